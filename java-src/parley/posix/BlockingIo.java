@@ -1,0 +1,182 @@
+package parley.posix;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * Receiving and sending as the C functions do on blocking sockets: waiting, but so that close,
+ * interrupts and times end it.
+ *
+ * <p>A time is in nanoseconds, {@link Long#MAX_VALUE} for ever; {@link #OPTION} takes the one that
+ * SO_RCVTIMEO or SO_SNDTIMEO sets. When it is up there is a {@link SocketTimeoutException}, unless
+ * something was moved already: then the count of that is returned.
+ */
+public final class BlockingIo {
+    /** The time that the socket's own option says. */
+    public static final long OPTION = -1;
+
+    private BlockingIo() {}
+
+    /** One attempt that does not wait: a count, EOF or {@link Descriptor#WOULD_BLOCK}. */
+    private interface Attempt {
+        int run() throws IOException;
+    }
+
+    /**
+     * Receives: recv(2).
+     *
+     * @param flags a sum of {@link Message} flags
+     * @param all wait until the part of the array is full or the stream ends: MSG_WAITALL
+     * @return how many bytes, 0 at the end of a stream
+     */
+    public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
+            boolean all, long timeoutNanos) throws IOException {
+        if (all && (flags & Message.PEEK) != 0) {
+            throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
+                    + " since what is peeked at stays");
+        }
+        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Posix.checkBounds("recv", bytes, offset, length);
+        int total = 0;
+        int n;
+        do {
+            int at = total;
+            n = untilDone(socket, events, clock, total, () ->
+                    socket.recv(bytes, offset + at, length - at, flags));
+            total += Math.max(n, 0);
+        } while (all && n > 0 && total < length
+                && socket.socketType() == Constants.SOCK_STREAM);
+        return total;
+    }
+
+    /**
+     * Receives a message: recvmsg(2).
+     *
+     * @return never {@link Descriptor#WOULD_BLOCK}
+     */
+    public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
+            int controlSize, int flags, long timeoutNanos) throws IOException {
+        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Datagrams.Received[] received = new Datagrams.Received[1];
+        untilDone(socket, events, clock, 0, () -> {
+            received[0] = Datagrams.receive(socket, parts, controlSize, flags);
+            return received[0].count();
+        });
+        return received[0];
+    }
+
+    /**
+     * Sends all of it: send(2).
+     *
+     * @return how many bytes: all, unless time was up
+     */
+    public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
+            long timeoutNanos) throws IOException {
+        Posix.checkBounds("send", bytes, offset, length);
+        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        int total = 0;
+        do {
+            int at = total;
+            int n = untilDone(socket, Poll.OUT, clock, total, () ->
+                    socket.send(bytes, offset + at, length - at, flags));
+            if (n < 0) {
+                return total;
+            }
+            total += n;
+        } while (total < length);
+        return total;
+    }
+
+    /** Sends a message: sendmsg(2) and sendto(2). */
+    public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
+            byte[] control, int flags, long timeoutNanos) throws IOException {
+        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        return untilDone(socket, Poll.OUT, clock, 0, () ->
+                Datagrams.send(socket, parts, address, control, flags));
+    }
+
+    /** Reads from a descriptor of any kind: read(2). Returns 0 at the end. */
+    public static int read(Descriptor from, byte[] bytes, int offset, int length,
+            long timeoutNanos) throws IOException {
+        Clock clock = new Clock(from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        return Math.max(0, untilDone(from, Poll.IN, clock, 0, () ->
+                from.read(bytes, offset, length)));
+    }
+
+    /** Writes all of it to a descriptor of any kind: write(2). */
+    public static int write(Descriptor to, byte[] bytes, int offset, int length,
+            long timeoutNanos) throws IOException {
+        Posix.checkBounds("write", bytes, offset, length);
+        Clock clock = new Clock(to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        int total = 0;
+        do {
+            int at = total;
+            int n = untilDone(to, Poll.OUT, clock, total, () ->
+                    to.write(bytes, offset + at, length - at));
+            if (n < 0) {
+                return total;
+            }
+            total += n;
+        } while (total < length);
+        return total;
+    }
+
+    /** Repeats an attempt until it need not wait; WOULD_BLOCK when time is up after a part. */
+    private static int untilDone(
+            Descriptor descriptor, int events, Clock clock, int done, Attempt attempt)
+            throws IOException {
+        int n = attempt.run();
+        while (n == Descriptor.WOULD_BLOCK) {
+            try {
+                if (descriptor.await(events, clock.left()) == 0) {
+                    return timedOut(descriptor, done);
+                }
+            } catch (InterruptedIOException e) {
+                e.bytesTransferred = done;
+                throw e;
+            }
+            n = attempt.run();
+        }
+        return n;
+    }
+
+    private static int timedOut(Descriptor descriptor, int done) throws SocketTimeoutException {
+        if (done == 0) {
+            throw new SocketTimeoutException(
+                    "descriptor " + descriptor.number() + ": nothing could be moved in time");
+        }
+        return Descriptor.WOULD_BLOCK;
+    }
+
+    /** A time that begins with the call, and is looked up only when there is a wait. */
+    private static final class Clock {
+        private final Descriptor descriptor; // immutable
+        private final DescriptorOption option; // immutable
+        private final long start = System.nanoTime(); // immutable
+        private long timeoutNanos; // used by one thread
+
+        Clock(Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+            this.descriptor = descriptor;
+            this.option = option;
+            this.timeoutNanos = timeoutNanos;
+        }
+
+        long left() throws IOException {
+            if (timeoutNanos == OPTION) {
+                timeoutNanos = descriptor.isSocket() ? ofOption() : Long.MAX_VALUE;
+            }
+            return Waiting.left(start, timeoutNanos);
+        }
+
+        private long ofOption() throws IOException {
+            Duration limit = (Duration) option.get(descriptor);
+            boolean none = limit.isZero() || limit.getSeconds() > Integer.MAX_VALUE;
+            return none ? Long.MAX_VALUE : limit.toNanos();
+        }
+    }
+}

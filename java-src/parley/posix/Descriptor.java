@@ -1,0 +1,510 @@
+package parley.posix;
+
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A file descriptor whose number cannot be recycled under a running call.
+ *
+ * <p>Every call counts as a use. {@link #close} refuses new uses, wakes the threads that wait in
+ * {@link #await} or in a {@link DescriptorWatcher}, and gives the number back only when the last
+ * use has ended; since no call here blocks in the kernel except the wakeable poll of {@code await},
+ * that is at once.
+ *
+ * <p>Reading and writing never block, whether or not the descriptor is in non-blocking mode.
+ * Sockets are used with {@code MSG_DONTWAIT}. Other descriptors are polled first, and as the flag
+ * {@code O_NONBLOCK} belongs to the open file and thus to other processes too (a shell and its
+ * terminal), it is left alone unless {@link #nonblocking(boolean)} is called; what remains is that
+ * a read can block when somebody else took the data between the poll and the read.
+ *
+ * <p>A reset is told by the kernel once, and after it an end of file. Here it is remembered: where
+ * the end of file would come, the reset is thrown again.
+ *
+ * <p>Thread-safe.
+ */
+public final class Descriptor implements AutoCloseable {
+    /** What {@link #read} returns at the end of the data. */
+    public static final int EOF = -1;
+    /** What reading and writing return when they would have to wait. */
+    public static final int WOULD_BLOCK = -2;
+
+    private static final int CLOSED = Integer.MIN_VALUE;
+
+    private final int fd; // immutable
+    private final boolean owned; // immutable
+    private final int socketType; // immutable; 0 for what is no socket
+    private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
+    private volatile PosixException reset; // first reset seen; written once
+    private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
+    private final CountDownLatch released = new CountDownLatch(1); // the number was given back
+    private final Set<Runnable> waiters = ConcurrentHashMap.newKeySet(); // run by close
+
+    private Descriptor(int fd, boolean owned) throws IOException {
+        Posix.require("Descriptor");
+        this.fd = fd;
+        this.owned = owned;
+        this.nonblocking = Fcntl.isNonblocking(fd);
+        this.socketType = typeOf(fd);
+        if (owned) {
+            OwnNumbers.add(fd);
+        }
+    }
+
+    private static int typeOf(int fd) throws IOException {
+        try {
+            return RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
+        } catch (PosixException e) {
+            if (e.errno() == Constants.ENOTSOCK) {
+                return 0;
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Takes over an open number: closing the result closes the number.
+     *
+     * @throws PosixException EBADF when the number is not open
+     */
+    public static Descriptor own(int fd) throws IOException {
+        return new Descriptor(fd, true);
+    }
+
+    /**
+     * Makes a descriptor over a number that somebody else owns: closing the result does not close
+     * the number, and the somebody must keep it open meanwhile.
+     *
+     * @throws PosixException EBADF when the number is not open
+     */
+    public static Descriptor borrow(int fd) throws IOException {
+        return new Descriptor(fd, false);
+    }
+
+    /**
+     * Duplicates a number, closed on exec.
+     *
+     * @throws PosixException EBADF when the number is not open
+     */
+    public static Descriptor duplicate(int fd) throws IOException {
+        Posix.require("Descriptor.duplicate");
+        OwnNumbers.lockForAdding();
+        try {
+            return ownOrClose(Fcntl.duplicate(fd));
+        } finally {
+            OwnNumbers.unlockForAdding();
+        }
+    }
+
+    /** Returns the reading and the writing end of a new pipe, closed on exec and non-blocking. */
+    public static Descriptor[] pipe() throws IOException {
+        Posix.require("Descriptor.pipe");
+        return Pipes.openDescriptors();
+    }
+
+    /** Takes over a number just made, which is closed if that fails. */
+    static Descriptor ownOrClose(int fd) throws IOException {
+        try {
+            return own(fd);
+        } catch (IOException | RuntimeException e) {
+            LibC.close(fd);
+            throw e;
+        }
+    }
+
+    /** Returns a second descriptor for the same open file, closed on exec. */
+    public Descriptor duplicate() throws IOException {
+        acquire("dup");
+        try {
+            Descriptor copy = duplicate(fd);
+            copy.reset = reset;
+            return copy;
+        } finally {
+            release();
+        }
+    }
+
+    /** Returns the number; it says nothing after {@link #close}. */
+    public int number() {
+        return fd;
+    }
+
+    /** Returns false as soon as {@link #close} was called. */
+    public boolean isOpen() {
+        return uses.get() >= 0;
+    }
+
+    /** Returns true for sockets of any kind. */
+    public boolean isSocket() {
+        return socketType != 0;
+    }
+
+    /** Returns the number of the socket's type ({@code SOCK_STREAM} …), 0 for others. */
+    public int socketType() {
+        return socketType;
+    }
+
+    /** Returns the reset that a call on this descriptor met, or null. */
+    public PosixException error() {
+        return reset;
+    }
+
+    /** Returns whether the open file is in non-blocking mode. */
+    public boolean nonblocking() throws IOException {
+        acquire("fcntl");
+        try {
+            nonblocking = Fcntl.isNonblocking(fd);
+            return nonblocking;
+        } finally {
+            release();
+        }
+    }
+
+    /** Says what {@link #nonblocking()} said last, without a system call. */
+    boolean isNonblocking() {
+        return nonblocking;
+    }
+
+    /** Sets or clears non-blocking mode of the open file, for everybody who shares it. */
+    public Descriptor nonblocking(boolean on) throws IOException {
+        acquire("fcntl");
+        try {
+            Fcntl.nonblocking(fd, on);
+            nonblocking = on;
+            return this;
+        } finally {
+            release();
+        }
+    }
+
+    /** Returns whether the open file can be read, by the mode in which it was opened. */
+    public boolean readable() throws IOException {
+        return mode() != Constants.O_WRONLY;
+    }
+
+    /** Returns whether the open file can be written, by the mode in which it was opened. */
+    public boolean writable() throws IOException {
+        return mode() != 0;
+    }
+
+    private int mode() throws IOException {
+        int number = acquire("fcntl");
+        try {
+            return Fcntl.flags(number) & Constants.O_ACCMODE;
+        } finally {
+            release();
+        }
+    }
+
+    /** Returns whether the number is closed when the process executes a program. */
+    public boolean closeOnExec() throws IOException {
+        acquire("fcntl");
+        try {
+            return Fcntl.isCloseOnExec(fd);
+        } finally {
+            release();
+        }
+    }
+
+    // ---- reading and writing
+
+    /**
+     * Reads what is there, at most {@code length} bytes.
+     *
+     * @return how many bytes, at least 1; 0 when {@code length} is 0, or for an empty datagram;
+     *     {@link #EOF}; or {@link #WOULD_BLOCK}
+     * @throws PosixException of the system; the reset again where one was met before
+     * @throws IllegalArgumentException when offset and length do not fit, before anything is read
+     */
+    public int read(byte[] bytes, int offset, int length) throws IOException {
+        Posix.checkBounds("read", bytes, offset, length);
+        if (length == 0 && !keepsMessages()) {
+            return nothing("read");
+        }
+        int size = transferSize(length);
+        try (NativeBuffer buffer = NativeBuffer.take(size)) {
+            int n = Transfers.read(this, buffer.address, size);
+            if (n > 0) {
+                buffer.bytes.get(0, bytes, offset, n);
+            }
+            return n;
+        }
+    }
+
+    /**
+     * Reads what is there into the buffer's remaining space and moves its position. Into a direct
+     * buffer nothing is copied twice.
+     *
+     * @return as {@link #read(byte[], int, int)}
+     */
+    public int read(ByteBuffer target) throws IOException {
+        int n;
+        if (target.isReadOnly()) {
+            throw new IllegalArgumentException("read: the buffer is read-only");
+        }
+        if (target.isDirect() && target.hasRemaining()) {
+            long at = addressOf(target);
+            int room = target.remaining();
+            n = Transfers.read(this, at, room);
+            Reference.reachabilityFence(target);
+            target.position(target.position() + Math.max(n, 0));
+        } else if (target.hasArray()) {
+            int at = target.arrayOffset() + target.position();
+            n = read(target.array(), at, target.remaining());
+            target.position(target.position() + Math.max(n, 0));
+        } else {
+            n = read(new byte[0], 0, 0);
+        }
+        return n;
+    }
+
+    /**
+     * Writes as much as goes without waiting.
+     *
+     * @return how many bytes were taken, possibly fewer than {@code length}, or {@link
+     *     #WOULD_BLOCK}
+     * @throws PosixException of the system: EPIPE when nobody can read it
+     * @throws IllegalArgumentException when offset and length do not fit, before anything is
+     *     written
+     */
+    public int write(byte[] bytes, int offset, int length) throws IOException {
+        Posix.checkBounds("write", bytes, offset, length);
+        if (length == 0 && !keepsMessages()) {
+            return nothing("write");
+        }
+        int size = transferSize(length);
+        try (NativeBuffer buffer = NativeBuffer.take(size)) {
+            buffer.bytes.put(0, bytes, offset, size);
+            return Transfers.write(this, buffer.address, size);
+        }
+    }
+
+    /**
+     * Writes what remains in the buffer as far as that goes without waiting, and moves its
+     * position.
+     *
+     * @return as {@link #write(byte[], int, int)}
+     */
+    public int write(ByteBuffer source) throws IOException {
+        int n;
+        int room = source.remaining();
+        if (source.isDirect() && room > 0) {
+            long at = addressOf(source);
+            n = Transfers.write(this, at, room);
+            Reference.reachabilityFence(source);
+        } else if (source.hasArray()) {
+            n = write(source.array(), source.arrayOffset() + source.position(), room);
+        } else {
+            byte[] copy = new byte[Math.min(room, NativeBuffer.BLOCK)];
+            source.duplicate().get(copy);
+            n = write(copy, 0, copy.length);
+        }
+        source.position(source.position() + Math.max(n, 0));
+        return n;
+    }
+
+    /**
+     * Receives with flags, without waiting.
+     *
+     * @param flags a sum of {@link Message} flags
+     * @return how many bytes, 0 at the end of a stream or for an empty datagram, or {@link
+     *     #WOULD_BLOCK}
+     */
+    public int recv(byte[] bytes, int offset, int length, int flags) throws IOException {
+        Posix.checkBounds("recv", bytes, offset, length);
+        int size = transferSize(length);
+        try (NativeBuffer buffer = NativeBuffer.take(size)) {
+            int n = Transfers.receive(this, buffer.address, size, flags);
+            if (n > 0) {
+                buffer.bytes.get(0, bytes, offset, Math.min(n, size));
+            }
+            return n;
+        }
+    }
+
+    /**
+     * Sends with flags, without waiting.
+     *
+     * @param flags a sum of {@link Message} flags
+     * @return how many bytes were taken, or {@link #WOULD_BLOCK}
+     */
+    public int send(byte[] bytes, int offset, int length, int flags) throws IOException {
+        Posix.checkBounds("send", bytes, offset, length);
+        int size = transferSize(length);
+        try (NativeBuffer buffer = NativeBuffer.take(size)) {
+            buffer.bytes.put(0, bytes, offset, size);
+            return Transfers.transmit(this, buffer.address, size, flags);
+        }
+    }
+
+    private int nothing(String call) throws IOException {
+        acquire(call);
+        release();
+        return 0;
+    }
+
+    /** A stream can be moved block by block, a message only whole. */
+    int transferSize(int length) {
+        return keepsMessages() ? length : Math.min(length, NativeBuffer.BLOCK);
+    }
+
+    private boolean keepsMessages() {
+        return socketType != 0 && socketType != Constants.SOCK_STREAM;
+    }
+
+    private static long addressOf(ByteBuffer direct) {
+        return Pointer.nativeValue(Native.getDirectBufferPointer(direct)) + direct.position();
+    }
+
+    /** Returns a count of bytes received, unless it is an end of file that hides a reset. */
+    int endOrReset(int count, int asked) throws PosixException {
+        PosixException seen = reset;
+        if (count == 0 && asked > 0 && seen != null && socketType == Constants.SOCK_STREAM) {
+            throw again(seen, "recv");
+        }
+        return count;
+    }
+
+    /** Makes a result of the C library one of ours; call it right after the native call. */
+    int outcome(long n, String call) throws IOException {
+        if (n >= 0) {
+            return (int) n;
+        }
+        int errno = LibC.errno();
+        if (errno == Constants.EAGAIN) {
+            return WOULD_BLOCK;
+        }
+        PosixException failure = new PosixException(errno, call + "(" + fd + ")");
+        remember(failure);
+        throw failure;
+    }
+
+    /** Remembers a failure that the kernel tells only once. */
+    void remember(PosixException failure) {
+        int errno = failure.errno();
+        boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
+                || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET;
+        if (lasting && reset == null && socketType == Constants.SOCK_STREAM) {
+            reset = failure;
+        }
+    }
+
+    private PosixException again(PosixException first, String call) {
+        PosixException later = new PosixException(first.errno(), call + "(" + fd + ")");
+        later.initCause(first);
+        return later;
+    }
+
+    // ---- waiting
+
+    /**
+     * Waits until one of the events is there.
+     *
+     * @param events a sum of {@link Poll#IN}, {@link Poll#OUT}, {@link Poll#PRI}
+     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 or less not at all
+     * @return the events that are there, with {@link Poll#ERR} and {@link Poll#HUP} even if not
+     *     asked for; 0 when time was up
+     * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
+     * @throws java.nio.channels.AsynchronousCloseException when the descriptor is closed meanwhile
+     */
+    public int await(int events, long timeoutNanos) throws IOException {
+        int[] found = new int[1];
+        Poll.await(new Descriptor[] {this}, new int[] {events}, found, 1, timeoutNanos);
+        return found[0];
+    }
+
+    /** Has {@code wake} run when the descriptor is closed; false when it is closed already. */
+    boolean addWaiter(Runnable wake) {
+        waiters.add(wake);
+        if (isOpen()) {
+            return true;
+        }
+        waiters.remove(wake);
+        return false;
+    }
+
+    void removeWaiter(Runnable wake) {
+        waiters.remove(wake);
+    }
+
+    // ---- uses and close
+
+    /** Begins a use of the number, which stays ours until {@link #release}. */
+    int acquire(String call) throws ClosedDescriptorException {
+        if (!tryAcquire()) {
+            throw new ClosedDescriptorException(call + "(" + fd + ")");
+        }
+        return fd;
+    }
+
+    /** Begins a use, or returns false when the descriptor is closed. */
+    boolean tryAcquire() {
+        int count = uses.get();
+        while (count >= 0) {
+            if (uses.compareAndSet(count, count + 1)) {
+                return true;
+            }
+            count = uses.get();
+        }
+        return false;
+    }
+
+    /** Ends a use; the last one after close gives the number back. */
+    void release() {
+        if (uses.decrementAndGet() == CLOSED) {
+            if (owned) {
+                OwnNumbers.remove(fd);
+                LibC.close(fd);
+            }
+            released.countDown();
+        }
+    }
+
+    /**
+     * Closes the descriptor: threads that wait on it are woken, running calls end, and when this
+     * returns the number has been given back to the system. Idempotent. Never blocks for longer
+     * than the running calls need, which are non-blocking.
+     */
+    @Override
+    public void close() {
+        int count = uses.get();
+        // this thread's own use keeps the number while the waiters are woken
+        while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {
+            count = uses.get();
+        }
+        if (count >= 0) {
+            for (Runnable wake : waiters) {
+                wake.run();
+            }
+            waiters.clear();
+            release();
+        }
+        awaitRelease();
+    }
+
+    private void awaitRelease() {
+        boolean interrupted = false;
+        while (released.getCount() > 0) {
+            try {
+                released.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public String toString() {
+        String what = socketType == 0 ? "" : " socket";
+        return "#<descriptor " + fd + what + (isOpen() ? ">" : " closed>");
+    }
+}

@@ -1,0 +1,70 @@
+package parley.posix;
+
+import java.io.IOException;
+import jnr.constants.platform.Errno;
+
+/** A call of the C library that failed: which, and with what error number. */
+public class PosixException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final int errno; // immutable
+    private final String call; // immutable
+
+    /**
+     * Makes one.
+     *
+     * @param errno the error number of the platform
+     * @param call what was called, such as {@code recv(7)}
+     */
+    public PosixException(int errno, String call) {
+        this(errno, call, describe(errno));
+    }
+
+    /**
+     * Makes one that says more than the system does.
+     *
+     * @param errno the error number of the platform
+     * @param call what was called, such as {@code recv(7)}
+     * @param what what was wrong, and what to do about it
+     */
+    public PosixException(int errno, String call, String what) {
+        super(call + ": " + what + " (" + name(errno) + ")");
+        this.errno = errno;
+        this.call = call;
+    }
+
+    /** Returns the error number, whose meaning differs between platforms. */
+    public final int errno() {
+        return errno;
+    }
+
+    /** Returns the symbolic name, the same on all platforms: {@code ECONNREFUSED}. */
+    public final String name() {
+        return name(errno);
+    }
+
+    /** Returns what was called, such as {@code recv(7)}. */
+    public final String call() {
+        return call;
+    }
+
+    /**
+     * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
+     * a number that has none. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     */
+    public static String name(int errno) {
+        for (Errno shared : new Errno[] {Errno.EAGAIN, Errno.EOPNOTSUPP, Errno.EDEADLK}) {
+            if (errno == shared.intValue()) {
+                return shared.name();
+            }
+        }
+        Errno found = Errno.valueOf(errno);
+        return found == Errno.__UNKNOWN_CONSTANT__ ? "errno " + errno : found.name();
+    }
+
+    /** Returns the system's words for an error number, such as {@code Connection refused}. */
+    public static String describe(int errno) {
+        Errno found = Errno.valueOf(errno);
+        return found == Errno.__UNKNOWN_CONSTANT__ ? "unknown error" : found.toString();
+    }
+}

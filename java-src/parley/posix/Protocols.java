@@ -1,0 +1,66 @@
+package parley.posix;
+
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import jnr.constants.platform.IPProto;
+
+/** The numbers of protocols by the names that the C headers give them. */
+public final class Protocols {
+    /** Of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
+    private static final Map<String, Integer> ETHER = Map.ofEntries(
+            Map.entry("eth-p-loop", 0x0060), Map.entry("eth-p-pup", 0x0200),
+            Map.entry("eth-p-ip", 0x0800), Map.entry("eth-p-x25", 0x0805),
+            Map.entry("eth-p-arp", 0x0806), Map.entry("eth-p-rarp", 0x8035),
+            Map.entry("eth-p-atalk", 0x809b), Map.entry("eth-p-aarp", 0x80f3),
+            Map.entry("eth-p-8021q", 0x8100), Map.entry("eth-p-ipx", 0x8137),
+            Map.entry("eth-p-ipv6", 0x86dd), Map.entry("eth-p-ppp-disc", 0x8863),
+            Map.entry("eth-p-ppp-ses", 0x8864), Map.entry("eth-p-802-3", 0x0001),
+            Map.entry("eth-p-all", 0x0003), Map.entry("eth-p-802-2", 0x0004));
+
+    private Protocols() {}
+
+    /**
+     * Returns the number that socket(2) takes.
+     *
+     * @param name {@code ipproto-icmp} or {@code icmp}; {@code eth-p-arp}, which comes out in
+     *     network order, as packet sockets want it
+     * @throws IllegalArgumentException naming those that there are
+     */
+    public static int number(String name) {
+        Integer ether = ETHER.get(name);
+        if (ether != null) {
+            return Short.toUnsignedInt(networkOrder(ether.shortValue()));
+        }
+        Integer found = internet().get(name.startsWith("ipproto-") ? name : "ipproto-" + name);
+        if (found == null) {
+            throw new IllegalArgumentException("protocol: unknown protocol " + name
+                    + ", known are " + String.join(" ", internet().keySet()) + " "
+                    + String.join(" ", new TreeMap<>(ETHER).keySet()));
+        }
+        return found;
+    }
+
+    private static Map<String, Integer> internet() {
+        Map<String, Integer> all = new TreeMap<>();
+        for (IPProto protocol : IPProto.values()) {
+            if (protocol.defined()) {
+                all.put(protocol.name().toLowerCase(Locale.ROOT).replace('_', '-'),
+                        protocol.intValue());
+            }
+        }
+        return all;
+    }
+
+    /** Swaps the bytes of 16 bits where the machine is little-endian: htons(3), ntohs(3). */
+    public static short networkOrder(short number) {
+        boolean little = java.nio.ByteOrder.nativeOrder() == java.nio.ByteOrder.LITTLE_ENDIAN;
+        return little ? Short.reverseBytes(number) : number;
+    }
+
+    /** Swaps the bytes of 32 bits where the machine is little-endian: htonl(3), ntohl(3). */
+    public static int networkOrder(int number) {
+        boolean little = java.nio.ByteOrder.nativeOrder() == java.nio.ByteOrder.LITTLE_ENDIAN;
+        return little ? Integer.reverseBytes(number) : number;
+    }
+}

@@ -1,0 +1,208 @@
+package parley.posix;
+
+import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import jnr.constants.platform.AddressInfo;
+import jnr.constants.platform.ErrnoAddressInfo;
+import jnr.constants.platform.NameInfo;
+
+/**
+ * Names to addresses and back by the C library: getaddrinfo(3) and getnameinfo(3).
+ *
+ * <p>These may ask name servers and then take long, in native code that nothing can wake. They run
+ * in a daemon thread {@code parley-resolver} of their own, so that the caller can be interrupted.
+ */
+public final class Resolver {
+    private static final int HINTS = 48;
+    private static final int MAX_HOST = 1025;
+    private static final int MAX_SERVICE = 256;
+    /** The two pointers of {@code struct addrinfo} that the platforms have the other way round. */
+    private static final int ADDRESS = Platform.CURRENT == Platform.LINUX ? 24 : 32;
+    private static final int NAME = Platform.CURRENT == Platform.LINUX ? 32 : 24;
+    private static final int NEXT = 40;
+
+    private Resolver() {}
+
+    /**
+     * One answer of {@link #addresses}.
+     *
+     * @param flags the flags of the question
+     * @param family {@code inet}, {@code inet6} …
+     * @param type {@code stream}, {@code dgram} …
+     * @param protocol the protocol's number
+     * @param address where to connect or bind
+     * @param name the canonical name, in the first answer if it was asked for, else null
+     */
+    public record Found(int flags, String family, String type, int protocol, SockAddr address,
+            String name) {}
+
+    /** A host and a service: what {@link #name} returns. */
+    public record Named(String host, String service) {}
+
+    /** What to look for; {@code null} and 0 leave a thing open. */
+    public record Question(String node, String service, String family, String type, int protocol,
+            Set<String> flags) {}
+
+    /**
+     * Finds the addresses of a host and a service.
+     *
+     * @param question flags are {@code passive canonname numerichost numericserv v4mapped all
+     *     addrconfig}
+     * @throws ResolverException when there are none: EAI_NONAME, EAI_AGAIN …
+     * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
+     */
+    public static List<Found> addresses(Question question) throws IOException {
+        Posix.require("getaddrinfo");
+        int flags = 0;
+        for (String flag : question.flags()) {
+            flags |= addressFlag(flag);
+        }
+        byte[] node = text("getaddrinfo", question.node());
+        byte[] service = text("getaddrinfo", question.service());
+        String family = question.family() == null ? "unspec" : question.family();
+        int type = question.type() == null ? 0 : SocketTypes.type(question.type());
+        int[] hints = {flags, SocketTypes.domain(family), type, question.protocol()};
+        return inThread(() -> lookUp(node, service, hints, question));
+    }
+
+    private static List<Found> lookUp(
+            byte[] node, byte[] service, int[] hints, Question question) throws IOException {
+        int size = HINTS + 8 + length(node) + length(service);
+        try (NativeBuffer memory = NativeBuffer.take(size).zero(HINTS + 8)) {
+            for (int i = 0; i < hints.length; i++) {
+                memory.bytes.putInt(4 * i, hints[i]);
+            }
+            int at = HINTS + 8;
+            long nodeAt = node == null ? 0 : memory.address + at;
+            at = node == null ? at : memory.putText(at, node);
+            long serviceAt = service == null ? 0 : memory.address + at;
+            if (service != null) {
+                memory.putText(at, service);
+            }
+            int code = LibC.getaddrinfo(
+                    nodeAt, serviceAt, memory.address, memory.address + HINTS);
+            check(code, "getaddrinfo(" + question.node() + ", " + question.service() + ")");
+            long list = memory.bytes.getLong(HINTS);
+            try {
+                return collect(list);
+            } finally {
+                LibC.freeaddrinfo(list);
+            }
+        }
+    }
+
+    private static List<Found> collect(long list) {
+        List<Found> all = new ArrayList<>();
+        for (long at = list; at != 0; at = new Pointer(at).getLong(NEXT)) {
+            Pointer info = new Pointer(at);
+            byte[] address = new Pointer(info.getLong(ADDRESS))
+                    .getByteArray(0, Math.min(info.getInt(16), Addresses.MAX_SIZE));
+            all.add(new Found(info.getInt(0), SocketTypes.domainName(info.getInt(4)),
+                    SocketTypes.name(info.getInt(8)), info.getInt(12),
+                    SockAddr.ofKernel(address), NativeText.at(info.getLong(NAME))));
+        }
+        return List.copyOf(all);
+    }
+
+    /**
+     * Finds the names of an address.
+     *
+     * @param flags of {@code nofqdn numerichost namereqd numericserv dgram}
+     * @throws ResolverException when there are none
+     * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
+     */
+    public static Named name(SockAddr address, Set<String> flags) throws IOException {
+        Posix.require("getnameinfo");
+        int sum = 0;
+        for (String flag : flags) {
+            sum |= nameFlag(flag);
+        }
+        int all = sum;
+        return inThread(() -> lookUpName(address, all));
+    }
+
+    private static Named lookUpName(SockAddr address, int flags) throws IOException {
+        byte[] bytes = address.bytes();
+        int hostAt = Addresses.MAX_SIZE;
+        int serviceAt = hostAt + MAX_HOST;
+        try (NativeBuffer memory = NativeBuffer.take(serviceAt + MAX_SERVICE)) {
+            memory.bytes.put(0, bytes);
+            int code = LibC.getnameinfo(memory.address, bytes.length, memory.address + hostAt,
+                    MAX_HOST, memory.address + serviceAt, MAX_SERVICE, flags);
+            check(code, "getnameinfo(" + address + ")");
+            return new Named(NativeText.at(memory.address + hostAt),
+                    NativeText.at(memory.address + serviceAt));
+        }
+    }
+
+    private interface LookUp<T> {
+        T run() throws IOException;
+    }
+
+    private static <T> T inThread(LookUp<T> lookUp) throws IOException {
+        FutureTask<T> task = new FutureTask<>(lookUp::run);
+        Thread thread = new Thread(task, "parley-resolver");
+        thread.setDaemon(true);
+        thread.start();
+        try {
+            return task.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw (IOException) Waiting.interrupted().initCause(e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+        }
+    }
+
+    private static void check(int code, String call) throws IOException {
+        if (code == ErrnoAddressInfo.EAI_SYSTEM.intValue()) {
+            throw new PosixException(LibC.errno(), call);
+        }
+        if (code != 0) {
+            ErrnoAddressInfo found = ErrnoAddressInfo.valueOf(code);
+            boolean known = found != ErrnoAddressInfo.__UNKNOWN_CONSTANT__;
+            throw new ResolverException(code, known ? found.name() : "EAI " + code, call,
+                    NativeText.at(LibC.gai_strerror(code)));
+        }
+    }
+
+    private static byte[] text(String what, String text) {
+        return text == null ? null : NativeText.bytes(what, text);
+    }
+
+    private static int length(byte[] text) {
+        return text == null ? 0 : text.length + 1;
+    }
+
+    private static int addressFlag(String name) {
+        return switch (name) {
+            case "passive" -> AddressInfo.AI_PASSIVE.intValue();
+            case "canonname" -> AddressInfo.AI_CANONNAME.intValue();
+            case "numerichost" -> AddressInfo.AI_NUMERICHOST.intValue();
+            case "numericserv" -> AddressInfo.AI_NUMERICSERV.intValue();
+            case "v4mapped" -> AddressInfo.AI_V4MAPPED.intValue();
+            case "all" -> AddressInfo.AI_ALL.intValue();
+            case "addrconfig" -> AddressInfo.AI_ADDRCONFIG.intValue();
+            default -> throw new IllegalArgumentException("getaddrinfo: unknown flag " + name
+                    + ", known are passive canonname numerichost numericserv v4mapped all"
+                    + " addrconfig");
+        };
+    }
+
+    private static int nameFlag(String name) {
+        return switch (name) {
+            case "nofqdn" -> NameInfo.NI_NOFQDN.intValue();
+            case "numerichost" -> NameInfo.NI_NUMERICHOST.intValue();
+            case "namereqd" -> NameInfo.NI_NAMEREQD.intValue();
+            case "numericserv" -> NameInfo.NI_NUMERICSERV.intValue();
+            case "dgram" -> NameInfo.NI_DGRAM.intValue();
+            default -> throw new IllegalArgumentException("getnameinfo: unknown flag " + name
+                    + ", known are nofqdn numerichost namereqd numericserv dgram");
+        };
+    }
+}

@@ -1,0 +1,27 @@
+package parley.posix;
+
+import java.io.IOException;
+
+/** A failure of getaddrinfo(3) or getnameinfo(3), which have error numbers of their own. */
+public final class ResolverException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    private final int code; // immutable
+    private final String name; // immutable
+
+    ResolverException(int code, String name, String call, String what) {
+        super(call + ": " + what + " (" + name + ")");
+        this.code = code;
+        this.name = name;
+    }
+
+    /** Returns the number, whose meaning differs between platforms. */
+    public int code() {
+        return code;
+    }
+
+    /** Returns the symbolic name, the same on all platforms: {@code EAI_NONAME}. */
+    public String name() {
+        return name;
+    }
+}

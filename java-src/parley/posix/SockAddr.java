@@ -1,0 +1,236 @@
+package parley.posix;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/**
+ * The address of a socket, as the bytes that the C library has: {@code struct sockaddr}.
+ *
+ * <p>Prints as host and port, {@code 127.0.0.1:80} or {@code [::1]:80}, or as the path of a
+ * Unix-domain socket. Two addresses with the same bytes are equal. Immutable.
+ */
+public final class SockAddr {
+    /** Where the data begins, after the family (on macOS length and family). */
+    private static final int HEADER = 2;
+    private static final int INET_SIZE = 16;
+    private static final int INET6_SIZE = 28;
+    private static final int PACKET_SIZE = 20;
+    /** The size of {@code sun_path}. */
+    private static final int PATH_SIZE = Platform.CURRENT == Platform.MACOS ? 104 : 108;
+
+    private final byte[] bytes; // immutable, never handed out
+
+    private SockAddr(byte[] bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Takes over what the kernel filled in. */
+    static SockAddr ofKernel(byte[] bytes) {
+        return new SockAddr(bytes);
+    }
+
+    /**
+     * Makes an address of any family out of the bytes that follow the family.
+     *
+     * @param family a name such as {@code inet}
+     * @param data at most 126 bytes
+     */
+    public static SockAddr of(String family, byte[] data) {
+        Posix.require("SockAddr.of");
+        if (data.length > Addresses.MAX_SIZE - HEADER) {
+            throw new IllegalArgumentException("sockaddr: the data has " + data.length
+                    + " bytes, at most " + (Addresses.MAX_SIZE - HEADER) + " fit");
+        }
+        byte[] all = header(SocketTypes.domain(family), HEADER + data.length);
+        System.arraycopy(data, 0, all, HEADER, data.length);
+        return new SockAddr(all);
+    }
+
+    /**
+     * Makes the address of an internet socket, of version 4 or 6 as the host is.
+     *
+     * @param port 0 to 65535
+     */
+    public static SockAddr of(InetAddress host, int port) {
+        Posix.require("SockAddr.of");
+        if (port < 0 || port > 0xffff) {
+            throw new IllegalArgumentException(
+                    "sockaddr: the port " + port + " is not between 0 and 65535");
+        }
+        byte[] address = host.getAddress();
+        boolean four = address.length == 4;
+        byte[] all = header(
+                four ? Constants.AF_INET : Constants.AF_INET6, four ? INET_SIZE : INET6_SIZE);
+        all[2] = (byte) (port >> 8);
+        all[3] = (byte) port;
+        System.arraycopy(address, 0, all, four ? 4 : 8, address.length);
+        if (host instanceof java.net.Inet6Address six) {
+            Bytes.putInt(all, 24, six.getScopeId());
+        }
+        return new SockAddr(all);
+    }
+
+    /**
+     * Makes the address of a Unix-domain socket.
+     *
+     * @param path a file's name; one that begins with a zero character is abstract (Linux)
+     * @throws IllegalArgumentException when it is longer than the system takes
+     */
+    public static SockAddr ofPath(String path) {
+        Posix.require("SockAddr.ofPath");
+        byte[] name = path.getBytes(StandardCharsets.UTF_8);
+        if (name.length >= PATH_SIZE) {
+            throw new IllegalArgumentException("sockaddr: the path " + path + " has " + name.length
+                    + " bytes, at most " + (PATH_SIZE - 1) + " fit");
+        }
+        boolean named = name.length > 0 && name[0] != 0;
+        byte[] all = header(Constants.AF_UNIX, HEADER + name.length + (named ? 1 : 0));
+        System.arraycopy(name, 0, all, HEADER, name.length);
+        return new SockAddr(all);
+    }
+
+    /**
+     * Makes a link-layer address (Linux, family {@code packet}).
+     *
+     * @param protocol the protocol of the frames in host order: 0x0003 for all, 0x0800 for IP
+     * @param index the interface's index, 0 for any
+     * @param hardware the hardware address, at most 8 bytes
+     */
+    public static SockAddr ofPacket(int protocol, int index, byte[] hardware) {
+        Posix.require("SockAddr.ofPacket");
+        byte[] all = header(SocketTypes.domain("packet"), PACKET_SIZE);
+        if (hardware.length > 8) {
+            throw new IllegalArgumentException("sockaddr: the hardware address has "
+                    + hardware.length + " bytes, at most 8 fit");
+        }
+        all[2] = (byte) (protocol >> 8);
+        all[3] = (byte) protocol;
+        Bytes.putInt(all, 4, index);
+        all[11] = (byte) hardware.length;
+        System.arraycopy(hardware, 0, all, 12, hardware.length);
+        return new SockAddr(all);
+    }
+
+    private static byte[] header(int family, int size) {
+        byte[] all = new byte[size];
+        if (Constants.LINUX) {
+            all[0] = (byte) family;
+            all[1] = (byte) (family >> 8);
+        } else {
+            all[0] = (byte) size;
+            all[1] = (byte) family;
+        }
+        return all;
+    }
+
+    /** Returns a copy of all the bytes, as the C library has them. */
+    public byte[] bytes() {
+        return bytes.clone();
+    }
+
+    /** Returns a copy of the bytes that follow the family. */
+    public byte[] data() {
+        return Arrays.copyOfRange(bytes, Math.min(HEADER, bytes.length), bytes.length);
+    }
+
+    /** Returns the name of the family: {@code inet}, {@code unix}; or its number as text. */
+    public String family() {
+        return SocketTypes.domainName(Addresses.family(bytes));
+    }
+
+    /** Returns the internet address, or null for other families. */
+    public InetAddress inetAddress() {
+        try {
+            return switch (kind()) {
+                case INET -> InetAddress.getByAddress(Arrays.copyOfRange(bytes, 4, 8));
+                case INET6 -> java.net.Inet6Address.getByAddress(
+                        null, Arrays.copyOfRange(bytes, 8, 24), Bytes.getInt(bytes, 24));
+                default -> null;
+            };
+        } catch (UnknownHostException e) {
+            throw new AssertionError("an address has 4 or 16 bytes", e);
+        }
+    }
+
+    /** Returns the host in numbers, {@code 127.0.0.1} or {@code ::1}; null for other families. */
+    public String host() {
+        return switch (kind()) {
+            case INET -> inetAddress().getHostAddress();
+            case INET6 -> Ipv6Text.format(Arrays.copyOfRange(bytes, 8, 24));
+            default -> null;
+        };
+    }
+
+    /** Returns the port, or -1 for families that have none. */
+    public int port() {
+        return switch (kind()) {
+            case INET, INET6 -> (bytes[2] & 0xff) << 8 | bytes[3] & 0xff;
+            default -> -1;
+        };
+    }
+
+    /**
+     * Returns the path of a Unix-domain address: empty for a socket without a name, beginning with
+     * a zero character for an abstract one; null for other families.
+     */
+    public String path() {
+        if (kind() != Kind.UNIX) {
+            return null;
+        }
+        int end = HEADER;
+        boolean isAbstract = bytes.length > HEADER && bytes[HEADER] == 0 && Constants.LINUX;
+        while (end < bytes.length && (isAbstract || bytes[end] != 0)) {
+            end++;
+        }
+        return new String(bytes, HEADER, end - HEADER, StandardCharsets.UTF_8);
+    }
+
+    private enum Kind { INET, INET6, UNIX, PACKET, OTHER }
+
+    private Kind kind() {
+        int family = Addresses.family(bytes);
+        if (family == Constants.AF_INET && bytes.length >= 8) {
+            return Kind.INET;
+        }
+        if (family == Constants.AF_INET6 && bytes.length >= INET6_SIZE) {
+            return Kind.INET6;
+        }
+        if (family == Constants.AF_UNIX) {
+            return Kind.UNIX;
+        }
+        return family == Constants.AF_PACKET && bytes.length >= PACKET_SIZE - 8
+                ? Kind.PACKET : Kind.OTHER;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof SockAddr address && Arrays.equals(bytes, address.bytes);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(bytes);
+    }
+
+    /** Returns host and port, a path, or for other families the family with the data in hex. */
+    @Override
+    public String toString() {
+        return switch (kind()) {
+            case INET -> host() + ":" + port();
+            case INET6 -> "[" + host() + scope() + "]:" + port();
+            case UNIX -> path().isEmpty() ? "(unnamed)" : path().replace('\0', '@');
+            case PACKET -> "packet:" + Bytes.getInt(bytes, 4) + "/"
+                    + HexFormat.ofDelimiter(":").formatHex(bytes, 12,
+                            Math.min(bytes.length, 12 + Math.min(8, bytes[11] & 0xff)));
+            case OTHER -> family() + ":" + HexFormat.of().formatHex(data());
+        };
+    }
+
+    private String scope() {
+        int scope = Bytes.getInt(bytes, 24);
+        return scope == 0 ? "" : "%" + scope;
+    }
+}

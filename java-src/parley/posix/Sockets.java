@@ -1,0 +1,322 @@
+package parley.posix;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.concurrent.locks.ReentrantLock;
+import jnr.constants.platform.Shutdown;
+
+/**
+ * The system calls of {@code sys/socket.h} that make and name sockets; those that move data are in
+ * {@link Descriptor} and {@link Datagrams}.
+ *
+ * <p>Every descriptor made is closed on exec and in non-blocking mode. What has to wait waits in a
+ * poll that close and interrupts end.
+ */
+public final class Sockets {
+    /** Serialises changes of the mode of sockets that came in blocking mode. */
+    private static final ReentrantLock MODE = new ReentrantLock();
+
+    private Sockets() {}
+
+    /**
+     * Makes a socket: socket(2).
+     *
+     * @param domain {@code inet}, {@code inet6}, {@code unix}, {@code packet} (Linux), or a number
+     *     as text
+     * @param type {@code stream}, {@code dgram}, {@code raw}, {@code seqpacket}, {@code rdm}, or a
+     *     number as text
+     * @param protocol the protocol's number, 0 for the usual one; in network order for packets
+     * @throws PosixException of the system: EPERM for raw sockets without the privilege
+     */
+    public static Descriptor socket(String domain, String type, int protocol) throws IOException {
+        Posix.require("socket");
+        int kind = SocketTypes.type(type);
+        int fd = LibC.socket(SocketTypes.domain(domain), kind | Constants.SOCK_FLAGS, protocol);
+        String call = "socket(" + domain + ", " + type + ", " + protocol + ")";
+        if (fd < 0 && (LibC.errno() == Constants.EPERM || LibC.errno() == Constants.EACCES)) {
+            throw new PosixException(LibC.errno(), call, "not permitted; raw and packet sockets"
+                    + " need root or, on Linux, the capability CAP_NET_RAW");
+        }
+        return prepared(Posix.check(fd, call));
+    }
+
+    /** Makes two connected sockets, nearly always of domain {@code unix}: socketpair(2). */
+    public static Descriptor[] socketpair(String domain, String type, int protocol)
+            throws IOException {
+        Posix.require("socketpair");
+        int kind = SocketTypes.type(type) | Constants.SOCK_FLAGS;
+        int domainNumber = SocketTypes.domain(domain);
+        try (NativeBuffer two = NativeBuffer.take(8)) {
+            int result = LibC.socketpair(domainNumber, kind, protocol, two.address);
+            Posix.check(result, "socketpair(" + domain + ", " + type + ", " + protocol + ")");
+            int second = two.bytes.getInt(4);
+            Descriptor first = null;
+            try {
+                first = prepared(two.bytes.getInt(0));
+                return new Descriptor[] {first, prepared(second)};
+            } catch (IOException | RuntimeException e) {
+                if (first != null) {
+                    first.close();
+                } else {
+                    LibC.close(second);
+                }
+                throw e;
+            }
+        }
+    }
+
+    /** Makes a number just given by the system a descriptor, which macOS must be told to close. */
+    private static Descriptor prepared(int fd) throws IOException {
+        Descriptor made = Descriptor.ownOrClose(fd);
+        if (!Constants.LINUX) {
+            try {
+                Fcntl.closeOnExec(fd);
+                made.nonblocking(true);
+                RawOptions.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
+            } catch (IOException e) {
+                made.close();
+                throw e;
+            }
+        }
+        return made;
+    }
+
+    /** Gives a socket its local address: bind(2). */
+    public static void bind(Descriptor socket, SockAddr address) throws IOException {
+        int fd = socket.acquire("bind");
+        try (NativeBuffer buffer = of(address)) {
+            int result = LibC.bind(fd, buffer.address, address.bytes().length);
+            Posix.check(result, "bind(" + fd + ", " + address + ")");
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** Has a socket take connections: listen(2). */
+    public static void listen(Descriptor socket, int backlog) throws IOException {
+        int fd = socket.acquire("listen");
+        try {
+            Posix.check(LibC.listen(fd, backlog), "listen(" + fd + ")");
+        } finally {
+            socket.release();
+        }
+    }
+
+    /**
+     * Connects: connect(2), waiting until it is done. For datagram sockets, sets where data goes.
+     *
+     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all
+     * @return false when time was up; the connect goes on, and {@link #finishConnect} can be called
+     * @throws PosixException of the system: ECONNREFUSED …
+     */
+    public static boolean connect(Descriptor socket, SockAddr address, long timeoutNanos)
+            throws IOException {
+        String call = "connect(" + socket.number() + ", " + address + ")";
+        int errno = startConnect(socket, address);
+        if (errno == 0) {
+            return true;
+        }
+        if (errno == Constants.EAGAIN && Constants.LINUX) {
+            throw new PosixException(errno, call, "the server's queue of connections is full");
+        }
+        if (errno != Constants.EINPROGRESS && errno != Constants.EALREADY
+                && errno != Constants.EINTR) {
+            throw new PosixException(errno, call);
+        }
+        return finishConnect(socket, call, timeoutNanos);
+    }
+
+    /** Begins to connect; returns 0 when that is all, or the error number. */
+    private static int startConnect(Descriptor socket, SockAddr address) throws IOException {
+        int fd = socket.acquire("connect");
+        try (NativeBuffer buffer = of(address)) {
+            int size = address.bytes().length;
+            return -withoutBlocking(socket, () -> {
+                return LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
+            });
+        } finally {
+            socket.release();
+        }
+    }
+
+    /**
+     * Waits until a connect under way has ended.
+     *
+     * @return false when time was up
+     * @throws PosixException when it failed
+     */
+    public static boolean finishConnect(Descriptor socket, String call, long timeoutNanos)
+            throws IOException {
+        if (socket.await(Poll.OUT, timeoutNanos) == 0) {
+            return false;
+        }
+        int fd = socket.acquire("connect");
+        try {
+            int errno = RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call);
+            if (errno != 0) {
+                throw new PosixException(errno, call);
+            }
+            return true;
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** What {@link #accept} returns. */
+    public record Accepted(Descriptor socket, SockAddr peer) {}
+
+    /**
+     * Takes a connection: accept(2).
+     *
+     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all
+     * @return the connection, or null when time was up
+     * @throws InterruptedIOException when the thread is interrupted; its flag stays set
+     */
+    public static Accepted accept(Descriptor server, long timeoutNanos) throws IOException {
+        long start = System.nanoTime();
+        while (true) {
+            if (server.await(Poll.IN, Waiting.left(start, timeoutNanos)) == 0) {
+                return null;
+            }
+            Accepted accepted = acceptNow(server);
+            if (accepted != null) {
+                return accepted;
+            }
+        }
+    }
+
+    /** Takes a connection that is waiting; null when somebody else took it, or it was aborted. */
+    private static Accepted acceptNow(Descriptor server) throws IOException {
+        int fd = server.acquire("accept");
+        try (NativeBuffer buffer = Addresses.prepared()) {
+            long size = buffer.address + Addresses.MAX_SIZE;
+            int made = withoutBlocking(server, () -> {
+                int accepted = Constants.LINUX
+                        ? LinuxC.accept4(fd, buffer.address, size, Constants.SOCK_FLAGS)
+                        : LibC.accept(fd, buffer.address, size);
+                return accepted < 0 ? -LibC.errno() : accepted;
+            });
+            if (made == -Constants.EAGAIN || made == -Constants.EINTR
+                    || made == -Constants.ECONNABORTED) {
+                return null;
+            }
+            if (made < 0) {
+                throw new PosixException(-made, "accept(" + fd + ")");
+            }
+            return new Accepted(prepared(made), SockAddr.ofKernel(Addresses.content(buffer)));
+        } finally {
+            server.release();
+        }
+    }
+
+    /** A native call that returns a number, or an error number with a minus. */
+    private interface Call {
+        int run();
+    }
+
+    /**
+     * Makes a call that has no MSG_DONTWAIT, where the one who owns the descriptor may have it in
+     * blocking mode: then the mode is changed for the call, one call at a time.
+     */
+    private static int withoutBlocking(Descriptor socket, Call call) throws IOException {
+        if (socket.isNonblocking()) {
+            return call.run();
+        }
+        MODE.lock();
+        try {
+            socket.nonblocking(true);
+            try {
+                return call.run();
+            } finally {
+                socket.nonblocking(false);
+            }
+        } finally {
+            MODE.unlock();
+        }
+    }
+
+    /** Returns the socket's local address: getsockname(2). */
+    public static SockAddr localAddress(Descriptor socket) throws IOException {
+        int fd = socket.acquire("getsockname");
+        try (NativeBuffer buffer = Addresses.prepared()) {
+            int result =
+                    LibC.getsockname(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
+            Posix.check(result, "getsockname(" + fd + ")");
+            return SockAddr.ofKernel(Addresses.content(buffer));
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** Returns the address of the other side: getpeername(2). */
+    public static SockAddr peerAddress(Descriptor socket) throws IOException {
+        int fd = socket.acquire("getpeername");
+        try (NativeBuffer buffer = Addresses.prepared()) {
+            int result =
+                    LibC.getpeername(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
+            Posix.check(result, "getpeername(" + fd + ")");
+            return SockAddr.ofKernel(Addresses.content(buffer));
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** Says whether the next byte to read is the one after urgent data: sockatmark(3). */
+    public static boolean atMark(Descriptor socket) throws IOException {
+        int fd = socket.acquire("sockatmark");
+        try {
+            return Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1;
+        } finally {
+            socket.release();
+        }
+    }
+
+    /**
+     * Ends a direction of a connection: shutdown(2).
+     *
+     * @param input end receiving
+     * @param output end sending; both false does nothing
+     */
+    public static void shutdown(Descriptor socket, boolean input, boolean output)
+            throws IOException {
+        Shutdown how = input ? output ? Shutdown.SHUT_RDWR : Shutdown.SHUT_RD : Shutdown.SHUT_WR;
+        int fd = socket.acquire("shutdown");
+        try {
+            if (input || output) {
+                Posix.check(LibC.shutdown(fd, how.intValue()), "shutdown(" + fd + ")");
+            }
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** Reads any option as bytes: getsockopt(2). */
+    public static byte[] option(Descriptor socket, int level, int name, int size)
+            throws IOException {
+        int fd = socket.acquire("getsockopt");
+        try {
+            return RawOptions.readBytes(fd, level, name, size, "getsockopt");
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** Sets any option to bytes: setsockopt(2). */
+    public static void option(Descriptor socket, int level, int name, byte[] value)
+            throws IOException {
+        int fd = socket.acquire("setsockopt");
+        try {
+            RawOptions.writeBytes(fd, level, name, value, "setsockopt");
+        } finally {
+            socket.release();
+        }
+    }
+
+    /** An address in native memory. */
+    static NativeBuffer of(SockAddr address) {
+        byte[] bytes = address.bytes();
+        NativeBuffer buffer = NativeBuffer.take(Math.max(1, bytes.length));
+        buffer.bytes.put(0, bytes);
+        return buffer;
+    }
+}
