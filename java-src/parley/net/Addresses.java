@@ -1,0 +1,92 @@
+package parley.net;
+
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+
+/** How addresses are shown, as CLISP does. */
+public final class Addresses {
+    private Addresses() {
+    }
+
+    /**
+     * The host of an address as a number.
+     *
+     * @param address TCP or Unix-domain, or null
+     * @return for example {@code "127.0.0.1"}; a path, or {@code ""} for an end without a name
+     */
+    public static String host(SocketAddress address) {
+        if (address instanceof InetSocketAddress) {
+            InetSocketAddress inet = (InetSocketAddress) address;
+            return inet.isUnresolved() ? inet.getHostString() : literal(inet.getAddress());
+        }
+        return address instanceof UnixDomainSocketAddress
+                ? ((UnixDomainSocketAddress) address).getPath().toString() : "";
+    }
+
+    static int port(SocketAddress address) {
+        return address instanceof InetSocketAddress ? ((InetSocketAddress) address).getPort() : 0;
+    }
+
+    /** {@code 127.0.0.1:80}, {@code [::1]:80}, a path, or {@code ?}. */
+    static String show(SocketAddress address) {
+        if (!(address instanceof InetSocketAddress)) {
+            String path = host(address);
+            return path.isEmpty() ? "?" : path;
+        }
+        return show(host(address), port(address));
+    }
+
+    static String show(String host, int port) {
+        return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+    }
+
+    /** The number of an address, an IPv6 one in its short form (RFC 5952). */
+    static String literal(InetAddress address) {
+        String text = address.getHostAddress();
+        return text.indexOf(':') < 0 ? text : shorten(text);
+    }
+
+    private static String shorten(String text) {
+        int percent = text.indexOf('%');
+        String zone = percent < 0 ? "" : text.substring(percent);
+        String[] groups = (percent < 0 ? text : text.substring(0, percent)).split(":");
+        int best = -1;
+        int bestLength = 1;
+        for (int i = 0; i < groups.length; i++) {
+            int j = i;
+            while (j < groups.length && groups[j].equals("0")) {
+                j++;
+            }
+            if (j - i > bestLength) {
+                best = i;
+                bestLength = j - i;
+            }
+        }
+        if (best < 0) {
+            return String.join(":", groups) + zone;
+        }
+        String before = String.join(":", java.util.Arrays.copyOf(groups, best));
+        String after = String.join(":", java.util.Arrays.copyOfRange(
+                groups, best + bestLength, groups.length));
+        return before + "::" + after + zone;
+    }
+
+    /**
+     * The host of an address as a number with the name that the system's resolver gives it.
+     *
+     * @param address TCP or Unix-domain, or null
+     * @return for example {@code "127.0.0.1 (localhost)"}; as {@link #host} when it has no name
+     */
+    public static String resolved(SocketAddress address) {
+        String host = host(address);
+        if (!(address instanceof InetSocketAddress)) {
+            return host;
+        }
+        InetAddress inet = ((InetSocketAddress) address).getAddress();
+        String name = inet == null ? host : inet.getCanonicalHostName();
+        return name.equals(inet == null ? host : inet.getHostAddress()) ? host
+                : host + " (" + name + ")";
+    }
+}

@@ -1,0 +1,141 @@
+package parley.net;
+
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+
+/**
+ * Tells its owner, on an executor, that it is worth trying again: the kernel reports the object
+ * ready, some thread left bytes in a buffer, the object was closed, or a pause is over. An owner
+ * does, under a lock of its own:
+ *
+ * <pre>
+ * do {
+ *     stamp = alarm.attend();
+ *     try to get what is wanted, without waiting
+ * } while (nothing came &amp;&amp; !alarm.arm(stamp));
+ * </pre>
+ *
+ * and {@link #rest} when nothing is wanted any more. Between {@link #attend} and {@link #arm} no
+ * change is missed: if there was one, the alarm is not armed and the owner tries again.
+ */
+abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
+    private static final AtomicIntegerFieldUpdater<Alarm> NEWS =
+            AtomicIntegerFieldUpdater.newUpdater(Alarm.class, "news");
+
+    private final Pollable object;
+    private final Direction direction;
+    private final Executor executor;
+    private boolean attending; // guarded by the owner's lock
+    private volatile int news; // how many changes were seen
+    private volatile int found = Pollable.UNKNOWN; // what the kernel said last
+
+    Alarm(Pollable object, Direction direction, Executor executor) {
+        this.object = object;
+        this.direction = direction;
+        this.executor = executor;
+    }
+
+    /** Try again; on the executor, and perhaps once more after {@link #rest}. */
+    @Override
+    public abstract void run();
+
+    /** Tells whether those who wait may lose interest without saying so. */
+    boolean mayLapse() {
+        return false;
+    }
+
+    /** Tells whether nobody waits any more; must not block. */
+    boolean hasLapsed() {
+        return false;
+    }
+
+    /** From now on changes are noticed; the stamp is for {@link #arm}. */
+    int attend() {
+        if (!attending) {
+            attending = true;
+            object.observe(this);
+        }
+        return news;
+    }
+
+    /**
+     * What the kernel reported when the alarm went off.
+     *
+     * @return operations, or {@link Pollable#UNKNOWN}; told once
+     */
+    int takeFound() {
+        int last = found;
+        found = Pollable.UNKNOWN;
+        return last;
+    }
+
+    /**
+     * Has the owner try again when something happens.
+     *
+     * @return false when something has happened since the stamp: then this did nothing
+     * @throws java.nio.channels.ClosedChannelException if the object is closed
+     * @throws IOException if the process is out of descriptors
+     */
+    boolean arm(int stamp) throws IOException {
+        Reactor.shared().arm(this, object.interest(direction));
+        // A change before now was counted, a later one finds the alarm armed.
+        return news == stamp || !Reactor.shared().disarm(this);
+    }
+
+    /** Has the owner try again after some time, whatever happens. */
+    void pause(long nanos) {
+        CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS, executor)
+                .execute(this);
+    }
+
+    /** Nothing is wanted: nothing of this alarm stays anywhere. */
+    void rest() {
+        if (attending) {
+            attending = false;
+            object.forget(this);
+            Reactor.shared().disarm(this);
+            found = Pollable.UNKNOWN;
+        }
+    }
+
+    private void ring(int ready) {
+        found = ready;
+        executor.execute(this);
+    }
+
+    @Override
+    public void changed(Pollable changed) {
+        NEWS.incrementAndGet(this);
+        if (Reactor.shared().disarm(this)) {
+            ring(Pollable.UNKNOWN);
+        }
+    }
+
+    @Override
+    Source source() {
+        return object.source();
+    }
+
+    @Override
+    void fire(int ready) {
+        ring(ready == 0 ? Pollable.UNKNOWN : ready);
+    }
+
+    @Override
+    void sourceClosed() {
+        ring(Pollable.UNKNOWN);
+    }
+
+    @Override
+    boolean isDoubtful() {
+        return mayLapse() || !object.source().announcesClose();
+    }
+
+    @Override
+    boolean isStale() {
+        return hasLapsed() || !object.source().isOpen();
+    }
+}

@@ -1,0 +1,129 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * Bytes out of the input: through the buffer, big reads past it. Guarded by the reader's lock.
+ */
+final class ByteCursor {
+    private static final int CHUNK = 64 * 1024;
+
+    private final Refill refill;
+    private final InputBuffer buffer;
+    private final CharacterCursor characters;
+
+    ByteCursor(Refill refill, CharacterCursor characters) {
+        this.refill = refill;
+        this.buffer = refill.buffer;
+        this.characters = characters;
+    }
+
+    static boolean mayWait(Blocking blocking, boolean some) {
+        return blocking == Blocking.FULL || blocking == Blocking.INTERACTIVE && !some;
+    }
+
+    /** Leaves the characters for the bytes; false while a line feed may have to be skipped. */
+    boolean settle() throws IOException {
+        if (!characters.settleNewline(refill.atEnd())) {
+            return false;
+        }
+        characters.leave();
+        return true;
+    }
+
+    /** True when so many bytes are there; false at the end, or when they are not and no wait. */
+    boolean ensure(int count, Blocking blocking) throws IOException {
+        while (!settle() || buffer.remaining() < count) {
+            if (!refill.more(mayWait(blocking, false), count - buffer.remaining())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The next byte, which {@link #ensure} has said is there. */
+    int take() {
+        return buffer.bytes[buffer.position++] & 0xff;
+    }
+
+    long takeInteger(int width, boolean signed, java.nio.ByteOrder order) {
+        long value = Integers.decode(buffer.bytes, buffer.position, width, signed, order);
+        buffer.position += width;
+        return value;
+    }
+
+    /** Whether integers of so many bytes are there: 1, {@link CharacterCursor#MORE} or END. */
+    int look(int width) {
+        boolean ended = refill.hasEnded();
+        if (characters.settleNewline(ended) && buffer.remaining() >= width) {
+            return 1;
+        }
+        return ended ? CharacterCursor.END : CharacterCursor.MORE;
+    }
+
+    /** How many bytes are there without waiting. */
+    int available() throws IOException {
+        boolean settled = settle();
+        if (settled && buffer.remaining() > 0) {
+            return buffer.remaining();
+        }
+        if (refill.failure() == null) {
+            refill.moreNow(1);
+        }
+        return settle() ? buffer.remaining() : 0;
+    }
+
+    /**
+     * Reads bytes into an array; when that fails, none was read, unless some came before the
+     * connection broke: then the error is left to the next read.
+     *
+     * @return the index behind the last one
+     */
+    int read(byte[] into, int from, int to, Blocking blocking) throws IOException {
+        int at = from;
+        try {
+            while (at < to) {
+                int n = step(into, at, to, mayWait(blocking, at > from));
+                if (n < 0) {
+                    break;
+                }
+                at += n;
+            }
+            return at;
+        } catch (IOException e) {
+            if (refill.failure() != null && at > from) {
+                return at;
+            }
+            buffer.putBack(into, from, at - from);
+            throw e;
+        }
+    }
+
+    /** Reads once: the number of bytes, 0 to try again, -1 when that is all. */
+    private int step(byte[] into, int at, int to, boolean mayWait) throws IOException {
+        boolean settled = settle();
+        if (settled && buffer.remaining() > 0) {
+            return buffer.take(into, at, to);
+        } else if (settled && (!refill.isBuffered() || to - at >= Segment.SIZE)) {
+            return direct(into, at, to, mayWait);
+        }
+        return refill.more(mayWait, to - at) ? 0 : -1;
+    }
+
+    private int direct(byte[] into, int at, int to, boolean mayWait) throws IOException {
+        if (refill.atEnd()) {
+            return -1;
+        }
+        int n = refill.transfer(ByteBuffer.wrap(into, at, Math.min(CHUNK, to - at)), 0);
+        if (n > 0) {
+            buffer.passed(n);
+        } else if (n == 0) {
+            if (!mayWait) {
+                return -1;
+            }
+            refill.await();
+        }
+        return n;
+    }
+}

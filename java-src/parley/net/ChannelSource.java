@@ -1,0 +1,151 @@
+package parley.net;
+
+import java.io.IOException;
+import java.lang.ref.WeakReference;
+import java.nio.channels.CancelledKeyException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.ServerSocketChannel;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.ChannelDescriptor;
+import parley.posix.Descriptor;
+import parley.posix.Handles;
+
+/** A non-blocking NIO channel as a source. */
+final class ChannelSource extends Source {
+    private static final ReentrantLock FOREIGN_LOCK = new ReentrantLock();
+    private static final Map<SelectableChannel, WeakReference<ChannelSource>> FOREIGN =
+            new WeakHashMap<>(); // guarded by FOREIGN_LOCK
+
+    final SelectableChannel channel;
+    private final boolean own;
+    private volatile ChannelDescriptor descriptor; // once looked for: it never changes
+
+    private ChannelSource(SelectableChannel channel, boolean own) {
+        this.channel = channel;
+        this.own = own;
+    }
+
+    /** The source of a channel that is ours to close. */
+    static ChannelSource ofOwn(SelectableChannel channel) {
+        return new ChannelSource(channel, true);
+    }
+
+    /**
+     * The one source of a channel of somebody else's, who will not tell when it is closed; always
+     * the same while it is used, since a poller has one registration for a channel.
+     */
+    static ChannelSource ofForeign(SelectableChannel channel) {
+        FOREIGN_LOCK.lock();
+        try {
+            WeakReference<ChannelSource> known = FOREIGN.get(channel);
+            ChannelSource source = known == null ? null : known.get();
+            if (source == null) {
+                source = new ChannelSource(channel, false);
+                FOREIGN.put(channel, new WeakReference<>(source));
+            }
+            return source;
+        } finally {
+            FOREIGN_LOCK.unlock();
+        }
+    }
+
+    @Override
+    boolean announcesClose() {
+        return own;
+    }
+
+    @Override
+    boolean isOpen() {
+        return channel.isOpen();
+    }
+
+    @Override
+    Descriptor duplicate() throws IOException {
+        return descriptor().duplicate();
+    }
+
+    @Override
+    int[] handles() throws IOException {
+        int number = Handles.lend(descriptor());
+        return new int[] {number, channel instanceof ServerSocketChannel ? -1 : number};
+    }
+
+    private ChannelDescriptor descriptor() throws IOException {
+        ChannelDescriptor found = descriptor;
+        if (found == null) {
+            found = ChannelDescriptor.find(channel);
+            descriptor = found;
+        }
+        return found;
+    }
+
+    @Override
+    Registration join(Poller poller, int ops, Object attachment) throws IOException {
+        SelectionKey key = channel.keyFor(poller.selector);
+        if (key != null && key.isValid()) {
+            // The JDK would give the registration of the one to the other.
+            throw new IllegalArgumentException("socket-status: " + channel + " is there already,"
+                    + " as itself or as the channel of a stream or a server; pass one of them");
+        }
+        Registration registration = register(poller, ops, attachment);
+        if (!channel.isOpen()) {
+            // Closed since it was registered, perhaps by somebody who did not see that it was.
+            registration.cancel();
+            poller.flush();
+            removed(registration);
+            throw new ClosedChannelException();
+        }
+        return registration;
+    }
+
+    private Registration register(Poller poller, int ops, Object attachment) throws IOException {
+        try {
+            return new ChannelRegistration(this, poller, ops, attachment);
+        } catch (CancelledKeyException e) {
+            // An earlier key of the two was cancelled and not yet flushed (a trap of NIO).
+            poller.flush();
+            return new ChannelRegistration(this, poller, ops, attachment);
+        }
+    }
+
+    private static final class ChannelRegistration extends Registration {
+        private final SelectionKey key;
+
+        ChannelRegistration(ChannelSource source, Poller poller, int ops, Object attachment)
+                throws ClosedChannelException {
+            super(source, poller, attachment);
+            key = source.channel.register(poller.selector, ops, this);
+            source.added(this);
+        }
+
+        @Override
+        int interest() {
+            try {
+                return key.interestOps();
+            } catch (CancelledKeyException e) {
+                return 0; // closed meanwhile
+            }
+        }
+
+        @Override
+        void interest(int ops) {
+            try {
+                if (key.interestOps() != ops) {
+                    key.interestOps(ops);
+                }
+            } catch (CancelledKeyException e) {
+                // Closed meanwhile: whoever waits finds out by itself when it is woken.
+                poller.wakeup();
+            }
+        }
+
+        @Override
+        void cancel() {
+            key.cancel();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package parley.net;
+
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.net.StandardSocketOptions;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** A connected, or connecting, NIO socket channel: TCP or Unix-domain. */
+final class ChannelTransport implements Transport {
+    final SocketChannel channel;
+    private final ChannelSource source;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /** Takes over the channel and makes it non-blocking. */
+    ChannelTransport(SocketChannel channel) throws IOException {
+        this.channel = channel;
+        this.source = ChannelSource.ofOwn(channel);
+        channel.configureBlocking(false);
+        if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true); // streams do the buffering
+        }
+    }
+
+    @Override
+    public int read(ByteBuffer into) throws IOException {
+        return channel.read(into);
+    }
+
+    @Override
+    public int write(ByteBuffer from) throws IOException {
+        return channel.write(from);
+    }
+
+    @Override
+    public void shutdown(Direction direction) throws IOException {
+        if (direction.includesInput()) {
+            channel.shutdownInput();
+        }
+        if (direction.includesOutput()) {
+            channel.shutdownOutput();
+        }
+    }
+
+    @Override
+    public boolean isConnecting() {
+        return channel.isConnectionPending();
+    }
+
+    @Override
+    public boolean finishConnect() throws IOException {
+        return channel.finishConnect();
+    }
+
+    @Override
+    public boolean isOpen() {
+        return channel.isOpen();
+    }
+
+    @Override
+    public void close(boolean reset) throws IOException {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        try {
+            if (reset && channel.isConnected() && lingers()) {
+                channel.setOption(StandardSocketOptions.SO_LINGER, 0);
+            }
+        } finally {
+            try {
+                channel.close();
+            } finally {
+                source.release();
+            }
+        }
+    }
+
+    /** True when close(2) would wait for the peer. */
+    private boolean lingers() throws IOException {
+        return channel.supportedOptions().contains(StandardSocketOptions.SO_LINGER)
+                && channel.getOption(StandardSocketOptions.SO_LINGER) > 0;
+    }
+
+    @Override
+    public SocketAddress peer() throws IOException {
+        return channel.getRemoteAddress();
+    }
+
+    @Override
+    public SocketAddress local() throws IOException {
+        return channel.getLocalAddress();
+    }
+
+    @Override
+    public Source source() {
+        return source;
+    }
+}

@@ -1,0 +1,455 @@
+package parley.net;
+
+/**
+ * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
+ * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
+ * {@link Ahead} and has its bytes still in the buffer. Guarded by the reader's lock.
+ */
+final class CharacterCursor {
+    /** In place of a character: more bytes are needed. */
+    static final int MORE = -2;
+    /** In place of a character: no more will come. */
+    static final int END = -1;
+
+    private final InputBuffer buffer;
+    private final Ahead ahead = new Ahead();
+    private final LineCursor lines;
+    private ExternalFormat format;
+    private Decoder decoder; // made with the first character, so that byte streams need none
+    private boolean ascii; // the decoder is there, and bytes below 128 are ASCII to it
+
+    /** A return was read as a newline: a line feed right behind it is its other half. */
+    private boolean skipNewline;
+
+    // The character read last, for unread; lastLength is -1 when there is none.
+    private int lastUnit;
+    private int lastLength = -1;
+    private boolean lastReturn;
+
+    // Bytes behind those ahead that are known to give no character, with the count of the first ones
+    // of them that a decoder with state must remember.
+    private int passed;
+    private int shifts;
+
+    private long told; // offset behind the bad bytes that an error has told of
+
+    private Mark mark; // what rewind goes back to, or null
+
+    private record Mark(boolean skipNewline, int unit, int length, boolean wasReturn, String owed,
+            Object state) {
+    }
+
+    CharacterCursor(InputBuffer buffer, ExternalFormat format) {
+        this.buffer = buffer;
+        this.format = format;
+        this.lines = new LineCursor(this, buffer, ahead);
+    }
+
+    /** How lines are read out of this. */
+    LineCursor lines() {
+        return lines;
+    }
+
+    void format(ExternalFormat newFormat) {
+        if (passed > 0) {
+            forgetAhead(); // what was passed over may be an error now
+        }
+        if (!newFormat.charset().equals(format.charset())) {
+            forgetAhead();
+            decoder = null;
+            ascii = false;
+            lastLength = -1;
+            told = 0; // what is bad in one charset may be good in another
+        }
+        format = newFormat;
+    }
+
+    /** Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. */
+    void leave() {
+        if (lastLength >= 0 || passed > 0 || !ahead.isEmpty()) {
+            forgetAhead();
+            lastLength = -1;
+        } else if (decoder != null && decoder.holdsBytes()) {
+            decoder.reset();
+        }
+    }
+
+    /** Everything unread is dropped. */
+    void clear() {
+        forgetAhead();
+        ahead.clear();
+        lastLength = -1;
+        skipNewline = false;
+    }
+
+    private void forgetAhead() {
+        boolean some = ahead.forget() | passed > 0;
+        passed = 0;
+        shifts = 0;
+        if (decoder != null && (some || decoder.holdsBytes())) {
+            decoder.reset();
+        }
+        lines.rescan();
+    }
+
+    /** Tells whether a line feed, when it comes next, is the other half of a return. */
+    boolean skipsNewline() {
+        return skipNewline;
+    }
+
+    void skipsNewline(boolean skips) {
+        skipNewline = skips;
+    }
+
+    /** Where that changes no state: goes back to the bytes of what is ahead. */
+    boolean dropAhead() {
+        if (!ahead.isEmpty() && ahead.owed() > 0) {
+            return false; // some of it has no bytes
+        }
+        ahead.clear();
+        passed = 0;
+        return true;
+    }
+
+    /** Tells whether characters were decoded, or put back, and not read. */
+    boolean hasAhead() {
+        return !ahead.isEmpty();
+    }
+
+    /** Tells whether characters wait that have no bytes in the buffer. */
+    boolean hasOwed() {
+        return ahead.owed() > 0;
+    }
+
+    /** Tells whether the bytes of line ends stand for nothing else. */
+    boolean hasAsciiNewlines() {
+        return decoder().hasAsciiNewlines();
+    }
+
+    /** Bytes that {@link InputBuffer#releaseIfEmpty} must remember. */
+    int unreadable() {
+        return Math.max(0, lastLength);
+    }
+
+    Decoder decoder() {
+        if (decoder == null) {
+            decoder = Decoder.of(format.charset());
+            ascii = decoder.isAsciiCompatible();
+        }
+        return decoder;
+    }
+
+    /** The decoder, when lines can be read right off the buffer; else null. */
+    Decoder plainDecoder() {
+        boolean plain = decoder != null && !skipNewline && ahead.isEmpty();
+        return plain && decoder.hasAsciiNewlines() ? decoder : null;
+    }
+
+    // ---- reading -----------------------------------------------------------------------------
+
+    /** Reads the next character when that is plain, and not the last one there; else MORE. */
+    int readPlain() {
+        int at = buffer.position;
+        if (ascii && at + 1 < buffer.limit && !skipNewline && ahead.isEmpty()) {
+            int next = buffer.bytes[at];
+            if (next > '\r') {
+                buffer.position = at + 1;
+                lines.rescan();
+                return took(next, 1, false);
+            }
+        }
+        return MORE;
+    }
+
+    /** Reads one character: it, {@link #MORE} or {@link #END}. */
+    int read(boolean atEnd) throws CodingException {
+        int found = peek(atEnd, false);
+        return found < 0 ? found : take();
+    }
+
+    /**
+     * The next character without reading it: it, {@link #MORE} or {@link #END}.
+     *
+     * @param quiet bad bytes are not an error now but a replacement character, for somebody who
+     *     only asks whether there is anything
+     */
+    int peek(boolean atEnd, boolean quiet) throws CodingException {
+        return ahead.isEmpty() ? decodeAhead(atEnd, quiet) : ahead.unit();
+    }
+
+    /**
+     * Reads characters as long as they are there.
+     *
+     * @param quiet stop in front of bad bytes instead of raising an error, once one was read
+     * @return the index behind the last one
+     */
+    int fill(char[] into, int from, int to, boolean atEnd, boolean quiet) throws CodingException {
+        int at = from;
+        for (;;) {
+            at = fillPlain(into, at, to);
+            if (at == to || peek(atEnd, quiet && at > from) < 0 || ahead.isEmpty()) {
+                return at; // all, or nothing more, or it is only pretended
+            }
+            into[at++] = (char) take();
+        }
+    }
+
+    private int fillPlain(char[] into, int from, int to) {
+        if (!ascii || skipNewline || !ahead.isEmpty()) {
+            return from;
+        }
+        byte[] bytes = buffer.bytes;
+        int n = Math.min(to - from, buffer.remaining());
+        int start = buffer.position;
+        int i = 0;
+        while (i < n && bytes[start + i] > '\r') {
+            into[from + i] = (char) bytes[start + i];
+            i++;
+        }
+        if (i > 0) {
+            consume(i);
+            took(bytes[start + i - 1], 1, false);
+        }
+        return from + i;
+    }
+
+    /** Decodes one character behind those that are ahead. */
+    int decodeAhead(boolean atEnd, boolean quiet) throws CodingException {
+        for (;;) {
+            int from = buffer.position + ahead.bytes() + passed;
+            int n = decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
+            if (n == 0) {
+                return nothing(atEnd);
+            }
+            int length = Math.abs(n);
+            if (decoder.shift > 0) {
+                shifts = passed + decoder.shift;
+            }
+            int unit = n < 0 ? bad(from, length, quiet) : decoder.unit;
+            if (unit < 0) {
+                passed += length;
+            } else if (skipNewline && unit == '\n' && n > 0 && ahead.bytes() == 0) {
+                skipLineFeed(length);
+            } else if (n < 0 && quiet && format.inputErrorAction() == CodingAction.ERROR) {
+                return pretended(unit);
+            } else {
+                return found(unit, length, n < 0 ? -1 : decoder.low);
+            }
+        }
+    }
+
+    private int nothing(boolean atEnd) {
+        if (!atEnd) {
+            return MORE;
+        }
+        int held = decoder.heldBack();
+        if (held < 0 || held == '\n' && skipNewline) {
+            return END;
+        }
+        boolean isReturn = held == '\r';
+        ahead.append(isReturn ? '\n' : (char) held, 0, 0, 0, isReturn);
+        return ahead.unit();
+    }
+
+    private int takeShifts() {
+        int count = shifts;
+        shifts = 0;
+        return count;
+    }
+
+    /** Bytes that are not ahead of anything were read, the first ones being shifts. */
+    private void consumed(int count, int shiftCount) {
+        if (count > 0) {
+            int at = buffer.position;
+            decoder.consumed(buffer.bytes, at, at + count, shiftCount);
+            consume(count);
+        }
+    }
+
+    /** Takes the other half of the return read last, of some bytes: they are unread as one. */
+    void skipLineFeed(int length) {
+        int count = passed + length;
+        skipNewline = false;
+        lastReturn = false;
+        passed = 0;
+        consumed(count, takeShifts());
+        lastLength = lastLength < 0 ? -1 : lastLength + count;
+    }
+
+    void consume(int count) {
+        buffer.position += count;
+        lines.rescan();
+    }
+
+    /** Nothing is ahead: the bytes stay bad for the read that will tell. */
+    private int pretended(int unit) {
+        skipNewline = false;
+        passed = 0;
+        shifts = 0;
+        decoder.reset();
+        return unit;
+    }
+
+    private int found(int unit, int length, int low) {
+        skipNewline &= ahead.bytes() > 0; // else this is what follows the return, and no line feed
+        boolean isReturn = unit == '\r';
+        int canonical = isReturn ? '\n' : unit;
+        ahead.append((char) canonical, passed + length, takeShifts(), length - decoder.shift,
+                isReturn);
+        passed = 0;
+        if (low >= 0) {
+            ahead.append((char) low, 0, 0, 0, false);
+        }
+        return canonical;
+    }
+
+    /** What bad bytes stand for: a character, or -1 for nothing. */
+    private int bad(int start, int length, boolean quiet) throws CodingException {
+        CodingAction action = format.inputErrorAction();
+        if (action != CodingAction.ERROR) {
+            return action.replacement();
+        }
+        int from = start + decoder.shift; // where the JDK says that it is
+        long offset = buffer.offset() + from - buffer.position;
+        if (offset < told) {
+            return -1;
+        }
+        if (quiet) {
+            return '\uFFFD';
+        }
+        int count = start + length - from;
+        told = offset + count;
+        CodingException error = error(from, count, offset);
+        passed += length;
+        if (ahead.bytes() == 0) { // else what is ahead of it is still to be read
+            int all = passed;
+            passed = 0;
+            consumed(all, takeShifts());
+            skipNewline = false;
+            lastLength = -1;
+        }
+        throw error;
+    }
+
+    private CodingException error(int from, int length, long offset) {
+        StringBuilder hex = new StringBuilder();
+        for (int i = from; i < from + Math.min(length, 8); i++) {
+            hex.append(String.format(" %02X", buffer.bytes[i]));
+        }
+        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
+                + " at offset " + offset + " of the stream are no character in "
+                + format.charset() + "; they are skipped, read on, or set an :input-error-action"
+                + " or read bytes", offset);
+    }
+
+    /** Reads the character that is first ahead. */
+    int take() {
+        int unit = ahead.unit();
+        int span = ahead.span();
+        int own = ahead.own();
+        int shiftCount = ahead.shift();
+        boolean isReturn = ahead.isReturn();
+        boolean pending = skipNewline && span == 0; // it came from elsewhere
+        ahead.drop();
+        consumed(span, shiftCount);
+        took(unit, own, isReturn);
+        skipNewline |= pending;
+        return unit;
+    }
+
+    int took(int unit, int length, boolean isReturn) {
+        lastUnit = unit;
+        lastLength = length;
+        lastReturn = isReturn;
+        skipNewline = isReturn;
+        return unit;
+    }
+
+    /** What was read last cannot be unread. */
+    void seal() {
+        lastLength = -1;
+    }
+
+    // ---- going back --------------------------------------------------------------------------
+
+    /** Puts the character read last back; false when it is not that one. */
+    boolean unread(int unit) {
+        if (lastLength < 0 || unit != lastUnit) {
+            return false;
+        }
+        // Bytes that are no longer known, since too many were passed over, cannot come back.
+        int own = buffer.unread(lastLength) ? lastLength : 0;
+        ahead.push((char) unit, own, lastReturn);
+        skipNewline = false;
+        lastLength = -1;
+        lines.rescan();
+        return true;
+    }
+
+    /** Puts any character in front of the input, though no byte stands for it. */
+    void push(int unit) {
+        ahead.push((char) unit, 0, false);
+        lastLength = -1;
+        lines.rescan();
+    }
+
+    /** Remembers the place, so that {@link #rewind} can go back to it. */
+    void mark() {
+        buffer.hold();
+        mark = new Mark(skipNewline, lastUnit, lastLength, lastReturn,
+                ahead.text(ahead.owed()),
+                decoder().state());
+    }
+
+    /** Goes back to the mark. */
+    void rewind() {
+        forgetAhead();
+        ahead.clear();
+        for (int i = mark.owed.length() - 1; i >= 0; i--) {
+            ahead.push(mark.owed.charAt(i), 0, false);
+        }
+        buffer.rewind();
+        skipNewline = mark.skipNewline;
+        lastUnit = mark.unit;
+        lastLength = mark.length;
+        lastReturn = mark.wasReturn;
+        if (mark.state != null) {
+            decoder.restore(mark.state);
+        }
+        lines.rescan();
+    }
+
+    /** Forgets the mark. */
+    void unmark() {
+        mark = null;
+        buffer.letGo();
+    }
+
+    /**
+     * Before bytes are read: skips the line feed that belongs to a return read before.
+     *
+     * @return false when that cannot be told yet
+     */
+    boolean settleNewline(boolean atEnd) {
+        if (!skipNewline) {
+            return true;
+        }
+        byte[] newline = decoder().newline();
+        int there = Math.min(newline.length, buffer.remaining());
+        for (int i = 0; i < there; i++) {
+            if (buffer.bytes[buffer.position + i] != newline[i]) {
+                skipNewline = false;
+                return true;
+            }
+        }
+        if (there < newline.length && !atEnd) {
+            return false;
+        }
+        if (there == newline.length) {
+            consume(there);
+        }
+        skipNewline = false;
+        lastLength = -1;
+        return true;
+    }
+}

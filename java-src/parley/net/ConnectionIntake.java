@@ -1,0 +1,61 @@
+package parley.net;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Executor;
+
+/** The connections that a server accepts. */
+final class ConnectionIntake extends Intake<SocketStream> {
+    private static final long FIRST_PAUSE = Duration.ofMillis(10).toNanos();
+    private static final long LONGEST_PAUSE = Duration.ofSeconds(1).toNanos();
+
+    private static final long QUIET = Duration.ofSeconds(10).toNanos();
+
+    private final SocketServer server;
+    private final StreamOptions options;
+    // Used under the lock of the intake.
+    private long pause; // 0 while accepting works
+    private long quietUntil = System.nanoTime();
+
+    ConnectionIntake(SocketServer server, StreamOptions options, Executor executor) {
+        super(server, Direction.INPUT, executor);
+        this.server = server;
+        this.options = options;
+    }
+
+    @Override
+    SocketStream next() throws IOException {
+        server.requireOpen(name());
+        try {
+            SocketStream stream = server.acceptNow(options);
+            pause = 0; // also when nobody is there: without descriptors even that fails
+            return stream;
+        } catch (IOException e) {
+            if (!server.isOpen()) {
+                throw e;
+            }
+            if (pause == 0 && System.nanoTime() - quietUntil >= 0) {
+                Reports.warning(this + " pauses and tries again, until accepting works: "
+                        + Failures.text(e));
+            }
+            quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes
+            pause = pause == 0 ? FIRST_PAUSE : Math.min(2 * pause, LONGEST_PAUSE);
+            return null;
+        }
+    }
+
+    @Override
+    boolean isLast(SocketStream stream) {
+        return false;
+    }
+
+    @Override
+    long pauseNanos() {
+        return pause;
+    }
+
+    @Override
+    String name() {
+        return "connections";
+    }
+}

@@ -1,0 +1,297 @@
+package parley.net;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
+import java.net.SocketAddress;
+import java.net.SocketException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Makes connections: one address after the other, each a quarter of a second ahead of the next, and
+ * the first that is there wins (RFC 8305, section 5). One call of {@link #connect} is one connector,
+ * used by one thread.
+ */
+final class Connector {
+    private static final String NAME = "socket-connect";
+    private static final long HEAD_START = Duration.ofMillis(250).toNanos();
+    private static final long BUSY_PAUSE = Duration.ofMillis(5).toNanos();
+
+    static {
+        BackOff.prepare();
+    }
+
+    private final String host;
+    private final int port;
+    private final StreamOptions options;
+    private final Deadline deadline;
+    private final List<ChannelTransport> underWay = new ArrayList<>();
+    private final List<IOException> failures = new ArrayList<>();
+    private ChannelTransport winner;
+
+    private Connector(String host, int port, StreamOptions options) {
+        this.host = host;
+        this.port = port;
+        this.options = options;
+        this.deadline = Deadline.in(options.timeout());
+    }
+
+    static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
+        Hosts.checkPort(NAME, port);
+        Hosts.check(NAME, host);
+        if (port == 0) {
+            throw explain(new ConnectException("Connection refused"), host, port);
+        }
+        Connector connector = new Connector(host, port, options);
+        boolean now = Duration.ZERO.equals(options.timeout());
+        List<InetAddress> addresses = Hosts.interleave(Hosts.resolve(NAME, host,
+                now ? Deadline.NONE : connector.deadline));
+        return connector.stream(connector.race(addresses, now));
+    }
+
+    static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
+        if (address instanceof UnixDomainSocketAddress) {
+            return connectUnix((UnixDomainSocketAddress) address, options);
+        } else if (!(address instanceof InetSocketAddress)) {
+            throw new IllegalArgumentException(NAME + ": the address is " + address
+                    + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
+        }
+        InetSocketAddress inet = (InetSocketAddress) address;
+        return connect(inet.isUnresolved() ? inet.getHostString()
+                : Addresses.literal(inet.getAddress()), inet.getPort(), options);
+    }
+
+    private SocketStream stream(ChannelTransport transport) throws IOException {
+        try {
+            return new SocketStream(transport, host, port, options);
+        } catch (IOException | RuntimeException e) {
+            transport.close(false);
+            throw e;
+        }
+    }
+
+    // ---- TCP ---------------------------------------------------------------------------------
+
+    private ChannelTransport race(List<InetAddress> addresses, boolean now) throws IOException {
+        Deque<InetAddress> left = new ArrayDeque<>(addresses);
+        Poller poller = now ? null : new Poller(new Unowned());
+        try {
+            while (winner == null && !(left.isEmpty() && underWay.isEmpty())) {
+                if (!left.isEmpty()) {
+                    begin(left.poll(), poller);
+                }
+                if (now && !underWay.isEmpty()) {
+                    winner = underWay.get(0);
+                }
+                waitForOne(poller, left);
+            }
+        } finally {
+            if (poller != null) {
+                poller.close();
+            }
+            closeLosers();
+        }
+        if (winner == null) {
+            throw lastFailure();
+        }
+        return winner;
+    }
+
+    private void begin(InetAddress address, Poller poller) throws IOException {
+        InetSocketAddress target = new InetSocketAddress(address, port);
+        ChannelTransport transport;
+        try {
+            transport = new ChannelTransport(open(address));
+        } catch (IOException e) {
+            failures.add(explain(e, Addresses.literal(address), port));
+            return;
+        }
+        underWay.add(transport);
+        try {
+            if (transport.channel.connect(target)) {
+                connected(transport);
+            } else if (poller != null) {
+                transport.source().join(poller, SelectionKey.OP_CONNECT, transport);
+            }
+        } catch (IOException | RuntimeException e) {
+            failed(transport, address, e);
+        }
+    }
+
+    private static SocketChannel open(InetAddress address) throws IOException {
+        return SocketChannel.open(address instanceof java.net.Inet6Address
+                ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+    }
+
+    private void connected(ChannelTransport transport) throws IOException {
+        SocketAddress local = transport.local();
+        if (local != null && local.equals(transport.peer())) {
+            // TCP's simultaneous open: nobody listens, and the port that the system chose for
+            // this end was the very one that is called.
+            throw new ConnectException("Connection refused (it had reached itself)");
+        }
+        winner = transport;
+    }
+
+    private void failed(ChannelTransport transport, InetAddress address, Exception e)
+            throws IOException {
+        underWay.remove(transport);
+        transport.close(false);
+        IOException error = e instanceof IOException ? (IOException) e
+                : new SocketException(Failures.text(e));
+        failures.add(explain(error, Addresses.literal(address), port));
+    }
+
+    private void waitForOne(Poller poller, Deque<InetAddress> left) throws IOException {
+        int failed = failures.size();
+        Deadline next = left.isEmpty() ? deadline : deadline.min(Deadline.inNanos(HEAD_START));
+        List<ChannelTransport> ready = new ArrayList<>();
+        while (winner == null && !underWay.isEmpty() && failures.size() == failed) {
+            Failures.ifInterrupted(NAME, "a connection to " + Addresses.show(host, port));
+            poller.poll(next, (r, ops) -> ready.add((ChannelTransport) r.attachment));
+            ready.forEach(this::finish);
+            ready.clear();
+            if (winner == null && deadline.hasPassed()) {
+                throw Failures.timeout(NAME, Addresses.show(host, port),
+                        "nobody answers; check host and port, or allow more time");
+            } else if (next.hasPassed()) {
+                return;
+            }
+        }
+    }
+
+    private void finish(ChannelTransport transport) {
+        if (winner != null) {
+            return;
+        }
+        InetAddress address = null;
+        try {
+            address = ((InetSocketAddress) transport.peer()).getAddress();
+            if (transport.finishConnect()) {
+                connected(transport);
+            }
+        } catch (IOException e) {
+            try {
+                failed(transport, address, e);
+            } catch (IOException second) {
+                failures.add(second);
+            }
+        }
+    }
+
+    private void closeLosers() throws IOException {
+        for (ChannelTransport each : underWay) {
+            if (each != winner) {
+                each.close(false);
+            }
+        }
+    }
+
+    private IOException lastFailure() {
+        IOException last = failures.remove(failures.size() - 1);
+        failures.forEach(last::addSuppressed);
+        return last;
+    }
+
+    // ---- Unix-domain -------------------------------------------------------------------------
+
+    private static SocketStream connectUnix(UnixDomainSocketAddress address,
+            StreamOptions options) throws IOException {
+        UnixSocketFile.checkLength(NAME, address.getPath());
+        Connector connector = new Connector(address.getPath().toString(), 0, options);
+        ChannelTransport transport = new ChannelTransport(
+                SocketChannel.open(StandardProtocolFamily.UNIX));
+        try {
+            connector.connectUnix(transport, address);
+            return new SocketStream(transport, connector.host, 0, options);
+        } catch (IOException | RuntimeException e) {
+            transport.close(false);
+            throw e;
+        }
+    }
+
+    /** Linux gives EAGAIN while the backlog is full, and no way to wait for that to change. */
+    private void connectUnix(ChannelTransport transport, UnixDomainSocketAddress address)
+            throws IOException {
+        for (;;) {
+            try {
+                if (transport.channel.connect(address)) {
+                    return;
+                }
+                Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
+                if (transport.finishConnect()) {
+                    return;
+                }
+            } catch (IOException e) {
+                if (ErrorCode.of(e) != ErrorCode.EAGAIN || deadline.hasPassed()) {
+                    throw explain(e, host, 0);
+                }
+            }
+            Failures.ifInterrupted(NAME, "a connection to " + host);
+            LockSupport.parkNanos(Math.min(BUSY_PAUSE, deadline.remaining()));
+        }
+    }
+
+    // ---- errors ------------------------------------------------------------------------------
+
+    /** The failure of one attempt, with the address and a hint in its message. */
+    static IOException explain(IOException e, String host, int port) {
+        String target = port == 0 && host.indexOf('/') >= 0 ? host : Addresses.show(host, port);
+        String message = NAME + ": " + target + ": " + Failures.text(e) + hint(e);
+        IOException explained;
+        if (e instanceof NoRouteToHostException) {
+            explained = new NoRouteToHostException(message);
+        } else if (e instanceof ConnectException || ErrorCode.of(e) == ErrorCode.ECONNREFUSED) {
+            explained = new ConnectException(message);
+        } else {
+            explained = new SocketException(message);
+        }
+        explained.initCause(e);
+        return explained;
+    }
+
+    private static String hint(IOException e) {
+        ErrorCode code = ErrorCode.of(e);
+        if (code == null) {
+            return "";
+        }
+        switch (code) {
+            case ECONNREFUSED:
+                return ": nothing is listening there; check the address, or start the server";
+            case EAGAIN:
+                return ": the server's queue is full; allow more time";
+            case EMFILE:
+                return ": close some streams, or raise the process's limit";
+            case ENOENT:
+                return ": there is no such socket file; check the path, or start the server";
+            case EACCES:
+                return ": this user may not connect there";
+            default:
+                return "";
+        }
+    }
+
+    /** The race's poller serves nobody but the thread that races. */
+    private static final class Unowned implements Poller.Owner {
+        @Override
+        public void wake(Registration registration) {
+            registration.poller.wakeup();
+        }
+
+        @Override
+        public void sourceClosed(Registration registration) {
+            registration.poller.flush();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+package parley.net;
+
+/**
+ * The side of a stream that a status check, a shutdown or a registration is about, as CLISP's
+ * {@code :INPUT}, {@code :OUTPUT} and {@code :IO}.
+ */
+public enum Direction {
+    /** What can be read. */
+    INPUT(true, false),
+    /** What can be written. */
+    OUTPUT(false, true),
+    /** Both. */
+    IO(true, true);
+
+    private final boolean input;
+    private final boolean output;
+
+    Direction(boolean input, boolean output) {
+        this.input = input;
+        this.output = output;
+    }
+
+    /**
+     * Tells whether reading is part of this direction.
+     *
+     * @return true for {@link #INPUT} and {@link #IO}
+     */
+    public boolean includesInput() {
+        return input;
+    }
+
+    /**
+     * Tells whether writing is part of this direction.
+     *
+     * @return true for {@link #OUTPUT} and {@link #IO}
+     */
+    public boolean includesOutput() {
+        return output;
+    }
+
+    /**
+     * The smallest direction that covers this one and another.
+     *
+     * @param other a direction
+     * @return this direction when both are equal, else {@link #IO}
+     */
+    public Direction union(Direction other) {
+        return this == other ? this : IO;
+    }
+}

@@ -1,0 +1,36 @@
+package parley.net;
+
+import java.io.IOException;
+import java.util.concurrent.Executor;
+
+/** The elements of a stream's input. */
+final class ElementIntake<T> extends Intake<T> {
+    private final SocketStream stream;
+    private final Framing<T> framing;
+
+    ElementIntake(SocketStream stream, Framing<T> framing, Executor executor) {
+        super(stream, Direction.INPUT, executor);
+        this.stream = stream;
+        this.framing = java.util.Objects.requireNonNull(framing, "elements: the framing is null");
+    }
+
+    @Override
+    T next() throws IOException {
+        return stream.in().takeNow(framing);
+    }
+
+    @Override
+    boolean isLast(T element) {
+        return false;
+    }
+
+    @Override
+    long pauseNanos() {
+        return 0;
+    }
+
+    @Override
+    String name() {
+        return "elements";
+    }
+}

@@ -1,0 +1,71 @@
+package parley.net;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
+import java.nio.channels.AsynchronousCloseException;
+
+/**
+ * The errors that more than one operation raises, each made in one place: what was called, what was
+ * wrong, what to do. The words of the operating system stay in the message, since
+ * {@link ErrorCode#of} reads them.
+ */
+final class Failures {
+    private Failures() {
+    }
+
+    static IllegalStateException closed(String operation, Pollable object) {
+        return new IllegalStateException(operation + ": " + object
+                + " is closed, expected an open one; open a new one");
+    }
+
+    static AsynchronousCloseException closedMeanwhile(String operation, Object object) {
+        return new ClosedMeanwhile(operation + ": " + object
+                + " was closed by another thread during the call");
+    }
+
+    static void ifInterrupted(String operation, Object object) throws InterruptedIOException {
+        if (Thread.currentThread().isInterrupted()) {
+            throw new InterruptedIOException(operation + ": the thread was interrupted while it"
+                    + " waited for " + object + "; nothing is lost, the call can be made again");
+        }
+    }
+
+    static SocketTimeoutException timeout(String operation, Object object, String hint) {
+        return new SocketTimeoutException(operation + ": time is up while waiting for " + object
+                + "; " + hint);
+    }
+
+    /** A remembered failure raised once more, with a stack trace of the new call. */
+    static IOException again(String operation, Object object, IOException first) {
+        String message = operation + ": " + text(first) + ": " + object
+                + " is broken, every further operation fails; close it";
+        SocketException again = new SocketException(message);
+        again.initCause(first);
+        return again;
+    }
+
+    static SocketException outputShut(String operation, Object object) {
+        return new SocketException(operation + ": Broken pipe: the output side of " + object
+                + " was shut down by this side; reading is still possible");
+    }
+
+    static String text(Throwable e) {
+        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    }
+
+    private static final class ClosedMeanwhile extends AsynchronousCloseException {
+        private static final long serialVersionUID = 1L;
+        private final String message;
+
+        ClosedMeanwhile(String message) {
+            this.message = message;
+        }
+
+        @Override
+        public String getMessage() {
+            return message;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+package parley.net;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteOrder;
+
+/**
+ * How the bytes of a stream are elements: for an {@link Intake} which bytes make one, for an
+ * {@link Outlet} which bytes one becomes. Whatever the element type of the stream. Make one for each
+ * intake: a framing may remember how far it has looked.
+ *
+ * @param <T> the elements
+ */
+public abstract class Framing<T> {
+    final int most; // bytes of an element
+
+    Framing(int most) {
+        if (most < 1) {
+            throw new IllegalArgumentException("framing: the maximum size is " + most
+                    + ", expected a positive number of bytes");
+        }
+        this.most = most;
+    }
+
+    /**
+     * Bytes as they come, in pieces: whatever is there, at most so much.
+     *
+     * @param most bytes in a piece that is read; written ones may have any size
+     * @return the framing; its elements are never empty
+     */
+    public static Framing<byte[]> chunks(int most) {
+        return new ChunkFraming(most);
+    }
+
+    /**
+     * Lines of text in the external format of the stream; read as
+     * {@link StreamInput#readLine} reads them, so that the last one needs no end.
+     *
+     * @param most bytes in a line without its end
+     * @return the framing; its elements are without their ends
+     */
+    public static Framing<String> lines(int most) {
+        return new LineFraming(most);
+    }
+
+    /**
+     * Byte arrays, each behind its length as an unsigned integer.
+     *
+     * @param width bytes of the length: 1, 2, 4 or 8
+     * @param order which byte of the length comes first
+     * @param most bytes in an element, the length not counted
+     * @return the framing; its elements may be empty
+     */
+    public static Framing<byte[]> lengthPrefixed(int width, ByteOrder order, int most) {
+        return new PrefixFraming(width, order, most);
+    }
+
+    /**
+     * Forms of EDN in UTF-8, one behind the other.
+     *
+     * @param <T> the forms
+     * @param most bytes in a form, with what is ignored in front of it
+     * @param syntax reads and prints one
+     * @return the framing
+     */
+    public static <T> Framing<T> forms(int most, FormSyntax<T> syntax) {
+        return new FormFraming<>(most, syntax);
+    }
+
+    /**
+     * Takes an element; under the lock of the input.
+     *
+     * @param ended whether no more bytes will come
+     * @return null when it is not there as a whole
+     * @throws FramingException when it never will be; then nothing was consumed
+     */
+    abstract T take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException;
+
+    /**
+     * The bytes of an element.
+     *
+     * @throws IllegalArgumentException if it is none
+     */
+    abstract byte[] encode(T element, ExternalFormat format);
+
+    /** What to throw when the input has ended and no element is there. */
+    IOException atEnd(InputBuffer buffer) {
+        if (buffer.remaining() == 0) {
+            return new EOFException("elements: the input has ended");
+        }
+        return new FramingException("elements: the input ended within " + this + ", after "
+                + buffer.remaining() + " bytes of one, which can still be read");
+    }
+
+    final FramingException tooLong(long size) {
+        return new FramingException("elements: " + this + " of " + size + " bytes or more has come,"
+                + " expected at most " + most + "; nothing was consumed, set a larger maximum size or"
+                + " read the bytes in other ways");
+    }
+
+    final IllegalArgumentException tooLongToPut(long size) {
+        return new IllegalArgumentException("sink: the value is " + this + " of " + size
+                + " bytes, expected at most " + most + "; set a larger maximum size");
+    }
+}

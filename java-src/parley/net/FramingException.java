@@ -1,0 +1,20 @@
+package parley.net;
+
+import java.io.IOException;
+
+/**
+ * What came cannot become an element of the kind that a {@link Framing} describes: it is too long,
+ * malformed, or cut off by the end of the input. Nothing of it was consumed: the bytes can still be
+ * read from the stream.
+ */
+public final class FramingException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    FramingException(String message, Throwable cause) {
+        super(message, cause);
+    }
+
+    FramingException(String message) {
+        this(message, null);
+    }
+}

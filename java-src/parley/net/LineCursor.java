@@ -1,0 +1,147 @@
+package parley.net;
+
+/**
+ * Lines out of an {@link InputBuffer}. Where newlines are certain bytes, the end is looked for in the
+ * bytes and the line made of them at once; else, and where some are bad, character by character.
+ * Guarded by the reader's lock.
+ */
+final class LineCursor {
+    private final CharacterCursor characters;
+    private final InputBuffer buffer;
+    private final Ahead ahead;
+
+    private int scanned; // bytes behind the position known to hold no line end
+    private boolean unterminated;
+
+    LineCursor(CharacterCursor characters, InputBuffer buffer, Ahead ahead) {
+        this.characters = characters;
+        this.buffer = buffer;
+        this.ahead = ahead;
+    }
+
+    /** The position has moved, or what is there has another meaning. */
+    void rescan() {
+        scanned = 0;
+    }
+
+    /** Tells whether the line returned last was ended by the end of the input. */
+    boolean wasUnterminated() {
+        return unterminated;
+    }
+
+    /**
+     * Reads a line without its end.
+     *
+     * @param most how many bytes or characters a line may have before its end has come
+     * @return the line; null when more bytes are needed, or at the end when there is none
+     */
+    String read(boolean atEnd, int most) throws CodingException, LineTooLongException {
+        if (characters.decoder().hasAsciiNewlines() && characters.dropAhead()) {
+            skipNewline();
+            String line = readRun(atEnd);
+            if (line != null || scanned == buffer.remaining()) {
+                return orTooLong(line, atEnd, scanned, most);
+            }
+        }
+        String line = readSlowly(atEnd);
+        return orTooLong(line, atEnd, ahead.size(), most);
+    }
+
+    /** Reads a line that is whole in the buffer, with something behind it, and plain; else null. */
+    String readPlain() {
+        Decoder decoder = characters.plainDecoder();
+        if (decoder == null) {
+            return null;
+        }
+        int from = buffer.position;
+        int at = LineScanner.find(buffer.bytes, from + scanned, buffer.limit - 1);
+        if (at < 0 || buffer.bytes[at] == '\r' && at + 2 >= buffer.limit) {
+            return null;
+        }
+        String line = decoder.decodeRun(buffer.bytes, from, at);
+        if (line != null) {
+            endRun(at);
+        }
+        return line;
+    }
+
+    /** Another byte may still be passed over, and a line feed behind it be the one to skip. */
+    private void skipNewline() {
+        if (characters.skipsNewline() && buffer.remaining() > 0
+                && buffer.bytes[buffer.position] == '\n') {
+            characters.skipLineFeed(1);
+        }
+    }
+
+    private static String orTooLong(String line, boolean atEnd, int length, int most)
+            throws LineTooLongException {
+        if (line == null && !atEnd && length >= most) {
+            throw new LineTooLongException(most);
+        }
+        return line;
+    }
+
+    private String readRun(boolean atEnd) {
+        int from = buffer.position;
+        int at = LineScanner.find(buffer.bytes, from + scanned, buffer.limit);
+        if (at < 0) {
+            scanned = buffer.remaining();
+            if (!atEnd || scanned == 0) {
+                return null;
+            }
+            at = buffer.limit;
+        }
+        String line = characters.decoder().decodeRun(buffer.bytes, from, at);
+        if (line == null) {
+            scanned = -1; // some bytes are bad: character by character
+            return null;
+        }
+        endRun(at);
+        return line;
+    }
+
+    private void endRun(int at) {
+        unterminated = at == buffer.limit;
+        scanned = 0;
+        if (unterminated) {
+            buffer.position = at;
+            characters.skipsNewline(false);
+            characters.seal();
+        } else {
+            boolean isReturn = buffer.bytes[at] == '\r';
+            boolean both = isReturn && at + 1 < buffer.limit && buffer.bytes[at + 1] == '\n';
+            buffer.position = both ? at + 2 : at + 1;
+            characters.took('\n', both ? 2 : 1, isReturn && !both);
+        }
+    }
+
+    private String readSlowly(boolean atEnd) throws CodingException {
+        scanned = 0;
+        int newline = ahead.newline();
+        while (newline < 0) {
+            int unit = characters.decodeAhead(atEnd, false);
+            if (unit == CharacterCursor.MORE || unit == CharacterCursor.END && ahead.isEmpty()) {
+                return null;
+            } else if (unit == CharacterCursor.END) {
+                return take(ahead.size(), true);
+            } else if (unit == '\n') {
+                newline = ahead.size() - 1;
+            }
+        }
+        return take(newline, false);
+    }
+
+    private String take(int count, boolean endOfInput) {
+        String line = ahead.text(count);
+        for (int i = 0; i < count; i++) {
+            characters.take();
+        }
+        unterminated = endOfInput;
+        if (endOfInput) {
+            characters.seal();
+        } else {
+            characters.take();
+        }
+        return line;
+    }
+}

@@ -1,0 +1,75 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetEncoder;
+import java.nio.charset.CodingErrorAction;
+
+/** Lines of text. */
+final class LineFraming extends Framing<String> {
+    // How far was looked, so that a long line that comes in pieces is looked at once only.
+    private long scannedFrom = -1; // stream offset
+    private int scanned; // bytes from there without an end of line
+
+    LineFraming(int most) {
+        super(most);
+    }
+
+    @Override
+    String take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException {
+        if (!cursor.hasAsciiNewlines()) {
+            return cursor.lines().read(ended, most);
+        }
+        if (buffer.offset() != scannedFrom) {
+            scannedFrom = buffer.offset();
+            scanned = 0;
+        }
+        int end = LineScanner.find(buffer.bytes, buffer.position + scanned, buffer.limit);
+        scanned = (end < 0 ? buffer.limit : end) - buffer.position;
+        if (scanned > most) {
+            throw tooLong(scanned);
+        }
+        return end < 0 && !ended ? null : cursor.lines().read(ended, Integer.MAX_VALUE);
+    }
+
+    @Override
+    byte[] encode(String line, ExternalFormat format) {
+        if (line.indexOf('\n') >= 0 || line.indexOf('\r') >= 0) {
+            throw new IllegalArgumentException("sink: the line has an end of line inside, expected"
+                    + " one line without its end; put each line by itself");
+        }
+        try {
+            ByteBuffer bytes = encoder(format).encode(
+                    CharBuffer.wrap(line + format.lineTerminator().text()));
+            byte[] encoded = new byte[bytes.remaining()];
+            bytes.get(encoded);
+            if (encoded.length > most) {
+                throw tooLongToPut(encoded.length);
+            }
+            return encoded;
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException("sink: the line has a character without bytes in "
+                    + format.charset() + "; use another charset or set an :output-error-action", e);
+        }
+    }
+
+    private static CharsetEncoder encoder(ExternalFormat format) {
+        CharsetEncoder encoder = format.charset().newEncoder();
+        CodingAction action = format.outputErrorAction();
+        CodingErrorAction todo = action == CodingAction.ERROR ? CodingErrorAction.REPORT
+                : action == CodingAction.IGNORE ? CodingErrorAction.IGNORE
+                : CodingErrorAction.REPLACE;
+        if (todo == CodingErrorAction.REPLACE) {
+            encoder.replaceWith(String.valueOf((char) action.replacement())
+                    .getBytes(format.charset()));
+        }
+        return encoder.onMalformedInput(todo).onUnmappableCharacter(todo);
+    }
+
+    @Override
+    public String toString() {
+        return "a line";
+    }
+}

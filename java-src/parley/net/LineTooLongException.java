@@ -1,0 +1,16 @@
+package parley.net;
+
+import java.io.IOException;
+
+/**
+ * A line is longer than the stream's limit. Nothing was consumed: the characters can be read in
+ * other ways.
+ */
+public final class LineTooLongException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    LineTooLongException(int limit) {
+        super("read-line: no line end within " + limit + " characters, the limit of this stream;"
+                + " raise the line limit or read in blocks, nothing was consumed");
+    }
+}

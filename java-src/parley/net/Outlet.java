@@ -1,0 +1,380 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Takes values and writes them to a stream as fast as the peer reads and no faster. A value is
+ * accepted as a whole, when everything before it was handed to the system and the system takes some
+ * of it; the rest of it is the only thing that waits inside. No thread is blocked while it does: the
+ * {@link Reactor} tells when there is room again.
+ *
+ * <p>An outlet ends when writing fails ({@link #cause} tells), when the stream is closed, and when it
+ * is closed itself: values offered from then on are refused; what was accepted before is still
+ * written. For use by any number of threads; several outlets of one stream, and other writers, do
+ * not tear each other's values apart.
+ *
+ * @param <T> the values
+ */
+public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseable {
+    /** What happens to the stream once an outlet was closed and everything accepted is written. */
+    public enum Ending {
+        /** Nothing. */
+        LEAVE_OPEN,
+        /** Its output is shut down, so that the peer sees the end; also when writing failed. */
+        SHUT_DOWN,
+        /** It is closed; also when writing failed. */
+        CLOSE
+    }
+
+    private static final long WITHOUT_DESCRIPTORS_NANOS = Duration.ofMillis(100).toNanos();
+
+    private final SocketStream stream;
+    private final Framing<T> framing;
+    private final Ending ending;
+    private final Executor executor;
+    private final Bell alarm;
+    private final ReentrantLock lock = new ReentrantLock();
+    private volatile boolean closed; // written under lock
+    private volatile Throwable cause; // written under lock, once
+    private boolean draining; // something accepted is not yet with the system; guarded by lock
+    private boolean ended; // the ending was begun; guarded by lock
+    private boolean pausing; // guarded by lock
+
+    private enum Outcome { ACCEPTED, REFUSED, NOTHING, LAPSED }
+
+    /** A value on its way in. */
+    static final class Offer {
+        final byte[] bytes;
+        final Claim<Boolean> claim;
+        Receiver<Boolean> served; // once committed; guarded by the outlet's lock
+
+        Offer(byte[] bytes, Claim<Boolean> claim) {
+            this.bytes = bytes;
+            this.claim = claim;
+        }
+    }
+
+    /**
+     * An outlet to a stream.
+     *
+     * @param stream to write to
+     * @param framing which bytes a value becomes
+     * @param ending what becomes of the stream
+     * @param executor where waiting values are served, as for an {@link Intake}
+     * @throws IllegalStateException if the stream is closed
+     */
+    public Outlet(SocketStream stream, Framing<T> framing, Ending ending, Executor executor) {
+        stream.requireOpen("sink");
+        this.stream = stream;
+        this.framing = Objects.requireNonNull(framing, "sink: the framing is null");
+        this.ending = Objects.requireNonNull(ending, "sink: the ending is null");
+        this.executor = Objects.requireNonNull(executor, "sink: the executor is null");
+        this.alarm = new Bell();
+    }
+
+    // ---- values ------------------------------------------------------------------------------
+
+    /**
+     * Writes a value.
+     *
+     * @param value the array of a chunk must not be changed before it was accepted
+     * @param receiver told, on the executor, true when it was accepted, false when the outlet is closed
+     * @throws IllegalArgumentException if the framing has no bytes for it
+     */
+    public void put(T value, Receiver<Boolean> receiver) {
+        Object put = put(value, Claim.of(receiver));
+        if (put != Intake.PENDING) {
+            executor.execute(() -> receiver.receive((Boolean) put));
+        }
+    }
+
+    /**
+     * Writes a value, for a request that may be withdrawn: then nothing of it is written.
+     *
+     * @param value the array of a chunk must not be changed before it was accepted
+     * @param claim the request
+     * @return true when it was accepted, false when the outlet is closed: then the claim was
+     *     committed and its receiver is not called; else {@link Intake#PENDING}
+     * @throws IllegalArgumentException if the framing has no bytes for it
+     * @throws IllegalStateException if too many values wait already
+     */
+    public Object put(T value, Claim<Boolean> claim) {
+        Offer offer = new Offer(framing.encode(value, stream.externalFormat()), claim);
+        List<Runnable> told = new ArrayList<>(0);
+        lock.lock();
+        try {
+            purge();
+            if (!closed && (draining || pausing || !isEmpty())) {
+                if (claim.mayWait() && claim.isActive()) {
+                    add(offer, "sink");
+                }
+                return Intake.PENDING;
+            }
+            return putNow(offer, told);
+        } finally {
+            lock.unlock();
+            told.forEach(executor::execute);
+        }
+    }
+
+    private Object putNow(Offer offer, List<Runnable> told) {
+        if (!offer.claim.mayWait()) {
+            Outcome outcome = serve(offer);
+            work(told); // the rest of it, if it was accepted
+            return result(outcome);
+        }
+        add(offer, "sink");
+        Outcome outcome = serveFirst();
+        if (outcome == Outcome.NOTHING) {
+            return Intake.PENDING;
+        }
+        removeFirst();
+        work(told);
+        return result(outcome);
+    }
+
+    private static Object result(Outcome outcome) {
+        return outcome == Outcome.ACCEPTED ? Boolean.TRUE
+                : outcome == Outcome.REFUSED ? Boolean.FALSE : Intake.PENDING;
+    }
+
+    /** Serves the offer that is first, or sees to it that it is tried again. */
+    private Outcome serveFirst() {
+        for (;;) {
+            int stamp = alarm.attend();
+            Outcome outcome = serve(first());
+            if (outcome != Outcome.NOTHING || waits(stamp)) {
+                return outcome;
+            }
+        }
+    }
+
+    private Outcome serve(Offer offer) {
+        offer.claim.lock();
+        try {
+            if (!offer.claim.isActive()) {
+                return Outcome.LAPSED;
+            }
+            boolean accepted = !closed && accepts(offer.bytes);
+            if (!accepted && !closed) {
+                return Outcome.NOTHING;
+            }
+            offer.served = offer.claim.commit();
+            return accepted ? Outcome.ACCEPTED : Outcome.REFUSED;
+        } finally {
+            offer.claim.unlock();
+        }
+    }
+
+    private boolean accepts(byte[] bytes) {
+        try {
+            if (!stream.out().offer(bytes)) {
+                return false;
+            }
+            draining = !stream.out().drained();
+            return true;
+        } catch (IOException | RuntimeException e) {
+            fail(e);
+            return false;
+        }
+    }
+
+    private boolean waits(int stamp) {
+        try {
+            return alarm.arm(stamp);
+        } catch (ClosedChannelException e) {
+            fail(e);
+            return false;
+        } catch (IOException e) {
+            Reports.warning(this + " goes on in a moment: " + Failures.text(e));
+            pausing = true;
+            alarm.pause(WITHOUT_DESCRIPTORS_NANOS);
+            return true;
+        }
+    }
+
+    // ---- going on ----------------------------------------------------------------------------
+
+    private void goOn() {
+        List<Runnable> told = new ArrayList<>(1);
+        lock.lock();
+        try {
+            pausing = false;
+            work(told);
+        } finally {
+            lock.unlock();
+        }
+        for (int i = 1; i < told.size(); i++) {
+            executor.execute(told.get(i));
+        }
+        if (!told.isEmpty()) {
+            told.get(0).run();
+        }
+    }
+
+    /** Does all that can be done now, and sees to the rest. */
+    private void work(List<Runnable> told) {
+        purge();
+        Outcome outcome = null;
+        while (drain() && !isEmpty() && outcome != Outcome.NOTHING) {
+            outcome = serveFirst();
+            if (outcome != Outcome.NOTHING) {
+                Offer done = first();
+                removeFirst();
+                tell(told, done, outcome == Outcome.ACCEPTED);
+            }
+        }
+        while (closed && !isEmpty()) {
+            Offer refused = first();
+            removeFirst();
+            serve(refused);
+            tell(told, refused, false);
+        }
+        if (closed && !draining) {
+            finish(told);
+        }
+        if (!draining && isEmpty()) {
+            alarm.rest();
+        }
+    }
+
+    private static void tell(List<Runnable> told, Offer offer, boolean accepted) {
+        if (offer.served != null) {
+            told.add(() -> offer.served.receive(accepted));
+        }
+    }
+
+    /** True when everything accepted is with the system; else this is tried again. */
+    private boolean drain() {
+        while (draining && !pausing) {
+            int stamp = alarm.attend();
+            try {
+                draining = !stream.out().drained();
+            } catch (IOException | RuntimeException e) {
+                fail(e);
+            }
+            if (draining && waits(stamp)) {
+                return false;
+            }
+        }
+        return !draining;
+    }
+
+    // ---- the end -----------------------------------------------------------------------------
+
+    private void fail(Exception e) {
+        draining = false;
+        if (stream.isOpen() && cause == null) {
+            cause = e;
+        }
+        closed = true;
+    }
+
+    private void finish(List<Runnable> told) {
+        if (!ended) {
+            ended = true;
+            if (ending != Ending.LEAVE_OPEN) {
+                told.add(this::end);
+            }
+        }
+    }
+
+    private void end() {
+        try {
+            if (ending == Ending.CLOSE) {
+                stream.close();
+            } else if (stream.isOpen()) {
+                stream.shutdown(Direction.OUTPUT);
+            }
+        } catch (IOException | IllegalStateException e) {
+            if (cause == null && stream.isOpen()) {
+                cause = e;
+            }
+        }
+    }
+
+    /**
+     * Why the outlet ended before its time.
+     *
+     * @return a failure of the stream; null while it is open, and when the outlet or the stream was
+     *     closed
+     */
+    public Throwable cause() {
+        return cause;
+    }
+
+    /**
+     * Tells whether values are refused.
+     *
+     * @return true once closed, or when writing has failed
+     */
+    public boolean isClosed() {
+        return closed;
+    }
+
+    /** Refuses all further values and those that wait; what was accepted is still written. */
+    @Override
+    public void close() {
+        List<Runnable> told = new ArrayList<>(0);
+        lock.lock();
+        try {
+            closed = true;
+            work(told);
+        } finally {
+            lock.unlock();
+        }
+        told.forEach(executor::execute);
+    }
+
+    @Override
+    public String toString() {
+        return "#<sink to " + stream + (closed ? " closed>" : ">");
+    }
+
+    // ---- offers as the queue sees them -------------------------------------------------------
+
+    @Override
+    boolean isActive(Offer offer) {
+        return offer.claim.isActive();
+    }
+
+    @Override
+    boolean mayLapse(Offer offer) {
+        return offer.claim.mayLapse();
+    }
+
+    private final class Bell extends Alarm {
+        Bell() {
+            super(stream, Direction.OUTPUT, Outlet.this.executor);
+        }
+
+        @Override
+        public void run() {
+            goOn();
+        }
+
+        @Override
+        boolean mayLapse() {
+            return !draining && allMayLapse(); // asked by arm, under the lock
+        }
+
+        @Override
+        boolean hasLapsed() {
+            if (!lock.tryLock()) {
+                return false;
+            }
+            try {
+                return !draining && allLapsed();
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+}

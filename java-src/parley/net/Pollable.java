@@ -1,0 +1,195 @@
+package parley.net;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+
+/**
+ * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
+ * {@link SocketServer}, a foreign channel ({@link PollableChannel}) or a descriptor.
+ */
+public abstract class Pollable implements Closeable {
+    /** Told that something changed which the kernel will not report; must not block. */
+    interface Observer {
+        /** Bytes were left in a buffer, or the object was closed. */
+        void changed(Pollable object);
+    }
+
+    /** In place of ready operations: nobody has asked the kernel, so ask it. */
+    static final int UNKNOWN = -1;
+
+    private static final Observer[] NOBODY = {};
+
+    // An updater, since streams are many: a lock would take 48 bytes in each.
+    private static final AtomicReferenceFieldUpdater<Pollable, Observer[]> OBSERVERS =
+            AtomicReferenceFieldUpdater.newUpdater(Pollable.class, Observer[].class, "observers");
+
+    private volatile Observer[] observers = NOBODY; // replaced as a whole, by OBSERVERS
+
+    Pollable() {
+    }
+
+    /**
+     * Tells what can be done right now without blocking, or waits until something can
+     * (CLISP {@code SOCKET:SOCKET-STATUS}).
+     *
+     * @param direction what to look for; a server takes any
+     * @param timeout how long to wait for an answer other than {@link SocketStatus#NONE}: null for
+     *     ever, zero to poll
+     * @return the status; {@link SocketStatus#NONE} only when the time is up
+     * @throws IllegalStateException if the object is closed
+     * @throws java.nio.channels.AsynchronousCloseException if it is closed during the wait
+     * @throws java.io.InterruptedIOException if the thread is interrupted during the wait
+     * @throws IOException if the process is out of descriptors
+     */
+    public SocketStatus status(Direction direction, Duration timeout) throws IOException {
+        Deadline deadline = Deadline.in(Deadline.check("socket-status", timeout));
+        requireOpen("socket-status");
+        SocketStatus status = look(direction);
+        return status.isActionable() || deadline.hasPassed() ? status
+                : awaitStatus(direction, deadline);
+    }
+
+    /** Looks; what was found while the object was being closed is no answer. */
+    private SocketStatus look(Direction direction) throws IOException {
+        SocketStatus status = evaluate(direction, UNKNOWN);
+        if (!isOpen()) {
+            throw Failures.closedMeanwhile("socket-status", this);
+        }
+        return status;
+    }
+
+    private SocketStatus awaitStatus(Direction direction, Deadline deadline) throws IOException {
+        StatusWait wait = new StatusWait(deadline);
+        observe(wait); // before looking again, or news from in between would be missed
+        try {
+            for (;;) {
+                wait.changed = false;
+                SocketStatus status = look(direction);
+                if (status.isActionable() || deadline.hasPassed()) {
+                    return status;
+                }
+                await("socket-status", interest(direction), wait);
+            }
+        } finally {
+            forget(wait);
+        }
+    }
+
+    /** Ends the wait for the kernel when another thread leaves something that it does not report. */
+    private static final class StatusWait implements Observer, Waits.Patient {
+        private final Deadline deadline;
+        private volatile boolean changed;
+
+        StatusWait(Deadline deadline) {
+            this.deadline = deadline;
+        }
+
+        /** Asked once the wait can be woken, so that no change falls in between. */
+        @Override
+        public Deadline deadline() {
+            return changed ? Deadline.PASSED : deadline;
+        }
+
+        @Override
+        public void changed(Pollable object) {
+            changed = true;
+            object.source().wake();
+        }
+    }
+
+    /**
+     * Tells whether the object can still be used.
+     *
+     * @return false once it was closed
+     */
+    public abstract boolean isOpen();
+
+    /** Closes the object; closing it again does nothing. */
+    @Override
+    public abstract void close() throws IOException;
+
+    /**
+     * What this was made of, for callers that deal in that.
+     *
+     * @return the channel of a {@link PollableChannel}, the number of a descriptor, else this object
+     */
+    public Object subject() {
+        return this;
+    }
+
+    /** What the kernel is asked about. */
+    abstract Source source();
+
+    /** The operations whose readiness could make the object actionable in the direction. */
+    abstract int interest(Direction direction);
+
+    /**
+     * The status as of now, never waiting.
+     *
+     * @param ready the operations that the kernel reports of those of {@link #interest}, or
+     *     {@link #UNKNOWN}
+     */
+    abstract SocketStatus evaluate(Direction direction, int ready) throws IOException;
+
+    /** Tells whether the object is actionable for a reason that the kernel does not report. */
+    abstract boolean hasLocalNews(Direction direction);
+
+    /**
+     * Blocks until the kernel may be ready for one of the operations, or the patient's deadline
+     * has passed, or for no reason.
+     */
+    final void await(String operation, int ops, Waits.Patient patient) throws IOException {
+        Failures.ifInterrupted(operation, this);
+        try {
+            Waits.await(source(), ops, patient);
+        } catch (ClosedChannelException e) {
+            throw Failures.closedMeanwhile(operation, this);
+        }
+        if (!isOpen()) {
+            throw Failures.closedMeanwhile(operation, this);
+        }
+        Failures.ifInterrupted(operation, this);
+    }
+
+    final void requireOpen(String operation) {
+        if (!isOpen()) {
+            throw Failures.closed(operation, this);
+        }
+    }
+
+    final void observe(Observer observer) {
+        OBSERVERS.updateAndGet(this, old -> {
+            Observer[] more = Arrays.copyOf(old, old.length + 1);
+            more[old.length] = observer;
+            return more;
+        });
+    }
+
+    final void forget(Observer observer) {
+        OBSERVERS.updateAndGet(this, old -> {
+            int at = Arrays.asList(old).indexOf(observer);
+            if (at < 0) {
+                return old;
+            } else if (old.length == 1) {
+                return NOBODY;
+            }
+            Observer[] fewer = Arrays.copyOf(old, old.length - 1);
+            System.arraycopy(old, at + 1, fewer, at, fewer.length - at);
+            return fewer;
+        });
+    }
+
+    final boolean isObserved() {
+        return observers.length != 0;
+    }
+
+    final void tellObservers() {
+        for (Observer each : observers) {
+            each.changed(this);
+        }
+    }
+}

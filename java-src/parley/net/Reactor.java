@@ -1,0 +1,515 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SelectionKey;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The one thread that watches for everybody who does not block a thread of the platform: virtual
+ * threads that wait inside a read or a write, listeners of {@link #whenReady}, and whoever has made
+ * a request of an {@link Intake} or an {@link Outlet}. It starts with the first watch, is a daemon
+ * named {@code parley-reactor}, and ends, with its selector, when nothing has been watched for half
+ * a second. Nothing a listener throws can end it.
+ */
+public final class Reactor implements Poller.Owner {
+    private static final Reactor SHARED = new Reactor();
+    private static final long IDLE_NANOS = Duration.ofMillis(500).toNanos();
+    private static final long SWEEP_NANOS = Duration.ofMillis(500).toNanos();
+    private static final long AFTER_FAILURE_NANOS = Duration.ofMillis(100).toNanos();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private Poller poller; // guarded by lock; null when no thread runs
+    private int watches; // armed and not fired; guarded by lock
+    private final Set<Interest> doubtful = new HashSet<>(); // of the armed ones; guarded by lock
+    private volatile Thread thread; // written under lock
+    private volatile boolean sleeping; // the thread is in, or on its way into, a poll
+
+    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+
+    // The reactor thread's own.
+    private final List<Registration> ready = new ArrayList<>();
+    private final List<Interest> fired = new ArrayList<>();
+    private long sweepAt;
+
+    private Reactor() {
+    }
+
+    /**
+     * The reactor of this process.
+     *
+     * @return always the same one
+     */
+    public static Reactor shared() {
+        return SHARED;
+    }
+
+    /**
+     * Calls a listener once, on the reactor's thread, when an object becomes actionable in a
+     * direction, and at once (in the calling thread) when it is already.
+     *
+     * @param object a stream, a server or another pollable object
+     * @param direction what to look for; a server takes any
+     * @param listener told of the status; must not block
+     * @return the watch: closing it before the listener was called means that it never will be
+     * @throws IOException if the process is out of descriptors
+     * @throws IllegalStateException if the object is closed
+     */
+    public Watch whenReady(Pollable object, Direction direction, ReadyListener listener)
+            throws IOException {
+        return whenReady(object, direction, this::execute, listener);
+    }
+
+    /**
+     * As {@link #whenReady(Pollable, Direction, ReadyListener)}, but whatever does not happen at
+     * once happens on an executor: then the listener may block, if the executor's threads may.
+     *
+     * @param object a stream, a server or another pollable object
+     * @param direction what to look for; a server takes any
+     * @param executor where to look at the object and to call the listener
+     * @param listener told of the status
+     * @return the watch: closing it before the listener was called means that it never will be
+     * @throws IOException if the process is out of descriptors
+     * @throws IllegalStateException if the object is closed
+     */
+    public Watch whenReady(Pollable object, Direction direction, Executor executor,
+            ReadyListener listener) throws IOException {
+        object.requireOpen("ready");
+        Watch watch = new Watch(object, direction, executor, listener);
+        watch.start();
+        return watch;
+    }
+
+    /**
+     * Tells whether the calling thread is the reactor's own, where nothing may block.
+     *
+     * @return true inside a listener called by the reactor
+     */
+    public boolean isReactorThread() {
+        return Thread.currentThread() == thread;
+    }
+
+    /**
+     * How much is being watched.
+     *
+     * @return the number of watches that are armed, and of threads that wait; 0 when idle
+     */
+    public int watches() {
+        lock.lock();
+        try {
+            return watches;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Parks the calling thread as {@link Waits#await} says. */
+    void await(Source source, int ops, Waits.Patient patient) throws IOException {
+        Parked parked = new Parked(source, Thread.currentThread());
+        arm(parked, ops);
+        try {
+            long left = patient.deadline().remaining();
+            if (!parked.fired && left > 0) {
+                LockSupport.parkNanos(this, left);
+            }
+        } finally {
+            disarm(parked);
+        }
+    }
+
+    // ---- interests ---------------------------------------------------------------------------
+
+    /**
+     * Starts to look for an interest, which fires at most once.
+     *
+     * @throws ClosedChannelException if the source is closed: then the interest does not fire
+     */
+    void arm(Interest interest, int ops) throws IOException {
+        lock.lock();
+        try {
+            if (interest.armed) {
+                unlink(interest);
+            }
+            link(interest, registration(interest.source(), start()), ops);
+            // Whoever closes the source tells us after it was closed: if it is open now, that is
+            // still to come, and finds the interest.
+            if (!interest.source().isOpen()) {
+                unlink(interest);
+                throw new ClosedChannelException();
+            }
+            nudge();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Stops to look for an interest; false when it was not armed, or has fired. */
+    boolean disarm(Interest interest) {
+        lock.lock();
+        try {
+            if (interest.armed) {
+                unlink(interest);
+                return true;
+            }
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static Registration registration(Source source, Poller running) throws IOException {
+        Registration own = source.registrationWith(running);
+        if (own == null && source instanceof ChannelSource) {
+            // Somebody else's channel may be known under another source: a selector has one key.
+            SelectionKey key = ((ChannelSource) source).channel.keyFor(running.selector);
+            own = key == null || !key.isValid() ? null : (Registration) key.attachment();
+        }
+        return own != null ? own : source.join(running, 0, new Interests());
+    }
+
+    private void link(Interest interest, Registration registration, int ops) {
+        Interests all = interests(registration);
+        interest.ops = ops;
+        interest.armed = true;
+        interest.registration = registration;
+        interest.next = all.first;
+        all.first = interest;
+        watches++;
+        if (interest.isDoubtful()) {
+            doubtful.add(interest);
+        }
+        registration.interest(all.ops());
+    }
+
+    private void unlink(Interest interest) {
+        Registration registration = interest.registration;
+        interests(registration).remove(interest);
+        disarmed(interest);
+        settle(registration);
+    }
+
+    /** Asks the kernel for what is still wanted of a source. */
+    private void settle(Registration registration) {
+        Interests all = interests(registration);
+        registration.interest(all.ops());
+        if (all.first == null && !registration.source.announcesClose()) {
+            registration.cancel(); // nobody would tell us to let go of it
+            nudge();
+        }
+    }
+
+    private void disarmed(Interest interest) {
+        interest.armed = false;
+        interest.next = null;
+        interest.registration = null;
+        watches--;
+        if (!doubtful.isEmpty()) {
+            doubtful.remove(interest);
+        }
+        if (watches == 0) {
+            nudge(); // or the thread would sleep for ever and not go
+        }
+    }
+
+    private static Interests interests(Registration registration) {
+        return (Interests) registration.attachment;
+    }
+
+    private void nudge() {
+        if (sleeping && !isReactorThread()) {
+            poller.wakeup();
+        }
+    }
+
+    // ---- the thread --------------------------------------------------------------------------
+
+    private Poller start() throws IOException {
+        if (poller == null) {
+            Poller mine = new Poller(this);
+            poller = mine;
+            thread = Threads.start("reactor", () -> run(mine));
+        }
+        return poller;
+    }
+
+    /** Runs a task on the reactor's thread, soon; at once when called on it. */
+    void execute(Runnable task) {
+        if (isReactorThread()) {
+            task.run();
+            return;
+        }
+        lock.lock();
+        try {
+            start();
+            tasks.add(task);
+            nudge();
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void run(Poller mine) {
+        long idleSince = System.nanoTime();
+        while (!stopWhenIdle(mine, idleSince)) {
+            boolean busy = watches() > 0;
+            try {
+                poll(mine, busy);
+                Thread.interrupted(); // a stray interrupt must not make every poll return
+                fireReady();
+                runTasks();
+                sweep();
+            } catch (IOException | RuntimeException | Error e) {
+                guarded(() -> Reports.error("the reactor's round failed; it goes on", e));
+                LockSupport.parkNanos(this, AFTER_FAILURE_NANOS); // or it might do nothing else
+            }
+            if (busy) {
+                idleSince = System.nanoTime();
+            }
+        }
+    }
+
+    private void poll(Poller mine, boolean busy) throws IOException {
+        sleeping = true; // from here on, whoever has something new wakes the poll
+        try {
+            mine.poll(tasks.isEmpty() ? sleepUntil(busy) : Deadline.PASSED, this::note);
+        } finally {
+            sleeping = false;
+        }
+    }
+
+    private Deadline sleepUntil(boolean busy) {
+        if (!busy) {
+            return Deadline.inNanos(IDLE_NANOS);
+        }
+        lock.lock();
+        try {
+            return doubtful.isEmpty() ? Deadline.NONE : Deadline.inNanos(SWEEP_NANOS);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void note(Registration registration, int ops) {
+        interests(registration).ready = ops;
+        ready.add(registration);
+    }
+
+    private void fireReady() {
+        if (ready.isEmpty()) {
+            return;
+        }
+        lock.lock();
+        try {
+            for (int i = 0; i < ready.size(); i++) {
+                take(ready.get(i));
+            }
+        } finally {
+            lock.unlock();
+            ready.clear();
+        }
+        fireAll();
+    }
+
+    /** Moves the interests that a ready source satisfies to those to be fired. */
+    private void take(Registration registration) {
+        Interests all = interests(registration);
+        Interest next;
+        for (Interest each = all.first; each != null; each = next) {
+            next = each.next;
+            if ((each.ops & all.ready) != 0) {
+                all.remove(each);
+                disarmed(each);
+                each.ready = all.ready;
+                fired.add(each);
+            }
+        }
+        settle(registration);
+    }
+
+    private void fireAll() {
+        try {
+            for (int i = 0; i < fired.size(); i++) {
+                Interest each = fired.get(i);
+                guarded(() -> each.fire(each.ready));
+            }
+        } finally {
+            fired.clear();
+        }
+    }
+
+    private void runTasks() {
+        for (int left = tasks.size(); left > 0; left--) { // what they add waits for the next round
+            guarded(tasks.poll());
+        }
+    }
+
+    /** Fires those that nobody waits for any more, so that their owners let go. */
+    private void sweep() {
+        long now = System.nanoTime();
+        if (now - sweepAt < 0) {
+            return;
+        }
+        sweepAt = now + SWEEP_NANOS;
+        List<Interest> suspects;
+        lock.lock();
+        try {
+            if (doubtful.isEmpty()) {
+                return;
+            }
+            suspects = new ArrayList<>(doubtful);
+        } finally {
+            lock.unlock();
+        }
+        for (Interest each : suspects) {
+            guarded(() -> {
+                if (each.isStale() && disarm(each)) {
+                    each.fire(0);
+                }
+            });
+        }
+    }
+
+    private static void guarded(Runnable task) {
+        try {
+            task.run();
+        } catch (Throwable e) {
+            report(e);
+        }
+    }
+
+    private static void report(Throwable e) {
+        try {
+            Reports.error("a listener failed; the reactor goes on", e);
+        } catch (Throwable logging) {
+            e.addSuppressed(logging); // a broken logger: nothing is left to tell it to
+        }
+    }
+
+    private boolean stopWhenIdle(Poller mine, long idleSince) {
+        lock.lock();
+        try {
+            if (watches > 0 || !tasks.isEmpty()
+                    || System.nanoTime() - idleSince < IDLE_NANOS) {
+                return false;
+            }
+            poller = null;
+            thread = null;
+            mine.close();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- told by sources ---------------------------------------------------------------------
+
+    @Override
+    public void wake(Registration registration) {
+        for (Interest each : takeAll(registration, true)) {
+            each.fire(0);
+        }
+    }
+
+    @Override
+    public void sourceClosed(Registration registration) {
+        List<Interest> all = takeAll(registration, false);
+        registration.poller.flush();
+        all.forEach(Interest::sourceClosed);
+    }
+
+    private List<Interest> takeAll(Registration registration, boolean parkedOnly) {
+        List<Interest> taken = new ArrayList<>(1);
+        lock.lock();
+        try {
+            Interests all = interests(registration);
+            Interest next;
+            for (Interest each = all.first; each != null; each = next) {
+                next = each.next;
+                if (!parkedOnly || each instanceof Parked) {
+                    all.remove(each);
+                    disarmed(each);
+                    taken.add(each);
+                }
+            }
+            settle(registration);
+        } finally {
+            lock.unlock();
+        }
+        return taken;
+    }
+
+    private static final class Parked extends Interest {
+        private final Source source;
+        private final Thread thread;
+        private volatile boolean fired;
+
+        Parked(Source source, Thread thread) {
+            this.source = source;
+            this.thread = thread;
+        }
+
+        @Override
+        Source source() {
+            return source;
+        }
+
+        @Override
+        void fire(int ready) {
+            fired = true;
+            LockSupport.unpark(thread);
+        }
+
+        @Override
+        void sourceClosed() {
+            fire(0);
+        }
+
+        @Override
+        boolean isDoubtful() {
+            return !source.announcesClose();
+        }
+
+        @Override
+        boolean isStale() {
+            return !source.isOpen();
+        }
+    }
+
+    /** The interests in one source. */
+    private static final class Interests {
+        Interest first; // guarded by the reactor's lock
+        int ready; // what the poll under way found; the reactor thread's own
+
+        void remove(Interest interest) {
+            if (first == interest) {
+                first = interest.next;
+                return;
+            }
+            for (Interest each = first; each != null; each = each.next) {
+                if (each.next == interest) {
+                    each.next = interest.next;
+                    return;
+                }
+            }
+        }
+
+        int ops() {
+            int ops = 0;
+            for (Interest each = first; each != null; each = each.next) {
+                ops |= each.ops;
+            }
+            return ops;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * What fills the {@link InputBuffer}: reads the transport, waits for it, and remembers how the input
+ * ended or broke. Guarded by the reader's lock.
+ */
+final class Refill {
+    final InputBuffer buffer = new InputBuffer();
+
+    private final StreamInput side;
+    private final boolean buffered;
+    private boolean ended;
+    private volatile IOException failure; // written under the lock; what the system said
+
+    Refill(StreamInput side, boolean buffered) {
+        this.side = side;
+        this.buffered = buffered;
+    }
+
+    boolean isBuffered() {
+        return buffered;
+    }
+
+    IOException failure() {
+        return failure;
+    }
+
+    boolean hasEnded() {
+        return ended;
+    }
+
+    /** Drops what is there: this side was shut. */
+    void shut() {
+        buffer.clear();
+        ended = true;
+    }
+
+    /**
+     * Tells whether no more bytes will come; an error when that is so because somebody has closed
+     * the stream meanwhile, which is not the end of the input.
+     */
+    boolean atEnd() throws IOException {
+        if (ended && !side.stream.isOpen()) {
+            throw Failures.closedMeanwhile(side.operation(), side.stream);
+        }
+        return ended;
+    }
+
+    /** True when bytes have come or the end has just been found; false when that is all. */
+    boolean more(boolean mayWait, int count) throws IOException {
+        if (atEnd()) {
+            return false;
+        }
+        if (mayWait) {
+            more(count);
+            return true;
+        }
+        return moreNow(count);
+    }
+
+    /** Waits until bytes have come or the input has ended. */
+    void more(int count) throws IOException {
+        while (!moreNow(count)) {
+            await();
+        }
+    }
+
+    /** True when bytes have come or the input has ended, false when neither. */
+    boolean moreNow(int count) throws IOException {
+        return !ended && transfer(null, buffered ? 0 : count) != 0;
+    }
+
+    /**
+     * As {@link #moreNow} for somebody who only looks: takes little, so that thousands of streams
+     * that were looked at hold little memory.
+     */
+    boolean littleNow() throws IOException {
+        return !ended && transfer(null, buffered ? Segment.SMALL : 1) != 0;
+    }
+
+    /** Waits until the transport may have something; no memory is held meanwhile. */
+    void await() throws IOException {
+        buffer.releaseIfEmpty(side.unreadable());
+        side.await();
+    }
+
+    /**
+     * One read of the transport, into a caller's buffer or, where that is null, into this one.
+     *
+     * @param most how many bytes to take, 0 for as many as fit
+     * @return as {@link Transport#read}
+     */
+    int transfer(ByteBuffer into, int most) throws IOException {
+        if (failure != null) {
+            throw Failures.again(side.operation(), side.stream, failure);
+        }
+        int n;
+        try {
+            n = side.isShut() ? -1
+                    : into == null ? buffer.fill(side.stream.transport(), most)
+                    : side.stream.transport().read(into);
+        } catch (IOException e) {
+            throw broken(e);
+        }
+        ended = n < 0;
+        atEnd();
+        return n;
+    }
+
+    private IOException broken(IOException e) {
+        if (!side.stream.isOpen()) {
+            return Failures.closedMeanwhile(side.operation(), side.stream);
+        }
+        failure = e;
+        return Failures.again(side.operation(), side.stream, e);
+    }
+}

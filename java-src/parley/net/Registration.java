@@ -1,0 +1,59 @@
+package parley.net;
+
+/** One source in one poller. */
+abstract class Registration {
+    final Source source;
+    final Poller poller;
+    final Object attachment; // what the poller's owner knows about the source
+
+    // Of Waits, all guarded by its lock: the neighbours among the idle registrations.
+    Registration older;
+    Registration newer;
+    boolean idle;
+
+    int found; // what the poll under way found for Waits.ready; the waiting thread's own
+
+    Registration(Source source, Poller poller, Object attachment) {
+        this.source = source;
+        this.poller = poller;
+        this.attachment = attachment;
+    }
+
+    /** In place of one whose source has no kernel object any more: nothing will be reported. */
+    static Registration ofNothing(Source source, Poller poller) {
+        return new Nothing(source, poller);
+    }
+
+    /** The operations asked for; 0 keeps the source registered and silent. */
+    abstract int interest();
+
+    /** Asks for these operations from the next poll on; does nothing once the source is closed. */
+    abstract void interest(int ops);
+
+    /**
+     * Ends the registration; the poller lets go of the source in its next poll, and the source is to
+     * forget the registration after that: see {@link Poller#release}.
+     */
+    abstract void cancel();
+
+    private static final class Nothing extends Registration {
+        Nothing(Source source, Poller poller) {
+            super(source, poller, null);
+        }
+
+        @Override
+        int interest() {
+            return 0;
+        }
+
+        @Override
+        void interest(int ops) {
+            // There is nobody to ask.
+        }
+
+        @Override
+        void cancel() {
+            // Nothing was registered.
+        }
+    }
+}

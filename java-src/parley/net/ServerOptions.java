@@ -1,0 +1,174 @@
+package parley.net;
+
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
+import java.util.Set;
+
+/**
+ * Where and how a server listens (the arguments of CLISP's {@code SOCKET:SOCKET-SERVER}).
+ * Immutable; {@link #builder()} to begin with.
+ */
+public final class ServerOptions {
+    private final int port;
+    private final String host;
+    private final int backlog;
+    private final Path path;
+    private final Set<PosixFilePermission> mode;
+
+    private ServerOptions(Builder b) {
+        port = b.port;
+        host = b.host;
+        backlog = b.backlog;
+        path = b.path;
+        mode = b.mode;
+    }
+
+    /**
+     * A builder that holds the defaults.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * The port; 0, the default, lets the system choose.
+     *
+     * @return 0 to 65535
+     */
+    public int port() {
+        return port;
+    }
+
+    /**
+     * The interface to listen on, as a name or an address; null, the default, stands for all
+     * interfaces of IPv4.
+     *
+     * @return null or a host
+     */
+    public String host() {
+        return host;
+    }
+
+    /**
+     * How many connections may wait to be accepted; 1, CLISP's default.
+     *
+     * @return a positive number; the system has its own limit
+     */
+    public int backlog() {
+        return backlog;
+    }
+
+    /**
+     * The file of a Unix-domain server; null, the default, for TCP.
+     *
+     * @return null or a path
+     */
+    public Path path() {
+        return path;
+    }
+
+    /**
+     * Who may connect to a Unix-domain server; its owner only by default.
+     *
+     * @return the permissions of its file
+     */
+    public Set<PosixFilePermission> mode() {
+        return mode;
+    }
+
+    /** Collects options. */
+    public static final class Builder {
+        /** As large as the system allows (somaxconn): what servers for many clients want. */
+        public static final int LARGEST_BACKLOG = 65535;
+
+        private int port;
+        private String host;
+        private int backlog = 1;
+        private Path path;
+        private Set<PosixFilePermission> mode = PosixFilePermissions.fromString("rw-------");
+
+        private Builder() {
+        }
+
+        /**
+         * Sets {@link ServerOptions#port()}.
+         *
+         * @param port 0 to 65535
+         * @return this
+         * @throws IllegalArgumentException if it is outside
+         */
+        public Builder port(int port) {
+            this.port = Hosts.checkPort("socket-server", port);
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#host()}.
+         *
+         * @param host null, a name or an address
+         * @return this
+         */
+        public Builder host(String host) {
+            this.host = host;
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#backlog()}.
+         *
+         * @param backlog a positive number
+         * @return this
+         * @throws IllegalArgumentException if it is not positive
+         */
+        public Builder backlog(int backlog) {
+            if (backlog < 1) {
+                throw new IllegalArgumentException("socket-server: the backlog is " + backlog
+                        + ", expected a positive number of connections");
+            }
+            this.backlog = backlog;
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#path()}.
+         *
+         * @param path null or where to make the file
+         * @return this
+         */
+        public Builder path(Path path) {
+            this.path = path;
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#mode()}.
+         *
+         * @param mode as {@code ls} shows it, for example {@code "rw-rw----"}
+         * @return this
+         * @throws IllegalArgumentException if it is not of that form
+         */
+        public Builder mode(String mode) {
+            try {
+                this.mode = Set.copyOf(PosixFilePermissions.fromString(
+                        Objects.requireNonNull(mode, "mode")));
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("socket-server: the mode is \"" + mode
+                        + "\", expected nine letters as ls shows them, such as \"rw-------\"", e);
+            }
+            return this;
+        }
+
+        /**
+         * The options collected so far.
+         *
+         * @return immutable options
+         */
+        public ServerOptions build() {
+            return new ServerOptions(this);
+        }
+    }
+}

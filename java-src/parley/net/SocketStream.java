@@ -1,0 +1,554 @@
+package parley.net;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PushbackReader;
+import java.io.Writer;
+import java.net.SocketAddress;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * A connection as a bidirectional stream of characters and bytes (CLISP
+ * {@code SOCKET:SOCKET-STREAM}): its {@link #in input} and {@link #out output} side, what is known
+ * about the connection, and its {@link #status}.
+ *
+ * <p>One thread may read while another writes and others check; see {@link StreamInput} and
+ * {@link StreamOutput}. A thread blocked in any call ends promptly when the stream is closed.
+ * Close streams: one that becomes unreachable is closed by a {@link java.lang.ref.Cleaner}, but
+ * when is up to the garbage collector.
+ */
+public final class SocketStream extends Pollable {
+    private enum State { OPEN, CLOSING, CLOSED }
+
+    private final Transport transport;
+    private final StreamOptions options;
+    private final String host; // what the creating call was given
+    private final int port;
+    private final SocketAddress knownPeer; // as of the beginning; null while connecting
+    private final SocketAddress knownLocal;
+    private final Leaks.Guard guard;
+    private final StreamInput in;
+    private final StreamOutput out;
+    private final AtomicReference<State> state = new AtomicReference<>(State.OPEN);
+
+    private volatile ElementType elementType;
+    private volatile ExternalFormat externalFormat;
+    private volatile boolean connecting;
+    private volatile IOException connectFailure; // why a connection begun came to nothing
+
+    SocketStream(Transport transport, String host, int port, StreamOptions options)
+            throws IOException {
+        this.transport = transport;
+        this.options = options;
+        this.host = host;
+        this.port = port;
+        this.connecting = transport.isConnecting();
+        this.knownPeer = transport.peer();
+        this.knownLocal = transport.local();
+        this.elementType = options.elementType();
+        this.externalFormat = options.externalFormat();
+        this.in = new StreamInput(this, options);
+        this.out = new StreamOutput(this, options);
+        this.guard = Leaks.guard(this, transport.title() == null
+                ? "a socket stream to " + Addresses.show(host, port)
+                : "a stream over " + transport.title(),
+                () -> transport.close(false));
+    }
+
+    // ---- making ------------------------------------------------------------------------------
+
+    /**
+     * Connects to a port of a host (CLISP {@code SOCKET:SOCKET-CONNECT}). All addresses of the host
+     * are tried, those of IPv6 and IPv4 in a race (RFC 8305).
+     *
+     * @param host a name or an address
+     * @param port 0 to 65535
+     * @param options the timeout covers looking up the name and connecting; zero returns at once,
+     *     perhaps still connecting, in which case the next operation waits
+     * @return the stream
+     * @throws IllegalArgumentException if the port or the host cannot be one
+     * @throws java.net.UnknownHostException if the host has no address
+     * @throws java.net.ConnectException if nobody listens there
+     * @throws java.net.SocketTimeoutException if time is up
+     * @throws IOException if it fails otherwise
+     */
+    public static SocketStream connect(String host, int port, StreamOptions options)
+            throws IOException {
+        return Connector.connect(host, port, options);
+    }
+
+    /**
+     * Connects to an address.
+     *
+     * @param address an {@link java.net.InetSocketAddress} or a
+     *     {@link java.net.UnixDomainSocketAddress}
+     * @param options as {@link #connect(String, int, StreamOptions)}
+     * @return the stream
+     * @throws IOException as {@link #connect(String, int, StreamOptions)}
+     */
+    public static SocketStream connect(SocketAddress address, StreamOptions options)
+            throws IOException {
+        return Connector.connect(address, options);
+    }
+
+    /**
+     * Makes a stream of a connected channel, which becomes the stream's own and non-blocking.
+     *
+     * @param channel TCP or Unix-domain, for example {@link System#inheritedChannel()}
+     * @param options its timeout does not matter here
+     * @return the stream
+     * @throws IllegalArgumentException if the channel is not open and connected
+     * @throws IOException if the channel cannot be made non-blocking
+     */
+    public static SocketStream adopt(SocketChannel channel, StreamOptions options)
+            throws IOException {
+        if (channel == null || !channel.isConnected() && !channel.isConnectionPending()) {
+            throw new IllegalArgumentException("socket-stream: the channel is "
+                    + (channel == null ? "null" : "not connected: " + channel)
+                    + ", expected an open and connected SocketChannel");
+        }
+        SocketAddress peer = channel.getRemoteAddress();
+        return new SocketStream(new ChannelTransport(channel), Addresses.host(peer),
+                Addresses.port(peer), options);
+    }
+
+    // ---- the two sides -----------------------------------------------------------------------
+
+    /**
+     * The input side.
+     *
+     * @return always the same one
+     */
+    public StreamInput in() {
+        return in;
+    }
+
+    /**
+     * The output side.
+     *
+     * @return always the same one
+     */
+    public StreamOutput out() {
+        return out;
+    }
+
+    /**
+     * A view of the input as characters, over the same buffer; closing it closes the stream.
+     *
+     * @return a reader that can be shared; pushing back works for the character read last
+     */
+    public PushbackReader reader() {
+        return new Views.StreamReader(this);
+    }
+
+    /**
+     * A view of the output as characters, over the same buffer; closing it closes the stream.
+     *
+     * @return a writer; its flush is {@link StreamOutput#flush}
+     */
+    public Writer writer() {
+        return new Views.StreamWriter(this);
+    }
+
+    /**
+     * A view of the input as bytes, over the same buffer, whatever the element type; closing it
+     * closes the stream.
+     *
+     * @return an input stream
+     */
+    public InputStream inputStream() {
+        return new Views.ByteInput(this);
+    }
+
+    /**
+     * A view of the output as bytes, over the same buffer, whatever the element type; closing it
+     * closes the stream.
+     *
+     * @return an output stream
+     */
+    public OutputStream outputStream() {
+        return new Views.ByteOutput(this);
+    }
+
+    // ---- element type and format -------------------------------------------------------------
+
+    /**
+     * What the elements are (CLISP {@code STREAM-ELEMENT-TYPE}); also answers once closed.
+     *
+     * @return never null
+     */
+    public ElementType elementType() {
+        return elementType;
+    }
+
+    /**
+     * Changes what the elements are, from the next operation on; what was not read is still there,
+     * byte for byte.
+     *
+     * @param type not null
+     * @throws IllegalStateException if the stream is closed
+     */
+    public void elementType(ElementType type) {
+        requireOpen("set-stream-element-type!");
+        elementType = java.util.Objects.requireNonNull(type,
+                "set-stream-element-type!: the type is null, expected an ElementType");
+        tellObservers();
+    }
+
+    /**
+     * How characters become bytes and back (CLISP {@code STREAM-EXTERNAL-FORMAT}); also answers
+     * once closed.
+     *
+     * @return never null
+     */
+    public ExternalFormat externalFormat() {
+        return externalFormat;
+    }
+
+    /**
+     * Changes the format, from the next character on.
+     *
+     * @param format not null
+     * @throws IllegalStateException if the stream is closed
+     * @throws IOException if the locks cannot be had in time
+     */
+    public void externalFormat(ExternalFormat format) throws IOException {
+        java.util.Objects.requireNonNull(format,
+                "set-stream-external-format!: the format is null, expected an ExternalFormat");
+        out.format(format);
+        in.format(format);
+        externalFormat = format;
+    }
+
+    // ---- deadlines ---------------------------------------------------------------------------
+
+    /**
+     * Bounds every later read, each for itself.
+     *
+     * @param timeout null for no bound, zero to take only what is there
+     */
+    public void readTimeout(Duration timeout) {
+        in.timeout(timeout);
+    }
+
+    /**
+     * Bounds every later write, each for itself.
+     *
+     * @param timeout null for no bound
+     */
+    public void writeTimeout(Duration timeout) {
+        out.timeout(timeout);
+    }
+
+    /**
+     * Ends all reading at a point in time: a read under way then, and each begun later, times out.
+     *
+     * @param fromNow when; null takes an earlier deadline back
+     */
+    public void readDeadline(Duration fromNow) {
+        in.deadline(Deadline.in(fromNow));
+    }
+
+    /**
+     * Ends all writing at a point in time: a write under way then, and each begun later, times out.
+     *
+     * @param fromNow when; null takes an earlier deadline back
+     */
+    public void writeDeadline(Duration fromNow) {
+        out.deadline(Deadline.in(fromNow));
+    }
+
+    // ---- the connection ----------------------------------------------------------------------
+
+    /**
+     * The host that the creating call was given; for an accepted stream, the server's.
+     *
+     * @return also once closed
+     */
+    public String host() {
+        return host;
+    }
+
+    /**
+     * The port that the creating call was given; for an accepted stream, the server's.
+     *
+     * @return also once closed
+     */
+    public int port() {
+        return port;
+    }
+
+    /**
+     * The other end, as the operating system tells it.
+     *
+     * @return the address; once closed, the one known before; null when not connected yet
+     * @throws IOException if the system does not tell
+     */
+    public SocketAddress peerAddress() throws IOException {
+        return transport.isOpen() ? transport.peer() : knownPeer;
+    }
+
+    /**
+     * This end, as the operating system tells it.
+     *
+     * @return the address; once closed, the one known before
+     * @throws IOException if the system does not tell
+     */
+    public SocketAddress localAddress() throws IOException {
+        return transport.isOpen() ? transport.local() : knownLocal;
+    }
+
+    /**
+     * Ends one or both directions (CLISP {@code SOCKET:SOCKET-STREAM-SHUTDOWN}, shutdown(2)).
+     * Output is flushed first; then the other side sees the end, and writes fail. After input is
+     * shut, reads are at the end. The stream still has to be closed.
+     *
+     * @param direction which; a direction that was shut down already is left alone
+     * @throws IllegalStateException if the stream is closed
+     * @throws IOException if flushing fails: then the direction is shut all the same
+     */
+    public void shutdown(Direction direction) throws IOException {
+        requireOpen("socket-stream-shutdown");
+        finishConnecting("socket-stream-shutdown", out);
+        try {
+            if (direction.includesOutput() && !out.isShut()) {
+                shutOutput();
+            }
+        } finally {
+            if (direction.includesInput() && !in.isShut()) {
+                shutDown(Direction.INPUT);
+                in.shut();
+                tellObservers();
+            }
+        }
+    }
+
+    private void shutOutput() throws IOException {
+        try {
+            out.flush();
+        } finally {
+            out.shut();
+            shutDown(Direction.OUTPUT);
+            tellObservers();
+        }
+    }
+
+    private void shutDown(Direction direction) throws IOException {
+        try {
+            transport.shutdown(direction);
+        } catch (IOException e) {
+            if (transport.isOpen() && ErrorCode.of(e) != ErrorCode.ENOTCONN) {
+                throw e; // not connected any more: nothing is left to shut down
+            }
+        }
+    }
+
+    /**
+     * Tells whether the stream can be read from.
+     *
+     * @return false once input was shut down or the stream was closed
+     */
+    public boolean isInput() {
+        return isOpen() && !in.isShut();
+    }
+
+    /**
+     * Tells whether the stream can be written to.
+     *
+     * @return false once output was shut down or the stream was closed
+     */
+    public boolean isOutput() {
+        return isOpen() && !out.isShut();
+    }
+
+    /**
+     * Why every operation fails.
+     *
+     * @return the first failure of the connection, or null
+     */
+    public IOException error() {
+        IOException first = connectFailure != null ? connectFailure : in.failure();
+        return first != null ? first : out.failure();
+    }
+
+    /**
+     * The NIO channel underneath; reading or writing it directly bypasses this stream's buffers.
+     *
+     * @return the channel, or null when the stream is over a descriptor
+     */
+    public SocketChannel channel() {
+        return transport instanceof ChannelTransport ? ((ChannelTransport) transport).channel
+                : null;
+    }
+
+    Transport transport() {
+        return transport;
+    }
+
+    // ---- connecting --------------------------------------------------------------------------
+
+    /** Waits until a connection begun with timeout zero is there. */
+    void finishConnecting(String operation, Waits.Patient patient) throws IOException {
+        while (connecting && connectFailure == null && !stepConnecting()) {
+            if (patient.deadline().hasPassed()) {
+                throw Failures.timeout(operation, this, "it is still being connected");
+            }
+            await(operation, SelectionKey.OP_CONNECT, patient);
+        }
+        if (connectFailure != null) {
+            throw Failures.again(operation, this, connectFailure);
+        }
+    }
+
+    /** Takes a step at a connection begun with timeout zero; false while it is not there. */
+    boolean isConnectedNow(String operation) throws IOException {
+        if (connecting && connectFailure == null && !stepConnecting()) {
+            return false;
+        }
+        if (connectFailure != null) {
+            throw Failures.again(operation, this, connectFailure);
+        }
+        return true;
+    }
+
+    private boolean stepConnecting() {
+        try {
+            connecting = !transport.finishConnect();
+            return !connecting;
+        } catch (IOException e) {
+            if (isOpen() && connectFailure == null) {
+                connectFailure = Connector.explain(e, host, port);
+                giveUp();
+            }
+            return true;
+        }
+    }
+
+    private void giveUp() {
+        try {
+            transport.close(false);
+        } catch (IOException e) {
+            connectFailure.addSuppressed(e);
+        }
+        tellObservers();
+    }
+
+    // ---- status ------------------------------------------------------------------------------
+
+    @Override
+    Source source() {
+        return transport.source();
+    }
+
+    @Override
+    int interest(Direction direction) {
+        if (connecting) {
+            return SelectionKey.OP_CONNECT;
+        }
+        boolean read = direction.includesInput() && !in.isShut();
+        boolean write = direction.includesOutput() && !out.isShut() && out.failure() == null;
+        return (read ? SelectionKey.OP_READ : 0) | (write ? SelectionKey.OP_WRITE : 0);
+    }
+
+    @Override
+    SocketStatus evaluate(Direction looked, int ready) throws IOException {
+        Direction direction = transport.narrow(looked);
+        int known = ready;
+        if (connecting) {
+            if (!stepConnecting()) {
+                return SocketStatus.NONE;
+            }
+            // The kernel was asked about the connection: it has room, and perhaps input already.
+            known = ready == UNKNOWN ? UNKNOWN : SelectionKey.OP_READ | SelectionKey.OP_WRITE;
+        }
+        if (connectFailure != null) {
+            return SocketStatus.ERROR;
+        }
+        boolean output = direction.includesOutput() && out.isPossible(known);
+        InputState input = direction.includesInput()
+                ? in.look(known == UNKNOWN || (known & SelectionKey.OP_READ) != 0)
+                : output ? in.look(true) : InputState.NOTHING; // a reset shows in reading only
+        if (input == InputState.BROKEN || isUseless(direction, input)) {
+            return SocketStatus.ERROR;
+        }
+        return SocketStatus.of(direction.includesInput() ? input : InputState.NOTHING, output);
+    }
+
+    /** True when writing fails for ever and there is nothing left to read. */
+    private boolean isUseless(Direction direction, InputState input) {
+        return out.failure() != null
+                && (!direction.includesInput() || input == InputState.ENDED);
+    }
+
+    @Override
+    boolean hasLocalNews(Direction direction) {
+        return connectFailure != null || out.failure() != null
+                || direction.includesInput() && !connecting && in.hasNews();
+    }
+
+    // ---- closing -----------------------------------------------------------------------------
+
+    @Override
+    public boolean isOpen() {
+        return state.get() == State.OPEN;
+    }
+
+    /**
+     * Flushes the output and closes. When this returns the descriptor is free and the peer knows;
+     * threads blocked in the stream are on their way out. Closing again does nothing.
+     *
+     * @throws IOException if output could not be flushed, within the close timeout; the stream is
+     *     closed all the same
+     */
+    @Override
+    public void close() throws IOException {
+        if (state.compareAndSet(State.OPEN, State.CLOSING)) {
+            try {
+                if (!connecting && connectFailure == null) {
+                    out.closing(Deadline.in(options.closeTimeout()));
+                }
+            } finally {
+                release(false);
+            }
+        }
+    }
+
+    /**
+     * Closes without flushing: what is in the buffer is dropped, and nothing can make this wait.
+     *
+     * @throws IOException if the system reports one
+     */
+    public void abort() throws IOException {
+        if (state.compareAndSet(State.OPEN, State.CLOSING)) {
+            release(true);
+        }
+    }
+
+    private void release(boolean reset) throws IOException {
+        state.set(State.CLOSED);
+        try {
+            transport.close(reset);
+        } finally {
+            in.shut();
+            out.shut();
+            guard.release();
+            tellObservers();
+        }
+    }
+
+    @Override
+    public String toString() {
+        String what = isOpen() ? connectFailure != null ? "failed"
+                : connecting ? "connecting" : "open" : "closed";
+        String title = transport.title();
+        if (title != null) {
+            return "#<stream " + title + " " + what + ">";
+        }
+        return "#<socket-stream " + Addresses.show(knownLocal) + " -> " + (knownPeer == null
+                ? Addresses.show(host, port) : Addresses.show(knownPeer)) + " " + what + ">";
+    }
+}

@@ -1,0 +1,564 @@
+package parley.net;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import java.time.Duration;
+import java.util.Objects;
+
+/**
+ * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
+ * with nothing lost. Several threads may read; each operation is done as a whole before the next.
+ * An operation that times out or is interrupted has consumed nothing.
+ *
+ * <p>Every operation throws {@link IllegalStateException} on a closed stream and on one whose
+ * element type does not fit, {@link java.nio.channels.AsynchronousCloseException} when the stream
+ * is closed during it, {@link java.net.SocketTimeoutException} when time is up,
+ * {@link InterruptedIOException} when the thread is interrupted (the flag stays set) and
+ * {@link IOException} when the connection is broken. "The end" is that of the input: the peer has
+ * closed or shut down its output, or this side has shut down its input; it is told again and again.
+ */
+public final class StreamInput extends StreamSide {
+    /** In place of an element: the end of the input. */
+    public static final int END = CharacterCursor.END;
+    /** In place of an element: nothing is there yet. */
+    public static final int NOTHING = CharacterCursor.MORE;
+
+    private final int lineLimit;
+
+    // All guarded by the lock of this side.
+    private final Refill refill;
+    private final CharacterCursor cursor;
+    private final CharacterSequences sequences;
+    private final ByteCursor bytes;
+    private final InputSight sight;
+
+    StreamInput(SocketStream stream, StreamOptions options) {
+        super(stream, SelectionKey.OP_READ);
+        refill = new Refill(this, options.inputBuffered());
+        cursor = new CharacterCursor(refill.buffer, options.externalFormat());
+        sequences = new CharacterSequences(refill, cursor);
+        bytes = new ByteCursor(refill, cursor);
+        sight = new InputSight(this, refill, cursor, bytes);
+        lineLimit = options.lineLimit();
+    }
+
+    // ---- characters -------------------------------------------------------------------------
+
+    /**
+     * Reads a character (Common Lisp {@code READ-CHAR}); a newline, however it was sent, is
+     * {@code '\n'}. Characters beyond 16 bits are two.
+     *
+     * @return the character, or {@link #END}
+     * @throws IOException see above; {@link CodingException} for bytes that are no character
+     */
+    public int readChar() throws IOException {
+        int plain = readPlain();
+        return plain >= 0 ? plain : readAny();
+    }
+
+    /** The usual case made short: a plain character, and another behind it. */
+    private int readPlain() {
+        if (!stream.elementType().hasCharacters() || !beginQuick()) {
+            return NOTHING;
+        }
+        int found = cursor.readPlain();
+        endQuick();
+        return found;
+    }
+
+    private int readAny() throws IOException {
+        begin("read-char", true);
+        try {
+            int found;
+            while ((found = cursor.read(refill.atEnd())) == NOTHING) {
+                refill.more(1);
+            }
+            return found;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Tells the next character and leaves it there (Common Lisp {@code PEEK-CHAR}).
+     *
+     * @return the character, or {@link #END}
+     * @throws IOException as {@link #readChar}
+     */
+    public int peekChar() throws IOException {
+        begin("peek-char", true);
+        try {
+            int found;
+            while ((found = cursor.peek(refill.atEnd(), false)) == NOTHING) {
+                refill.more(1);
+            }
+            return found;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads a character if one is there (Common Lisp {@code READ-CHAR-NO-HANG}).
+     *
+     * @return the character, {@link #NOTHING} or {@link #END}
+     * @throws IOException as {@link #readChar}
+     */
+    public int readCharNoHang() throws IOException {
+        begin("read-char-no-hang", true);
+        try {
+            int found;
+            do {
+                found = cursor.read(refill.atEnd());
+            } while (found == NOTHING && refill.moreNow(1));
+            return found;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Puts the character read last back (Common Lisp {@code UNREAD-CHAR}).
+     *
+     * @param unit that character
+     * @throws IllegalStateException if the last operation did not read this character
+     * @throws IOException if the lock cannot be had in time
+     */
+    public void unreadChar(int unit) throws IOException {
+        requireCharacters("unread-char");
+        beginLocal("unread-char");
+        try {
+            if (!cursor.unread(unit)) {
+                throw new IllegalStateException("unread-char: the character U+"
+                        + Integer.toHexString(unit) + " was not read last from " + stream
+                        + ", expected the one that read-char has just returned");
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /** Puts any character back, for the Reader view, whose callers may do so. */
+    void pushBack(int unit) throws IOException {
+        requireCharacters("unread");
+        beginLocal("unread");
+        try {
+            if (!cursor.unread(unit)) {
+                cursor.push(unit);
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads a line (Common Lisp {@code READ-LINE}).
+     *
+     * @return the line without its end, or null at the end of the input
+     * @throws LineTooLongException if the limit of the stream options is reached without a newline
+     * @throws IOException as {@link #readChar}
+     */
+    public String readLine() throws IOException {
+        String plain = readPlainLine();
+        return plain != null ? plain : readAnyLine();
+    }
+
+    private String readPlainLine() {
+        if (!stream.elementType().hasCharacters() || !beginQuick()) {
+            return null;
+        }
+        try {
+            return cursor.lines().readPlain();
+        } finally {
+            endQuick();
+        }
+    }
+
+    private String readAnyLine() throws IOException {
+        begin("read-line", true);
+        try {
+            return line();
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads a line and how it ended (the second value of Common Lisp's {@code READ-LINE}).
+     *
+     * @return the line, or null at the end of the input
+     * @throws IOException as {@link #readLine}
+     */
+    public Line readLineValues() throws IOException {
+        begin("read-line", true);
+        try {
+            String text = line();
+            return text == null ? null : new Line(text, cursor.lines().wasUnterminated());
+        } finally {
+            end();
+        }
+    }
+
+    private String line() throws IOException {
+        for (;;) {
+            boolean atEnd = refill.atEnd();
+            String line = cursor.lines().read(atEnd, lineLimit);
+            if (line != null || atEnd) {
+                return line;
+            }
+            refill.more(1);
+        }
+    }
+
+    /**
+     * Reads characters (CLISP {@code EXT:READ-CHAR-SEQUENCE}).
+     *
+     * @param into where to put them
+     * @param from the first index to fill
+     * @param to the index behind the last one
+     * @param blocking how long to wait
+     * @return the index of the first character not filled; {@code to} unless the input ended, or
+     *     nothing more was there and the call does not wait
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException as {@link #readChar}
+     */
+    public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
+        Objects.checkFromToIndex(from, to, into.length);
+        begin("read-char-sequence", true);
+        try {
+            return sequences.read(into, from, to, blocking);
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Tells whether a character can be read without waiting (Common Lisp {@code LISTEN}).
+     *
+     * @return false at the end of the input too
+     * @throws IOException if the lock cannot be had in time
+     */
+    public boolean listen() throws IOException {
+        requireCharacters("listen");
+        return sight.now("listen", true) == InputState.AVAILABLE;
+    }
+
+    /**
+     * Tells whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
+     *
+     * @return false at the end of the input
+     * @throws IOException if the lock cannot be had in time
+     */
+    public boolean readCharWillHang() throws IOException {
+        requireCharacters("read-char-will-hang?");
+        return sight.now("read-char-will-hang?", true) == InputState.NOTHING;
+    }
+
+    /**
+     * Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}).
+     *
+     * @throws IOException if the lock cannot be had in time
+     */
+    public void clear() throws IOException {
+        beginLocal("clear-input");
+        try {
+            do {
+                drop();
+                Failures.ifInterrupted("clear-input", stream);
+            } while (refill.failure() == null && !deadline().hasPassed() && refill.moreNow(0)
+                    && !refill.atEnd());
+        } finally {
+            end();
+        }
+    }
+
+    private void drop() {
+        boolean pending = cursor.skipsNewline() && refill.buffer.remaining() == 0;
+        cursor.clear();
+        refill.buffer.clear();
+        cursor.skipsNewline(pending); // that line feed has not come yet
+    }
+
+    // ---- bytes ------------------------------------------------------------------------------
+
+    /**
+     * Reads a byte, whatever the width of the stream's element type (CLISP {@code READ-BYTE} on a
+     * stream of {@code (UNSIGNED-BYTE 8)}).
+     *
+     * @return 0 to 255, or {@link #END}
+     * @throws IOException see the class
+     */
+    public int readByte() throws IOException {
+        requireBytes("read-byte");
+        return viewByte();
+    }
+
+    /** As {@link #readByte}, whatever the element type. */
+    int viewByte() throws IOException {
+        begin("read-byte");
+        try {
+            return bytes.ensure(1, Blocking.FULL) ? bytes.take() : END;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads a byte if one is there (CLISP {@code EXT:READ-BYTE-NO-HANG}).
+     *
+     * @return 0 to 255, {@link #NOTHING} or {@link #END}
+     * @throws IOException see the class
+     */
+    public int readByteNoHang() throws IOException {
+        begin("read-byte-no-hang", false);
+        try {
+            if (bytes.ensure(1, Blocking.NO_HANG)) {
+                return bytes.take();
+            }
+            return refill.atEnd() ? END : NOTHING;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads an integer of the stream's element type (Common Lisp {@code READ-BYTE}).
+     *
+     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @return its bits, sign-extended when the type is signed, or null: the end of the input, or
+     *     nothing there when the call does not wait
+     * @throws IOException see the class
+     */
+    public Long readElement(Blocking blocking) throws IOException {
+        ElementType type = stream.elementType();
+        return integer("read-byte", type.width(), type.isSigned(), ByteOrder.LITTLE_ENDIAN, blocking);
+    }
+
+    /**
+     * Reads an integer of any width (CLISP {@code EXT:READ-INTEGER}).
+     *
+     * @param width bytes it takes, 1 to 8
+     * @param signed whether its highest bit is its sign
+     * @param order which byte comes first
+     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @return its bits, or null as {@link #readElement}; an unsigned one of 8 bytes may be negative
+     * @throws IOException see the class
+     */
+    public Long readInteger(int width, boolean signed, ByteOrder order, Blocking blocking)
+            throws IOException {
+        return integer("read-integer", width, signed, order, blocking);
+    }
+
+    private Long integer(String name, int width, boolean signed, ByteOrder order,
+            Blocking blocking) throws IOException {
+        begin(name, false);
+        try {
+            return bytes.ensure(width, blocking)
+                    ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads bytes (CLISP {@code EXT:READ-BYTE-SEQUENCE}). Big reads go straight into the array.
+     *
+     * @param into where to put them
+     * @param from the first index to fill
+     * @param to the index behind the last one
+     * @param blocking how long to wait
+     * @return the index of the first byte not filled; {@code to} unless the input ended, or nothing
+     *     more was there and the call does not wait
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException see the class
+     */
+    public int readBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+        requireBytes("read-byte-sequence");
+        return viewBytes(into, from, to, blocking);
+    }
+
+    /** As {@link #readBytes}, whatever the element type. */
+    int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+        Objects.checkFromToIndex(from, to, into.length);
+        begin("read-byte-sequence");
+        try {
+            return bytes.read(into, from, to, blocking);
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Tells what the next byte operation would find (CLISP {@code EXT:READ-BYTE-LOOKAHEAD}).
+     *
+     * @return {@link #NOTHING} when it would wait, {@link #END}, or 1 when an element is there
+     * @throws IOException if the connection is broken
+     */
+    public int byteLookahead() throws IOException {
+        requireBytes("read-byte-lookahead");
+        switch (sight.now("read-byte-lookahead", false)) {
+            case NOTHING:
+                return NOTHING;
+            case ENDED:
+                return END;
+            default:
+                return 1;
+        }
+    }
+
+    /** How many bytes are there without waiting. */
+    int available() throws IOException {
+        begin("available");
+        try {
+            return bytes.available();
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Takes an element of the kind that a framing describes when all of it is there; never waits.
+     *
+     * @return the element; null when it is not there yet
+     * @throws java.io.EOFException if the input has ended and nothing is left
+     * @throws FramingException if what is there cannot become an element; nothing was consumed
+     * @throws IOException if the connection is broken
+     */
+    <T> T takeNow(Framing<T> framing) throws IOException {
+        stream.requireOpen("elements");
+        if (!stream.isConnectedNow("elements") || !beginNow("elements")) {
+            return null;
+        }
+        boolean moved = false;
+        try {
+            T taken = take(framing);
+            while (taken == null && refill.moreNow(1)) {
+                moved = true;
+                taken = take(framing);
+            }
+            if (taken == null && refill.atEnd()) {
+                throw framing.atEnd(refill.buffer);
+            }
+            moved |= taken != null;
+            return taken;
+        } finally {
+            end(moved);
+        }
+    }
+
+    private <T> T take(Framing<T> framing) throws IOException {
+        return bytes.settle() ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
+    }
+
+    // ---- what status checks see -------------------------------------------------------------
+
+    /**
+     * What is there for the next read, never waiting.
+     *
+     * @param ask whether to ask the transport when the buffer does not tell
+     */
+    InputState look(boolean ask) {
+        return sight.look(ask, stream.elementType() == ElementType.CHARACTER);
+    }
+
+    IOException failure() {
+        return refill.failure();
+    }
+
+    /** True when a check would find something that the kernel does not report. */
+    boolean hasNews() {
+        return look(false) != InputState.NOTHING;
+    }
+
+    /** Bytes that were left in the buffer are news for those who watch this stream. */
+    @Override
+    boolean leavesNews() {
+        try {
+            return (refill.buffer.remaining() > 0 || cursor.hasOwed())
+                    && sight.inBuffer(stream.elementType() == ElementType.CHARACTER)
+                            != InputState.NOTHING;
+        } catch (IOException e) {
+            return true; // whoever looks will see
+        }
+    }
+
+    // ---- life -------------------------------------------------------------------------------
+
+    /** Takes the new format from the next character on. */
+    void format(ExternalFormat format) throws IOException {
+        beginLocal("set-stream-external-format!");
+        try {
+            cursor.format(format);
+        } finally {
+            end();
+        }
+    }
+
+    @Override
+    void onShut() {
+        cursor.clear();
+        refill.shut();
+    }
+
+    @Override
+    void finish() {
+        if (isShut() && !refill.hasEnded() || !stream.isOpen()) {
+            onShut();
+        } else if (refill.buffer.remaining() == 0) {
+            refill.buffer.releaseIfEmpty(unreadable());
+        }
+    }
+
+    /** How many bytes the buffer must remember, for an unread. */
+    int unreadable() {
+        return cursor.unreadable();
+    }
+
+    @Override
+    String sideName() {
+        return "input from";
+    }
+
+    @Override
+    String timeoutHint() {
+        return "nothing was consumed, the call can be made again";
+    }
+
+    /**
+     * How many bytes of the stream were read so far.
+     *
+     * @return their number since the connection was made
+     * @throws IOException if the lock cannot be had in time
+     */
+    public long offset() throws IOException {
+        beginLocal("offset");
+        try {
+            return refill.buffer.offset();
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Bounds each later operation.
+     *
+     * @param timeout null for no bound
+     * @see SocketStream#readTimeout(Duration)
+     */
+    @Override
+    public void timeout(Duration timeout) {
+        super.timeout(timeout);
+    }
+
+    /**
+     * The bound of each operation.
+     *
+     * @return null for none
+     */
+    @Override
+    public Duration timeout() {
+        return super.timeout();
+    }
+}

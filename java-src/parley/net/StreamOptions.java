@@ -1,0 +1,222 @@
+package parley.net;
+
+import java.time.Duration;
+import java.util.Objects;
+
+/**
+ * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
+ * {@code SOCKET:SOCKET-ACCEPT}). Immutable; {@link #DEFAULT} or {@link #builder()} to begin with.
+ */
+public final class StreamOptions {
+    /** Characters in UTF-8, buffered both ways, no timeout. */
+    public static final StreamOptions DEFAULT = builder().build();
+
+    private final ElementType elementType;
+    private final ExternalFormat externalFormat;
+    private final boolean inputBuffered;
+    private final boolean outputBuffered;
+    private final Duration timeout;
+    private final Duration closeTimeout;
+    private final int lineLimit;
+
+    private StreamOptions(Builder b) {
+        elementType = b.elementType;
+        externalFormat = b.externalFormat;
+        inputBuffered = b.inputBuffered;
+        outputBuffered = b.outputBuffered;
+        timeout = b.timeout;
+        closeTimeout = b.closeTimeout;
+        lineLimit = b.lineLimit;
+    }
+
+    /**
+     * A builder that holds the defaults.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * What the elements are; {@link ElementType#CHARACTER} by default.
+     *
+     * @return never null
+     */
+    public ElementType elementType() {
+        return elementType;
+    }
+
+    /**
+     * How characters become bytes; {@link ExternalFormat#DEFAULT} by default.
+     *
+     * @return never null
+     */
+    public ExternalFormat externalFormat() {
+        return externalFormat;
+    }
+
+    /**
+     * Tells whether a read may take more from the system than it was asked for; true by default.
+     *
+     * @return false to read only what is asked
+     */
+    public boolean inputBuffered() {
+        return inputBuffered;
+    }
+
+    /**
+     * Tells whether writes are collected until a flush; true by default.
+     *
+     * @return false when each write reaches the socket before it returns
+     */
+    public boolean outputBuffered() {
+        return outputBuffered;
+    }
+
+    /**
+     * How long connecting or accepting may take; null, for ever, by default.
+     *
+     * @return null for ever, zero to begin and return at once, or a bound
+     */
+    public Duration timeout() {
+        return timeout;
+    }
+
+    /**
+     * How long close may take to hand over what is still buffered; 10 seconds by default.
+     *
+     * @return null for ever, or a bound
+     */
+    public Duration closeTimeout() {
+        return closeTimeout;
+    }
+
+    /**
+     * How many characters (bytes, in ASCII and UTF-8) {@code read-line} gathers before it gives up;
+     * 16 Mi by default.
+     *
+     * @return a positive number
+     */
+    public int lineLimit() {
+        return lineLimit;
+    }
+
+    /** Collects options. */
+    public static final class Builder {
+        private ElementType elementType = ElementType.CHARACTER;
+        private ExternalFormat externalFormat = ExternalFormat.DEFAULT;
+        private boolean inputBuffered = true;
+        private boolean outputBuffered = true;
+        private Duration timeout;
+        private Duration closeTimeout = Duration.ofSeconds(10);
+        private int lineLimit = 16 << 20;
+
+        private Builder() {
+        }
+
+        /**
+         * Sets {@link StreamOptions#elementType()}.
+         *
+         * @param type not null
+         * @return this
+         */
+        public Builder elementType(ElementType type) {
+            elementType = Objects.requireNonNull(type, "element type: null, expected an ElementType");
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#externalFormat()}.
+         *
+         * @param format not null
+         * @return this
+         */
+        public Builder externalFormat(ExternalFormat format) {
+            externalFormat = Objects.requireNonNull(format,
+                    "external format: null, expected an ExternalFormat");
+            return this;
+        }
+
+        /**
+         * Sets buffering both ways.
+         *
+         * @param both as {@link StreamOptions#inputBuffered()} and the same for output
+         * @return this
+         */
+        public Builder buffered(boolean both) {
+            return inputBuffered(both).outputBuffered(both);
+        }
+
+        /**
+         * Sets {@link StreamOptions#inputBuffered()}.
+         *
+         * @param buffered whether reads may take more than they are asked for
+         * @return this
+         */
+        public Builder inputBuffered(boolean buffered) {
+            inputBuffered = buffered;
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#outputBuffered()}.
+         *
+         * @param buffered whether writes are collected
+         * @return this
+         */
+        public Builder outputBuffered(boolean buffered) {
+            outputBuffered = buffered;
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#timeout()}.
+         *
+         * @param timeout null, zero or positive
+         * @return this
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder timeout(Duration timeout) {
+            this.timeout = Deadline.check("timeout", timeout);
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#closeTimeout()}.
+         *
+         * @param timeout null, zero or positive
+         * @return this
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder closeTimeout(Duration timeout) {
+            closeTimeout = Deadline.check("close timeout", timeout);
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#lineLimit()}.
+         *
+         * @param limit a positive number of characters
+         * @return this
+         * @throws IllegalArgumentException if it is not positive
+         */
+        public Builder lineLimit(int limit) {
+            if (limit < 1) {
+                throw new IllegalArgumentException("line limit: " + limit
+                        + ", expected a positive number of characters");
+            }
+            lineLimit = limit;
+            return this;
+        }
+
+        /**
+         * The options collected so far.
+         *
+         * @return immutable options
+         */
+        public StreamOptions build() {
+            return new StreamOptions(this);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package parley.net;
+
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+
+/**
+ * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
+ * does no buffering and no waiting; {@link #source} says how to be waited for.
+ */
+interface Transport {
+    /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
+    int read(ByteBuffer into) throws IOException;
+
+    /** Writes what fits: the number of bytes, 0 when there is no room. */
+    int write(ByteBuffer from) throws IOException;
+
+    /** Shuts down one or both directions; the other side sees end of file after output. */
+    void shutdown(Direction direction) throws IOException;
+
+    /** Tells whether a connection is still being made. */
+    boolean isConnecting();
+
+    /** Takes a step at connecting: true when it is done. */
+    boolean finishConnect() throws IOException;
+
+    boolean isOpen();
+
+    /**
+     * Closes: when this returns the descriptor is gone and the peer knows. Idempotent, from any
+     * thread; whoever waits for the source is woken.
+     *
+     * @param reset drop what the kernel has not sent yet, so that closing cannot wait for it
+     */
+    void close(boolean reset) throws IOException;
+
+    /** The address of the other end as the system tells it, or null. */
+    SocketAddress peer() throws IOException;
+
+    /** The address of this end as the system tells it, or null. */
+    SocketAddress local() throws IOException;
+
+    Source source();
+
+    /** Of a direction to look at, what this has: both, unless it was made for output only. */
+    default Direction narrow(Direction direction) {
+        return direction;
+    }
+
+    /** What to show instead of addresses, or null. */
+    default String title() {
+        return null;
+    }
+}

@@ -1,0 +1,104 @@
+package parley.net;
+
+import java.nio.charset.StandardCharsets;
+
+/** UTF-8 (RFC 3629) by hand for what is well-formed; the JDK judges the rest. */
+final class Utf8Decoder extends Decoder {
+    private static final int SHORT = 512; // bytes of a run that is worth decoding by hand
+
+    private char[] scratch; // made at the first short run that is not ASCII
+    private CharsetDecoding judge; // made at the first sequence that is not plainly good
+
+    @Override
+    int decode(byte[] bytes, int from, int to, boolean atEnd) {
+        if (from >= to) {
+            return 0;
+        }
+        int first = bytes[from];
+        if (first >= 0) {
+            unit = first;
+            low = -1;
+            return 1;
+        }
+        int length = decodeLong(bytes, from, to, first & 0xff);
+        return length > 0 ? length : judge(bytes, from, to, atEnd);
+    }
+
+    /** The length of a complete, well-formed sequence of two to four bytes, else 0. */
+    private int decodeLong(byte[] bytes, int from, int to, int first) {
+        int length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+        if (first < 0xc2 || first > 0xf4 || to - from < length) {
+            return 0;
+        }
+        int codePoint = first & 0x3f >> length - 1;
+        for (int i = 1; i < length; i++) {
+            int next = bytes[from + i];
+            if ((next & 0xc0) != 0x80) {
+                return 0;
+            }
+            codePoint = codePoint << 6 | next & 0x3f;
+        }
+        boolean overlong = length == 3 && codePoint < 0x800 || length == 4 && codePoint < 0x10000;
+        if (overlong || codePoint > 0x10ffff || codePoint >= 0xd800 && codePoint < 0xe000) {
+            return 0;
+        }
+        found(codePoint);
+        return length;
+    }
+
+    private int judge(byte[] bytes, int from, int to, boolean atEnd) {
+        if (judge == null) {
+            judge = new CharsetDecoding(StandardCharsets.UTF_8);
+        }
+        judge.reset();
+        return judge.decode(bytes, from, Math.min(to, from + 4), atEnd && to <= from + 4);
+    }
+
+    @Override
+    boolean hasAsciiNewlines() {
+        return true;
+    }
+
+    @Override
+    boolean isAsciiCompatible() {
+        return true;
+    }
+
+    @Override
+    String decodeRun(byte[] bytes, int from, int to) {
+        if (LineScanner.isAscii(bytes, from, to)) {
+            return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1); // copies only
+        } else if (to - from > SHORT) {
+            return unlessReplaced(new String(bytes, from, to - from, StandardCharsets.UTF_8));
+        }
+        if (scratch == null) {
+            scratch = new char[SHORT];
+        }
+        int length = decodeShort(bytes, from, to, scratch);
+        return length < 0 ? null : new String(scratch, 0, length);
+    }
+
+    /** The number of characters, or -1 when some bytes are not plainly good. */
+    private int decodeShort(byte[] bytes, int from, int to, char[] into) {
+        int length = 0;
+        int at = from;
+        while (at < to) {
+            int first = bytes[at];
+            if (first >= 0) {
+                into[length++] = (char) first;
+                at++;
+                continue;
+            }
+            int n = decodeLong(bytes, at, to, first & 0xff);
+            if (n == 0) {
+                return -1;
+            }
+            at += n;
+            into[length++] = (char) unit;
+            if (low >= 0) {
+                into[length++] = (char) low;
+            }
+        }
+        return length;
+    }
+}

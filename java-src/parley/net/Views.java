@@ -1,0 +1,252 @@
+package parley.net;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PushbackReader;
+import java.io.Reader;
+import java.io.Writer;
+import java.nio.channels.ClosedChannelException;
+import java.util.Objects;
+
+/**
+ * The classes of {@code java.io} over a stream's own buffers: none keeps anything to itself, so that
+ * they can be mixed with each other and with the stream's operations. As {@code java.io} wants it,
+ * using a closed one is an {@link IOException}.
+ */
+final class Views {
+    private Views() {
+    }
+
+    private interface Call<T> {
+        T run() throws IOException;
+    }
+
+    /** Misuse of a closed stream, told in the way that users of java.io are prepared for. */
+    private static <T> T open(SocketStream stream, Call<T> call) throws IOException {
+        try {
+            return call.run();
+        } catch (IllegalStateException e) {
+            if (stream.isOpen()) {
+                throw e;
+            }
+            IOException closed = new ClosedChannelException();
+            closed.initCause(e);
+            throw closed;
+        }
+    }
+
+    /** Characters in; reading pushes back into the stream itself. */
+    static final class StreamReader extends PushbackReader {
+        private final SocketStream stream;
+        private final StreamInput in;
+
+        StreamReader(SocketStream stream) {
+            super(Reader.nullReader(), 1); // never used: every method is overridden
+            this.stream = stream;
+            this.in = stream.in();
+        }
+
+        @Override
+        public int read() throws IOException {
+            return open(stream, in::readChar);
+        }
+
+        @Override
+        public int read(char[] into, int offset, int length) throws IOException {
+            Objects.checkFromIndexSize(offset, length, into.length);
+            int end = open(stream, () -> in.readChars(into, offset, offset + length,
+                    Blocking.INTERACTIVE));
+            return end == offset && length > 0 ? -1 : end - offset;
+        }
+
+        @Override
+        public void unread(int c) throws IOException {
+            if (c >= 0) {
+                open(stream, () -> {
+                    in.pushBack(c);
+                    return null;
+                });
+            }
+        }
+
+        @Override
+        public void unread(char[] chars, int offset, int length) throws IOException {
+            Objects.checkFromIndexSize(offset, length, chars.length);
+            for (int i = offset + length - 1; i >= offset; i--) {
+                unread(chars[i]);
+            }
+        }
+
+        @Override
+        public void unread(char[] chars) throws IOException {
+            unread(chars, 0, chars.length);
+        }
+
+        @Override
+        public boolean ready() throws IOException {
+            return open(stream, () -> !in.readCharWillHang());
+        }
+
+        @Override
+        public long skip(long count) throws IOException {
+            if (count < 0) {
+                throw new IllegalArgumentException("skip: " + count + ", expected 0 or more");
+            }
+            long skipped = 0;
+            while (skipped < count && read() >= 0) {
+                skipped++;
+            }
+            return skipped;
+        }
+
+        @Override
+        public boolean markSupported() {
+            return false;
+        }
+
+        @Override
+        public void close() throws IOException {
+            stream.close();
+        }
+
+        @Override
+        public String toString() {
+            return "#<reader of " + stream + ">";
+        }
+    }
+
+    /** Characters out. */
+    static final class StreamWriter extends Writer {
+        private final SocketStream stream;
+
+        StreamWriter(SocketStream stream) {
+            this.stream = stream;
+        }
+
+        @Override
+        public void write(int c) throws IOException {
+            open(stream, () -> {
+                stream.out().writeChar(c & 0xffff);
+                return null;
+            });
+        }
+
+        @Override
+        public void write(char[] chars, int offset, int length) throws IOException {
+            write(new String(chars, offset, length));
+        }
+
+        @Override
+        public void write(String text) throws IOException {
+            open(stream, () -> {
+                stream.out().writeString(text);
+                return null;
+            });
+        }
+
+        @Override
+        public void write(String text, int offset, int length) throws IOException {
+            write(text.substring(offset, offset + length));
+        }
+
+        @Override
+        public void flush() throws IOException {
+            open(stream, () -> {
+                stream.out().flush();
+                return null;
+            });
+        }
+
+        @Override
+        public void close() throws IOException {
+            stream.close();
+        }
+
+        @Override
+        public String toString() {
+            return "#<writer of " + stream + ">";
+        }
+    }
+
+    /** Bytes in, whatever the element type. */
+    static final class ByteInput extends InputStream {
+        private final SocketStream stream;
+
+        ByteInput(SocketStream stream) {
+            this.stream = stream;
+        }
+
+        @Override
+        public int read() throws IOException {
+            return open(stream, stream.in()::viewByte);
+        }
+
+        @Override
+        public int read(byte[] into, int offset, int length) throws IOException {
+            Objects.checkFromIndexSize(offset, length, into.length);
+            int end = open(stream, () -> stream.in().viewBytes(into, offset, offset + length,
+                    Blocking.INTERACTIVE));
+            return end == offset && length > 0 ? -1 : end - offset;
+        }
+
+        @Override
+        public int available() throws IOException {
+            return open(stream, stream.in()::available);
+        }
+
+        @Override
+        public void close() throws IOException {
+            stream.close();
+        }
+
+        @Override
+        public String toString() {
+            return "#<byte input of " + stream + ">";
+        }
+    }
+
+    /** Bytes out, whatever the element type. */
+    static final class ByteOutput extends OutputStream {
+        private final SocketStream stream;
+
+        ByteOutput(SocketStream stream) {
+            this.stream = stream;
+        }
+
+        @Override
+        public void write(int value) throws IOException {
+            open(stream, () -> {
+                stream.out().viewByte(value);
+                return null;
+            });
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            Objects.checkFromIndexSize(offset, length, bytes.length);
+            open(stream, () -> {
+                stream.out().viewBytes(bytes, offset, offset + length);
+                return null;
+            });
+        }
+
+        @Override
+        public void flush() throws IOException {
+            open(stream, () -> {
+                stream.out().flush();
+                return null;
+            });
+        }
+
+        @Override
+        public void close() throws IOException {
+            stream.close();
+        }
+
+        @Override
+        public String toString() {
+            return "#<byte output of " + stream + ">";
+        }
+    }
+}

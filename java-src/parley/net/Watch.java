@@ -1,0 +1,124 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * A listener's registration with the {@link Reactor}: fires once, when the status of the object in
+ * the direction is no longer {@link SocketStatus#NONE}. Closing it cancels; closing it twice, or
+ * after it fired, does nothing.
+ */
+public final class Watch implements AutoCloseable {
+    private final Pollable object;
+    private final Direction direction;
+    private final ReadyListener listener;
+    private final Alarm alarm;
+    private final ReentrantLock lock = new ReentrantLock();
+    private boolean done; // guarded by lock
+
+    Watch(Pollable object, Direction direction, Executor executor, ReadyListener listener) {
+        this.object = object;
+        this.direction = direction;
+        this.listener = listener;
+        this.alarm = new Alarm(object, direction, executor) {
+            @Override
+            public void run() {
+                lookAgain();
+            }
+        };
+    }
+
+    void start() throws IOException {
+        SocketStatus status;
+        try {
+            status = look();
+        } catch (IOException | RuntimeException e) {
+            close();
+            throw e;
+        }
+        tell(status);
+    }
+
+    private void lookAgain() {
+        SocketStatus status;
+        try {
+            status = look();
+        } catch (IOException | RuntimeException e) {
+            Reports.error(this + " ends", e);
+            status = finish() ? SocketStatus.ERROR : SocketStatus.NONE;
+        }
+        tell(status);
+    }
+
+    private void tell(SocketStatus status) {
+        if (status.isActionable()) {
+            listener.ready(status);
+        }
+    }
+
+    /** NONE when the alarm was armed instead, or the watch is done already. */
+    private SocketStatus look() throws IOException {
+        lock.lock();
+        try {
+            if (done) {
+                return SocketStatus.NONE;
+            }
+            SocketStatus status;
+            int stamp;
+            do {
+                stamp = alarm.attend();
+                status = now();
+            } while (!status.isActionable() && !arm(stamp));
+            if (status.isActionable()) {
+                done = true;
+                alarm.rest();
+            }
+            return status;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private SocketStatus now() throws IOException {
+        SocketStatus status = object.isOpen()
+                ? object.evaluate(direction, alarm.takeFound()) : SocketStatus.ERROR;
+        return object.isOpen() ? status : SocketStatus.ERROR; // closed while we looked: no end
+    }
+
+    private boolean arm(int stamp) throws IOException {
+        try {
+            return alarm.arm(stamp);
+        } catch (ClosedChannelException e) {
+            if (object.isOpen()) {
+                throw e; // else the next look tells
+            }
+            return false;
+        }
+    }
+
+    /** Cancels: the listener will not be called, unless its call has begun. */
+    @Override
+    public void close() {
+        finish();
+    }
+
+    /** False when it was done already. */
+    private boolean finish() {
+        lock.lock();
+        try {
+            boolean first = !done;
+            done = true;
+            alarm.rest();
+            return first;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "#<watch " + direction + " of " + object + ">";
+    }
+}
