@@ -1,0 +1,81 @@
+(ns parley.impl.async
+  "Intakes and outlets of the core as channels of core.async: the protocols of its channels on one
+  side, claims on the other. Of the implementation of core.async this uses what a channel needs
+  (protocols, box) and the executor that go blocks run on, so that no user code runs on the reactor."
+  {:no-doc true}
+  (:require
+   [clojure.core.async.impl.channels :as channels]
+   [clojure.core.async.impl.dispatch :as dispatch]
+   [clojure.core.async.impl.protocols :as impl]
+   [clojure.core.protocols :as protocols])
+  (:import
+   (java.io Writer)
+   (java.util.concurrent Executor)
+   (java.util.concurrent.locks Lock)
+   (parley.net Claim Crew Intake Outlet Receiver)))
+
+(set! *warn-on-reflection* true)
+
+(defonce ^{:doc "Where waiting takes and puts are served: threads of core.async."} executor
+  (delay (Crew. (reify Executor
+                  (execute [_ task] (dispatch/exec task :core-async-dispatch))))))
+
+(deftype HandlerClaim [handler convert]
+  Claim
+  (isActive [_] (boolean (impl/active? handler)))
+  ;; Only a branch of alts! shares its lock, and its fate, with others.
+  (mayLapse [_] (not (zero? (long (impl/lock-id handler)))))
+  (mayWait [_] (boolean (impl/blockable? handler)))
+  (lock [_] (.lock ^Lock handler))
+  (unlock [_] (.unlock ^Lock handler))
+  (commit [_]
+    (let [callback (impl/commit handler)]
+      (reify Receiver
+        (receive [_ value] (callback (convert value)))))))
+
+(defn- boxed
+  "What a channel answers to take! and put!: nil when the handler waits."
+  [convert value]
+  (when-not (identical? Intake/PENDING value)
+    (channels/box (convert value))))
+
+(defprotocol Failing
+  (failure [channel] "What ended the channel before its time, or nil."))
+
+(deftype IntakeChannel [^Intake intake convert]
+  impl/ReadPort
+  (take! [_ handler] (boxed convert (.take intake ^Claim (HandlerClaim. handler convert))))
+  impl/Channel
+  (close! [_] (.close intake))
+  (closed? [_] (.isClosed intake))
+  Failing
+  (failure [_] (.cause intake))
+  protocols/Datafiable
+  (datafy [_] {:kind :intake
+               :of (str intake)
+               :closed? (.isClosed intake)
+               :error (.cause intake)})
+  Object
+  (toString [_] (str intake)))
+
+(deftype OutletChannel [^Outlet outlet convert]
+  impl/WritePort
+  (put! [_ value handler]
+    (when (nil? value)
+      (throw (IllegalArgumentException. "sink: the value is nil, which no channel takes")))
+    (boxed boolean (.put outlet (convert value) ^Claim (HandlerClaim. handler boolean))))
+  impl/Channel
+  (close! [_] (.close outlet))
+  (closed? [_] (.isClosed outlet))
+  Failing
+  (failure [_] (.cause outlet))
+  protocols/Datafiable
+  (datafy [_] {:kind :outlet
+               :of (str outlet)
+               :closed? (.isClosed outlet)
+               :error (.cause outlet)})
+  Object
+  (toString [_] (str outlet)))
+
+(defmethod print-method IntakeChannel [x ^Writer w] (.write w (str x)))
+(defmethod print-method OutletChannel [x ^Writer w] (.write w (str x)))

@@ -1,0 +1,207 @@
+(ns parley.impl.endpoint
+  "Where a server that evaluates code may listen, and who may connect there: loopback unless told
+  otherwise, Unix-domain sockets in directories that nobody else can write to, peers of the same user."
+  {:no-doc true}
+  (:require
+   [parley.impl.options :as options]
+   [parley.socket :as socket])
+  (:import
+   (java.io File)
+   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
+   (java.nio.channels SocketChannel)
+   (java.nio.file Files LinkOption OpenOption Path StandardOpenOption)
+   (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
+   (java.security MessageDigest SecureRandom)
+   (java.util Base64)
+   (jdk.net ExtendedSocketOptions UnixDomainPrincipal)
+   (parley.net SocketServer SocketStream)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private no-links
+  (into-array LinkOption [LinkOption/NOFOLLOW_LINKS]))
+
+(def ^:private follow
+  (make-array LinkOption 0))
+
+(def ^:private backlog
+  "More than any system allows: each cuts it to its own limit (somaxconn)."
+  65535)
+
+(defn ->path
+  "The absolute Path of a path in any form, nil of anything else; strings only when `text?`."
+  ^Path [x text?]
+  (let [path (cond
+               (instance? Path x) x
+               (instance? File x) (.toPath ^File x)
+               (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)
+               (and text? (string? x)) (.toPath (File. ^String x)))]
+    (some-> ^Path path .toAbsolutePath .normalize)))
+
+;; ---- TCP ----------------------------------------------------------------------------------------
+
+(defn- addresses [interface]
+  (if (instance? SocketStream interface)
+    [(InetAddress/getByName (first (socket/socket-stream-local interface true)))]
+    (InetAddress/getAllByName ^String interface)))
+
+(defn- check-interface
+  "Refuses what other machines can reach, unless they are allowed to."
+  [op interface allow-remote]
+  (when-not (or (string? interface) (instance? SocketStream interface))
+    (throw (options/misuse op (str ":interface is " (options/show interface))
+             "a host name or an address, such as \"127.0.0.1\"")))
+  (when-not (or (options/flag op ":allow-remote" allow-remote)
+                (every? (fn [^InetAddress a] (.isLoopbackAddress a)) (addresses interface)))
+    (throw (options/misuse op
+             (str "refusing to offer code evaluation on " (options/show interface)
+               ", which other machines can reach; :interface is not a loopback address")
+             (str "\"127.0.0.1\", a Unix-domain socket (:path), or :allow-remote true together with "
+               ":token if everyone who can reach this machine may run code as this user")))))
+
+(defn- listen-tcp [op {:keys [port interface allow-remote]}]
+  (let [interface (or interface "127.0.0.1")]
+    (when-not (or (nil? port) (and (int? port) (<= 0 port 65535)))
+      (throw (options/misuse op (str ":port is " (options/show port))
+               "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket")))
+    (check-interface op interface allow-remote)
+    (socket/socket-server port :interface interface :backlog backlog)))
+
+;; ---- Unix-domain sockets ------------------------------------------------------------------------
+
+(defn- owner ^UserPrincipal [^Path path]
+  (Files/getOwner path no-links))
+
+(defn- make-directory [^Path directory]
+  (when-not (Files/exists directory follow)
+    (Files/createDirectories directory
+      (into-array FileAttribute
+        [(PosixFilePermissions/asFileAttribute (PosixFilePermissions/fromString "rwx------"))]))))
+
+(defn- unsafe-directory [op directory why]
+  (options/misuse op (str "the directory " directory " of the socket " why)
+    "one that only this user can write to, such as a new one, which is made with rwx------"))
+
+(defn- check-directory [op ^Path directory]
+  (let [permissions (Files/getPosixFilePermissions directory follow)]
+    (when (or (contains? permissions PosixFilePermission/GROUP_WRITE)
+              (contains? permissions PosixFilePermission/OTHERS_WRITE))
+      (throw (unsafe-directory op directory
+               (str "is " (PosixFilePermissions/toString permissions) ": others could replace the socket"))))))
+
+(defn- check-owner
+  "The directory must be the user's own, as the socket is, or root's."
+  [op ^Path directory ^Path socket]
+  (when-not (or (= (owner socket) (Files/getOwner directory follow))
+                (= 0 (Files/getAttribute directory "unix:uid" follow)))
+    (throw (unsafe-directory op directory (str "belongs to " (.getName (Files/getOwner directory follow)))))))
+
+(defn- listen-unix [op ^Path path]
+  (let [directory (.getParent path)]
+    (make-directory directory)
+    (check-directory op directory)
+    (let [server (socket/socket-server path :backlog backlog)]
+      (try
+        (check-owner op directory path)
+        server
+        (catch Throwable e
+          (socket/socket-server-close server)
+          (throw e))))))
+
+(defn listen
+  "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
+  code there."
+  ^SocketServer [op {:keys [port path]
+                     :as opts}]
+  (let [target (or (->path path true) (->path port false))]
+    (when (and path (nil? target))
+      (throw (options/misuse op (str ":path is " (options/show path)) "a path, as a string, a File or a Path")))
+    (if target
+      (listen-unix op target)
+      (listen-tcp op opts))))
+
+(defn unix?
+  "Whether a server or stream is of a Unix-domain socket."
+  [^SocketServer server]
+  (instance? UnixDomainSocketAddress (.localAddress server)))
+
+(defn show
+  "Where a server listens, for people."
+  [^SocketServer server]
+  (if (unix? server)
+    (str (.localAddress server))
+    (let [^InetSocketAddress address (.localAddress server)
+          host (.getHostAddress (.getAddress address))]
+      (str (if (.contains host ":") (str "[" host "]") host) ":" (.getPort address)))))
+
+(defn uri
+  "Where a server listens, under a scheme."
+  ^String [scheme ^SocketServer server]
+  (if (unix? server)
+    (str scheme "+unix:" (.localAddress server))
+    (str scheme "://" (show server))))
+
+;; ---- peers --------------------------------------------------------------------------------------
+
+(defn server-user
+  "The user that a Unix-domain server's socket belongs to, nil for TCP."
+  ^UserPrincipal [^SocketServer server]
+  (when (unix? server)
+    (owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
+
+(defn peer
+  "What is known of a stream's other end: :address (nil for Unix-domain), :peer for people, :user the
+  UserPrincipal of a Unix-domain peer."
+  [^SocketStream s unix?]
+  (if unix?
+    (let [^UnixDomainPrincipal credentials (.getOption ^SocketChannel (.channel s)
+                                             ExtendedSocketOptions/SO_PEERCRED)
+          user (.user credentials)]
+      {:peer (str "user " (.getName user))
+       :user user})
+    (let [[host port] (socket/socket-stream-peer s true)]
+      {:peer (str host ":" port)
+       :address host})))
+
+;; ---- tokens -------------------------------------------------------------------------------------
+
+(def ^:private token-rule
+  "a string of 16 to 256 characters of ASCII without spaces")
+
+(defn check-token
+  "A token that a caller chose, as bytes."
+  ^bytes [op token]
+  (when-not (and (string? token) (re-matches #"[\x21-\x7e]{16,256}" token))
+    (throw (options/misuse op ":token is not fit for one" token-rule)))
+  (.getBytes ^String token "US-ASCII"))
+
+(defn new-token
+  "32 random bytes in 43 characters."
+  ^String []
+  (let [bytes (byte-array 32)]
+    (.nextBytes (SecureRandom.) bytes)
+    (.encodeToString (.withoutPadding (Base64/getUrlEncoder)) bytes)))
+
+(defn same-token?
+  "Compares in a time that tells nothing."
+  [^bytes a ^bytes b]
+  (MessageDigest/isEqual a b))
+
+(defn write-token
+  "Writes a token to a new file that only this user can read. A regular file that is there is replaced."
+  [op ^Path file ^String token]
+  (when (Files/exists file no-links)
+    (when-not (Files/isRegularFile file no-links)
+      (throw (options/misuse op (str ":token-file " file " is there and is no regular file") "the name of a file to make")))
+    (Files/delete file))
+  (Files/createFile file
+    (into-array FileAttribute
+      [(PosixFilePermissions/asFileAttribute (PosixFilePermissions/fromString "rw-------"))]))
+  (Files/writeString file (str token "\n") (into-array OpenOption [StandardOpenOption/WRITE])))
+
+(defn delete-token
+  "Deletes a file of write-token's, unless another server has replaced it."
+  [^Path file ^String token]
+  (when (and (Files/isRegularFile file no-links)
+             (= (str token "\n") (Files/readString file)))
+    (Files/delete file)))

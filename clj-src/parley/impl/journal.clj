@@ -1,0 +1,79 @@
+(ns parley.impl.journal
+  "What a server tells its owner: lines for people (:log) and events for an audit (:audit). Neither can
+  end the server, and no peer can fill the log or forge lines in it."
+  {:no-doc true}
+  (:require
+   [parley.impl.options :as options])
+  (:import
+   (java.time Instant)))
+
+(set! *warn-on-reflection* true)
+
+(defn to-stderr
+  "Writes a line to the process's standard error."
+  [line]
+  (.println System/err (str line)))
+
+(defn peer-text
+  "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."
+  [x]
+  (let [text (apply str
+               (map (fn [c] (if (Character/isISOControl (char c)) (format "\\u%04x" (int c)) c))
+                 (take 200 (str x))))]
+    (subs text 0 (min 200 (count text)))))
+
+(defn- function-or-nil [op option f]
+  (when-not (or (nil? f) (ifn? f))
+    (throw (options/misuse op (str option " is " (options/show f)) "a function of one argument, or nil")))
+  f)
+
+(defn journal
+  "The journal of a server called `name`. `log` is a function of a line, `audit` one of an event."
+  [op name {:keys [log audit] :or {log to-stderr}}]
+  {:name name
+   :log (function-or-nil op ":log" log)
+   :audit (function-or-nil op ":audit" audit)
+   :last (atom {})})
+
+(defn line
+  "Logs a line."
+  [{:keys [name log]} & parts]
+  (when log
+    (let [text (str "parley " name ": " (apply str parts))]
+      (try
+        (log text)
+        (catch Throwable e
+          (to-stderr (str text " (and :log failed: " e ")")))))))
+
+(defn- due
+  "[now? missed]: whether a line of this kind is due, and how many were left out since the last."
+  [times kind]
+  (let [now (System/nanoTime)
+        [before _] (swap-vals! times
+                     (fn [times]
+                       (let [{:keys [at missed]} (get times kind)]
+                         (if (or (nil? at) (< 1000000000 (- now (long at))))
+                           (assoc times kind {:at now
+                                              :missed 0})
+                           (assoc times kind {:at at
+                                              :missed (inc (long missed))})))))
+        {:keys [at missed]} (get before kind)]
+    [(or (nil? at) (< 1000000000 (- now (long at)))) (or missed 0)]))
+
+(defn warn
+  "Logs a line of a kind, at most one of a kind in a second; the next says how many were left out."
+  [{times :last
+    :as journal} kind & parts]
+  (let [[now? missed] (due times kind)]
+    (when now?
+      (line journal (apply str parts) (when (pos? (long missed)) (str " (" missed " more since the last line)"))))))
+
+(defn event
+  "Tells the audit hook of an event: a map of :event, :at, :server and the given keys."
+  [{:keys [name audit]
+    :as journal} kind about]
+  (when audit
+    (try
+      (audit (assoc about :event kind :at (Instant/now) :server name))
+      (catch Throwable e
+        (warn journal ::audit ":audit failed: " (peer-text e))))))

@@ -1,0 +1,270 @@
+(ns parley.impl.options
+  "Where keywords meet enums, and every option and timeout is checked: nowhere else. A mistake is an
+  IllegalArgumentException that names the function, the argument, and what was expected."
+  {:no-doc true}
+  (:require
+   [clojure.string :as str])
+  (:import
+   (java.math RoundingMode)
+   (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
+   (java.time Duration)
+   (java.util Map$Entry)
+   (parley.net CodingAction Direction ElementType ExternalFormat LineTerminator SocketStatus StreamOptions StreamOptions$Builder)))
+
+(set! *warn-on-reflection* true)
+
+(defn misuse
+  "An IllegalArgumentException saying what `op` was called with and what it expects."
+  ^IllegalArgumentException [op what expected]
+  (IllegalArgumentException. (str op ": " what ", expected " expected)))
+
+(defn show
+  "A value as messages show it: its class too, cut to a bearable length."
+  [x]
+  (let [text (try (binding [*print-length* 8 *print-level* 3] (pr-str x))
+               (catch Exception _ (str (class x))))
+        cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
+    (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
+
+(defn choose
+  "The value of `key` in the map `table`, or an error naming the option and the legal keys."
+  [op option table key]
+  (if-let [found (find table key)]
+    (val found)
+    (throw (misuse op (str option " is " (show key))
+             (str "one of " (str/join " " (map pr-str (sort-by str (keys table)))))))))
+
+(defn option-map
+  "The map of trailing options `args`: keywords and values, or one map. `known` is the set of legal
+  keys; another one is an error that names it."
+  [op known args]
+  (let [args (if (and (seq args) (odd? (count args)) (map? (last args)))
+               (concat (butlast args) (mapcat identity (last args)))
+               args)]
+    (when (odd? (count args))
+      (throw (misuse op (str "the options " (show args) " have no value for the last key")
+               "keys and values")))
+    (doseq [key (take-nth 2 args)]
+      (when-not (contains? known key)
+        (throw (misuse op (str "unknown option " (show key))
+                 (str "one of " (str/join " " (sort known)))))))
+    (apply array-map args)))
+
+(defn flag
+  "The truth of an option that takes true, false or nil."
+  [op option x]
+  (choose op option {true true false false nil false} x))
+
+;; ---- time ---------------------------------------------------------------------------------------
+
+(def ^:private far 9000000000000000000N)
+
+(defn- bad-timeout [op x]
+  (misuse op (str "the timeout is " (show x))
+    "nil (wait for ever), 0 (poll), seconds as a non-negative number, [seconds microseconds] or a Duration"))
+
+(defn- seconds->duration ^Duration [op x]
+  (when (or (and (float? x) (or (Double/isNaN (double x)) (neg? (double x))))
+            (neg? x))
+    (throw (bad-timeout op x)))
+  (if (and (float? x) (Double/isInfinite (double x)))
+    nil
+    (let [nanos (min far (bigint (.setScale (bigdec (* (if (float? x) (bigdec x) (rationalize x))
+                                                       1000000000M))
+                                            0 RoundingMode/CEILING)))]
+      (Duration/ofNanos (long nanos)))))
+
+(defn ->duration
+  "The java.time.Duration of a timeout, or nil for none: see the ns docstring of parley.socket."
+  (^Duration [op x]
+   (cond
+     (nil? x) nil
+     (and (int? x) (zero? (long x))) Duration/ZERO
+     (ratio? x) (seconds->duration op (with-precision 40 (bigdec x)))
+     (number? x) (seconds->duration op x)
+     (and (vector? x) (= 2 (count x))) (->duration op (x 0) (x 1))
+     (instance? Duration x) (if (.isNegative ^Duration x) (throw (bad-timeout op x)) x)
+     :else (throw (bad-timeout op x))))
+  (^Duration [op seconds microseconds]
+   (when-not (and (or (nil? seconds) (nat-int? seconds)) (or (nil? microseconds) (nat-int? microseconds))
+                  (or seconds (nil? microseconds)))
+     (throw (bad-timeout op [seconds microseconds])))
+   (if (nil? seconds)
+     nil
+     (.plus ^Duration (->duration op seconds)
+            (Duration/ofNanos (* 1000 (long (min (or microseconds 0) 9000000000000000))))))))
+
+;; ---- directions and statuses --------------------------------------------------------------------
+
+(def ^:private directions
+  {:input Direction/INPUT :output Direction/OUTPUT :io Direction/IO})
+
+(defn ->direction
+  "The Direction of :input, :output or :io."
+  ^Direction [op x]
+  (choose op "the direction" directions x))
+
+(def ^:private statuses
+  {SocketStatus/NONE nil
+   SocketStatus/INPUT :input
+   SocketStatus/OUTPUT :output
+   SocketStatus/IO :io
+   SocketStatus/EOF :eof
+   SocketStatus/APPEND :append
+   SocketStatus/READY true
+   SocketStatus/ERROR :error})
+
+(defn direction
+  "The Direction of :input, :output or :io, nil of anything else."
+  [x]
+  (cond
+    (identical? x :input) Direction/INPUT
+    (identical? x :output) Direction/OUTPUT
+    (identical? x :io) Direction/IO))
+
+(def ^:private values-by-ordinal
+  (object-array (map statuses (SocketStatus/values))))
+
+(defn status->value
+  "nil, :input, :output, :io, :eof, :append, true or :error; nil of nil."
+  [^SocketStatus status]
+  (when-not (nil? status)
+    (aget ^objects values-by-ordinal (.ordinal status))))
+
+(defn statuses->values
+  "The vector of what status->value makes of each element of an array."
+  [^objects statuses]
+  (let [n (alength statuses)
+        ^objects values (object-array n)
+        ^objects by-ordinal values-by-ordinal]
+    (dotimes [i n]
+      (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
+    (vec values)))
+
+;; ---- element types ------------------------------------------------------------------------------
+
+(def ^:private element-types
+  {:character ElementType/CHARACTER
+   :bivalent ElementType/BIVALENT
+   :unsigned-byte-8 ElementType/UNSIGNED_BYTE_8
+   :byte ElementType/UNSIGNED_BYTE_8
+   :signed-byte-8 ElementType/SIGNED_BYTE_8
+   [:unsigned-byte 8] ElementType/UNSIGNED_BYTE_8
+   [:unsigned-byte 16] ElementType/UNSIGNED_BYTE_16
+   [:unsigned-byte 32] ElementType/UNSIGNED_BYTE_32
+   [:unsigned-byte 64] ElementType/UNSIGNED_BYTE_64
+   [:signed-byte 8] ElementType/SIGNED_BYTE_8
+   [:signed-byte 16] ElementType/SIGNED_BYTE_16
+   [:signed-byte 32] ElementType/SIGNED_BYTE_32
+   [:signed-byte 64] ElementType/SIGNED_BYTE_64})
+
+(def ^:private element-type-names
+  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) element-types)
+         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
+          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
+
+(defn ->element-type
+  "The ElementType of a keyword or [:unsigned-byte n]."
+  ^ElementType [op x]
+  (choose op "the element type" element-types x))
+
+(defn element-type->value
+  "The keyword or vector of an ElementType."
+  [^ElementType t]
+  (get element-type-names t))
+
+;; ---- external formats ---------------------------------------------------------------------------
+
+(def ^:private line-terminators
+  {:unix LineTerminator/UNIX :dos LineTerminator/DOS :mac LineTerminator/MAC})
+
+(defn- ->charset ^Charset [op x]
+  (if (instance? Charset x)
+    x
+    (try
+      (Charset/forName (name x))
+      (catch IllegalCharsetNameException _
+        (throw (misuse op (str "the charset is " (show x)) "the name of one, such as :utf-8")))
+      (catch UnsupportedCharsetException _
+        (throw (misuse op (str "this JDK has no charset " (show x))
+                 "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
+
+(defn- ->action ^CodingAction [op option x]
+  (cond
+    (= :error x) CodingAction/ERROR
+    (= :ignore x) CodingAction/IGNORE
+    (and (char? x) (not (Character/isSurrogate x))) (CodingAction/replaceWith x)
+    :else (throw (misuse op (str option " is " (show x)) "one of :error :ignore or a character"))))
+
+(defn- from-map ^ExternalFormat [op m]
+  (option-map op #{:charset :line-terminator :input-error-action :output-error-action}
+    (mapcat identity m))
+  (let [{:keys [charset line-terminator input-error-action output-error-action]
+         :or {charset :utf-8
+              line-terminator :unix
+              input-error-action :error
+              output-error-action :error}} m]
+    (when-not (or (instance? Charset charset) (keyword? charset) (string? charset))
+      (throw (misuse op (str ":charset is " (show charset)) "a name, a keyword or a Charset")))
+    (-> (ExternalFormat/of (->charset op charset))
+        (.withLineTerminator (choose op ":line-terminator" line-terminators line-terminator))
+        (.withInputErrorAction (->action op ":input-error-action" input-error-action))
+        (.withOutputErrorAction (->action op ":output-error-action" output-error-action)))))
+
+(defn ->external-format
+  "The ExternalFormat of a charset, a line terminator (:unix :dos :mac) or a map of both and actions."
+  ^ExternalFormat [op x]
+  (cond
+    (instance? ExternalFormat x) x
+    (contains? line-terminators x) (from-map op {:line-terminator x})
+    (or (keyword? x) (string? x) (instance? Charset x)) (from-map op {:charset x})
+    (map? x) (from-map op x)
+    :else (throw (misuse op (str "the external format is " (show x))
+                   "a charset, one of :unix :dos :mac, or a map"))))
+
+(defn- action->value [^CodingAction action]
+  (cond
+    (= CodingAction/ERROR action) :error
+    (= CodingAction/IGNORE action) :ignore
+    :else (char (.replacement action))))
+
+(defn external-format->value
+  "The map that ->external-format takes."
+  [^ExternalFormat f]
+  {:charset (keyword (str/lower-case (.name (.charset f))))
+   :line-terminator (keyword (str/lower-case (str (.lineTerminator f))))
+   :input-error-action (action->value (.inputErrorAction f))
+   :output-error-action (action->value (.outputErrorAction f))})
+
+;; ---- streams ------------------------------------------------------------------------------------
+
+(def stream-options
+  "The keys that every function which makes a stream takes."
+  #{:element-type :external-format :buffered :timeout :close-timeout :line-limit})
+
+(defn- buffered! [op ^StreamOptions$Builder builder x]
+  (let [[in out] (choose op ":buffered"
+                   {true [true true] nil [false false] false [false false]
+                    :input [true false] :output [false true]}
+                   x)]
+    (.inputBuffered builder (boolean in))
+    (.outputBuffered builder (boolean out))))
+
+(defn- line-limit! [op ^StreamOptions$Builder builder x]
+  (if (and (int? x) (<= 1 x Integer/MAX_VALUE))
+    (.lineLimit builder (int x))
+    (throw (misuse op (str ":line-limit is " (show x)) "a positive number of characters"))))
+
+(defn ->stream-options
+  "The StreamOptions of a map with keys out of `stream-options`."
+  ^StreamOptions [op m]
+  (let [builder (StreamOptions/builder)]
+    (doseq [[key x] m]
+      (case key
+        :element-type (.elementType builder (->element-type op x))
+        :external-format (.externalFormat builder (->external-format op x))
+        :buffered (buffered! op builder x)
+        :timeout (.timeout builder (->duration op x))
+        :close-timeout (.closeTimeout builder (->duration op x))
+        :line-limit (line-limit! op builder x)))
+    (.build builder)))

@@ -1,0 +1,387 @@
+(ns parley.impl.service
+  "What servers that evaluate code have in common: one thread that accepts and lets in, a thread for each
+  client that was let in, limits, and an end that frees the endpoint at once and leaves nobody behind.
+
+  Who has connected waits, without a thread, in the acceptor's status set until its gate opens: when it
+  has sent something, or its token, or a moment has passed. A gate is a map of
+    :timeout  a Duration or nil
+    :look     a function of the client that says, when there is input, :wait, :admit or [:refuse why]
+    :late     what to do when the time is up: :admit or [:refuse why]
+  and nil lets everybody in."
+  {:no-doc true}
+  (:require
+   [parley.impl.endpoint :as endpoint]
+   [parley.impl.guard :as guard]
+   [parley.impl.journal :as journal]
+   [parley.impl.options :as options]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io IOException)
+   (java.lang.reflect Method)
+   (java.time Duration Instant)
+   (java.util.concurrent ConcurrentHashMap)
+   (java.util.concurrent.atomic AtomicLong)
+   (parley.net SocketServer SocketStream)))
+
+(set! *warn-on-reflection* true)
+
+;; ---- threads ------------------------------------------------------------------------------------
+
+(def ^:private virtual-since
+  "JDK 21 has virtual threads too, but there a reader blocked inside a monitor, as every
+  LineNumberingPushbackReader is, occupies one of the few threads that carry them."
+  24)
+
+(defn- platform-thread ^Thread [^String name ^Runnable task]
+  (doto (Thread. task name)
+    (.setDaemon true)))
+
+(def ^:private virtual-thread
+  "A function of name and task, or nil where the JDK has none. By reflection: the baseline is JDK 17."
+  (when (<= (long virtual-since) (.feature (Runtime/version)))
+    (let [no-classes (make-array Class 0)
+          builder (Class/forName "java.lang.Thread$Builder")
+          of-virtual (.getMethod Thread "ofVirtual" no-classes)
+          named (.getMethod builder "name" (into-array Class [String]))
+          unstarted (.getMethod builder "unstarted" (into-array Class [Runnable]))
+          call (fn [^Method m on & args] (.invoke m on (object-array args)))]
+      (fn [name task]
+        (call unstarted (call named (call of-virtual nil) name) task)))))
+
+(defn- new-thread ^Thread [kind name task]
+  (if (and virtual-thread (= :virtual kind))
+    (virtual-thread name task)
+    (platform-thread name task)))
+
+;; ---- clients ------------------------------------------------------------------------------------
+
+(defn- about
+  "What the audit hook is told of a client."
+  [{:keys [id peer address user]}]
+  (cond-> {:session id
+           :peer peer}
+    address (assoc :address address)
+    user (assoc :user (str user))))
+
+(defn- forget [{:keys [^ConcurrentHashMap clients]} client]
+  (.remove clients (:id client)))
+
+(defn- refuse
+  "Ends a client that was not let in; nothing is sent."
+  [{:keys [journal]
+    :as service} client event why]
+  (forget service client)
+  (journal/event journal event (assoc (about client) :reason why))
+  (journal/warn journal event "closed a connection of " (journal/peer-text (:peer client)) ": " why)
+  (guard/drain (:stream client)))
+
+(defn hostile
+  "Ends a client whose first bytes tell that it is no user of this server; nothing is sent."
+  [service client what]
+  (refuse service client :guarded
+    (str what ": it is not for this port, and nothing of it was evaluated")))
+
+(defn- end-quietly
+  "Closes a client's stream; that the client is gone is no news."
+  [client]
+  (try
+    (stream/close (:stream client))
+    (catch IOException _
+      nil))) ; what it did not read cannot reach it any more
+
+(defn- run
+  "A client's session, in its own thread."
+  [{:keys [journal session]
+    :as service} client]
+  (try
+    (session client)
+    (catch IOException e
+      (journal/event journal :lost (assoc (about client) :reason (str e))))
+    (catch Throwable e
+      (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
+    (finally
+      (try
+        (end-quietly client)
+        (finally
+          (forget service client)
+          (journal/event journal :disconnect (about client))
+          (deliver (:done client) true))))))
+
+(defn- admit [{:keys [journal threads]
+               :as service} client]
+  (try
+    (let [name (str "parley-" (:name service) "-" (:id client))
+          thread (new-thread threads name #(run service client))]
+      (reset! (:thread client) thread)
+      (journal/event journal :connect (about client))
+      (.start ^Thread thread))
+    (catch OutOfMemoryError e ; the system has no more threads
+      (reset! (:thread client) nil)
+      (refuse service client :refused (str "no thread for it: " (.getMessage e))))))
+
+;; ---- accepting ----------------------------------------------------------------------------------
+
+(defn- over-limit
+  "Why a client is one too many, or nil."
+  [{:keys [limits ^ConcurrentHashMap clients]} pending {:keys [address]}]
+  (let [{:keys [max-connections max-unauthenticated max-per-address]} limits
+        same-address (fn [other] (and address (= address (:address other))))]
+    (cond
+      (<= (long max-connections) (.size clients))
+      (str "there are " max-connections " connections already (:max-connections)")
+      (and max-unauthenticated (<= (long max-unauthenticated) (count pending)))
+      (str max-unauthenticated " connections have not said anything valid yet (:max-unauthenticated)")
+      (and max-per-address (<= (long max-per-address) (count (filter same-address (.values clients)))))
+      (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
+
+(defn- stranger
+  "Why a Unix-domain peer may not connect, or nil."
+  [{:keys [owner]} {:keys [user]}]
+  (when (and owner (not= owner user))
+    (str "the server belongs to " owner)))
+
+(defn- new-client [{:keys [^AtomicLong ids owner]} s]
+  (merge {:id (str (.incrementAndGet ids))
+          :stream s
+          :since (Instant/now)
+          :thread (atom nil)
+          :done (promise)}
+         (endpoint/peer s (some? owner))))
+
+(defn- welcome
+  "Lets a new client in, or has it wait, or refuses it: the pending clients, by stream, afterwards."
+  [{:keys [gate ^ConcurrentHashMap clients]
+    :as service} ss pending s]
+  (let [client (new-client service s)
+        why (or (stranger service client) (over-limit service pending client))]
+    (cond
+      why (do (refuse service client :refused why) pending)
+      gate (let [{:keys [^Duration timeout look]} (gate)]
+             (.put clients (:id client) client)
+             (socket/status-set-add! ss s :input)
+             (assoc pending s {:client client
+                               :look look
+                               :until (some->> timeout .toNanos (+ (System/nanoTime)))}))
+      :else (do (.put clients (:id client) client)
+                (admit service client)
+                pending))))
+
+(defn- back-off
+  "Accepting failed for want of something that others may give back: the server rests, longer each time,
+  and one line a second says so. What has connected waits in the system's queue."
+  [{:keys [journal server]} ss {:keys [pause]
+                                :as state} e]
+  (socket/status-set-remove! ss server)
+  (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text (.getMessage ^Throwable e)))
+  (let [pause (min 1000 (* 2 (long (or pause 25))))]
+    (assoc state :pause pause :resume (+ (System/nanoTime) (* 1000000 pause)))))
+
+(defn- accept-all
+  "Accepts whoever waits in the system's queue."
+  [{:keys [^SocketServer server closing accept-options]
+    :as service} ss state]
+  (loop [state state]
+    (if @closing
+      state
+      (let [s (try
+                (.acceptNow server accept-options)
+                (catch IOException e e))]
+        (cond
+          (nil? s) (dissoc state :pause)
+          (instance? SocketStream s)
+          (recur (try
+                   (update state :pending #(welcome service ss % s))
+                   (catch IOException _ ; gone before it could be asked who it is
+                     (.abort ^SocketStream s)
+                     state)))
+          (not (.isOpen (.channel server))) state
+          :else (back-off service ss state s))))))
+
+(defn- decide
+  "What a gate said of a pending client is done."
+  [service ss state s verdict]
+  (if (= :wait verdict)
+    state
+    (let [client (get-in state [:pending s :client])]
+      (socket/status-set-remove! ss s)
+      (if (= :admit verdict)
+        (admit service client)
+        (let [[event why] verdict]
+          (refuse service client event why)))
+      (update state :pending dissoc s))))
+
+(defn- look-at [service ss state s]
+  (let [{:keys [client look]} (get-in state [:pending s])]
+    (decide service ss state s
+      (try
+        (look client)
+        (catch IOException e
+          [:refused (str "it went away: " (.getMessage e))])))))
+
+(defn- expire
+  "Decides about those whose time is up."
+  [{:keys [late]
+    :as service} ss state]
+  (let [now (System/nanoTime)
+        late? (fn [[_ {:keys [until]}]] (and until (not (neg? (- now (long until))))))]
+    (reduce (fn [state [s _]] (decide service ss state s late))
+      state
+      (filter late? (:pending state)))))
+
+(defn- resume [{:keys [server]} ss {:keys [resume]
+                                    :as state}]
+  (if (and resume (not (neg? (- (System/nanoTime) (long resume)))))
+    (do (socket/status-set-add! ss server :input)
+        (dissoc state :resume))
+    state))
+
+(defn- wait-time
+  "How long the acceptor may wait: until the next deadline, nil for ever."
+  ^Duration [{:keys [pending resume]}]
+  (when-let [times (seq (cond->> (keep :until (vals pending)) resume (cons resume)))]
+    (let [now (System/nanoTime)
+          next (apply min (map #(- (long %) now) times))]
+      (Duration/ofNanos (max 0 (long next))))))
+
+(defn- step [{:keys [server]
+              :as service} ss state]
+  (socket/socket-status ss (wait-time state))
+  (->> (reduce (fn [state [object _]]
+                 (cond
+                   (identical? server object) (accept-all service ss state)
+                   (get-in state [:pending object]) (look-at service ss state object)
+                   :else state))
+         state ss)
+       (expire service ss)
+       (resume service ss)))
+
+(declare close)
+
+(defn- accept-loop [{:keys [^SocketServer server closing]
+                     :as service} ss]
+  (loop [state {:pending {}}]
+    (cond
+      @closing (doseq [{:keys [client]} (vals (:pending state))]
+                 (forget service client)
+                 (stream/close (:stream client) :abort true))
+      (not (.isOpen (.channel server))) (do (close service) (recur state)) ; by others, who had the channel
+      :else (recur (try
+                     (step service ss state)
+                     (catch Exception e
+                       (if (or @closing (:resume state) (not (.isOpen (.channel server))))
+                         state
+                         (back-off service ss state e))))))))
+
+(defn- accept-thread ^Thread [{:keys [name server]
+                               :as service}]
+  (let [ss (socket/status-set [server :input])]
+    (platform-thread (str "parley-" name "-accept")
+      #(with-open [^java.io.Closeable _ ss]
+         (accept-loop service ss)))))
+
+;; ---- starting and ending ------------------------------------------------------------------------
+
+(defn limit
+  "A limit that a caller gave: a positive number or, where allowed, nil for none."
+  [op option x nil?]
+  (if (or (and (int? x) (pos? (long x))) (and nil? (clojure.core/nil? x)))
+    x
+    (throw (options/misuse op (str option " is " (options/show x))
+             (str "a positive number" (when nil? " or nil for no limit"))))))
+
+(defn start
+  "Starts to accept on `:server`, a SocketServer, which becomes the service's own.
+    :name            in the names of threads
+    :journal         see parley.impl.journal
+    :accept-options  the StreamOptions of clients
+    :gate            a function that gives a gate for one client, or nil
+    :late            [event why] or :admit, for clients whose gate has not opened in time
+    :session         a function of a client, called in its thread
+    :threads         :virtual or :platform
+    :limits          :max-connections, :max-unauthenticated, :max-per-address
+    :drain           a Duration: how long close waits for evaluations
+    :on-close        a function called when the endpoint is free"
+  [options]
+  (let [service (assoc options
+                  :owner (endpoint/server-user (:server options))
+                  :clients (ConcurrentHashMap.)
+                  :ids (AtomicLong.)
+                  :closing (atom false)
+                  :unbound (promise)
+                  :acceptor (atom nil))
+        thread (accept-thread service)]
+    (reset! (:acceptor service) thread)
+    (.start thread)
+    service))
+
+(defn clients
+  "The clients that have been let in."
+  [{:keys [^ConcurrentHashMap clients]}]
+  (filter (fn [client] @(:thread client)) (vec (.values clients))))
+
+(defn- end-input
+  "Has a client's session read the end: it goes once its evaluation is done, at once when it has none."
+  [client]
+  (try
+    (socket/socket-stream-shutdown (:stream client) :input)
+    (catch IOException _ nil) ; the client is gone
+    (catch IllegalStateException _ nil))) ; the session has closed its stream already
+
+(defn- await-all
+  "Waits until sessions have ended, or `limit` has passed: those that have not."
+  [clients ^Duration limit]
+  (let [end (+ (System/nanoTime) (.toNanos limit))]
+    (doall
+      (remove (fn [client]
+                (deref (:done client) (max 0 (quot (- end (System/nanoTime)) 1000000)) false))
+        clients))))
+
+(defn- end-clients [{:keys [journal drain]
+                     :as service}]
+  (let [all (clients service)
+        others (remove (fn [client] (identical? (Thread/currentThread) @(:thread client))) all)]
+    (run! end-input all)
+    (let [late (await-all others drain)]
+      (doseq [client late]
+        (.abort ^SocketStream (:stream client))
+        (.interrupt ^Thread @(:thread client)))
+      (doseq [client (await-all late (Duration/ofSeconds 1))]
+        (journal/line journal "session " (:id client) " still evaluates; its connection is closed, and it was "
+          "interrupted, but code that does not look cannot be stopped")))))
+
+(defn- unbind [{:keys [server unbound on-close]}]
+  (try
+    (socket/socket-server-close server)
+    (finally
+      (deliver unbound true)
+      (on-close))))
+
+(defn- join-acceptor [{:keys [acceptor]}]
+  (let [^Thread thread @acceptor]
+    (when-not (identical? thread (Thread/currentThread))
+      (.join thread 2000))))
+
+(defn close
+  "Ends a service: its endpoint at once, then its clients: who waits for input at once, who evaluates when
+  done or when the time to drain is over, by interrupt. From within a session, that session ends after the
+  evaluation that closes. Returns nil; again, when the endpoint is free."
+  [{:keys [closing unbound journal]
+    :as service}]
+  (if (compare-and-set! closing false true)
+    (try
+      (unbind service)
+      (finally
+        (join-acceptor service)
+        (end-clients service)
+        (journal/event journal :stop {})))
+    (deref unbound))
+  nil)
+
+(defn interrupt
+  "Interrupts the thread of a client: true when there is one of that id, else nil."
+  [{:keys [^ConcurrentHashMap clients]} id]
+  (when-let [client (.get clients (str id))]
+    (when-let [thread @(:thread client)]
+      (.interrupt ^Thread thread)
+      true)))

@@ -1,0 +1,53 @@
+(ns parley.impl.status-set
+  "The Clojure face of parley.net.StatusSet: countable, and reducible over its actionable members.
+  It is told by its metadata, not by a class, so that sets made before a reload stay what they are."
+  {:no-doc true}
+  (:require
+   [clojure.core.protocols :as protocols]
+   [parley.impl.options :as options])
+  (:import
+   (clojure.lang Counted IMeta IReduceInit MapEntry Seqable)
+   (java.io Closeable Writer)
+   (java.util.function BiConsumer)
+   (parley.net Pollable StatusSet)))
+
+(set! *warn-on-reflection* true)
+
+(defn- entries
+  "The actionable members as a vector of [object status]."
+  [^StatusSet core]
+  (let [found (volatile! (transient []))]
+    (.forEachActionable core
+      (reify BiConsumer
+        (accept [_ object status]
+          (vswap! found conj! (MapEntry/create (.subject ^Pollable object)
+                                (options/status->value status))))))
+    (persistent! @found)))
+
+(defmethod print-method ::status-set [x ^Writer w]
+  (.write w (str x)))
+
+(defn view
+  "Wraps a parley.net.StatusSet."
+  [^StatusSet core]
+  (with-meta
+    (reify
+      Counted
+      (count [_] (.size core))
+      IReduceInit
+      (reduce [_ f init] (reduce f init (entries core)))
+      Seqable
+      (seq [_] (seq (entries core)))
+      Closeable
+      (close [_] (.close core))
+      protocols/Datafiable
+      (datafy [_] (protocols/datafy core))
+      Object
+      (toString [_] (str core)))
+    {:type ::status-set ::core core}))
+
+(defn core
+  "The parley.net.StatusSet of a status set, nil of anything else."
+  ^StatusSet [x]
+  (when (instance? IMeta x)
+    (::core (meta x))))

@@ -1,0 +1,696 @@
+(ns parley.rawsock
+  "Sockets as the C library has them: CLISP's RAWSOCK package. For most uses parley.socket is more
+  convenient; this is for datagrams, raw and packet sockets, messages of several buffers, and options.
+
+  A handle is an integer, the number of a descriptor. Handles made here, and those that stream-handles
+  gives, are remembered: after the handle was closed it is refused with :ebadf, even if the system has
+  given its number to somebody else meanwhile. Other handles are used as they are if they are sockets,
+  pipes or terminals. Every descriptor made here is closed when a program is executed.
+
+  Buffers are byte arrays; :start and :end name a part of one and are checked before anything is done.
+  Addresses are sockaddr values, which print as host and port and are compared by what they hold.
+
+  Differences from CLISP: addresses are immutable, so what fills one in there returns one here, and
+  the argument for it may be left out; several values come as a vector; sizes of addresses are not
+  returned. What waits takes :timeout too (nil for ever, as parley.socket has it; without it, what
+  :so-rcvtimeo and :so-sndtimeo say) and throws a java.net.SocketTimeoutException when nothing could be
+  moved. It ends promptly when the handle is closed (java.nio.channels.AsynchronousCloseException) and
+  when the thread is interrupted (java.io.InterruptedIOException, the flag set again).
+
+  Errors are parley.posix.PosixExceptions with the error number, see parley.socket/os-error-code. Linux
+  and macOS; elsewhere an UnsupportedOperationException says what is missing."
+  (:refer-clojure :exclude [send])
+  (:require
+   [parley.impl.options :as options]
+   [parley.impl.rawsock :as impl])
+  (:import
+   (java.net InetAddress SocketTimeoutException)
+   (java.util LinkedHashSet List)
+   (parley.net DescriptorStreams Direction)
+   (parley.posix BlockingIo Checksums Databases Databases$Network Databases$Protocol Datagrams$Part Datagrams$Received Descriptor DescriptorOption Handles Interfaces Interfaces$Entry Posix PosixException Protocols Resolver Resolver$Found Resolver$Named Resolver$Question SockAddr Sockets Sockets$Accepted)))
+
+(set! *warn-on-reflection* true)
+
+(declare protocol)
+
+;; ---- addresses ----------------------------------------------------------------------------------
+
+(defn make-sockaddr
+  "Makes an address of a family. CLISP RAWSOCK:MAKE-SOCKADDR.
+
+  (make-sockaddr :inet \"127.0.0.1\" 80)   host in numbers and port; :inet6 likewise; nil is any host
+  (make-sockaddr :unix \"/run/x\")         a path; one that begins with a zero character is abstract
+  (make-sockaddr :packet {:protocol 0x0800 :index 2 :address bytes})   Linux; protocol in host order
+  (make-sockaddr :inet data)             the bytes after the family, an array or a sequence
+  (make-sockaddr :inet 14)               so many zero bytes
+  (make-sockaddr :inet)                  as many as the family usually has"
+  (^SockAddr [family]
+   (make-sockaddr family (case family :inet 14 :inet6 26 :packet 18 :unix 0 14)))
+  (^SockAddr [family data]
+   (let [op "make-sockaddr"]
+     (cond
+       (and (= :unix family) (not (bytes? data)) (not (int? data)) (not (sequential? data)))
+       (SockAddr/ofPath (impl/path-string op data))
+
+       (and (= :packet family) (map? data))
+       (let [{:keys [protocol index address]} (options/option-map op #{:protocol :index :address} [data])]
+         (SockAddr/ofPacket (int (or protocol 0)) (int (or index 0)) (impl/->bytes op address)))
+
+       (and (int? data) (<= 0 data 126))
+       (SockAddr/of (impl/domain-name op family) (byte-array data))
+
+       :else (SockAddr/of (impl/domain-name op family) (impl/->bytes op data)))))
+  (^SockAddr [family host port]
+   (let [op "make-sockaddr"
+         any (case family :inet "0.0.0.0" :inet6 "::"
+                   (throw (options/misuse op (str "the family is " (options/show family)
+                                               " and there are a host and a port")
+                            ":inet or :inet6")))
+         address (if (instance? InetAddress host) host (impl/literal-address op (or host any)))]
+     (when-not (int? port)
+       (throw (options/misuse op (str "the port is " (options/show port)) "an integer from 0 to 65535")))
+     (when-not (= family (if (= 4 (alength (.getAddress ^InetAddress address))) :inet :inet6))
+       (throw (options/misuse op (str "the host is " (options/show host)) (str "an address of family " family))))
+     (SockAddr/of ^InetAddress address (int port)))))
+
+(defn sockaddr-family
+  "The family of an address, :inet, :inet6, :unix, :packet, or its number. CLISP RAWSOCK:SOCKADDR-FAMILY."
+  [address]
+  (impl/name-value (.family (impl/sockaddr "sockaddr-family" address))))
+
+(defn sockaddr-data
+  "The bytes of an address that follow its family, in a fresh array: for :inet the port, the host and
+  zeros. CLISP RAWSOCK:SOCKADDR-DATA, whose result shares the address's memory."
+  ^bytes [address]
+  (.data (impl/sockaddr "sockaddr-data" address)))
+
+(defn sockaddr-host
+  "The host of an internet address in numbers, else nil."
+  [address]
+  (.host (impl/sockaddr "sockaddr-host" address)))
+
+(defn sockaddr-port
+  "The port of an internet address, else nil."
+  [address]
+  (let [port (.port (impl/sockaddr "sockaddr-port" address))]
+    (when-not (neg? port) port)))
+
+(defn sockaddr-path
+  "The path of a Unix-domain address, empty for a socket without a name; nil for other families."
+  [address]
+  (.path (impl/sockaddr "sockaddr-path" address)))
+
+(defn convert-address
+  "Between an internet address in numbers and its bytes. CLISP RAWSOCK:CONVERT-ADDRESS.
+
+  (convert-address :inet \"127.0.0.1\")           the bytes, in a fresh array
+  (convert-address :inet6 bytes)                the text, \"::1\"
+  (convert-address :inet 0x7f000001)            the text of a number, most significant byte first
+                                                (CLISP takes the least significant first)"
+  [family address]
+  (let [op "convert-address"
+        size (case family :inet 4 :inet6 16
+                   (throw (options/misuse op (str "the family is " (options/show family)) ":inet or :inet6")))
+        data (cond
+               (string? address) (.getAddress (impl/literal-address op address))
+               (and (integer? address) (<= 0 address (dec (.shiftLeft BigInteger/ONE (* 8 size)))))
+               (byte-array (map #(unchecked-byte (.intValue (.shiftRight (biginteger address) (* 8 %))))
+                             (range (dec size) -1 -1)))
+               :else (impl/->bytes op address))]
+    (when-not (= size (alength ^bytes data))
+      (throw (options/misuse op (str "the address is " (options/show address)) (str "one of family " family))))
+    (if (string? address)
+      data
+      (.host (SockAddr/of (name family)
+               (byte-array (concat (repeat (if (= 4 size) 2 6) 0) data (repeat (if (= 4 size) 8 4) 0))))))))
+
+(defn- unsigned [op n bits]
+  (if (and (int? n) (<= 0 n (dec (bit-shift-left 1 bits))))
+    n
+    (throw (options/misuse op (str "the number is " (options/show n)) (str "one of " bits " bits, not negative")))))
+
+(defn htons
+  "A 16-bit number of this machine in network byte order. CLISP RAWSOCK:HTONS."
+  [n]
+  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "htons" n 16)))))
+
+(defn ntohs
+  "A 16-bit number in network byte order as this machine has it. CLISP RAWSOCK:NTOHS."
+  [n]
+  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "ntohs" n 16)))))
+
+(defn htonl
+  "A 32-bit number of this machine in network byte order. CLISP RAWSOCK:HTONL."
+  [n]
+  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "htonl" n 32)))))
+
+(defn ntohl
+  "A 32-bit number in network byte order as this machine has it. CLISP RAWSOCK:NTOHL."
+  [n]
+  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "ntohl" n 32)))))
+
+;; ---- sockets ------------------------------------------------------------------------------------
+
+(defn socket
+  "Makes a socket and returns its handle: socket(2). CLISP RAWSOCK:SOCKET.
+
+  domain    :inet :inet6 :unix :packet (Linux), or the number; nil for :unspec
+  type      :stream :dgram :raw :seqpacket :rdm, or the number
+  protocol  nil or 0: the usual one; a number, as socket(2) takes it; :ipproto-icmp …; :eth-p-all … of
+            packet sockets, in network order; a name that (protocol) lists
+
+  Raw and packet sockets need root or, on Linux, CAP_NET_RAW: else :eperm."
+  ([domain type] (socket domain type nil))
+  ([domain type protocol-designator]
+   (let [op "socket"]
+     (Handles/register
+       (Sockets/socket (impl/domain-name op domain) (impl/type-name op type)
+         (impl/protocol-number op protocol-designator protocol))))))
+
+(defn socketpair
+  "Makes two connected sockets and returns their handles, [a b]: socketpair(2). The domain is :unix on
+  nearly all systems. CLISP RAWSOCK:SOCKETPAIR."
+  ([domain type] (socketpair domain type nil))
+  ([domain type protocol-designator]
+   (let [op "socketpair"]
+     (mapv (fn [^Descriptor d] (Handles/register d))
+       (Sockets/socketpair (impl/domain-name op domain) (impl/type-name op type)
+         (impl/protocol-number op protocol-designator protocol))))))
+
+(defn sock-close
+  "Closes a handle that was made here; returns 0. Threads that wait on it are woken. A second time it
+  is an error, :ebadf. Handles of streams are not closed so: close the stream. CLISP RAWSOCK:SOCK-CLOSE."
+  [socket]
+  (Handles/close (impl/handle-number "sock-close" socket))
+  0)
+
+(defn bind
+  "Gives a socket its local address: bind(2). Returns nil. CLISP RAWSOCK:BIND."
+  [socket address]
+  (let [address (impl/sockaddr "bind" address)]
+    (impl/on [d "bind" socket]
+      (Sockets/bind d address))))
+
+(defn sock-listen
+  "Has a socket take connections, of which `backlog` may wait: listen(2). The default is as many as the
+  system allows. Returns nil. CLISP RAWSOCK:SOCK-LISTEN."
+  ([socket] (sock-listen socket 4096))
+  ([socket backlog]
+   (when-not (and (int? backlog) (<= 0 backlog Integer/MAX_VALUE))
+     (throw (options/misuse "sock-listen" (str "the backlog is " (options/show backlog))
+              "a number of connections, not negative")))
+   (impl/on [d "sock-listen" socket]
+     (Sockets/listen d (int backlog)))))
+
+(defn- waiting-nanos
+  "Nanoseconds of :timeout, for ever without it."
+  [op opts]
+  (if (contains? opts :timeout) (impl/timeout-nanos op opts) Long/MAX_VALUE))
+
+(defn- without-address
+  "Trailing options, after the address that CLISP would fill in, if there is one."
+  [args]
+  (if (or (keyword? (first args)) (map? (first args))) args (rest args)))
+
+(defn connect
+  "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds. For datagrams, says
+  where they go. Returns nil. CLISP RAWSOCK:CONNECT."
+  [socket address & args]
+  (let [op "connect"
+        nanos (waiting-nanos op (options/option-map op #{:timeout} args))
+        address (impl/sockaddr op address)]
+    (impl/on [d op socket]
+      (when-not (Sockets/connect d address nanos)
+        (throw (SocketTimeoutException. (str "connect(" socket ", " address "): not connected in time")))))))
+
+(defn accept
+  "Takes a connection and returns [handle address]: accept(2). Waits for one, at most :timeout seconds.
+  CLISP RAWSOCK:ACCEPT, whose address argument may be given and is ignored."
+  [socket & args]
+  (let [op "accept"
+        nanos (waiting-nanos op (options/option-map op #{:timeout} (without-address args)))]
+    (impl/on [d op socket]
+      (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
+        [(Handles/register (.socket accepted)) (.peer accepted)]
+        (throw (SocketTimeoutException. (str "accept(" socket "): nobody connected in time")))))))
+
+(defn getsockname
+  "The local address of a socket: getsockname(2). CLISP RAWSOCK:GETSOCKNAME, whose address argument may
+  be given and is ignored."
+  (^SockAddr [socket]
+   (impl/on [d "getsockname" socket]
+     (Sockets/localAddress d)))
+  (^SockAddr [socket _address] (getsockname socket)))
+
+(defn getpeername
+  "The address of the other side: getpeername(2). CLISP RAWSOCK:GETPEERNAME, whose address argument may
+  be given and is ignored."
+  (^SockAddr [socket]
+   (impl/on [d "getpeername" socket]
+     (Sockets/peerAddress d)))
+  (^SockAddr [socket _address] (getpeername socket)))
+
+(defn sockatmark
+  "True when the next byte to read is the one after urgent data, else nil: sockatmark(3). CLISP
+  RAWSOCK:SOCKATMARK."
+  [socket]
+  (impl/on [d "sockatmark" socket]
+    (if (Sockets/atMark d) true nil)))
+
+(defn open-unix-socket
+  "Connects to the Unix-domain server at a path, a string, Path or File, and returns [handle address].
+  The type is :stream unless given. CLISP RAWSOCK:OPEN-UNIX-SOCKET."
+  ([path] (open-unix-socket path :stream))
+  ([path type]
+   (let [address (SockAddr/ofPath (impl/path-string "open-unix-socket" path))
+         handle (socket :unix type)]
+     (try
+       (connect handle address)
+       [handle address]
+       (catch Throwable e
+         (sock-close handle)
+         (throw e))))))
+
+(defn open-unix-socket-stream
+  "As open-unix-socket, but returns [stream address], the stream as parley.stream/make-stream makes it.
+  :type is that of the socket, :stream by default; the other options are make-stream's. CLISP
+  RAWSOCK:OPEN-UNIX-SOCKET-STREAM."
+  [path & args]
+  (let [op "open-unix-socket-stream"
+        opts (options/option-map op (-> options/stream-options (disj :timeout) (conj :type)) args)
+        stream-options (options/->stream-options op (dissoc opts :type))
+        [handle address] (open-unix-socket path (:type opts :stream))]
+    (try
+      [(DescriptorStreams/of (int handle) Direction/IO stream-options) address]
+      (finally
+        (sock-close handle)))))
+
+;; ---- receiving and sending ----------------------------------------------------------------------
+
+(defn recv
+  "Receives into a buffer and returns how many bytes, 0 at the end of a stream: recv(2). A reset is
+  thrown as :econnreset, again each time. CLISP RAWSOCK:RECV.
+
+  :start :end  the part of the buffer to fill, default all
+  :peek        leave the data where it is
+  :oob         urgent data
+  :waitall     wait until the part is full
+  :timeout     see the namespace"
+  [socket buffer & args]
+  (let [op "recv"
+        opts (options/option-map op impl/receive-keys args)
+        [array start length] (impl/part op buffer opts)
+        flags (int (impl/message-flags op opts))
+        all (boolean (options/flag op :waitall (:waitall opts)))
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (BlockingIo/receive d ^bytes array (int start) (int length) flags all (long nanos)))))
+
+(defn recvfrom
+  "As recv, but returns [n address], the address that of the sender or nil on connected streams, and
+  takes no :waitall: recvfrom(2). CLISP RAWSOCK:RECVFROM, whose address argument may be given and is
+  ignored. A datagram that does not fit is cut; recvmsg tells."
+  [socket buffer & args]
+  (let [op "recvfrom"
+        opts (options/option-map op (disj impl/receive-keys :waitall) (without-address args))
+        [array start length] (impl/part op buffer opts)
+        part (Datagrams$Part. ^bytes array (int start) (int length))
+        flags (int (impl/message-flags op opts))
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (let [received (BlockingIo/receive d [part] 0 flags (long nanos))]
+        [(.count ^Datagrams$Received received) (.address ^Datagrams$Received received)]))))
+
+(def ^:private message-keys #{:addr :iovec :control :flags})
+
+(defn recvmsg
+  "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP RAWSOCK:RECVMSG.
+
+  message  a map whose :iovec is a vector of byte arrays, filled one after the other; :control says how
+           many bytes of control data to take, as a number or an array of that size
+  returned it has :addr, the sender or nil; :flags, a set of :trunc (the message was longer than the
+           buffers) :ctrunc :oob :eor; :control, the control data in a fresh array
+
+  :start and :end choose among the buffers; :peek, :oob and :timeout as for recv."
+  [socket message & args]
+  (let [op "recvmsg"
+        opts (options/option-map op (disj impl/receive-keys :waitall) args)
+        {:keys [iovec control]} (options/option-map op message-keys [message])
+        parts (impl/parts op iovec opts)
+        size (cond (nil? control) 0 (bytes? control) (alength ^bytes control) :else control)
+        flags (int (impl/message-flags op opts))
+        nanos (impl/timeout-nanos op opts)]
+    (when-not (and (int? size) (<= 0 size 65536))
+      (throw (options/misuse op (str ":control is " (options/show control)) "a byte array or a size up to 65536")))
+    (impl/on [d op socket]
+      (let [^Datagrams$Received received (BlockingIo/receive d parts (int size) flags (long nanos))]
+        [(.count received)
+         (assoc message
+           :addr (.address received)
+           :flags (impl/flag-names (.flags received))
+           :control (.control received))]))))
+
+(defn send
+  "Sends a buffer and returns how many bytes went, all of them unless time was up: send(2). CLISP
+  RAWSOCK:SEND.
+
+  :start :end  the part of the buffer, default all
+  :oob         as urgent data
+  :eor         the end of a record
+  :timeout     see the namespace"
+  [socket buffer & args]
+  (let [op "send"
+        opts (options/option-map op impl/send-keys args)
+        [array start length] (impl/part op buffer opts)
+        flags (int (impl/message-flags op opts))
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (BlockingIo/send d ^bytes array (int start) (int length) flags (long nanos)))))
+
+(defn sendto
+  "As send, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
+  [socket buffer address & args]
+  (let [op "sendto"
+        opts (options/option-map op impl/send-keys args)
+        [array start length] (impl/part op buffer opts)
+        ^List parts [(Datagrams$Part. ^bytes array (int start) (int length))]
+        address (impl/sockaddr op address)
+        flags (int (impl/message-flags op opts))
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (BlockingIo/send d parts address (byte-array 0) flags (long nanos)))))
+
+(defn sendmsg
+  "Sends several buffers as one message and returns how many bytes went: sendmsg(2). CLISP
+  RAWSOCK:SENDMSG.
+
+  message  a map: :iovec, a vector of byte arrays; :addr, where to, nil on connected sockets;
+           :control, a byte array of control data
+
+  :start and :end choose among the buffers; :oob, :eor and :timeout as for send."
+  [socket message & args]
+  (let [op "sendmsg"
+        opts (options/option-map op impl/send-keys args)
+        {:keys [iovec addr control]} (options/option-map op message-keys [message])
+        parts (impl/parts op iovec opts)
+        address (when addr (impl/sockaddr op addr))
+        control (bytes (if control (impl/buffer op control) (byte-array 0)))
+        flags (int (impl/message-flags op opts))
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (BlockingIo/send d ^List parts ^SockAddr address control flags (long nanos)))))
+
+(defn- moved
+  "Sums what `f` moves of the parts, one after the other, until one is not moved whole."
+  [parts f]
+  (loop [total 0
+         [^Datagrams$Part part & more] parts]
+    (if (nil? part)
+      total
+      (let [n (long (f part))
+            total (+ total n)]
+        (if (and more (= n (.length part)))
+          (recur total more)
+          total)))))
+
+(defn- file-parts [op buffer opts]
+  (if (impl/vectored? buffer)
+    (impl/parts op buffer opts)
+    (let [[array start length] (impl/part op buffer opts)]
+      [(Datagrams$Part. ^bytes array (int start) (int length))])))
+
+(defn sock-read
+  "Reads from a descriptor of any kind and returns how many bytes, 0 at the end: read(2). Waits for the
+  first byte only. A vector of byte arrays is filled one after the other, and then :start and :end
+  choose among the arrays. CLISP RAWSOCK:SOCK-READ."
+  [socket buffer & args]
+  (let [op "sock-read"
+        opts (options/option-map op #{:start :end :timeout} args)
+        parts (file-parts op buffer opts)
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (let [first-read (volatile! true)]
+        (moved parts
+          (fn [^Datagrams$Part part]
+            (if @first-read
+              (do (vreset! first-read false)
+                  (BlockingIo/read d (.bytes part) (.offset part) (.length part) (long nanos)))
+              (max 0 (.read d (.bytes part) (.offset part) (.length part))))))))))
+
+(defn sock-write
+  "Writes to a descriptor of any kind and returns how many bytes went: write(2). A vector of byte arrays
+  is written one after the other, and then :start and :end choose among the arrays. CLISP
+  RAWSOCK:SOCK-WRITE."
+  [socket buffer & args]
+  (let [op "sock-write"
+        opts (options/option-map op #{:start :end :timeout} args)
+        parts (file-parts op buffer opts)
+        nanos (impl/timeout-nanos op opts)]
+    (impl/on [d op socket]
+      (moved parts
+        (fn [^Datagrams$Part part]
+          (BlockingIo/write d (.bytes part) (.offset part) (.length part) (long nanos)))))))
+
+;; ---- options ------------------------------------------------------------------------------------
+
+(def ^:private option-levels
+  {:sol-socket #"so-.*" :sol-tcp #"tcp-.*" :ipproto-tcp #"tcp-.*" :sol-ip #"ip-.*" :ipproto-ip #"ip-.*"
+   :ipproto-ipv6 #"ipv6-.*"})
+
+(defn- level-options [level]
+  (filter (fn [^DescriptorOption o] (re-matches (option-levels level) (.key o)))
+          (DescriptorOption/values)))
+
+(defn- named-option
+  "The option of a name with or without its prefix: :so-rcvbuf or, as in CLISP, :rcvbuf."
+  ^DescriptorOption [level option-name]
+  (let [full (name option-name)
+        prefixed (str ({:sol-tcp "tcp-" :ipproto-tcp "tcp-" :sol-ip "ip-" :ipproto-ip "ip-"
+                        :ipproto-ipv6 "ipv6-"} level "so-")
+                      full)]
+    (or (some (fn [^DescriptorOption o] (when (contains? #{full prefixed} (.key o)) o))
+              (DescriptorOption/values))
+        (DescriptorOption/of full))))
+
+(defn- level-number [op level]
+  (let [level (if (= :sol-socket level)
+                (if (= "Linux" (Posix/platform)) 1 0xffff)
+                (get impl/levels level level))]
+    (if (int? level)
+      (int level)
+      (throw (options/misuse op (str ":level is " (options/show level))
+               (str "a number, :sol-socket or one of " (pr-str (sort (keys impl/levels)))))))))
+
+(defn- read-option [^Descriptor d ^DescriptorOption option]
+  (impl/option-value option (.get option d)))
+
+(defn- readable-options [^Descriptor d options]
+  (into (array-map)
+        (map (fn [^DescriptorOption option]
+               [(keyword (.key option))
+                (try (read-option d option)
+                     (catch PosixException _ :error)
+                     (catch UnsupportedOperationException _ :error))]))
+        options))
+
+(defn socket-option
+  "The value of an option of a socket: getsockopt(2). CLISP RAWSOCK:SOCKET-OPTION.
+
+  option  a keyword of socket-options, :so-rcvbuf :tcp-nodelay …, for :level :sol-socket also without
+          the prefix as in CLISP, :rcvbuf; nil for a map of all options of the level, with :error for
+          those that this kind of socket does not have; an integer for any option, as bytes
+  :level  :sol-socket (default), :sol-tcp, :sol-ip, :ipproto-ipv6 …, an integer; with nil as option,
+          :all for all options
+  :size   how many bytes to read when the option is an integer, default 4
+
+  Flags are true or nil, :linger nil or seconds, :rcvtimeo and :sndtimeo seconds, 0 for no limit, :type
+  :stream …, :error nil or an error code."
+  [socket option & args]
+  (let [op "socket-option"
+        {:keys [level size] :or {level :sol-socket size 4}} (options/option-map op #{:level :size} args)]
+    (impl/on [d op socket]
+      (cond
+        (int? option) (Sockets/option d (int (level-number op level)) (int option) (int size))
+        (keyword? option) (read-option d (named-option level option))
+        (some? option) (throw (options/misuse op (str "the option is " (options/show option))
+                                "a keyword, an integer or nil"))
+        (= :all level) (readable-options d (DescriptorOption/values))
+        (contains? option-levels level) (readable-options d (level-options level))
+        :else (throw (options/misuse op (str ":level is " (options/show level)) "one whose options have names"))))))
+
+(defn set-socket-option!
+  "Sets an option of a socket and returns the value given: setsockopt(2). Options, levels and values as
+  for socket-option; for nil as option the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION)."
+  [socket option value & args]
+  (let [op "set-socket-option!"
+        {:keys [level] :or {level :sol-socket}} (options/option-map op #{:level} args)
+        set-one (fn [^Descriptor d option-name x]
+                  (let [option (named-option level option-name)]
+                    (.set option d (impl/option-argument op option x))))]
+    (impl/on [d op socket]
+      (cond
+        (int? option) (Sockets/option d (int (level-number op level)) (int option) (impl/buffer op value))
+        (keyword? option) (set-one d option value)
+        (and (nil? option) (map? value)) (run! (fn [[k x]] (set-one d k x)) value)
+        :else (throw (options/misuse op (str "the option is " (options/show option))
+                       "a keyword, an integer, or nil and a map of options"))))
+    value))
+
+;; ---- names, protocols, networks, interfaces -----------------------------------------------------
+
+(def ^:private address-flags
+  [:passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig])
+
+(defn- chosen-flags [op flags opts]
+  (LinkedHashSet. ^java.util.Collection
+    (into [] (comp (filter #(options/flag op % (get opts %))) (map name)) flags)))
+
+(defn getaddrinfo
+  "Finds the addresses of a host and a service: getaddrinfo(3). Returns a vector of maps with :flags
+  (a number), :family, :type, :protocol (a number), :address, and :name, the canonical name or nil. CLISP
+  RAWSOCK:GETADDRINFO.
+
+  :node :service                 names or numbers, as strings; one of them is needed
+  :family :socktype :protocol    to look for these only
+  :passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig    true to set the flag
+
+  An error is a parley.posix.ResolverException: EAI_NONAME …"
+  [& args]
+  (let [op "getaddrinfo"
+        opts (options/option-map op (into #{:node :service :family :socktype :protocol} address-flags) args)
+        {:keys [node service family socktype]} opts]
+    (doseq [[k x] {:node node :service service}]
+      (when-not (or (nil? x) (string? x))
+        (throw (options/misuse op (str k " is " (options/show x)) "a string or nil"))))
+    (mapv (fn [^Resolver$Found found]
+            {:flags (.flags found)
+             :family (impl/name-value (.family found))
+             :type (impl/name-value (.type found))
+             :protocol (.protocol found)
+             :address (.address found)
+             :name (.name found)})
+      (Resolver/addresses
+        (Resolver$Question. node service
+                            (when family (impl/domain-name op family))
+                            (when socktype (impl/type-name op socktype))
+                            (int (impl/protocol-number op (:protocol opts) protocol))
+                            (chosen-flags op address-flags opts))))))
+
+(def ^:private name-flags [:nofqdn :numerichost :namereqd :numericserv :dgram])
+
+(defn getnameinfo
+  "The names of an address: getnameinfo(3). Returns [host service]. CLISP RAWSOCK:GETNAMEINFO.
+
+  :nofqdn       only the local part of the name
+  :numerichost  the host in numbers
+  :namereqd     an error when the host has no name
+  :numericserv  the port in numbers
+  :dgram        the name of the datagram service"
+  [address & args]
+  (let [op "getnameinfo"
+        opts (options/option-map op (set name-flags) args)
+        ^Resolver$Named named (Resolver/name (impl/sockaddr op address) (chosen-flags op name-flags opts))]
+    [(.host named) (.service named)]))
+
+(defn- protocol-map [^Databases$Protocol p]
+  (when p
+    {:name (.name p) :aliases (vec (.aliases p)) :proto (.number p)}))
+
+(defn protocol
+  "A protocol by name or number, as a map of :name, :aliases and :proto, or nil; without argument a
+  vector of all. CLISP RAWSOCK:PROTOCOL."
+  ([] (mapv protocol-map (Databases/protocols)))
+  ([designator]
+   (cond
+     (nil? designator) (protocol)
+     (string? designator) (protocol-map (Databases/protocol ^String designator))
+     (int? designator) (protocol-map (Databases/protocol (int designator)))
+     :else (throw (options/misuse "protocol" (str "the protocol is " (options/show designator))
+                    "a name, a number or nil")))))
+
+(defn- network-map [^Databases$Network n]
+  (when n
+    {:name (.name n) :aliases (vec (.aliases n)) :type (impl/name-value (.family n))
+     :net (Integer/toUnsignedLong (.number n))}))
+
+(defn network
+  "A network by name, or by number and address family (default :inet), as a map of :name, :aliases, :type
+  and :net, or nil; without argument a vector of all. CLISP RAWSOCK:NETWORK."
+  ([] (mapv network-map (Databases/networks)))
+  ([designator] (network designator :inet))
+  ([designator family]
+   (cond
+     (nil? designator) (network)
+     (string? designator) (network-map (Databases/network ^String designator))
+     (int? designator) (network-map (Databases/network (unchecked-int designator)
+                                      (impl/domain-name "network" family)))
+     :else (throw (options/misuse "network" (str "the network is " (options/show designator))
+                    "a name, a number or nil")))))
+
+(defn if-name-index
+  "The index of a network interface by name, its name by index, nil for one that is not there; without
+  argument a map of index to name. CLISP RAWSOCK:IF-NAME-INDEX."
+  ([] (into (sorted-map) (map (fn [[i n]] [(long i) n])) (Interfaces/nameIndex)))
+  ([designator]
+   (let [all (if-name-index)]
+     (cond
+       (nil? designator) all
+       (int? designator) (get all (long designator))
+       (string? designator) (some (fn [[i n]] (when (= n designator) i)) all)
+       :else (throw (options/misuse "if-name-index" (str "the interface is " (options/show designator))
+                      "a name, an index or nil"))))))
+
+(defn ifaddrs
+  "The addresses of the network interfaces: a vector of maps of :name, :flags (a set of :up :running
+  :loopback :broadcast …), :address, :netmask and :destination (of a broadcast, or the other end), the
+  last three possibly nil: getifaddrs(3). CLISP RAWSOCK:IFADDRS.
+
+  :flags-or   only those that have one of these flags
+  :flags-and  only those that have all of these"
+  [& args]
+  (let [op "ifaddrs"
+        known (into #{} (map keyword) (Interfaces/knownFlags))
+        {:keys [flags-or flags-and]} (options/option-map op #{:flags-or :flags-and} args)]
+    (doseq [flag (concat flags-or flags-and)]
+      (options/choose op "a flag" (zipmap known known) flag))
+    (into []
+          (comp
+            (map (fn [^Interfaces$Entry e]
+                   {:name (.name e)
+                    :flags (into #{} (map keyword) (.flags e))
+                    :address (.address e)
+                    :netmask (.netmask e)
+                    :destination (.destination e)}))
+            (filter (fn [{:keys [flags]}]
+                      (and (every? flags flags-and)
+                           (or (empty? flags-or) (some flags flags-or))))))
+          (Interfaces/all))))
+
+;; ---- checksums ----------------------------------------------------------------------------------
+
+(defn- checksum [op frame args f]
+  (let [frame (impl/buffer op frame)
+        [start end] (impl/range-of op (alength frame) (options/option-map op #{:start :end} args))]
+    (f frame start end)))
+
+(defn ipcsum
+  "Computes the checksum of the IP header in an Ethernet frame, writes it where it belongs, and returns
+  it, most significant byte first (CLISP returns it the other way round, for ICMP too). The first 14
+  bytes, from :start, are the Ethernet header. CLISP RAWSOCK:IPCSUM."
+  [frame & args]
+  (checksum "ipcsum" frame args (fn [f start end] (Checksums/ip f (int start) (int end)))))
+
+(defn icmpcsum
+  "As ipcsum, of the ICMP message in the frame. CLISP RAWSOCK:ICMPCSUM."
+  [frame & args]
+  (checksum "icmpcsum" frame args (fn [f start end] (Checksums/icmp f (int start) (int end)))))
+
+(defn tcpcsum
+  "As ipcsum, of the TCP segment in the frame. CLISP RAWSOCK:TCPCSUM."
+  [frame & args]
+  (checksum "tcpcsum" frame args (fn [f start end] (Checksums/tcp f (int start) (int end)))))
+
+(defn udpcsum
+  "As ipcsum, of the UDP datagram in the frame. CLISP RAWSOCK:UDPCSUM."
+  [frame & args]
+  (checksum "udpcsum" frame args (fn [f start end] (Checksums/udp f (int start) (int end)))))

@@ -1,0 +1,485 @@
+(ns parley.socket
+  "Socket servers, socket streams, and what can be done with them right now without blocking: CLISP's
+  SOCKET package. Reading and writing live in parley.stream.
+
+  Timeouts, wherever seconds are taken: nil waits for ever, 0 polls, a non-negative integer, ratio or
+  double bounds the call, and so do [seconds microseconds] and a java.time.Duration; where there are
+  two arguments they are seconds and microseconds. A deadline covers the whole call.
+
+  Errors of the operating system are java.io.IOExceptions, see os-error-code; misuse is an
+  IllegalArgumentException or an IllegalStateException that says what was expected. A thread blocked
+  in any call ends promptly when the object is closed by another thread
+  (java.nio.channels.AsynchronousCloseException) and when it is interrupted
+  (java.io.InterruptedIOException: the flag stays set, the object open, and nothing is lost)."
+  (:require
+   [clojure.string :as str]
+   [parley.impl.object :as object]
+   [parley.impl.options :as options]
+   [parley.impl.print]
+   [parley.impl.rawsock :as rawsock]
+   [parley.impl.status-set :as status-set-view])
+  (:import
+   (clojure.lang APersistentVector RT)
+   (java.io Closeable)
+   (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
+   (java.nio.channels ServerSocketChannel SocketChannel)
+   (java.nio.file Path)
+   (java.time Duration)
+   (parley.net Addresses Direction ErrorCode Pollable ServerOptions ServerOptions$Builder SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
+
+(set! *warn-on-reflection* true)
+
+;; ---- servers ------------------------------------------------------------------------------------
+
+(defn- unix-path ^Path [x]
+  (cond
+    (instance? Path x) x
+    (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
+
+(defn- check-port [op port]
+  (if (and (int? port) (<= 0 port 65535))
+    (int port)
+    (throw (options/misuse op (str "the port is " (options/show port))
+             "an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket"))))
+
+(defn- interface-host [x]
+  (cond
+    (or (nil? x) (string? x)) x
+    (instance? SocketStream x) (Addresses/host (.localAddress ^SocketStream x))
+    :else (throw (options/misuse "socket-server" (str ":interface is " (options/show x))
+                   "nil, a host name or address, or an open socket stream"))))
+
+(defn- server-options ^ServerOptions [port {:keys [interface backlog mode] :or {backlog 1}}]
+  (let [^ServerOptions$Builder builder (ServerOptions/builder)]
+    (if-let [path (unix-path port)]
+      (.path builder path)
+      (.port builder (int (check-port "socket-server" (or port 0)))))
+    (when-not (and (int? backlog) (<= 1 backlog Integer/MAX_VALUE))
+      (throw (options/misuse "socket-server" (str ":backlog is " (options/show backlog))
+               "a positive number of connections")))
+    (when mode
+      (when-not (string? mode)
+        (throw (options/misuse "socket-server" (str ":mode is " (options/show mode))
+                 "permissions as ls shows them, such as \"rw-------\"")))
+      (.mode builder mode))
+    (-> builder
+        (.backlog (int backlog))
+        (.host (interface-host interface))
+        (.build))))
+
+(defn socket-server
+  "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
+
+  port        nil or 0: the system chooses; 1 to 65535; a java.nio.file.Path or a
+              java.net.UnixDomainSocketAddress: a Unix-domain server, whose file is removed on close;
+              a bound java.nio.channels.ServerSocketChannel is adopted
+  :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
+              stream: the local address that it uses. For local use pass \"127.0.0.1\"
+  :backlog    how many connections may wait to be accepted, default 1
+  :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+
+  Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
+  :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
+  (^SocketServer [] (socket-server nil))
+  (^SocketServer [port & opts]
+   (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
+     (if (instance? ServerSocketChannel port)
+       (SocketServer/adopt port)
+       (SocketServer/listen (server-options port opts))))))
+
+(defn socket-server-close
+  "Stops listening; when it returns the same port or path can be bound again. Idempotent. Returns nil.
+  CLISP SOCKET:SOCKET-SERVER-CLOSE."
+  [server]
+  (.close (object/server "socket-server-close" server)))
+
+(defn socket-server-host
+  "The address that the server listens on, such as \"0.0.0.0\", or the path of its file; also once
+  closed. CLISP SOCKET:SOCKET-SERVER-HOST."
+  [server]
+  (.host (object/server "socket-server-host" server)))
+
+(defn socket-server-port
+  "The port that the server listens on, 0 for a Unix-domain server; also once closed. CLISP
+  SOCKET:SOCKET-SERVER-PORT."
+  [server]
+  (long (.port (object/server "socket-server-port" server))))
+
+(defn socket-wait
+  "Waits for a connection: true when socket-accept will not block, nil on timeout. Without a timeout,
+  or with nil, waits for ever. CLISP SOCKET:SOCKET-WAIT."
+  ([server] (socket-wait server nil))
+  ([server seconds]
+   (let [timeout (options/->duration "socket-wait" seconds)]
+     (when (.awaitConnection (object/server "socket-wait" server) timeout) true)))
+  ([server seconds microseconds]
+   (socket-wait server (options/->duration "socket-wait" seconds microseconds))))
+
+(defn- stream-options ^StreamOptions [op opts]
+  (options/->stream-options op (options/option-map op options/stream-options opts)))
+
+(defn socket-accept
+  "Waits for a connection and returns its stream. CLISP SOCKET:SOCKET-ACCEPT.
+
+  :timeout          bounds the wait, default nil; time up: java.net.SocketTimeoutException, :etimedout
+  :element-type     :character (default), :unsigned-byte-8 (:byte), :signed-byte-8, [:unsigned-byte n] and
+                    [:signed-byte n] for n = 16, 32, 64, or :bivalent
+  :external-format  a charset (default :utf-8), :unix (default) :dos :mac, or a map of :charset
+                    :line-terminator :input-error-action :output-error-action
+  :buffered         true (default), nil, :input or :output
+  :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
+  :line-limit       how long a line read-line gathers, default 16 Mi characters"
+  ^SocketStream [server & opts]
+  (let [server (object/server "socket-accept" server)]
+    (.accept server (stream-options "socket-accept" opts))))
+
+;; ---- streams ------------------------------------------------------------------------------------
+
+(defn socket-connect
+  "Connects and returns the stream, a java.io.Closeable. CLISP SOCKET:SOCKET-CONNECT.
+
+  port      1 to 65535, or the java.nio.file.Path (or java.net.UnixDomainSocketAddress) of a
+            Unix-domain server
+  host      a name or an address, default \"localhost\"; all addresses of a name are tried, v6 and v4
+            in a race (RFC 8305); nil with a path
+  :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
+            the next operation waits and socket-status tells
+  and the other options of socket-accept.
+
+  Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
+  answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
+  others are suppressed in it."
+  (^SocketStream [port] (socket-connect port nil))
+  (^SocketStream [port host & opts]
+   (when-not (or (nil? host) (string? host))
+     (throw (options/misuse "socket-connect"
+                            (str "the host is " (options/show host))
+                            "a string with a name or an address, before any options")))
+   (let [path (unix-path port)
+         port (when-not path (check-port "socket-connect" port))
+         opts (stream-options "socket-connect" opts)]
+     (if path
+       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
+       (SocketStream/connect ^String (or host "localhost") (int port) opts)))))
+
+(defn socket-stream
+  "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
+  (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
+  ^SocketStream [channel & opts]
+  (when-not (instance? SocketChannel channel)
+    (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
+             "a connected java.nio.channels.SocketChannel")))
+  (SocketStream/adopt channel (stream-options "socket-stream" opts)))
+
+(defn socket-stream-host
+  "The host that the creating call was given; for an accepted stream, the server's. CLISP
+  SOCKET:SOCKET-STREAM-HOST."
+  [s]
+  (.host (object/stream "socket-stream-host" s)))
+
+(defn socket-stream-port
+  "The port that the creating call was given; for an accepted stream, the server's. CLISP
+  SOCKET:SOCKET-STREAM-PORT."
+  [s]
+  (long (.port (object/stream "socket-stream-port" s))))
+
+(defn- endpoint [^SocketAddress address do-not-resolve?]
+  [(if do-not-resolve? (Addresses/host address) (Addresses/resolved address))
+   (if (instance? InetSocketAddress address) (long (.getPort ^InetSocketAddress address)) 0)])
+
+(defn- raw-endpoint
+  "As endpoint, of the address of a raw socket."
+  [^SockAddr address do-not-resolve?]
+  (if-let [inet (.inetAddress address)]
+    (endpoint (InetSocketAddress. inet (.port address)) do-not-resolve?)
+    [(or (.path address) (str address)) 0]))
+
+(defn socket-stream-peer
+  "[host port] of the other end, asked of the operating system; the host as in
+  \"127.0.0.1 (localhost)\", or as in \"127.0.0.1\" with do-not-resolve?. Of a Unix-domain stream the path
+  (\"\" when the end has none) and 0. CLISP SOCKET:SOCKET-STREAM-PEER."
+  ([s] (socket-stream-peer s false))
+  ([s do-not-resolve?]
+   (if (object/handle? s)
+     (raw-endpoint (rawsock/on [d "socket-stream-peer" s] (Sockets/peerAddress d)) do-not-resolve?)
+     (endpoint (.peerAddress (object/stream "socket-stream-peer" s)) do-not-resolve?))))
+
+(defn socket-stream-local
+  "As socket-stream-peer, of this end. CLISP SOCKET:SOCKET-STREAM-LOCAL."
+  ([s] (socket-stream-local s false))
+  ([s do-not-resolve?]
+   (if (object/handle? s)
+     (raw-endpoint (rawsock/on [d "socket-stream-local" s] (Sockets/localAddress d)) do-not-resolve?)
+     (endpoint (.localAddress (object/stream "socket-stream-local" s)) do-not-resolve?))))
+
+(defn socket-stream-shutdown
+  "Ends a direction, :input, :output or :io; output is flushed first. Afterwards reads are at the end
+  of file, writes fail with :epipe, and the other side sees the end of file. The stream still has to be
+  closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
+  [s direction]
+  (let [op "socket-stream-shutdown"
+        direction (options/->direction op direction)]
+    (if (object/handle? s)
+      (rawsock/on [d op s]
+        (Sockets/shutdown d (.includesInput direction) (.includesOutput direction)))
+      (.shutdown (object/stream op s) direction))))
+
+;; ---- options and handles --------------------------------------------------------------------------
+
+(defn- option-requests
+  "The options asked for, as [option] or [option value], checked before anything is done."
+  [op args]
+  (when (empty? args)
+    (throw (options/misuse op "there is no option" "keywords, each perhaps with a new value")))
+  (loop [requests []
+         [key & more] args]
+    (when-not (keyword? key)
+      (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
+    (let [option (DescriptorOption/of (name key))
+          value? (and more (not (keyword? (first more))))
+          requests (conj requests (if value? [option (first more)] [option]))]
+      (if-let [rest-args (seq (if value? (rest more) more))]
+        (recur requests rest-args)
+        requests))))
+
+(defn socket-options
+  "Reads and sets options of a stream, a server, or a raw socket. Each option is a keyword, perhaps
+  followed by a new value; returns a vector with the value of each before it was set:
+  (socket-options s :so-linger 1 :so-rcvlowat) gives [nil 1]. CLISP SOCKET:SOCKET-OPTIONS.
+
+  true or nil   :so-debug :so-acceptconn :so-broadcast :so-reuseaddr :so-reuseport :so-dontroute
+                :so-keepalive :so-oobinline :tcp-nodelay :tcp-quickack :ipv6-v6only
+  integers      :so-rcvbuf :so-sndbuf :so-rcvlowat :so-sndlowat :tcp-keepidle :tcp-keepintvl :tcp-keepcnt
+                :tcp-user-timeout (milliseconds) :ip-tos :ip-ttl
+  :so-linger    nil or seconds
+  :so-rcvtimeo  seconds, as timeouts are given, 0 or nil for no bound: bound each read and write of the
+  :so-sndtimeo  stream; what is read back is rounded to the kernel's ticks
+  :so-type      :stream, :dgram …, cannot be set
+  :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
+
+  Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
+  IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
+  option and platform; what this kind of socket cannot do a parley.posix.PosixException."
+  [s & options]
+  (let [op "socket-options"
+        target (if (object/handle? s) nil (object/need-pollable op "the socket" s))
+        call (fn [[^DescriptorOption option & [value :as set?]]]
+               (let [value (when set? (rawsock/option-argument op option value))]
+                 (rawsock/option-value option
+                   (if target
+                     (if set?
+                       (SocketOptions/set target option value)
+                       (SocketOptions/get target option))
+                     (rawsock/on [d op s]
+                       (if set? (.set option d value) (.get option d)))))))]
+    (mapv call (option-requests op options))))
+
+(defn stream-handles
+  "The numbers of the descriptors of a stream, [input output], and of a server, [number nil]; a stream
+  that has one direction has nil for the other. The functions of parley.rawsock take them as long as the
+  stream is open. CLISP SOCKET:STREAM-HANDLES."
+  [s]
+  (mapv (fn [^long n] (when-not (neg? n) n))
+    (SocketOptions/handles (object/need-pollable "stream-handles" "the stream" s))))
+
+(defn close-all
+  "What with-open-stream does at its end: closes the streams in order; with :abort when `abort?`. The
+  first failure is thrown, the others are suppressed in it."
+  [streams abort?]
+  (let [failure (reduce
+                  (fn [^Throwable failure x]
+                    (try
+                      (if (and abort? (instance? SocketStream x))
+                        (.abort ^SocketStream x)
+                        (.close ^Closeable x))
+                      failure
+                      (catch Throwable e
+                        (if failure
+                          (doto failure (.addSuppressed e))
+                          e))))
+                  nil
+                  (remove nil? streams))]
+    (when failure
+      (throw failure))))
+
+(defmacro with-open-stream
+  "Evaluates the body with names bound to streams (or servers, or anything closeable), and closes them
+  in reverse order at its end; when the body throws, streams are closed with :abort true, so that
+  pending output is dropped and nothing blocks. Returns the value of the body. Common Lisp
+  WITH-OPEN-STREAM, with any number of bindings."
+  [bindings & body]
+  (when-not (and (vector? bindings) (even? (count bindings)))
+    (throw (options/misuse "with-open-stream" (str "the bindings are " (options/show bindings))
+             "a vector of names and expressions")))
+  (if (empty? bindings)
+    `(do ~@body)
+    (let [[name expr & more] bindings]
+      `(let [~name ~expr
+             value# (try
+                      (with-open-stream ~(vec more) ~@body)
+                      (catch Throwable e#
+                        (try
+                          (close-all [~name] true)
+                          (catch Throwable second#
+                            (.addSuppressed e# second#)))
+                        (throw e#)))]
+         (close-all [~name] false)
+         value#))))
+
+;; ---- status -------------------------------------------------------------------------------------
+
+(defn- pair? [x]
+  (and (vector? x) (= 2 (count x)) (keyword? (x 1))))
+
+(defn- member
+  "[pollable direction] of an element of a list."
+  [op place x]
+  (if (pair? x)
+    [(object/need-pollable op place (x 0)) (options/->direction op (x 1))]
+    [(object/need-pollable op place x) Direction/IO]))
+
+(defn- check-one [x direction ^Duration timeout]
+  (options/status->value
+    (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
+
+(defn- put-member!
+  "Puts an element of a list where it belongs; the usual kinds of element without further ado, since
+  lists may be long and checked often."
+  [^objects objects ^objects directions ^long i x]
+  (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
+        object (if pair? (.nth ^APersistentVector x 0) x)
+        direction (if pair? (options/direction (.nth ^APersistentVector x 1)) Direction/IO)]
+    (if (and direction (instance? Pollable object))
+      (do (aset objects i object)
+          (aset directions i direction))
+      (let [[object direction] (member "socket-status" (str "element " i) x)]
+        (aset objects i object)
+        (aset directions i direction)))))
+
+(defn- check-list [xs ^Duration timeout]
+  (let [n (count xs)
+        ^objects objects (make-array Pollable n)
+        ^objects directions (make-array Direction n)
+        elements (RT/iter xs)]
+    (dotimes [i n]
+      (put-member! objects directions i (.next elements)))
+    (let [^objects statuses (StatusList/check objects directions timeout)]
+      (options/statuses->values statuses))))
+
+(defn- check [x ^Duration timeout]
+  (if-let [core (status-set-view/core x)]
+    (do (.check core timeout) x)
+    (cond
+      (pair? x) (check-one (x 0) (options/->direction "socket-status" (x 1)) timeout)
+      (object/pollable x) (check-one x Direction/IO timeout)
+      (and (sequential? x) (seq x)) (check-list x timeout)
+      :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
+                     "a stream, a server, [object direction], a non-empty list of those, or a status set")))))
+
+(defn socket-status
+  "What can be done right now without blocking; waits until something can, or time is up. Without a
+  timeout, or with nil, waits for ever. CLISP SOCKET:SOCKET-STATUS.
+
+  Of a stream, or [stream direction] with :input, :output or :io (the default):
+
+                           input would block   input available   end of file
+    output would block     nil                 :input            :eof
+    output possible        :output             :io               :append
+
+  :input gives nil :input :eof; :output gives nil :output. Of a server: true when an accept will not
+  block, else nil. :error when every operation will fail; see stream-error. Of a non-empty sequential of
+  those: a vector of statuses, place for place. Of a status-set: the set, updated in place.
+
+  Errors: nil, an empty list, something that cannot be checked, an unknown direction
+  (IllegalArgumentException, naming the element); a closed member (IllegalStateException)."
+  ([x] (check x nil))
+  ([x seconds] (check x (options/->duration "socket-status" seconds)))
+  ([x seconds microseconds]
+   (check x (options/->duration "socket-status" seconds microseconds))))
+
+(defn socket-status-values
+  "As socket-status, but returns [value n], n being how many of the objects are actionable: their status
+  is not nil. CLISP's second value."
+  ([x] (socket-status-values x nil))
+  ([x seconds]
+   (let [value (socket-status x seconds)]
+     [value (if-let [core (status-set-view/core value)]
+              (.actionable core)
+              (if (vector? value) (count (remove nil? value)) (if value 1 0)))]))
+  ([x seconds microseconds]
+   (socket-status-values x (options/->duration "socket-status" seconds microseconds))))
+
+(defn stream-error
+  "Why every operation on the stream fails: a java.io.IOException, or nil."
+  [s]
+  (.error (object/stream "stream-error" s)))
+
+(defn- native-code
+  "The name of an error that the C library told by its number, such as \"EBADF\", or nil."
+  [e]
+  (cond
+    (instance? PosixException e) (.name ^PosixException e)
+    (instance? ResolverException e) (.name ^ResolverException e)))
+
+(defn os-error-code
+  "The operating system's code of an exception, or of one of its causes, as a keyword such as
+  :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname; nil when it has none,
+  as the end of a file."
+  [^Throwable e]
+  (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
+    (keyword (str/replace (str/lower-case native) "_" "-"))
+    (some-> (ErrorCode/of e) .lowerCaseName keyword)))
+
+;; ---- status sets --------------------------------------------------------------------------------
+
+(defn- set-core ^StatusSet [op x]
+  (or (status-set-view/core x)
+      (throw (options/misuse op (str "the set is " (options/show x)) "a status set, as status-set returns it"))))
+
+(defn status-set-add!
+  "Adds an object to a status set, or changes the direction of a member. Returns the set."
+  [ss object direction]
+  (.add (set-core "status-set-add!" ss)
+    (object/need-pollable "status-set-add!" "the object" object)
+    (options/->direction "status-set-add!" direction))
+  ss)
+
+(defn status-set-remove!
+  "Removes an object from a status set, whether or not it is a member. Returns the set."
+  [ss object]
+  (.remove (set-core "status-set-remove!" ss)
+    (object/need-pollable "status-set-remove!" "the object" object))
+  ss)
+
+(defn status-set
+  "A reusable, closeable set of streams, servers and other pollable objects, for one thread at a time,
+  which socket-status checks in place: CLISP's destructively updated list. Members as in a list for
+  socket-status: objects, or [object direction].
+
+  (count ss) is the number of members; seq, reduce and run! visit the actionable ones only, as
+  [object status]; a member closed meanwhile leaves the set and is reported once, as :error. Close the
+  set when done; its members stay open."
+  [& members]
+  (let [core (StatusSet.)]
+    (try
+      (dorun
+        (map-indexed (fn [i x]
+                       (let [[object direction] (member "status-set" (str "member " i) x)]
+                         (.add core object direction)))
+          members))
+      (status-set-view/view core)
+      (catch Throwable e
+        (.close core)
+        (throw e)))))
+
+(defn status-of
+  "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
+  [ss object]
+  (options/status->value
+    (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
+
+(defn actionable
+  "How many members were actionable in the last check."
+  [ss]
+  (long (.actionable (set-core "actionable" ss))))
