@@ -1,0 +1,302 @@
+(ns parley.build-test
+  "Facts about the project's files that no compiler checks: pom.xml and deps.edn agree, the jar
+  holds what it should, every Clojure file compiles without reflection."
+  (:require
+   [build]
+   [clojure.edn :as edn]
+   [clojure.java.io :as io]
+   [clojure.set :as set]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [clojure.tools.build.api :as b]
+   [clojure.tools.deps :as deps]
+   [clojure.xml :as xml]
+   [parley.testing.deftests :as deftests])
+  (:import
+   (java.io File)
+   (java.nio.file Files Path)
+   (java.nio.file.attribute FileAttribute)
+   (java.util Locale)
+   (java.util.concurrent TimeUnit)
+   (java.util.jar JarFile)
+   (javax.tools Diagnostic DiagnosticCollector FileObject ToolProvider)))
+
+(set! *warn-on-reflection* true)
+
+;; --- pom.xml ------------------------------------------------------------------------------------
+
+(defn- children
+  "The elements below `element` that a path of tags leads to."
+  [element & path]
+  (reduce (fn [elements tag]
+            (filter #(= tag (:tag %)) (mapcat :content elements)))
+          [element]
+          path))
+
+(defn- text
+  [element & path]
+  (apply str (:content (first (apply children element path)))))
+
+(def ^:private pom (delay (xml/parse (io/file "pom.xml"))))
+
+(def ^:private properties
+  (delay (into {}
+               (for [property (:content (first (children @pom :properties)))]
+                 [(name (:tag property)) (apply str (:content property))]))))
+
+(defn- filled-in
+  "The text with each ${property} replaced by its value."
+  [s]
+  (str/replace s #"\$\{([^}]+)\}" (fn [[whole key]] (get @properties key whole))))
+
+(defn- dependencies
+  "Library symbol -> version of the dependencies in pom.xml whose scope is one of `scopes`."
+  [& scopes]
+  (into {}
+        (for [dependency (children @pom :dependencies :dependency)
+              :let [version (filled-in (text dependency :version))
+                    scope (text dependency :scope)]
+              :when (and (seq version) (contains? (set scopes) scope))]
+          [(symbol (text dependency :groupId) (text dependency :artifactId)) version])))
+
+(defn- plugin
+  [artifact]
+  (first (filter #(= artifact (text % :artifactId)) (children @pom :build :plugins :plugin))))
+
+(defn- additional-paths
+  "What pom.xml adds to a plugin's class path, relative to the project."
+  [artifact]
+  (for [element (children (plugin artifact)
+                          :configuration
+                          :additionalClasspathElements
+                          :additionalClasspathElement)]
+    (str/replace (text element) "${project.basedir}/" "")))
+
+;; --- pom.xml and deps.edn -----------------------------------------------------------------------
+
+(def ^:private project (delay (deps/slurp-deps (io/file "deps.edn"))))
+
+(defn- versions
+  [deps]
+  (update-vals deps :mvn/version))
+
+(deftest deps-edn-has-the-dependencies-of-the-pom
+  (is (= (dependencies "" "compile") (versions (:deps @project)))))
+
+(defn- basis
+  "What tools.build makes of deps.edn, from Maven's own repository when Maven runs this: all is there
+  already."
+  []
+  (b/create-basis {:project "deps.edn"
+                   :extra (if-let [repository (System/getProperty "localRepository")]
+                            {:mvn/local-repo repository}
+                            {})}))
+
+(deftest tests-run-with-the-libraries-that-deps-edn-leads-to
+  (let [tested (set (map #(.getName (io/file %))
+                         (str/split (System/getProperty "java.class.path")
+                                    (re-pattern File/pathSeparator))))]
+    (doseq [[library {:keys [paths]}] (:libs (basis))
+            path paths]
+      (is (contains? tested (.getName (io/file path))) library))))
+
+(defn- profile-dependencies
+  "Those that the profiles of pom.xml add."
+  []
+  (into {}
+        (for [profile (children @pom :profiles :profile)
+              dependency (children profile :dependencies :dependency)]
+          [(symbol (text dependency :groupId) (text dependency :artifactId))
+           (filled-in (text dependency :version))])))
+
+(deftest aliases-have-the-versions-of-the-pom
+  (let [known (merge (dependencies "" "compile" "test") (profile-dependencies))]
+    (doseq [[alias {:keys [deps extra-deps]}] (:aliases @project)
+            [library version] (versions (merge deps extra-deps))
+            :when (not= 'lambdaisland/kaocha library)]
+      (is (= (known library) version) (str library " in " alias)))))
+
+(deftest aliases-bring-what-the-tests-of-the-pom-need
+  (let [aliases (deps/combine-aliases @project [:dev :test])
+        java-only '#{org.junit.jupiter/junit-jupiter org.junit.platform/junit-platform-launcher}]
+    (is (= (apply dissoc (dependencies "test") java-only) (versions (:extra-deps aliases))))))
+
+(deftest both-files-have-the-same-paths
+  (is (= [(text @pom :build :resources :resource :directory) "target/classes"] (:paths @project)))
+  (is (= ["test/clj" "dev"]
+         (additional-paths "maven-surefire-plugin")
+         (additional-paths "exec-maven-plugin")))
+  (is (= ["test/clj" "dev" "target/test-classes"]
+         (get-in @project [:aliases :test :extra-paths])))
+  (is (= "java-src" (text @pom :build :sourceDirectory)))
+  (is (= ["test/clj"] (mapcat :test-paths (:tests (edn/read-string {:default (fn [_ v] v)}
+                                                                   (slurp "tests.edn"))))))
+  (testing "and they exist"
+    (doseq [path ["clj-src" "java-src" "test/clj" "test/java" "dev"]]
+      (is (.isDirectory (io/file path)) path))))
+
+(deftest both-builds-compile-for-the-same-jdk
+  (is (= (@properties "maven.compiler.release") build/release)))
+
+(deftest both-builds-name-the-same-module-and-version
+  (is (= (text (plugin "maven-jar-plugin")
+               :configuration
+               :archive
+               :manifestEntries
+               :Automatic-Module-Name)
+         build/module))
+  (is (= (text @pom :version) (build/version))))
+
+(deftest prep-lib-names-a-function-of-the-build-alias
+  (let [{:keys [alias fn ensure]} (:deps/prep-lib @project)]
+    (is (= 'build (get-in @project [:aliases alias :ns-default])))
+    (is (some? (ns-resolve 'build fn)))
+    (is (some #{ensure} (:paths @project)))))
+
+;; --- the jar ------------------------------------------------------------------------------------
+
+(defn- entries
+  "The names of the files in a jar."
+  [file]
+  (with-open [jar (JarFile. (io/file file))]
+    (->> (enumeration-seq (.entries jar))
+         (map str)
+         (remove #(str/ends-with? % "/"))
+         (set))))
+
+(defn- manifest
+  [file key]
+  (with-open [jar (JarFile. (io/file file))]
+    (.getValue (.getMainAttributes (.getManifest jar)) ^String key)))
+
+(defn- files-under
+  "The names of the files in a directory, relative to it."
+  [directory]
+  (let [root (.toPath (io/file directory))]
+    (->> (file-seq (io/file directory))
+         (filter #(.isFile ^File %))
+         (map #(str (.relativize root (.toPath ^File %))))
+         (set))))
+
+(defn- with-directory
+  "Calls `f` with a new directory and removes that afterwards."
+  [f]
+  (let [directory (.toFile (Files/createTempDirectory "parley" (make-array FileAttribute 0)))]
+    (try (f directory)
+         (finally
+           (run! io/delete-file (reverse (file-seq directory)))))))
+
+(def ^:private maven-jar (delay (str "target/parley-" (build/version) ".jar")))
+
+(deftest the-jar-holds-sources-of-clojure-and-classes-of-java
+  (let [files (entries @maven-jar)
+        classes (filter #(str/ends-with? % ".class") files)]
+    (is (set/subset? (files-under "clj-src") files))
+    (is (seq classes))
+    (is (every? #(re-find #"^parley/(net|posix)/[^_]*\.class$" %) classes))
+    (is (contains? files "META-INF/LICENSE"))
+    (is (= "parley" (manifest @maven-jar "Automatic-Module-Name")))))
+
+(deftest the-jar-holds-a-configuration-for-clj-kondo
+  (let [file "clj-kondo.exports/parley/parley/config.edn"]
+    (is (contains? (entries @maven-jar) file))
+    (doseq [macro (keys (:lint-as (edn/read-string (slurp (io/file "clj-src" file)))))]
+      (is (:macro (meta (requiring-resolve macro))) macro))))
+
+(deftest tools-build-makes-the-jar-that-maven-makes
+  (with-directory
+    (fn [directory]
+      (let [made (build/jar {:class-dir (str (io/file directory "classes"))
+                             :jar-file (str (io/file directory "parley.jar"))
+                             :basis (basis)})
+            mavens-own (fn [name] (re-find #"^META-INF/(maven/|INDEX)" name))]
+        (is (= (set (remove mavens-own (entries @maven-jar))) (entries made)))
+        (is (= "parley" (manifest made "Automatic-Module-Name")))))))
+
+;; --- sources ------------------------------------------------------------------------------------
+
+(def ^:private clojure-directories ["clj-src" "test/clj" "dev"])
+
+(defn- sources
+  "The files in the directories whose names the pattern finds."
+  [pattern & directories]
+  (for [directory directories
+        ^File file (file-seq (io/file directory))
+        :when (and (.isFile file) (re-find pattern (.getName file)))]
+    file))
+
+(defn- java-code
+  "The text of a Java file without its comments."
+  [file]
+  (str/replace (slurp file) #"(?s)/\*.*?\*/|(?m)//.*$" ""))
+
+(deftest every-clojure-file-warns-on-reflection
+  (doseq [file (apply sources #"\.cljc?$" clojure-directories)
+          :when (not= "data_readers.clj" (.getName ^File file))]
+    (is (re-find #"(?m)^\(set! \*warn-on-reflection\* true\)$" (slurp file)) file)))
+
+(deftest the-java-core-knows-nothing-of-clojure
+  (doseq [file (sources #"\.java$" "java-src")]
+    (is (not (re-find #"\bclojure\.\w" (java-code file))) file)))
+
+(deftest dl-16-no-deadline-reads-the-wall-clock
+  (is (empty? (filter #(re-find #"currentTimeMillis|Instant\.now|new Date\(" (java-code %))
+                      (sources #"\.java$" "java-src"))))
+  ;; What is told to people does carry the time of day.
+  (is (empty? (filter #(re-find #"currentTimeMillis|(?<!:at \(|:since \()Instant/now|\(Date\.\)"
+                                (slurp %))
+                      (sources #"\.cljc?$" "clj-src")))))
+
+(defn- undocumented
+  "The places of public and protected members in java-src that have no Javadoc comment."
+  [directory]
+  (let [compiler (ToolProvider/getSystemJavaCompiler)
+        found (DiagnosticCollector.)
+        options ["--release" build/release "-proc:none" "-Xdoclint:missing/protected"
+                 "-Xmaxwarns" "100000" "-d" (str directory)
+                 "-cp" (System/getProperty "java.class.path")]]
+    (with-open [files (.getStandardFileManager compiler found Locale/ENGLISH nil)]
+      (let [sources (.getJavaFileObjectsFromFiles files (sources #"\.java$" "java-src"))]
+        (is (true? (.call (.getTask compiler nil files found options nil sources))))))
+    (for [^Diagnostic diagnostic (.getDiagnostics found)
+          :when (= "no comment" (.getMessage diagnostic Locale/ENGLISH))]
+      (str (.getName ^FileObject (.getSource diagnostic)) ":" (.getLineNumber diagnostic)))))
+
+(deftest every-public-member-of-the-java-core-is-documented
+  (with-directory
+    (fn [directory]
+      (is (= [] (undocumented directory))))))
+
+(defn- run-java
+  "Runs the program in a JVM of its own with this one's class path; [exit-code output]."
+  [^File directory & arguments]
+  (let [output (io/file directory "output")
+        java (str (Path/of (System/getProperty "java.home") (into-array ["bin" "java"])))
+        command (into [java "-cp" (System/getProperty "java.class.path") "clojure.main"] arguments)
+        process (-> (ProcessBuilder. ^java.util.List command)
+                    (.redirectErrorStream true)
+                    (.redirectOutput output)
+                    (.start))]
+    (try (if (.waitFor process 120 TimeUnit/SECONDS)
+           [(.exitValue process) (slurp output)]
+           [:timed-out (slurp output)])
+         (finally
+           (.destroyForcibly process)))))
+
+(defn- reflection-warnings
+  "The warnings in the compiler's output about files of ours; other libraries' are not our affair."
+  [output]
+  (let [ours (set (mapcat files-under clojure-directories))]
+    (for [line (str/split-lines output)
+          :let [[_ file] (re-find #"^Reflection warning, (.+?):\d+" line)]
+          :when (contains? ours file)]
+      line)))
+
+(deftest every-namespace-loads-without-a-reflection-warning
+  (with-directory
+    (fn [directory]
+      (let [[exit output] (apply run-java directory "-m" "parley.testing.loading" clojure-directories)
+            count-of-ours (count (mapcat deftests/namespaces-under clojure-directories))]
+        (is (= 0 exit) output)
+        (is (= [] (reflection-warnings output)))
+        (is (= (format "Loaded %1$d of %1$d" count-of-ours) (re-find #"Loaded \d+ of \d+" output)))))))

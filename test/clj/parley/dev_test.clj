@@ -1,0 +1,48 @@
+(ns parley.dev-test
+  "What dev/user.clj offers to whoever works at a REPL."
+  (:require
+   [clojure.test :refer [deftest is]]
+   [parley.socket :as socket]
+   [parley.stream :as stream]
+   [user])
+  (:import
+   (java.io IOException)
+   (parley.testing Leaks)))
+
+(set! *warn-on-reflection* true)
+
+(defn- assert-nothing-left-open
+  [^Leaks before]
+  (is (nil? (.assertBack before))))
+
+(defn- echoed
+  [s line]
+  (stream/write-line line s)
+  (stream/force-output s)
+  (stream/read-line s))
+
+(defn- ended?
+  "Whether the other side has closed the stream, politely or not."
+  [s]
+  (try (= :end (stream/read-line s nil :end))
+       (catch IOException _ true)))
+
+(defn- start-use-and-stop
+  []
+  (try
+    (let [port (user/start)]
+      (socket/with-open-stream [gone (socket/socket-connect port "127.0.0.1" :timeout 5)
+                                stays (socket/socket-connect port "127.0.0.1" :timeout 5)]
+        (is (= "hello" (echoed gone "hello")))
+        (stream/close gone)
+        (is (= "again" (echoed stays "again")))
+        (user/stop)
+        (is (ended? stays))))
+    (finally
+      (user/stop))))
+
+(deftest the-server-of-the-repl-echoes-until-stopped-and-leaves-nothing-open
+  (start-use-and-stop) ; has the JDK open what it keeps for its lifetime
+  (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+    (start-use-and-stop)
+    (assert-nothing-left-open before)))

@@ -1,0 +1,579 @@
+(ns parley.status-test
+  "socket-status of one object, of a list and of a status set: the whole table, for TCP and Unix-domain."
+  (:require
+   [clojure.datafy :refer [datafy]]
+   [clojure.java.io :as io]
+   [clojure.test :refer [deftest is testing use-fixtures]]
+   [clojure.test.check :as check]
+   [clojure.test.check.generators :as gen]
+   [clojure.test.check.properties :as prop]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io IOException)
+   (java.net StandardSocketOptions)
+   (java.nio ByteBuffer)
+   (java.nio.channels AsynchronousCloseException SelectableChannel SelectionKey Selector SocketChannel)
+   (java.nio.file Files Path)
+   (java.nio.file.attribute FileAttribute)
+   (java.time Duration)
+   (parley.net SocketStream)
+   (parley.testing Await Blocked Leaks)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private patience 10)
+
+;; ---- two ends ------------------------------------------------------------------------------------
+
+(defn- server-of
+  "A server of a kind, and where to connect to."
+  [kind ^Path directory]
+  (let [server (if (= :unix kind)
+                 (socket/socket-server (.resolve directory "socket") :backlog 100)
+                 (socket/socket-server 0 :interface "127.0.0.1" :backlog 100))]
+    [server #(if (= :unix kind)
+               (socket/socket-connect (.resolve directory "socket") nil %)
+               (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" %))]))
+
+(defn- call-with-pairs
+  "Calls `f` with n pairs of streams, [ours theirs], over sockets of the kind."
+  [kind n opts f]
+  (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+        [server connect] (server-of kind directory)
+        pairs (atom [])]
+    (try
+      (dotimes [_ n]
+        (let [ours (connect opts)]
+          (swap! pairs conj [ours (socket/socket-accept server :timeout patience :element-type :bivalent)])))
+      (f @pairs)
+      (finally
+        (run! #(.abort ^SocketStream %) (flatten @pairs))
+        (socket/socket-server-close server)
+        (run! io/delete-file (reverse (file-seq (.toFile directory))))))))
+
+(defmacro ^:private with-pair
+  "Runs the body for TCP and for Unix-domain sockets, the streams of one connection bound."
+  [[ours theirs & {:as opts}] & body]
+  `(doseq [kind# [:tcp :unix]]
+     (testing kind#
+       (call-with-pairs kind# 1 ~(or opts {})
+         (fn [[[~(with-meta ours {:tag `SocketStream}) ~(with-meta theirs {:tag `SocketStream})]]]
+           ~@body)))))
+
+(use-fixtures :each
+  (fn [test]
+    (with-pair [ours theirs]
+      (socket/socket-status [ours theirs] 0))
+    (let [before (Leaks/snapshot)]
+      (test)
+      (.assertBack before))))
+
+(defn- bytes-of ^bytes [& xs]
+  (byte-array (map unchecked-byte xs)))
+
+(defn- send! [theirs & xs]
+  (stream/write-byte-sequence (apply bytes-of xs) theirs)
+  (stream/finish-output theirs))
+
+(defn- say [theirs ^String text]
+  (apply send! theirs (.getBytes text "UTF-8")))
+
+(defn- break! [^SocketStream theirs]
+  (.setOption (.channel theirs) StandardSocketOptions/SO_LINGER (Integer/valueOf (int 0)))
+  (.abort theirs))
+
+(defn- write-now
+  "How many of `n` bytes the socket takes now."
+  [^SocketStream s n]
+  (.write (.channel s) (ByteBuffer/allocate n)))
+
+(defn- fill!
+  "Makes output of the stream block, as the other side does not read, unless it is broken."
+  [s]
+  (Await/until "the socket is full"
+    #(try
+       (while (pos? (long (write-now s 100000))))
+       (nil? (socket/socket-status [s :output] [0 20000]))
+       (catch IOException _ true))))
+
+(defn- statuses
+  "The status of an object by each way of asking: alone, in a list, in a list with another, in a set."
+  [object direction timeout]
+  (let [member [object direction]]
+    (distinct
+      [(socket/socket-status member timeout)
+       (first (socket/socket-status [member] timeout))
+       (first (socket/socket-status-values member timeout))
+       (last (socket/socket-status (list member member) timeout))
+       (with-open [ss ^java.io.Closeable (socket/status-set member)]
+         (socket/status-of (socket/socket-status ss timeout) object))])))
+
+(defn- status-is
+  "Whether all ways of asking come to agree on the expected status, and then agree again."
+  [expected object direction]
+  (Await/holds (Duration/ofSeconds patience) #(= [expected] (statuses object direction 0)))
+  (and (is (= [expected] (statuses object direction 0)))
+       (is (= [expected] (statuses object direction (if (nil? expected) 0 nil))))))
+
+(defn- in-thread
+  "Runs `f` in a thread of its own: [the thread, a promise of what it returned or threw]."
+  [f]
+  (let [result (promise)
+        thread (doto (Thread. ^Runnable #(deliver result (try (f) (catch Throwable e e))) "test-status")
+                 (.setDaemon true)
+                 (.start))]
+    [thread result]))
+
+;; ---- the table -----------------------------------------------------------------------------------
+
+(deftest sta-2-input-would-block-and-output-is-possible
+  (with-pair [ours _]
+    (status-is :output ours :io)
+    (status-is nil ours :input)
+    (status-is :output ours :output)))
+
+(deftest sta-2-input-available
+  (with-pair [ours theirs]
+    (say theirs "x")
+    (status-is :io ours :io)
+    (status-is :input ours :input)
+    (status-is :output ours :output)
+    (is (= \x (stream/read-char ours)))
+    (status-is :output ours :io)))
+
+(deftest sta-2-the-end-of-the-input
+  (with-pair [ours theirs]
+    (say theirs "x")
+    (socket/socket-stream-shutdown theirs :output)
+    (status-is :io ours :io)
+    (is (= \x (stream/read-char ours)))
+    (status-is :append ours :io)
+    (status-is :eof ours :input)
+    (status-is :output ours :output)))
+
+(deftest sta-2-output-would-block
+  (with-pair [ours theirs]
+    (fill! ours)
+    (status-is nil ours :io)
+    (status-is nil ours :output)
+    (say theirs "x")
+    (status-is :input ours :io)
+    (stream/read-char ours)
+    (socket/socket-stream-shutdown theirs :output)
+    (status-is :eof ours :io)))
+
+(deftest what-this-side-shut-down-contributes-nothing
+  (with-pair [ours theirs]
+    (say theirs "x")
+    (socket/socket-stream-shutdown ours :output)
+    (status-is nil ours :output)
+    (status-is :input ours :io)
+    (socket/socket-stream-shutdown ours :input)
+    (status-is :eof ours :input)
+    (status-is :eof ours :io))
+  (with-pair [ours _]
+    (socket/socket-stream-shutdown ours :input)
+    (status-is :append ours :io)
+    (status-is :eof ours :input)
+    (status-is :output ours :output)))
+
+(deftest a-reset-is-an-error-that-stays
+  (call-with-pairs :tcp 2 {}
+    (fn [[[broken theirs] [fine _]]]
+      (break! theirs)
+      (status-is :error broken :input)
+      (status-is :error broken :io)
+      (status-is :error broken :output)
+      (is (= [:error :output] (socket/socket-status [broken fine] 0)))
+      (is (= [[:error nil] 1] (socket/socket-status-values [broken [fine :input]])))
+      (is (= :econnreset (socket/os-error-code (socket/stream-error broken))))
+      (is (nil? (socket/stream-error fine))))))
+
+(deftest sta-1-a-server-is-true-while-a-connection-waits
+  (doseq [kind [:tcp :unix]]
+    (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+          [server connect] (server-of kind directory)]
+      (is (nil? (socket/socket-status server 0)))
+      (is (nil? (socket/socket-wait server 0)))
+      (is (= [[nil] 0] (socket/socket-status-values [server] 0)))
+      (with-open [client ^java.io.Closeable (connect {})]
+        (status-is true server :io)
+        (status-is true server :input)
+        (is (true? (socket/socket-wait server)))
+        (is (true? (socket/socket-wait server 1 500000)))
+        (is (= [[true :output] 2] (socket/socket-status-values [server client])))
+        (.close (socket/socket-accept server))
+        (status-is nil server :io))
+      (socket/socket-server-close server)
+      (run! io/delete-file (reverse (file-seq (.toFile directory)))))))
+
+(deftest a-connection-in-progress-then-refused
+  (let [port (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
+               (socket/socket-server-port server))]
+    (try
+      (with-open [s (socket/socket-connect port "127.0.0.1" :timeout 0)]
+        (status-is :error s :io)
+        (status-is :error s :input)
+        (is (= :econnrefused (socket/os-error-code (socket/stream-error s)))))
+      (catch IOException e
+        (is (= :econnrefused (socket/os-error-code e)) "refused before the call was back")))))
+
+;; ---- elements ------------------------------------------------------------------------------------
+
+(deftest sta-4-part-of-a-character-is-not-input
+  (with-pair [ours theirs]
+    (send! theirs 0xe2 0x82)
+    (is (nil? (socket/socket-status [ours :input] 0.05)))
+    (status-is nil ours :input)
+    (is (nil? (stream/read-char-no-hang ours)))
+    (stream/set-stream-element-type! ours :byte)
+    (status-is :input ours :input)
+    (stream/set-stream-element-type! ours :character)
+    (status-is nil ours :input)
+    (send! theirs 0xac)
+    (status-is :input ours :input)
+    (is (= \€ (stream/read-char ours)))))
+
+(deftest sta-4-part-of-an-integer-is-not-input
+  (with-pair [ours theirs :element-type [:unsigned-byte 32]]
+    (send! theirs 1 2 3)
+    (is (nil? (socket/socket-status [ours :input] 0.05)))
+    (send! theirs 4)
+    (status-is :input ours :input)
+    (is (= 0x04030201 (stream/read-byte ours)))))
+
+(deftest after-a-return-the-stream-has-nothing
+  (with-pair [ours theirs]
+    (say theirs "a\r")
+    (is (= "a" (stream/read-line ours)))
+    (status-is nil ours :input)
+    (say theirs "\n")
+    (is (nil? (socket/socket-status [ours :input] 0.05)) "its other half is no input")
+    (say theirs "b")
+    (status-is :input ours :input)
+    (is (= \b (stream/read-char ours)))))
+
+(deftest sta-3-what-is-in-our-buffer-counts-though-the-socket-is-silent
+  (with-pair [ours theirs]
+    (say theirs "one\ntwo\nthree")
+    (is (= "one" (stream/read-line ours)))
+    (status-is :io ours :io)
+    (is (= "two" (stream/read-line ours)))
+    (status-is :input ours :input)))
+
+(deftest unread-and-peeked-characters-are-input
+  (with-pair [ours theirs]
+    (say theirs "x")
+    (is (= \x (stream/peek-char nil ours)))
+    (status-is :io ours :io)
+    (is (= \x (stream/read-char ours)))
+    (status-is :output ours :io)
+    (stream/unread-char \x ours)
+    (status-is :io ours :io)
+    (is (= \x (stream/read-char ours)))
+    (.unread (stream/socket-reader ours) (int \y))
+    (status-is :input ours :input)
+    (is (= \y (stream/read-char ours)))))
+
+;; ---- lists ---------------------------------------------------------------------------------------
+
+(deftest sta-5-answers-stand-where-the-arguments-stood
+  (doseq [kind [:tcp :unix]]
+    (call-with-pairs kind 50 {}
+      (fn [pairs]
+        (let [ours (mapv first pairs)
+              ready #{3 4 17 49}]
+          (doseq [i ready]
+            (say (second (pairs i)) "x"))
+          (let [expected (mapv #(when (ready %) :input) (range 50))
+                members (map #(vector % :input) ours)]
+            (is (Await/holds (Duration/ofSeconds patience)
+                  #(= [expected 4] (socket/socket-status-values members 0))))
+            (is (= expected (socket/socket-status members)))
+            (is (vector? (socket/socket-status members)))
+            (is (= (rseq expected) (socket/socket-status (reverse members))))
+            (is (= (mapv #(if (ready %) :io :output) (range 50)) (socket/socket-status ours)))))))))
+
+(deftest sta-6-the-same-object-may-stand-in-several-places
+  (with-pair [ours theirs]
+    (is (= [nil :output :output] (socket/socket-status [[ours :input] [ours :output] ours])))
+    (say theirs "x")
+    (status-is :io ours :io)
+    (is (= [[:input :output :io] 3]
+           (socket/socket-status-values [[ours :input] [ours :output] ours])))))
+
+(deftest sta-6-mistakes-name-the-element
+  (with-pair [ours theirs]
+    (let [message (fn [x & args]
+                    (try
+                      (apply socket/socket-status x args)
+                      (catch IllegalArgumentException e (.getMessage e))
+                      (catch IllegalStateException e (.getMessage e))))]
+      (is (re-find #"socket-status: the argument is nil" (message nil 0)))
+      (is (re-find #"the argument is \[\]" (message [] 0)))
+      (is (re-find #"element 1 is nil" (message [ours nil] 0)))
+      (is (re-find #"element 1 is \"x\"" (message (list ours "x") 0)))
+      (is (re-find #"direction is :sideways.*:input :io :output" (message [ours :sideways] 0)))
+      (is (re-find #"direction is :sideways" (message [[ours :input] [ours :sideways]] 0)))
+      (is (re-find #"timeout is -1" (message ours -1)))
+      (is (re-find #"timeout" (message ours Double/NaN)))
+      (stream/close theirs)
+      (is (re-find #"socket-status: .*closed" (message theirs 0)))
+      (is (re-find #"socket-status: .*closed" (message [ours theirs] 0)))
+      (is (re-find #"socket-status: .*closed" (message [theirs :input] 0))))))
+
+(deftest sta-7-timeouts
+  (with-pair [ours theirs]
+    (let [milliseconds (fn [f]
+                         (let [start (System/nanoTime)]
+                           (f)
+                           (quot (- (System/nanoTime) start) 1000000)))]
+      (doseq [members [[ours :input] [[ours :input] [ours :input]]]
+              [timeout low] [[0 0] [0.1 95] [1/10 95] [[0 100000] 95] [(Duration/ofMillis 100) 95]]]
+        (is (<= low (milliseconds #(socket/socket-status members timeout)) (+ low 1000))))
+      (is (<= 95 (milliseconds #(socket/socket-status [ours :input] 0 100000)) 1100)))
+    (let [[_ waiting] (in-thread #(socket/socket-status-values [[ours :input]]))]
+      (say theirs "x")
+      (is (= [[:input] 1] (deref waiting 10000 :late))))))
+
+;; ---- other threads -------------------------------------------------------------------------------
+
+(deftest a-check-ends-when-its-object-is-closed-by-another-thread
+  (with-pair [ours _]
+    (let [[one alone] (in-thread #(socket/socket-status [ours :input]))
+          [many listed] (in-thread #(socket/socket-status [[ours :input]]))]
+      (Blocked/in ^Thread one "Pollable.status")
+      (Blocked/in ^Thread many "StatusSet.check")
+      (stream/close ours)
+      (is (instance? AsynchronousCloseException (deref alone 10000 :late)))
+      (is (= [:error] (deref listed 10000 :late)))))
+  (let [server (socket/socket-server 0 :interface "127.0.0.1")
+        [thread result] (in-thread #(socket/socket-wait server))]
+    (Blocked/in ^Thread thread "Pollable.status")
+    (socket/socket-server-close server)
+    (is (instance? AsynchronousCloseException (deref result 10000 :late)))))
+
+(deftest an-interrupt-ends-a-check-and-harms-nothing
+  (with-pair [ours theirs]
+    (doseq [members [[ours :input] [[ours :input]]]]
+      (let [flag (promise)
+            [thread result] (in-thread #(try
+                                          (socket/socket-status members)
+                                          (finally (deliver flag (.isInterrupted (Thread/currentThread))))))]
+        (Blocked/in ^Thread thread "parley.net.")
+        (.interrupt ^Thread thread)
+        (is (instance? java.io.InterruptedIOException (deref result 10000 :late)))
+        (is (true? @flag))))
+    (say theirs "x")
+    (status-is :io ours :io)))
+
+(deftest a-blocked-reader-does-not-block-a-check
+  (with-pair [ours theirs]
+    (let [[reader line] (in-thread #(stream/read-line ours))]
+      (Blocked/in ^Thread reader "StreamInput.readLine")
+      (is (= [:output] (statuses ours :io 0)))
+      (say theirs "half")
+      (is (nil? (socket/socket-status [ours :input] 0.05)) "a reader is at it")
+      (say theirs "\nmore")
+      (is (= "half" (deref line 10000 :late)))
+      (status-is :io ours :io))))
+
+;; ---- sets ----------------------------------------------------------------------------------------
+
+(deftest a-status-set-is-counted-reduced-and-asked
+  (doseq [kind [:tcp :unix]]
+    (call-with-pairs kind 3 {}
+      (fn [[[a a'] [b b'] [c _]]]
+        (with-open [ss ^java.io.Closeable (socket/status-set [a :input] [b :input])]
+          (is (= 2 (count ss)))
+          (is (identical? ss (socket/socket-status ss 0)))
+          (is (= [ss 0] (socket/socket-status-values ss 0)))
+          (is (nil? (seq ss)))
+          (is (= 0 (socket/actionable ss)))
+          (is (identical? ss (socket/status-set-add! ss c :output)))
+          (is (= 3 (count ss)))
+          (is (nil? (socket/status-of ss c)) "added since the last check")
+          (say b' "x")
+          (Await/until "b has input" #(= 2 (socket/actionable (socket/socket-status ss 0))))
+          (is (= {b :input c :output} (into {} ss) (reduce conj {} ss) (into {} (seq ss))))
+          (is (= [nil :input :output] (map #(socket/status-of ss %) [a b c])))
+          (is (= 1 (reduce (fn [_ _] (reduced 1)) 0 ss)))
+          (let [seen (atom #{})]
+            (run! (fn [[object status]]
+                    (swap! seen conj status)
+                    (socket/status-set-remove! ss object))
+              ss)
+            (is (= #{:input :output} @seen))
+            (is (= 1 (count ss))))
+          (is (thrown? IllegalArgumentException (socket/status-of ss b)))
+          (say a' "y")
+          (is (= [[a :input]] (seq (socket/socket-status ss patience))))
+          (is (= {:kind :status-set :size 1 :actionable 1 :open? true} (datafy ss)))
+          (is (= "#<status-set of 1, 1 actionable>" (pr-str ss)))
+          (stream/close a)
+          (is (= [[a :error]] (seq (socket/socket-status ss))) "reported once")
+          (is (= 0 (count ss)))
+          (is (thrown? IllegalStateException (socket/socket-status ss)) "would never return")
+          (.close ss)
+          (is (thrown-with-msg? IllegalStateException #"socket-status: the status set is closed"
+                (socket/socket-status ss 0)))
+          (is (stream/open-stream? b)))))))
+
+(deftest foreign-channels-are-members-too
+  (with-pair [ours theirs]
+    (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+          [server _] (server-of :tcp directory)
+          channel (doto (SocketChannel/open
+                          (java.net.InetSocketAddress. "127.0.0.1" (int (socket/socket-server-port server))))
+                    (.configureBlocking false))
+          other (socket/socket-accept server :timeout patience)]
+      (is (= :output (socket/socket-status channel 0)))
+      (is (= [:output nil] (socket/socket-status [channel [ours :input]])))
+      (stream/write-char \x other)
+      (stream/force-output other)
+      (is (= [:input nil] (socket/socket-status [[channel :input] [ours :input]] patience)))
+      (is (not (.isRegistered ^SelectableChannel channel)) "a list leaves nothing registered")
+      (with-open [ss ^java.io.Closeable (socket/status-set [channel :input] [ours :input])]
+        (is (= [[channel :input]] (seq (socket/socket-status ss patience))))
+        (is (= :input (socket/status-of ss channel)))
+        (is (= 1 (count (socket/status-set-remove! ss channel)))))
+      (.configureBlocking channel true)
+      (is (thrown-with-msg? IllegalArgumentException #"blocking mode" (socket/socket-status channel 0)))
+      (.close channel)
+      (stream/close other)
+      (socket/socket-server-close server)
+      (io/delete-file (.toFile directory)))))
+
+;; ---- any population, any acts --------------------------------------------------------------------
+
+(def ^:private act
+  "Something that one of the two ends of a connection does."
+  (gen/frequency
+    [[6 (gen/fmap #(vector :send %)
+          (gen/elements [[97] [97 98 99] [0xe2 0x82] [0xac] [13] [10] [97 13 10] [0xff]]))]
+     [2 (gen/return [:end])]
+     [1 (gen/return [:reset])]
+     [1 (gen/return [:gone])]
+     [2 (gen/return [:fill])]
+     [3 (gen/return [:read])]
+     [2 (gen/return [:peek])]
+     [2 (gen/return [:unread])]
+     [1 (gen/return [:shut :input])]
+     [1 (gen/return [:shut :output])]
+     [1 (gen/return [:type :byte])]
+     [1 (gen/return [:type :character])]]))
+
+(def ^:private population
+  "For each of some connections: its kind and what happens on it."
+  (gen/vector (gen/tuple (gen/elements [:tcp :unix]) (gen/vector act 0 8)) 1 6))
+
+(defn- ignoring-failures
+  "What happens on a broken connection may fail; only what status says about it counts."
+  [f]
+  (try
+    (f)
+    (catch IOException e e)
+    (catch IllegalStateException e e)))
+
+(defn- act! [kind ^SocketStream ours ^SocketStream theirs [what x]]
+  (ignoring-failures
+    (fn []
+      (case what
+        :send (apply send! theirs x)
+        :end (socket/socket-stream-shutdown theirs :output)
+        :reset (if (= :tcp kind) (break! theirs) (.abort theirs))
+        :gone (stream/close theirs)
+        :fill (fill! ours)
+        :read (stream/read-char-no-hang ours false nil)
+        :peek (stream/read-char-will-hang? ours)
+        :unread (let [c (stream/read-char-no-hang ours false nil)]
+                  (when (char? c)
+                    (stream/unread-char c ours)))
+        :shut (socket/socket-stream-shutdown ours x)
+        :type (stream/set-stream-element-type! ours x)))))
+
+(defn- probe-input
+  "What a read that may not wait finds."
+  [^SocketStream ours]
+  (.readTimeout ours Duration/ZERO)
+  (try
+    (if (= :eof (if (= :character (stream/stream-element-type ours))
+                  (stream/read-char ours false :eof)
+                  (stream/read-byte ours false :eof)))
+      :eof
+      :input)
+    (catch java.net.SocketTimeoutException _ nil)
+    (catch parley.net.CodingException _ :input)
+    (catch IOException _ :error)))
+
+(defn- probe-output
+  "Whether the kernel says that the socket has room; that a byte would still fit does not count."
+  [^SocketStream ours]
+  (and (stream/output-stream? ours)
+       (with-open [selector (Selector/open)]
+         (.register (.channel ours) selector SelectionKey/OP_WRITE)
+         (pos? (.selectNow selector)))))
+
+(defn- by-the-table [input output?]
+  (case input
+    nil (when output? :output)
+    :input (if output? :io :input)
+    :eof (if output? :append :eof)
+    :error :error))
+
+(defn- settled
+  "The statuses of the streams once they stay the same for five looks."
+  [ours]
+  (loop [last nil
+         same 0]
+    (let [now (socket/socket-status ours 0)]
+      (cond
+        (not= last now) (recur now 0)
+        (= same 5) now
+        :else (do (Await/pass (Duration/ofMillis 1))
+                (recur now (inc same)))))))
+
+(defn- told-and-found
+  "[what status says of each by a list, by a set, and what blocking probes find]"
+  [population]
+  (let [connect (fn connect [specs pairs f]
+                  (if-let [[[kind acts] & more] (seq specs)]
+                    (call-with-pairs kind 1 {}
+                      (fn [[[ours theirs]]]
+                        (connect more (conj pairs [kind acts ours theirs]) f)))
+                    (f pairs)))]
+    (connect population []
+      (fn [pairs]
+        (let [ours (mapv #(nth % 2) pairs)]
+          (with-open [ss ^java.io.Closeable (apply socket/status-set ours)]
+            (doseq [[kind acts ours theirs] pairs
+                    each acts]
+              (act! kind ours theirs each)
+              (socket/socket-status ss 0))
+            (let [listed (settled ours)
+                  alone (mapv #(socket/socket-status % 0) ours)
+                  in-set (mapv #(socket/status-of (socket/socket-status ss 0) %) ours)
+                  found (mapv (fn [s]
+                                (let [output? (probe-output s)]
+                                  (by-the-table (probe-input s) output?)))
+                          ours)]
+              {:list listed :alone alone :set in-set :found found})))))))
+
+(deftest what-status-says-is-what-a-blocking-probe-finds
+  (let [answers (atom nil)
+        property (prop/for-all [p population]
+                   (let [{:keys [list alone set found] :as all} (told-and-found p)]
+                     (reset! answers all)
+                     (= list alone set found)))
+        {:keys [pass? seed] :as result} (check/quick-check 100 property)]
+    (println "status-test: seed" seed)
+    (is pass? (pr-str {:seed seed :smallest (get-in result [:shrunk :smallest]) :last @answers}))))
+
+(deftest ^:nightly what-status-says-is-what-a-blocking-probe-finds-again-and-again
+  (let [{:keys [pass? seed] :as result}
+        (check/quick-check 2000
+          (prop/for-all [p population]
+            (apply = (vals (told-and-found p)))))]
+    (println "status-test, nightly: seed" seed)
+    (is pass? (pr-str {:seed seed :smallest (get-in result [:shrunk :smallest])}))))

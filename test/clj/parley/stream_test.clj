@@ -1,0 +1,640 @@
+(ns parley.stream-test
+  "One test for each operation of parley.stream and each sentence of its contract: argument order,
+  results, the end of file, element types, formats, views, and what misuse is told."
+  (:require
+   [clojure.edn :as edn]
+   [clojure.java.io :as io]
+   [clojure.pprint :as pprint]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing use-fixtures]]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io ByteArrayInputStream ByteArrayOutputStream EOFException IOException InterruptedIOException PushbackReader Reader StringWriter)
+   (java.net SocketTimeoutException)
+   (java.nio.channels ClosedChannelException)
+   (parley.net CodingException LineTooLongException SocketStream)
+   (parley.testing Leaks)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private patience 10)
+
+(defn- bounded [s]
+  (doto s
+    (stream/set-read-timeout! patience)
+    (stream/set-write-timeout! patience)))
+
+(defn- pair
+  "[client peer], the client made with the options, the peer for bytes and characters."
+  [& opts]
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
+    (let [client (apply socket/socket-connect (socket/socket-server-port server) "127.0.0.1" opts)]
+      [(bounded client) (bounded (socket/socket-accept server :timeout patience :element-type :bivalent))])))
+
+(defmacro ^:private with-pair
+  [[client peer & opts] & body]
+  `(let [[client# peer#] (pair ~@opts)]
+     (socket/with-open-stream [~client client#
+                               ~peer peer#]
+       ~@body)))
+
+(use-fixtures :once
+  (fn [tests]
+    (with-pair [a b]
+      (socket/socket-status [a b] 0))
+    (let [before (Leaks/snapshot)]
+      (tests)
+      (.assertBack before))))
+
+(defn- send-text [s text]
+  (stream/write-string text s)
+  (stream/force-output s))
+
+(defn- send-bytes [s & values]
+  (stream/write-byte-sequence (byte-array (map unchecked-byte values)) s)
+  (stream/force-output s))
+
+(defn- bytes-of [s n]
+  (let [into (byte-array n)]
+    (is (= n (stream/read-byte-sequence into s)))
+    (mapv #(bit-and 255 %) into)))
+
+(defn- arrives
+  "Waits until the stream has something to read."
+  [s]
+  (is (socket/socket-status [s :input] patience)))
+
+(defn- failure [f]
+  (try (f)
+       nil
+       (catch Exception e
+         e)))
+
+(defmacro ^:private fails
+  "Checks class and parts of the message of what the expression throws."
+  [class parts expr]
+  `(let [e# (failure (fn [] ~expr))]
+     (is (instance? ~class e#))
+     (doseq [part# ~parts]
+       (is (str/includes? (str (some-> e# ex-message)) part#)))))
+
+;; ---- characters ---------------------------------------------------------------------------------
+
+(deftest read-char-gives-characters-and-then-the-end
+  (with-pair [s peer]
+    (send-text peer "aé𝄞")
+    (stream/close peer)
+    (is (= [\a \é (first "𝄞") (second "𝄞")] (repeatedly 4 #(stream/read-char s))))
+    (is (= :end (stream/read-char s nil :end)))
+    (is (nil? (stream/read-char s false)))
+    (fails EOFException ["read-char" "end of file" "eof-error?"] (stream/read-char s))))
+
+(deftest peek-char-leaves-the-character-and-may-skip
+  (with-pair [s peer]
+    (send-text peer "  \n xyz")
+    (stream/close peer)
+    (is (= \space (stream/peek-char s) (stream/peek-char s nil nil) (stream/peek-char nil s nil :end)))
+    (is (= \x (stream/peek-char true s)))
+    (is (= \z (stream/peek-char \z s nil :end)))
+    (is (= \z (stream/read-char s)))
+    (is (= :end (stream/peek-char s nil :end) (stream/peek-char true s nil :end)))
+    (fails EOFException ["peek-char"] (stream/peek-char s))
+    (fails IllegalArgumentException ["peek-char" "peek type" ":all"] (stream/peek-char :all s nil nil))))
+
+(deftest unread-char-puts-the-last-character-back-once
+  (with-pair [s peer]
+    (fails IllegalStateException ["unread-char" "was not read last"] (stream/unread-char \a s))
+    (send-text peer "ab\n")
+    (is (= \a (stream/read-char s)))
+    (is (= \b (stream/peek-char s)))
+    (is (nil? (stream/unread-char \a s)))
+    (fails IllegalStateException ["unread-char"] (stream/unread-char \a s))
+    (is (= [\a \b] [(stream/read-char s) (stream/read-char s)]))
+    (fails IllegalStateException ["U+61"] (stream/unread-char \a s))
+    (fails IllegalArgumentException ["unread-char" "97"] (stream/unread-char 97 s))
+    (testing "a newline too, and after read-line"
+      (is (= "" (stream/read-line s)))
+      (stream/unread-char \newline s)
+      (is (= :io (socket/socket-status s 0)))
+      (is (= \newline (stream/read-char s))))))
+
+(deftest read-char-no-hang-never-waits
+  (with-pair [s peer]
+    (is (nil? (stream/read-char-no-hang s)))
+    (send-bytes peer 0xc3)
+    (is (nil? (stream/read-char-no-hang s)))
+    (send-bytes peer 0xa9)
+    (arrives s)
+    (is (= \é (stream/read-char-no-hang s)))
+    (stream/close peer)
+    (arrives s)
+    (is (= :end (stream/read-char-no-hang s nil :end)))
+    (fails EOFException ["read-char-no-hang"] (stream/read-char-no-hang s))))
+
+(deftest read-line-takes-all-three-line-ends
+  (with-pair [s peer]
+    (send-text peer "one\ntwo\r\nthree\rfour\r\r\n\nlast")
+    (stream/close peer)
+    (is (= ["one" "two" "three" "four" "" ""] (repeatedly 6 #(stream/read-line s))))
+    (is (= ["last" true] (stream/read-line-values s)))
+    (is (= :end (stream/read-line s nil :end)))
+    (is (= [:end true] (stream/read-line-values s nil :end)))
+    (fails EOFException ["read-line"] (stream/read-line s))))
+
+(deftest a-return-ends-a-line-at-once-and-its-line-feed-is-skipped-later
+  (with-pair [s peer]
+    (send-text peer "abc\r")
+    (is (= ["abc" nil] (stream/read-line-values s)))
+    (is (= [:output nil true] [(socket/socket-status s 0) (stream/listen s) (stream/read-char-will-hang? s)]))
+    (send-text peer "\n")
+    (is (nil? (socket/socket-status [s :input] 1/20)))
+    (send-text peer "d")
+    (is (= \d (stream/read-char s)))
+    (testing "even by the first byte after a switch"
+      (send-text peer "\r")
+      (is (= \newline (stream/read-char s)))
+      (stream/set-stream-element-type! s :byte)
+      (is (nil? (stream/read-byte-lookahead s)))
+      (send-bytes peer 10 10 99)
+      (is (= [10 99] (bytes-of s 2))))))
+
+(deftest read-char-sequence-fills-an-array
+  (with-pair [s peer]
+    (let [chars (char-array "......")]
+      (send-text peer "hello")
+      (is (= 4 (stream/read-char-sequence chars s :start 1 :end 4)))
+      (is (= ".hel.." (String. chars)))
+      (is (= 2 (stream/read-char-sequence chars s {:interactive true})))
+      (is (= 0 (stream/read-char-sequence chars s :no-hang true)))
+      (is (= 3 (stream/read-char-sequence chars s :start 3 :end 3)))
+      (send-text peer "x")
+      (stream/close peer)
+      (is (= 1 (stream/read-char-sequence chars s)))
+      (is (= 0 (stream/read-char-sequence chars s)))
+      (fails IllegalArgumentException [":start is 3" ":end 2"] (stream/read-char-sequence chars s :start 3 :end 2))
+      (fails IllegalArgumentException [":end 7" "<= 6"] (stream/read-char-sequence chars s :end 7))
+      (fails IllegalArgumentException ["char array"] (stream/read-char-sequence "abc" s))
+      (fails IllegalArgumentException [":begin" ":start"] (stream/read-char-sequence chars s :begin 1)))))
+
+(deftest characters-are-written-in-common-lisps-argument-order
+  (with-pair [s peer]
+    (is (= \a (stream/write-char \a s)))
+    (is (= "bcd" (stream/write-string "bcd" s)))
+    (is (= "hello" (stream/write-string "hello" s :start 1 :end 3)))
+    (is (= "line" (stream/write-line "line" s)))
+    (is (= "part" (stream/write-line "part" s {:end 2})))
+    (is (= [\x \y] (stream/write-char-sequence [\x \y] s)))
+    (is (nil? (stream/terpri s)))
+    (is (nil? (stream/force-output s)))
+    (is (= ["abcdelline" "pa" "xy"] (repeatedly 3 #(stream/read-line peer))))
+    (fails IllegalArgumentException ["write-char" "97"] (stream/write-char 97 s))
+    (fails IllegalArgumentException ["write-string" ":a"] (stream/write-string :a s))
+    (fails IllegalArgumentException ["write-string" ":end 9"] (stream/write-string "abc" s :end 9))
+    (fails IllegalArgumentException ["write-char-sequence"] (stream/write-char-sequence [1 2] s))))
+
+(deftest fresh-line-writes-a-newline-only-in-mid-line
+  (with-pair [s peer]
+    (is (nil? (stream/fresh-line s)))
+    (stream/write-char \a s)
+    (is (true? (stream/fresh-line s)))
+    (is (nil? (stream/fresh-line s)))
+    (stream/write-string "b\r" s)
+    (is (true? (stream/fresh-line s)))
+    (stream/close s)
+    (is (= [97 10 98 13 10] (bytes-of peer 5)))))
+
+(deftest listen-and-will-hang-say-what-read-char-would-do
+  (with-pair [s peer]
+    (is (= [nil true] [(stream/listen s) (stream/read-char-will-hang? s)]))
+    (send-text peer "a")
+    (arrives s)
+    (is (= [true nil] [(stream/listen s) (stream/read-char-will-hang? s)]))
+    (stream/read-char s)
+    (stream/close peer)
+    (arrives s)
+    (is (= [nil nil] [(stream/listen s) (stream/read-char-will-hang? s)]))))
+
+(deftest clear-input-drops-what-has-arrived
+  (with-pair [s peer]
+    (send-text peer "old\nolder")
+    (is (= "old" (stream/read-line s)))
+    (is (nil? (stream/clear-input s)))
+    (is (= :output (socket/socket-status s 0)))
+    (send-text peer "new\n")
+    (is (= "new" (stream/read-line s)))))
+
+;; ---- bytes --------------------------------------------------------------------------------------
+
+(deftest bytes-are-read-and-written
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (is (= 65 (stream/write-byte 65 s)))
+    (is (= 255 (stream/write-byte 255 s)))
+    (stream/finish-output s)
+    (is (= [65 255] [(stream/read-byte peer) (stream/read-byte peer)]))
+    (fails IllegalArgumentException ["write-byte" "256" "UNSIGNED_BYTE_8"] (stream/write-byte 256 s))
+    (fails IllegalArgumentException ["-1"] (stream/write-byte -1 s))
+    (fails IllegalArgumentException ["write-byte" "1.5"] (stream/write-byte 1.5 s))
+    (send-bytes peer 200)
+    (stream/close peer)
+    (is (= 200 (stream/read-byte s)))
+    (is (= :end (stream/read-byte s nil :end)))
+    (fails EOFException ["read-byte"] (stream/read-byte s))))
+
+(deftest looking-at-bytes-says-what-read-byte-would-do
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (is (= [nil true nil] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
+                           (stream/read-byte-no-hang s)]))
+    (send-bytes peer 7)
+    (arrives s)
+    (is (= [true nil 7] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
+                         (stream/read-byte-no-hang s)]))
+    (stream/close peer)
+    (arrives s)
+    (is (= [:eof nil :end] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
+                            (stream/read-byte-no-hang s nil :end)]))
+    (fails EOFException ["read-byte-no-hang"] (stream/read-byte-no-hang s))))
+
+(deftest byte-sequences-are-read-in-three-ways
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (let [bytes (byte-array 5)]
+      (is (= 0 (stream/read-byte-sequence bytes s :no-hang true)))
+      (send-bytes peer 1 2)
+      (is (= 3 (stream/read-byte-sequence bytes s :start 1 :interactive true)))
+      (send-bytes peer 3 4 5 6)
+      (is (= 4 (stream/read-byte-sequence bytes s :end 4)))
+      (is (= [3 4 5 6 0] (vec bytes)))
+      (send-bytes peer 7)
+      (stream/close peer)
+      (is (= 1 (stream/read-byte-sequence bytes s)))
+      (is (= 0 (stream/read-byte-sequence bytes s)))
+      (fails IllegalArgumentException ["byte array"] (stream/read-byte-sequence [1 2] s))
+      (fails IllegalArgumentException [":end 6"] (stream/read-byte-sequence bytes s :end 6)))))
+
+(deftest byte-sequences-are-written-and-tell-how-far
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (let [bytes (byte-array [1 2 3])]
+      (is (identical? bytes (stream/write-byte-sequence bytes s)))
+      (is (= [bytes 2] (stream/write-byte-sequence-values bytes s :start 1 :end 2)))
+      (is (= [bytes 3] (stream/write-byte-sequence-values bytes s :no-hang true)))
+      (is (= [bytes 3] (stream/write-byte-sequence-values bytes s :interactive true)))
+      (is (= [1 2 3 2 1 2 3 1 2 3] (bytes-of peer 10)))
+      (testing "what does not fit stays with the caller"
+        (let [much (byte-array 200000)]
+          (is (some #(< (long (second %)) 200000)
+                (repeatedly 1000 #(stream/write-byte-sequence-values much s :no-hang true)))))))
+    (stream/close s :abort true)))
+
+(deftest element-types-have-8-to-64-bits
+  (doseq [[type low high] [[:byte 0 255]
+                           [:signed-byte-8 -128 127]
+                           [[:unsigned-byte 16] 0 65535]
+                           [[:signed-byte 16] -32768 32767]
+                           [[:unsigned-byte 32] 0 4294967295]
+                           [[:signed-byte 32] -2147483648 2147483647]
+                           [[:unsigned-byte 64] 0 18446744073709551615N]
+                           [[:signed-byte 64] Long/MIN_VALUE Long/MAX_VALUE]]]
+    (with-pair [s peer :element-type type]
+      (stream/set-stream-element-type! peer type)
+      (is (= (if (= :byte type) :unsigned-byte-8 type) (stream/stream-element-type s)))
+      (doseq [n [low 1 high]]
+        (is (= n (stream/write-byte n s))))
+      (stream/force-output s)
+      (is (= [low 1 high] (repeatedly 3 #(stream/read-byte peer))) (str type))
+      (fails IllegalArgumentException ["write-byte"] (stream/write-byte (inc (bigint high)) s))
+      (fails IllegalArgumentException ["write-byte"] (stream/write-byte (dec (bigint low)) s)))))
+
+(deftest wide-elements-are-little-endian-and-there-only-when-whole
+  (with-pair [s peer :element-type [:unsigned-byte 16]]
+    (stream/write-byte 0x0102 s)
+    (stream/force-output s)
+    (is (= [2 1] (bytes-of peer 2)))
+    (send-bytes peer 1)
+    (is (nil? (socket/socket-status [s :input] 1/20)))
+    (is (= [nil nil] [(stream/read-byte-lookahead s) (stream/read-byte-no-hang s)]))
+    (send-bytes peer 2)
+    (is (= 0x0201 (stream/read-byte s)))
+    (testing "sequences of them are arrays of longs or objects"
+      (send-bytes peer 1 0 2 0)
+      (let [longs (long-array 2)]
+        (is (= 2 (stream/read-byte-sequence longs s)))
+        (is (= [1 2] (vec longs)))
+        (stream/write-byte-sequence longs s)
+        (stream/force-output s)
+        (is (= [1 0 2 0] (bytes-of peer 4))))
+      (fails IllegalArgumentException ["long array"] (stream/read-byte-sequence (byte-array 2) s)))))
+
+(deftest integers-have-any-width-and-order
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (is (= 258 (stream/write-integer 258 s [:unsigned-byte 24] :big)))
+    (is (= -2 (stream/write-integer -2 s [:signed-byte 16])))
+    (is (= 18446744073709551615N (stream/write-integer 18446744073709551615N s [:unsigned-byte 64])))
+    (stream/force-output s)
+    (is (= [0 1 2] (bytes-of peer 3)))
+    (is (= -2 (stream/read-integer peer [:signed-byte 16])))
+    (is (= 18446744073709551615N (stream/read-integer peer [:unsigned-byte 64] :big)))
+    (fails IllegalArgumentException ["write-integer" "70000" "65535"] (stream/write-integer 70000 s [:unsigned-byte 16]))
+    (fails IllegalArgumentException ["read-integer" "[:unsigned-byte 12]"] (stream/read-integer s [:unsigned-byte 12]))
+    (fails IllegalArgumentException ["endianness" ":middle" ":big :little"]
+      (stream/read-integer s [:unsigned-byte 16] :middle))
+    (send-bytes peer 1)
+    (stream/close peer)
+    (is (= :end (stream/read-integer s [:unsigned-byte 16] :big nil :end)))
+    (is (= 1 (stream/read-byte s)) "the half of it is still there")
+    (fails EOFException ["read-integer"] (stream/read-integer s :byte))))
+
+(deftest floats-have-two-widths-and-orders
+  (with-pair [s peer :element-type :unsigned-byte-8]
+    (is (= 1.5 (stream/write-float 1.5 s :single-float)))
+    (stream/write-float 0.1 s :double-float :big)
+    (stream/force-output s)
+    (is (= (float 1.5) (stream/read-float peer :single-float)))
+    (is (= 0.1 (stream/read-float peer :double-float :big)))
+    (fails IllegalArgumentException ["write-float" "\"1\""] (stream/write-float "1" s :single-float))
+    (fails IllegalArgumentException ["float type" ":half-float"] (stream/read-float s :half-float))
+    (stream/close peer)
+    (is (= :end (stream/read-float s :single-float :little nil :end)))))
+
+;; ---- kinds of elements and formats --------------------------------------------------------------
+
+(deftest operations-of-the-wrong-kind-say-how-to-switch
+  (with-pair [s _]
+    (doseq [f [#(stream/read-byte s) #(stream/write-byte 1 s) #(stream/read-byte-no-hang s)
+               #(stream/read-byte-lookahead s) #(stream/read-byte-will-hang? s)
+               #(stream/read-byte-sequence (byte-array 1) s) #(stream/write-byte-sequence (byte-array 1) s)
+               #(stream/read-integer s :byte) #(stream/write-integer 1 s :byte)
+               #(stream/read-float s :single-float) #(stream/write-float 1 s :single-float)]]
+      (fails IllegalStateException ["CHARACTER" "set-stream-element-type!" "UNSIGNED_BYTE_8 or BIVALENT"] (f)))
+    (stream/set-stream-element-type! s :unsigned-byte-8)
+    (doseq [f [#(stream/read-char s) #(stream/peek-char s) #(stream/read-char-no-hang s) #(stream/read-line s)
+               #(stream/unread-char \a s) #(stream/listen s) #(stream/read-char-will-hang? s)
+               #(stream/read-char-sequence (char-array 1) s) #(stream/write-char \a s) #(stream/write-string "a" s)
+               #(stream/write-line "a" s) #(stream/write-char-sequence "a" s) #(stream/terpri s)
+               #(stream/fresh-line s)]]
+      (fails IllegalStateException ["UNSIGNED_BYTE_8" "set-stream-element-type!" "CHARACTER or BIVALENT"] (f)))
+    (fails IllegalArgumentException ["element type" ":bits" ":bivalent"] (stream/set-stream-element-type! s :bits))))
+
+(deftest switching-loses-and-repeats-nothing
+  (with-pair [s peer]
+    (is (= :character (stream/stream-element-type s)))
+    (send-text peer "é1é2é3\nrest")
+    (is (= [\é \1 \é] [(stream/read-char s) (stream/read-char s) (stream/peek-char s)]))
+    (is (= :byte (stream/set-stream-element-type! s :byte)))
+    (is (= [0xc3 0xa9 50] (bytes-of s 3)) "a character peeked at has its bytes")
+    (stream/set-stream-element-type! s :bivalent)
+    (is (= [\é 51 \newline] [(stream/read-char s) (stream/read-byte s) (stream/read-char s)]))
+    (is (= \r (stream/read-char s)))
+    (stream/unread-char \r s)
+    (is (= [114 101] (bytes-of s 2)) "and one unread has them again")))
+
+(deftest output-keeps-its-order-over-switches
+  (with-pair [s peer]
+    (stream/write-string "é" s)
+    (stream/set-stream-external-format! s :iso-8859-1)
+    (stream/write-string "é" s)
+    (stream/set-stream-element-type! s :byte)
+    (stream/write-byte 1 s)
+    (stream/force-output s)
+    (is (= [0xc3 0xa9 0xe9 1] (bytes-of peer 4)))))
+
+(deftest external-formats-are-told-as-maps-and-set-in-short
+  (with-pair [s peer]
+    (is (= {:charset :utf-8 :line-terminator :unix :input-error-action :error :output-error-action :error}
+          (stream/stream-external-format s)))
+    (is (= :dos (stream/set-stream-external-format! s :dos)))
+    (stream/write-line "x" s)
+    (stream/set-stream-external-format! s {:charset "UTF-16BE" :line-terminator :mac})
+    (is (= :utf-16be (:charset (stream/stream-external-format s))))
+    (stream/write-line "y" s)
+    (stream/force-output s)
+    (is (= [120 13 10 0 121 0 13] (bytes-of peer 7)))
+    (fails IllegalArgumentException ["charset" "utf8x"] (stream/set-stream-external-format! s "utf8x"))
+    (fails IllegalArgumentException [":eol" ":line-terminator"] (stream/set-stream-external-format! s {:eol :dos}))
+    (fails IllegalArgumentException [":input-error-action" ":replace"]
+      (stream/set-stream-external-format! s {:input-error-action :replace}))))
+
+(deftest bad-bytes-get-the-action-of-the-format
+  (with-pair [s peer]
+    (send-bytes peer 97 0xff 98)
+    (is (= \a (stream/read-char s)))
+    (fails CodingException ["FF" "offset 1" "UTF-8" ":input-error-action"] (stream/read-char s))
+    (is (= \b (stream/read-char s)))
+    (testing "a line tells of them, and then is still there without them"
+      (send-bytes peer 97 0xc3 98 10)
+      (fails CodingException ["C3" "offset 4"] (stream/read-line s))
+      (is (= "ab" (stream/read-line s))))
+    (stream/set-stream-external-format! s {:input-error-action :ignore})
+    (send-bytes peer 0xff 99)
+    (is (= \c (stream/read-char s)))
+    (stream/set-stream-external-format! s {:input-error-action \?})
+    (send-bytes peer 0xff 10 0xe2 0x82)
+    (is (= "?" (stream/read-line s)))
+    (stream/close peer)
+    (is (= ["?" true] (stream/read-line-values s)) "cut off by the end")))
+
+(deftest unencodable-characters-get-the-action-of-the-format
+  (with-pair [s peer :external-format :iso-8859-1]
+    (fails CodingException ["U+20ac" "ISO-8859-1" ":output-error-action"] (stream/write-string "a€b" s))
+    (fails CodingException ["U+1d11e"] (stream/write-string "𝄞" s))
+    (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action \?})
+    (stream/write-string "c€𝄞d" s)
+    (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action :ignore})
+    (stream/write-string "e€f" s)
+    (stream/force-output s)
+    (is (= (mapv int "c??def") (bytes-of peer 6)) "nothing of what failed was written")))
+
+(deftest a-charset-with-state-survives-a-failed-write-and-is-left-at-close
+  (with-pair [s peer :external-format "ISO-2022-JP"]
+    (stream/write-string "漢" s)
+    (fails CodingException ["U+e9"] (stream/write-string "字é" s))
+    (stream/write-string "字" s)
+    (stream/close s)
+    (is (= (mapv #(bit-and 255 %) (.getBytes "漢字" "ISO-2022-JP")) (bytes-of peer 10)))))
+
+(deftest a-surrogate-pair-may-come-in-two-writes
+  (with-pair [s peer]
+    (run! #(stream/write-char % s) "𝄞")
+    (stream/force-output s)
+    (is (= [0xf0 0x9d 0x84 0x9e] (bytes-of peer 4)))
+    (stream/write-char (first "𝄞") s)
+    (fails CodingException ["U+d834"] (stream/write-string "x" s))
+    (stream/write-string "y" s)
+    (stream/force-output s)
+    (is (= \y (stream/read-char peer)) "the half was told of and is gone")))
+
+;; ---- buffers ------------------------------------------------------------------------------------
+
+(deftest output-waits-for-a-flush-unless-unbuffered
+  (with-pair [s peer]
+    (stream/write-string "held" s)
+    (is (nil? (socket/socket-status [peer :input] 1/20)))
+    (is (nil? (stream/clear-output s)))
+    (stream/write-string "sent\n" s)
+    (is (nil? (stream/finish-output s)))
+    (is (= "sent" (stream/read-line peer))))
+  (with-pair [s peer :buffered nil]
+    (stream/write-string "x" s)
+    (is (= \x (stream/read-char peer)))))
+
+(deftest an-unbuffered-read-takes-only-what-is-asked
+  (with-pair [s peer :buffered nil :external-format :utf-8]
+    (send-text peer "line\nrest")
+    (is (= "line" (stream/read-line s)))
+    (let [other (bounded (socket/socket-stream (.channel ^SocketStream s) :buffered nil))]
+      (is (= "re" (let [chars (char-array 2)]
+                    (stream/read-char-sequence chars other)
+                    (String. chars))))
+      (is (= \s (stream/read-char s)))
+      (stream/close other :abort true))))
+
+(deftest close-flushes-and-abort-does-not
+  (with-pair [s peer]
+    (stream/write-line "flushed" s)
+    (is (true? (stream/close s)))
+    (is (true? (stream/close s :abort true)))
+    (is (= "flushed" (stream/read-line peer)))
+    (is (= :end (stream/read-line peer nil :end))))
+  (with-pair [s peer]
+    (stream/write-line "dropped" s)
+    (stream/close s :abort true)
+    (is (= :end (stream/read-line peer nil :end)))
+    (fails IllegalArgumentException [":force" ":abort"] (stream/close s :force true))))
+
+(deftest predicates-tell-what-is-left
+  (with-pair [s peer]
+    (is (= [true true true] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
+    (socket/socket-stream-shutdown s :output)
+    (is (= [true true nil] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
+    (stream/close s)
+    (is (= [nil nil nil] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
+    (is (= :character (stream/stream-element-type s)))
+    (is (= :utf-8 (:charset (stream/stream-external-format s))))
+    (fails IllegalStateException ["read-char" "closed"] (stream/read-char s))
+    (fails IllegalStateException ["write-string" "closed"] (stream/write-string "" s))
+    (fails IllegalStateException ["finish-output" "closed"] (stream/finish-output s))
+    (fails IllegalStateException ["listen" "closed"] (stream/listen s))
+    (is (= :end (stream/read-char peer nil :end)))))
+
+;; ---- time ---------------------------------------------------------------------------------------
+
+(deftest a-read-that-times-out-has-consumed-nothing
+  (with-pair [s peer]
+    (stream/set-read-timeout! s 1/20)
+    (send-text peer "half é")
+    (fails SocketTimeoutException ["read-line" "nothing was consumed"] (stream/read-line s))
+    (fails SocketTimeoutException ["read-char-sequence"] (stream/read-char-sequence (char-array 20) s))
+    (stream/set-stream-element-type! s :byte)
+    (fails SocketTimeoutException ["read-byte-sequence"] (stream/read-byte-sequence (byte-array 20) s))
+    (is (= (mapv int "half ") (bytes-of s 5)))
+    (stream/set-stream-element-type! s :character)
+    (send-text peer "!\n")
+    (is (= "é!" (stream/read-line s)))))
+
+(deftest a-deadline-that-has-passed-ends-all-but-what-moves-nothing
+  (with-pair [s peer]
+    (send-text peer "ab")
+    (is (= \a (stream/read-char s)))
+    (stream/set-read-deadline! s 0)
+    (fails SocketTimeoutException ["read-char"] (stream/read-char s))
+    (stream/unread-char \a s)
+    (stream/set-read-deadline! s nil)
+    (is (= \a (stream/read-char s)))
+    (stream/set-write-deadline! s 0)
+    (fails SocketTimeoutException ["write-char"] (stream/write-char \x s))
+    (is (nil? (stream/clear-output s)))
+    (is (nil? (stream/force-output s)))
+    (fails IllegalArgumentException ["set-read-timeout!" "-1"] (stream/set-read-timeout! s -1))))
+
+(deftest a-write-that-times-out-tells-how-much-went
+  (with-pair [s peer :element-type :byte]
+    (stream/set-write-timeout! s 1/5)
+    (let [e (failure #(stream/write-byte-sequence (byte-array 20000000) s))]
+      (is (instance? SocketTimeoutException e))
+      (is (< 0 (.bytesTransferred ^InterruptedIOException e) 20000000))
+      (socket/socket-stream-shutdown s :output)
+      (is (= (.bytesTransferred ^InterruptedIOException e)
+            (count (.readAllBytes (stream/socket-input-stream peer))))))))
+
+(deftest an-interrupted-read-leaves-the-stream-as-it-was
+  (with-pair [s peer]
+    (send-text peer "li")
+    (.interrupt (Thread/currentThread))
+    (let [e (failure #(stream/read-line s))
+          flag (Thread/interrupted)]
+      (is (instance? InterruptedIOException e))
+      (is (str/includes? (ex-message e) "read-line: the thread was interrupted"))
+      (is (true? flag)))
+    (send-text peer "ne\n")
+    (is (= "line" (stream/read-line s)))))
+
+(deftest a-line-without-an-end-stops-at-the-limit
+  (with-pair [s peer :line-limit 10]
+    (send-text peer "0123456789abc")
+    (fails LineTooLongException ["10"] (stream/read-line s))
+    (is (= \0 (stream/read-char s)))))
+
+;; ---- views --------------------------------------------------------------------------------------
+
+(deftest views-share-the-buffer-with-everything-else
+  (with-pair [s peer]
+    (send-text peer "(+ 1 2) [:edn \"x\"] rest\nline\nA")
+    (let [reader (stream/socket-reader s)]
+      (is (instance? PushbackReader reader))
+      (is (= '(+ 1 2) (read reader)))
+      (is (= [:edn "x"] (edn/read reader)))
+      (is (= " rest" (stream/read-line s)))
+      (is (= "line" (.readLine ^java.io.BufferedReader (java.io.BufferedReader. (stream/socket-reader s) 1))))
+      (is (= 65 (.read (stream/socket-input-stream s))))
+      (is (false? (.ready reader)))
+      (send-text peer "xyz")
+      (is (= 2 (.skip reader 2)))
+      (.unread reader (int \q))
+      (is (= [\q \z] [(stream/read-char s) (stream/read-char s)]))
+      (fails IOException ["mark"] (.mark reader 1)))))
+
+(deftest writing-views-share-the-buffer
+  (with-pair [s peer]
+    (let [writer (stream/socket-writer s)]
+      (.write writer "a")
+      (stream/write-string "b" s)
+      (.append writer \c)
+      (pprint/cl-format writer "~R~%" 3)
+      (.write (stream/socket-output-stream s) 68)
+      (binding [*out* writer]
+        (println "!"))
+      (.flush writer)
+      (is (= ["abcthree" "D!"] [(stream/read-line peer) (stream/read-line peer)])))))
+
+(deftest clojure-java-io-takes-streams
+  (with-pair [s peer]
+    (with-open [out (io/output-stream s)]
+      (io/copy (ByteArrayInputStream. (byte-array 100000 (byte 7))) out))
+    (let [copied (ByteArrayOutputStream.)]
+      (is (= 100000 (.transferTo (stream/socket-input-stream peer) copied)))
+      (is (= 100000 (.size copied))))
+    (is (nil? (stream/open-stream? s)) "closing a view closes the stream"))
+  (with-pair [s peer]
+    (send-text peer "über\n")
+    (stream/close peer)
+    (let [copied (StringWriter.)]
+      (io/copy (io/reader s) copied)
+      (is (= "über\n" (str copied))))))
+
+(deftest views-keep-the-contracts-of-java-io
+  (with-pair [s peer]
+    (let [reader (stream/socket-reader s)
+          input (stream/socket-input-stream s)]
+      (is (= 0 (.read reader (char-array 3) 1 0)))
+      (is (= 0 (.read input (byte-array 3) 1 0)))
+      (is (= 0 (.available input)))
+      (is (instance? IndexOutOfBoundsException (failure #(.read input (byte-array 3) 2 2))))
+      (send-bytes peer 97 98 0xff)
+      (arrives s)
+      (is (true? (.ready reader)))
+      (is (= 2 (.read reader (char-array 5))) "bad bytes are left to the next read")
+      (is (instance? CodingException (failure #(.read ^Reader reader))))
+      (stream/close peer)
+      (is (= [-1 -1 -1] [(.read ^Reader reader) (.read reader (char-array 2)) (.read input (byte-array 2))]))
+      (.close reader)
+      (is (instance? ClosedChannelException (failure #(.read input))))
+      (is (instance? ClosedChannelException (failure #(.write (stream/socket-writer s) "x")))))))

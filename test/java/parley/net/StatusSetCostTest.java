@@ -1,0 +1,274 @@
+package parley.net;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import parley.testing.Blocked;
+import parley.testing.Cpu;
+import parley.testing.Descriptors;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Peer;
+import parley.testing.PeerListener;
+import parley.testing.Task;
+import parley.testing.Threads;
+import parley.testing.Within;
+
+/** What a check costs: no garbage, no processor while nothing happens, no descriptor kept. */
+@Guarded
+class StatusSetCostTest {
+    private static final Duration NOW = Duration.ZERO;
+    private static final Duration LONG = Duration.ofSeconds(20);
+    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final ThreadMXBean BEAN = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    private static SocketStream connect(SocketAddress address) throws IOException {
+        return SocketStream.connect(address, StreamOptions.DEFAULT);
+    }
+
+    // ---- garbage -----------------------------------------------------------------------------
+
+    /** Fails unless the call, often made, allocates nothing: in the best of some windows. */
+    private static void assertNoGarbage(int calls, Callable<?> call) throws Exception {
+        long best = Long.MAX_VALUE;
+        for (int window = 0; window < 20 && best > 0; window++) {
+            long before = BEAN.getCurrentThreadAllocatedBytes();
+            for (int i = 0; i < calls; i++) {
+                call.call();
+            }
+            best = Math.min(best, BEAN.getCurrentThreadAllocatedBytes() - before);
+        }
+        assertEquals(0, best, "bytes in " + calls + " calls");
+    }
+
+    @Test
+    void a_check_allocates_nothing() throws Exception {
+        try (PeerListener listener = PeerListener.on(Family.TCP4);
+                SocketStream first = connect(listener.address());
+                Peer peer = listener.accept();
+                SocketStream second = connect(listener.address()); StatusSet set = new StatusSet()) {
+            Duration wait = Duration.ofNanos(1);
+            set.add(first, Direction.INPUT);
+            set.add(second, Direction.INPUT);
+            assertNoGarbage(5_000, () -> set.check(NOW));
+            assertNoGarbage(100, () -> set.check(wait)); // each waits a millisecond
+            set.add(second, Direction.OUTPUT);
+            assertNoGarbage(5_000, () -> set.check(null));
+            peer.send("ab");
+            assertEquals(SocketStatus.INPUT, first.status(Direction.INPUT, LONG));
+            assertNoGarbage(5_000, () -> set.check(LONG));
+            assertEquals('a', first.in().readChar());
+            assertNoGarbage(5_000, () -> set.check(LONG));
+            assertEquals(2, set.actionable());
+            peer.endOutput();
+            assertEquals('b', first.in().readChar());
+            assertEquals(SocketStatus.EOF, first.status(Direction.INPUT, LONG));
+            assertNoGarbage(5_000, () -> set.check(null));
+        }
+    }
+
+    @Test
+    void the_status_of_one_stream_or_server_allocates_nothing() throws Exception {
+        try (SocketServer server = SocketServer.listen(
+                ServerOptions.builder().host("127.0.0.1").build());
+                SocketStream stream = connect(server.localAddress())) {
+            assertNoGarbage(5_000, () -> stream.status(Direction.IO, NOW));
+            assertNoGarbage(5_000, () -> server.status(Direction.IO, NOW));
+        }
+    }
+
+    // ---- no spin -----------------------------------------------------------------------------
+
+    /** Streams whose input ended, was reset, or was shut here, all watched for blocked output. */
+    private static void broken(SocketAddress address, PeerListener listener,
+            List<SocketStream> streams, List<Peer> peers, StatusSet set) throws Exception {
+        for (int i = 0; i < 40; i++) {
+            streams.add(connect(address));
+            peers.add(listener.accept());
+            switch (i % 4) {
+                case 0:
+                    peers.get(i).endOutput();
+                    break;
+                case 1:
+                    streams.get(i).shutdown(Direction.IO);
+                    peers.get(i).close();
+                    break;
+                case 2:
+                    streams.get(i).shutdown(Direction.OUTPUT);
+                    peers.get(i).endOutput();
+                    break;
+                default:
+                    streams.get(i).shutdown(Direction.OUTPUT);
+            }
+        }
+        for (int i = 0; i < 40; i++) {
+            set.add(streams.get(i), i % 4 == 0 ? Direction.INPUT : Direction.OUTPUT);
+        }
+        for (int i = 0; i < 40; i += 4) {
+            streams.get(i).status(Direction.INPUT, LONG);
+            set.remove(streams.get(i)); // its end makes every check return at once, as it should
+        }
+    }
+
+    @Test
+    void SEL_2_what_nobody_asks_about_does_not_make_a_check_spin() throws Exception {
+        for (Family family : new Family[] {Family.TCP4, Family.UNIX}) {
+            List<SocketStream> streams = new ArrayList<>();
+            List<Peer> peers = new ArrayList<>();
+            try (PeerListener listener = PeerListener.on(family); StatusSet set = new StatusSet()) {
+                broken(listener.address(), listener, streams, peers, set);
+                assertEquals(0, set.check(NOW).actionable());
+                Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
+                Blocked.in(check, "StatusSet.check");
+                Cpu.assertIdle(SECOND, 10);
+                streams.get(2).close();
+                assertEquals(1, check.await().actionable());
+            } finally {
+                for (SocketStream each : streams) {
+                    each.abort();
+                }
+                for (Peer each : peers) {
+                    each.close();
+                }
+            }
+        }
+    }
+
+    @Test
+    void SEL_2_an_end_and_a_reset_are_told_and_a_wait_for_others_sleeps() throws Exception {
+        try (PeerListener listener = PeerListener.on(Family.TCP4);
+                SocketStream stream = connect(listener.address());
+                Peer peer = listener.accept();
+                SocketStream half = connect(listener.address());
+                Peer halfPeer = listener.accept(); StatusSet set = new StatusSet()) {
+            halfPeer.send(new byte[] {(byte) 0xc3}); // half a character: no input, no spin
+            set.add(half, Direction.INPUT);
+            set.add(stream, Direction.INPUT);
+            Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
+            Blocked.in(check, "StatusSet.check");
+            Cpu.assertIdle(SECOND, 10);
+            peer.reset();
+            assertEquals(SocketStatus.ERROR, check.await().statusOf(stream));
+            assertEquals(SocketStatus.NONE, set.statusOf(half));
+        }
+    }
+
+    @Test
+    void SEL_1_an_idle_wait_wakes_at_most_five_times_a_second() throws Exception {
+        try (PeerListener listener = PeerListener.on(Family.TCP4);
+                SocketStream stream = connect(listener.address());
+                Poller poller = new Poller(null)) {
+            assertTrue(Waits.BETWEEN_LOOKS >= SECOND.toNanos() / 5);
+            Registration registration =
+                    stream.source().join(poller, stream.interest(Direction.INPUT), null);
+            long end = System.nanoTime() + SECOND.toNanos();
+            int polls = 0;
+            for (long left = SECOND.toNanos(); left > 0; left = end - System.nanoTime()) {
+                assertEquals(0, poller.poll(left, (each, ops) -> { }));
+                polls++;
+            }
+            assertTrue(polls <= 5, polls + " polls");
+            poller.release(registration);
+        }
+    }
+
+    @Test
+    void SEL_7_a_million_wakeups_make_one_poll_return() throws Exception {
+        try (Poller poller = new Poller(null)) {
+            for (int i = 0; i < 1_000_000; i++) {
+                poller.wakeup();
+            }
+            poller.poll(LONG.toNanos(), (each, ops) -> { });
+            long before = System.nanoTime();
+            poller.poll(Duration.ofMillis(50).toNanos(), (each, ops) -> { });
+            assertTrue(System.nanoTime() - before > Duration.ofMillis(45).toNanos());
+        }
+    }
+
+    @Test
+    @Tag("nightly")
+    @Within(seconds = 120)
+    void STA_12_ten_thousand_idle_members_cost_nothing() throws Exception {
+        List<SocketStream> streams = new ArrayList<>();
+        List<SocketServer> servers = new ArrayList<>();
+        try (StatusSet set = new StatusSet()) {
+            for (int i = 0; i < 10; i++) { // nobody accepts: one descriptor for each stream
+                servers.add(SocketServer.listen(ServerOptions.builder().host("127.0.0.1")
+                        .backlog(1_100).build()));
+                for (int j = 0; j < 1_000; j++) {
+                    streams.add(connect(servers.get(i).localAddress()));
+                    set.add(streams.get(streams.size() - 1), Direction.INPUT);
+                }
+            }
+            set.check(NOW);
+            Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
+            Blocked.in(check, "StatusSet.check");
+            Cpu.assertIdle(SECOND, 5);
+            streams.get(0).close();
+            check.await();
+        } finally {
+            for (SocketStream each : streams) {
+                each.abort();
+            }
+            for (SocketServer each : servers) {
+                each.close();
+            }
+        }
+    }
+
+    // ---- descriptors -------------------------------------------------------------------------
+
+    @Test
+    void idle_pollers_are_bounded_however_many_threads_were_blocked() throws Exception {
+        int count = 3 * Waits.SPARE;
+        List<SocketStream> streams = new ArrayList<>();
+        List<Peer> peers = new ArrayList<>();
+        List<Task<Integer>> readers = new ArrayList<>();
+        try (PeerListener listener = PeerListener.on(Family.TCP4)) {
+            for (int i = 0; i < count; i++) {
+                streams.add(connect(listener.address()));
+                peers.add(listener.accept());
+                StreamInput in = streams.get(i).in();
+                readers.add(Threads.PLATFORM.start("reader", in::readChar));
+            }
+            for (Task<Integer> each : readers) {
+                Blocked.in(each, "StreamInput.readChar");
+            }
+            for (Peer each : peers) {
+                each.send("x");
+            }
+            for (Task<Integer> each : readers) {
+                assertEquals('x', each.await());
+            }
+            assertTrue(Waits.idlePollers() <= Waits.SPARE, Waits.idlePollers() + " idle");
+            // Each of the others takes a poller from one that was blocked before.
+            for (SocketStream each : streams) {
+                assertEquals(SocketStatus.NONE, each.status(Direction.INPUT, Duration.ofNanos(1)));
+            }
+            assertTrue(Waits.idlePollers() <= Waits.SPARE, Waits.idlePollers() + " idle");
+            long sockets = Descriptors.sockets();
+            for (SocketStream each : streams) {
+                each.close();
+            }
+            assertEquals(sockets - count, Descriptors.sockets());
+            assertEquals(0, Waits.idlePollers());
+        } finally {
+            for (SocketStream each : streams) {
+                each.abort();
+            }
+            for (Peer each : peers) {
+                each.close();
+            }
+        }
+    }
+}

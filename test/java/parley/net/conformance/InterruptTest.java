@@ -1,0 +1,173 @@
+package parley.net.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
+import parley.net.Direction;
+import parley.net.Reactor;
+import parley.net.SocketServer;
+import parley.net.SocketStatus;
+import parley.net.SocketStream;
+import parley.net.Watch;
+import parley.testing.Await;
+import parley.testing.Blocked;
+import parley.testing.Case;
+import parley.testing.Cpu;
+import parley.testing.EveryCase;
+import parley.testing.Guarded;
+import parley.testing.Peer;
+import parley.testing.Task;
+import parley.testing.Timing;
+
+/** INT: interrupts. */
+@Guarded
+class InterruptTest {
+    private static final Duration PROMPT = Duration.ofMillis(100);
+
+    @EveryCase
+    void INT_1_an_interrupt_ends_a_blocked_call_and_nothing_else(Case cell, Call call)
+            throws Exception {
+        try (Stuck stuck = call.in(cell)) {
+            Task<Void> task = cell.start("blocked", () -> {
+                stuck.call(null);
+                return null;
+            });
+            Blocked.in(task, Sockets.WAIT);
+            Timing timing = Timing.start();
+            task.interrupt();
+            isAnInterrupt(task);
+            timing.endedWithin(PROMPT, task);
+            assertTrue(task.interruptedAtEnd(), "the flag is set");
+            assertTrue(stuck.object().isOpen(), "the object is open");
+            stuck.proveUsable();
+        }
+    }
+
+    private static void isAnInterrupt(Task<?> task) {
+        InterruptedIOException e = task.failure(InterruptedIOException.class);
+        if (e instanceof SocketTimeoutException) {
+            throw new AssertionError("an interrupt is no timeout", e);
+        }
+    }
+
+    @EveryCase
+    void INT_2_a_flag_set_before_the_call_ends_it_at_once(Case cell, Call call)
+            throws Exception {
+        try (Stuck stuck = call.in(cell)) {
+            Timing timing = Timing.start();
+            Task<Void> task = cell.start("blocked", () -> {
+                Thread.currentThread().interrupt();
+                stuck.call(null);
+                return null;
+            });
+            isAnInterrupt(task);
+            timing.endedWithin(PROMPT, task);
+            assertTrue(task.interruptedAtEnd(), "the flag is set");
+            stuck.proveUsable();
+        }
+    }
+
+    @EveryCase
+    void INT_2_a_flag_set_before_a_call_that_need_not_wait_harms_nothing(Case cell)
+            throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.peer.send("x");
+            assertEquals(SocketStatus.INPUT, link.stream.status(Direction.INPUT, null));
+            Task<Integer> task = cell.start("flagged", () -> {
+                Thread.currentThread().interrupt();
+                return readOnceMore(link.stream);
+            });
+            assertEquals('x', task.await());
+            link.roundTrip();
+        }
+    }
+
+    /** Reads; when the interrupt comes first, clears it and reads again. */
+    private static int readOnceMore(SocketStream stream) throws Exception {
+        try {
+            return stream.in().readByte();
+        } catch (InterruptedIOException e) {
+            assertTrue(Thread.interrupted(), "the flag is set");
+            return stream.in().readByte();
+        }
+    }
+
+    @Tag("nightly")
+    @EveryCase
+    void INT_3_many_interrupts_against_a_status_loop_are_all_survived(Case cell) throws Exception {
+        int rounds = 200_000;
+        try (Link link = Link.connected(cell)) {
+            Task<Integer> loop = cell.start("status", () -> {
+                int interrupted = 0;
+                SocketStatus status = SocketStatus.NONE;
+                while (status == SocketStatus.NONE) {
+                    try {
+                        status = link.stream.status(Direction.INPUT, Duration.ofSeconds(10));
+                    } catch (InterruptedIOException e) {
+                        interrupted += Thread.interrupted() ? 1 : 0;
+                    }
+                }
+                return interrupted;
+            });
+            for (int i = 0; i < rounds; i++) {
+                loop.interrupt();
+            }
+            link.peer.send("x");
+            assertTrue(loop.await() > 0);
+            Thread.interrupted();
+            link.stream.in().readByte();
+            link.roundTrip();
+        }
+    }
+
+    @EveryCase
+    void INT_4_an_interrupt_of_the_reactor_thread_does_not_stop_it(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            CountDownLatch told = new CountDownLatch(1);
+            try (Watch watch = Reactor.shared().whenReady(
+                    link.stream, Direction.INPUT, status -> told.countDown())) {
+                Thread reactor = reactorThread();
+                Blocked.in(reactor, "parley.net.Reactor");
+                for (int i = 0; i < 10; i++) {
+                    reactor.interrupt();
+                    Await.until("the flag is taken", () -> !reactor.isInterrupted());
+                }
+                assumeTrue(Cpu.measurable());
+                Cpu.assertIdle(Duration.ofMillis(300), 3);
+                link.peer.send("x");
+                assertTrue(told.await(10, TimeUnit.SECONDS), () -> watch + " was not told");
+            }
+        }
+    }
+
+    private static Thread reactorThread() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("parley-reactor"))
+                .findFirst().orElseThrow(() -> new AssertionError("no reactor runs"));
+    }
+
+    @EveryCase
+    void INT_5_an_interrupt_of_one_acceptor_leaves_the_other_working(Case cell) throws Exception {
+        try (SocketServer server = Sockets.listen(cell)) {
+            Task<SocketStream> one = cell.start("one", () -> server.accept());
+            Task<SocketStream> other = cell.start("other", () -> server.accept());
+            Blocked.in(one, Sockets.WAIT);
+            Blocked.in(other, Sockets.WAIT);
+            one.interrupt();
+            isAnInterrupt(one);
+            assertTrue(server.isOpen());
+            try (Peer peer = Peer.connect(server.localAddress());
+                    SocketStream stream = other.await()) {
+                assertTrue(stream.isOpen());
+                peer.send("x");
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+package parley.net.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.ref.WeakReference;
+import java.net.SocketAddress;
+import java.net.SocketException;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import parley.net.Direction;
+import parley.net.ServerOptions;
+import parley.net.SocketServer;
+import parley.net.SocketStream;
+import parley.testing.Await;
+import parley.testing.Blocked;
+import parley.testing.Case;
+import parley.testing.Child;
+import parley.testing.Classes;
+import parley.testing.Cpu;
+import parley.testing.Descriptors;
+import parley.testing.EveryCase;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Peer;
+import parley.testing.PeerListener;
+import parley.testing.Task;
+import parley.testing.Threads;
+import parley.testing.Within;
+
+/** RES: descriptors and threads, and what happens when there are none left. */
+@Guarded
+class ResourcesTest {
+    private static final Duration STARVATION = Duration.ofSeconds(3);
+    private static final int SPARE = 5;
+    private static final int CLIENTS = 40;
+    private static final long PLENTY = 4096;
+
+    /** What a server does with what it accepted. */
+    enum Service {
+        /** A thread for each, which reads at once and so needs descriptors of its own. */
+        ECHO,
+        /** Kept, and not read before the client has sent something. */
+        KEEP
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void RES_1_a_server_survives_a_time_without_descriptors(Service service) throws Exception {
+        assumeTrue(Descriptors.visible());
+        try (Child child = Child.java(EchoServer.class, service.name())) {
+            SocketAddress address = ListeningTest.Abiding.address(
+                    Family.TCP4, child.answer("listening"));
+            echo(address); // everything the server needs is loaded and open
+            child.leaveDescriptors(SPARE);
+            List<SocketChannel> clients = new ArrayList<>();
+            try {
+                for (int i = 0; i < CLIENTS; i++) {
+                    clients.add(SocketChannel.open(address));
+                }
+                long before = Cpu.ticks(child.pid());
+                Await.pass(STARVATION);
+                long used = Cpu.ticks(child.pid()) - before;
+                assertTrue(used <= STARVATION.toSeconds() * 5, used + " ticks in " + STARVATION);
+                child.limitDescriptors(PLENTY);
+                echo(address);
+            } finally {
+                for (SocketChannel client : clients) {
+                    client.close();
+                }
+            }
+            child.tell("failures");
+            int failures = Integer.parseInt(child.answer("failures"));
+            assertTrue(failures <= STARVATION.toSeconds() + 2, failures + " failed accepts");
+        }
+    }
+
+    private static void echo(SocketAddress address) throws IOException {
+        try (Peer peer = Peer.connect(address)) {
+            assertEquals("hello", peer.send("hello").receiveText(5));
+        }
+    }
+
+    /** A server as anybody would write it: accepts in a loop, says what fails, goes on. */
+    public static final class EchoServer {
+        private static final AtomicInteger FAILURES = new AtomicInteger();
+
+        /** The child's entry: the service. */
+        public static void main(String[] arguments) throws IOException {
+            Service service = Service.valueOf(arguments[0]);
+            SocketServer server = SocketServer.listen(Sockets.server(Family.TCP4, 128).build());
+            Classes.load(SocketServer.class, "parley.net", "parley.posix");
+            Classes.load(Await.class, "parley.testing", "parley.net.conformance");
+            Threads.PLATFORM.start("answers", () -> answer(System.in));
+            System.out.println("listening " + server.port());
+            while (server.isOpen()) {
+                try {
+                    SocketStream stream = server.accept(Sockets.BIVALENT);
+                    Threads.PLATFORM.start("service", () -> serve(stream, service));
+                } catch (IOException e) {
+                    System.out.println("failed " + e.getMessage());
+                    FAILURES.incrementAndGet();
+                }
+            }
+        }
+
+        private static Void answer(InputStream questions) throws IOException {
+            while (questions.read() >= 0) {
+                System.out.println("failures " + FAILURES);
+                questions.readNBytes(questions.available());
+            }
+            return null;
+        }
+
+        private static Void serve(SocketStream stream, Service service) {
+            try (stream) {
+                while (service == Service.KEEP && !stream.in().listen()) {
+                    Await.pass(Duration.ofMillis(100)); // no descriptor is needed for this
+                }
+                for (int b = stream.in().readByte(); b >= 0; b = stream.in().readByte()) {
+                    stream.out().writeByte(b);
+                    stream.out().flush();
+                }
+            } catch (IOException e) {
+                System.out.println("broken " + e.getMessage());
+            }
+            return null;
+        }
+    }
+
+    @Test
+    void RES_2_a_process_without_descriptors_says_so_and_works_again() throws Exception {
+        assumeTrue(Descriptors.visible());
+        try (PeerListener listener = PeerListener.on(Family.TCP4);
+                Child child = Child.java(Client.class, Integer.toString(listener.port()))) {
+            assertEquals("ok", child.answer("connect"));
+            child.leaveDescriptors(0);
+            child.tell("connect");
+            String failure = child.answer("connect");
+            assertTrue(failure.startsWith("EMFILE"), failure);
+            child.tell("listen");
+            failure = child.answer("listen");
+            assertTrue(failure.startsWith("EMFILE"), failure);
+            child.limitDescriptors(PLENTY);
+            child.tell("connect");
+            assertEquals("ok", child.answer("connect"));
+            child.tell("listen");
+            assertEquals("ok", child.answer("listen"));
+        }
+    }
+
+    /** Connects or listens, as told, and says what came of it. */
+    public static final class Client {
+        /** The child's entry: the port to connect to. */
+        public static void main(String[] arguments) throws IOException {
+            int port = Integer.parseInt(arguments[0]);
+            Classes.load(SocketServer.class, "parley.net", "parley.posix");
+            attempt("listen", port);
+            attempt("connect", port);
+            var input = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
+            for (String line = input.readLine(); line != null; line = input.readLine()) {
+                attempt(line, port);
+            }
+        }
+
+        private static void attempt(String what, int port) {
+            try (AutoCloseable made = what.equals("listen") ? SocketServer.listen(0)
+                    : SocketStream.connect("127.0.0.1", port, Sockets.BIVALENT)) {
+                System.out.println(what + (made == null ? " nothing" : " ok"));
+            } catch (Exception e) {
+                System.out.println(what + " " + parley.net.ErrorCode.of(e) + " "
+                        + e.getMessage());
+            }
+        }
+    }
+
+    @Tag("nightly")
+    @Test
+    void RES_3_a_server_survives_every_shortage_that_accept_can_meet() throws Exception {
+        assumeTrue(java.nio.file.Files.isExecutable(java.nio.file.Path.of("/usr/bin/strace")));
+        for (String error : List.of("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")) {
+            try (Child child = Child.java(EchoServer.class, Service.ECHO.name())) {
+                SocketAddress address = ListeningTest.Abiding.address(
+                        Family.TCP4, child.answer("listening"));
+                echo(address);
+                try (Child strace = Child.injecting(child, "accept,accept4", error, "when=1..3");
+                        Peer peer = Peer.connect(address)) {
+                    assertTrue(strace.pid() > 0);
+                    assertEquals("hello", peer.send("hello").receiveText(5), error);
+                }
+            }
+        }
+    }
+
+    @EveryCase
+    void RES_6_dropped_streams_and_servers_are_reclaimed(Case cell) throws Exception {
+        assumeTrue(Descriptors.visible());
+        long before = Descriptors.sockets();
+        int count = cell.family() == Family.TCP4 ? 250 : 50;
+        try (PeerListener listener = PeerListener.on(cell.family())) {
+            for (int i = 0; i < count; i++) {
+                drop(cell, listener);
+            }
+        }
+        Await.until("dropped sockets are closed", () -> {
+            System.gc();
+            return Descriptors.sockets() <= before;
+        });
+    }
+
+    /** Opens, uses and forgets a stream and a server. */
+    private static void drop(Case cell, PeerListener listener) throws IOException {
+        SocketStream stream = Sockets.connect(listener.address());
+        try (Peer peer = listener.accept()) {
+            peer.send("x");
+            stream.status(Direction.INPUT, null);
+            stream.in().readByte();
+        }
+        Sockets.listen(cell);
+    }
+
+    @EveryCase
+    void RES_6_a_stream_in_use_by_a_waiting_thread_is_not_reclaimed(Case cell) throws Exception {
+        try (PeerListener listener = PeerListener.on(cell.family())) {
+            Task<Integer> reader = cell.start("reader",
+                    () -> Sockets.connect(listener.address()).inputStream().read());
+            try (Peer peer = listener.accept()) {
+                Blocked.in(reader, Sockets.WAIT);
+                WeakReference<Object> canary = new WeakReference<>(new Object());
+                Await.until("the collector has run", () -> {
+                    System.gc();
+                    return canary.get() == null;
+                });
+                peer.send("x");
+                assertEquals('x', reader.await());
+            }
+        }
+        System.gc(); // the stream was dropped on purpose: let it go before the leak check
+    }
+
+    @Test
+    void RES_7_a_process_that_leaves_everything_open_ends_by_itself() throws Exception {
+        try (Child child = Child.java(Untidy.class)) {
+            assertEquals(Integer.toString(Case.all().mapToInt(c -> 1).sum()),
+                    child.answer("left open"));
+            assertEquals(0, child.exitCode());
+        }
+    }
+
+    /** Opens servers and streams, has threads wait for them, and returns from main. */
+    public static final class Untidy {
+        private static final List<Object> KEPT = new ArrayList<>();
+
+        /** The child's entry. */
+        public static void main(String[] arguments) throws Exception {
+            for (Case cell : Case.all().toList()) {
+                SocketServer server = Sockets.listen(cell);
+                SocketStream stream = Sockets.connect(server.localAddress());
+                KEPT.addAll(List.of(server, stream, server.accept()));
+                Blocked.in(cell.start("reader", () -> stream.in().readByte()), Sockets.WAIT);
+                Blocked.in(cell.start("acceptor", () -> server.accept()), Sockets.WAIT);
+            }
+            System.out.println("left open " + KEPT.size() / 3);
+        }
+    }
+
+    @Test
+    void RES_10_a_child_process_inherits_no_socket() throws Exception {
+        SocketAddress address;
+        try (SocketServer server = Sockets.listen(new Case(Family.TCP4,
+                Threads.PLATFORM))) {
+            address = server.localAddress();
+            try (SocketStream stream = Sockets.connect(address);
+                    SocketStream accepted = server.accept();
+                    Child child = Child.command("sleep", "60")) {
+                assertTrue(stream.isOpen() && accepted.isOpen());
+                assertEquals(List.of(), Descriptors.targets(child.pid()).stream()
+                        .filter(target -> target.startsWith("socket:")).toList());
+            }
+        }
+        assertThrows(IOException.class, () -> Peer.connect(address));
+    }
+
+    @Tag("nightly")
+    @Within(seconds = 300)
+    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    void RES_8_many_short_connections_leave_nothing(Case cell) throws Exception {
+        try (SocketServer server = Sockets.listen(cell)) {
+            SocketAddress address = server.localAddress();
+            Task<Void> acceptor = cell.start("acceptor", () -> {
+                for (int i = 0; i < 20_000; i++) {
+                    try (SocketStream stream = server.accept(Sockets.BIVALENT)) {
+                        stream.out().writeByte(stream.in().readByte());
+                        stream.out().flush();
+                    }
+                }
+                return null;
+            });
+            for (int i = 0; i < 20_000; i++) {
+                try (SocketStream stream = Sockets.connect(address)) {
+                    stream.out().writeByte(i & 0x7f);
+                    stream.out().flush();
+                    assertEquals(i & 0x7f, stream.in().readByte());
+                }
+            }
+            acceptor.await();
+        }
+    }
+
+    @Tag("nightly")
+    @Test
+    void RES_5_a_storm_of_connects_and_resets_is_survived() throws Exception {
+        try (SocketServer server = SocketServer.listen(
+                Sockets.server(Family.TCP4, ServerOptions.Builder.LARGEST_BACKLOG).build())) {
+            SocketAddress address = server.localAddress();
+            Task<Integer> acceptor = Threads.PLATFORM.start("acceptor", () -> serveStorm(server));
+            long deadline = System.nanoTime() + Duration.ofSeconds(5).toNanos();
+            int sent = 0;
+            while (System.nanoTime() - deadline < 0) {
+                Peer.connect(address).reset();
+                sent++;
+            }
+            try (Peer peer = Peer.connect(address)) {
+                assertEquals('!', peer.send("e").receive(1)[0]);
+            }
+            acceptor.await();
+            assertTrue(sent >= 5_000, sent + " connections in 5 s");
+        }
+    }
+
+    /** Answers the first byte of each connection until that byte is an 'e'. */
+    private static int serveStorm(SocketServer server) throws IOException {
+        int reset = 0;
+        while (true) {
+            try (SocketStream stream = server.accept(Sockets.BIVALENT)) {
+                int first = stream.in().readByte();
+                stream.out().writeByte('!');
+                stream.out().flush();
+                if (first == 'e') {
+                    return reset;
+                }
+            } catch (SocketException e) {
+                reset++; // as the storm does
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+package parley.net.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import parley.net.Direction;
+import parley.net.Pollable;
+import parley.net.ServerOptions;
+import parley.net.SocketServer;
+import parley.net.SocketStatus;
+import parley.net.SocketStream;
+import parley.net.StatusSet;
+import parley.net.StreamInput;
+import parley.testing.Await;
+import parley.testing.Child;
+import parley.testing.Descriptors;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Within;
+
+/** RES-4: very many connections at once, one thread on the server's side. */
+@Guarded
+class ScaleTest {
+    private static final int CONNECTIONS = 9_000; // of the 20,000 descriptors commonly allowed
+    private static final int ROUNDS = 3;
+
+    @Tag("nightly")
+    @Within(seconds = 180)
+    @Test
+    void RES_4_thousands_of_connections_are_all_served_and_all_given_back() throws Exception {
+        assumeTrue(Descriptors.visible());
+        List<SocketChannel> clients = new ArrayList<>();
+        try (Child child = Child.java(Echo.class)) {
+            SocketAddress address = ListeningTest.Abiding.address(
+                    Family.TCP4, child.answer("listening"));
+            int fresh = sockets(child);
+            try (SocketChannel first = SocketChannel.open(address)) {
+                echo(List.of(first), 0);
+            }
+            // that one is closed, and the machine has opened what it closes sockets with
+            Await.until("the first is closed", () -> sockets(child) <= fresh + 1);
+            Await.pass(Duration.ofMillis(100));
+            int before = sockets(child);
+            try {
+                for (int i = 0; i < CONNECTIONS; i++) {
+                    clients.add(SocketChannel.open(address));
+                }
+                for (int round = 0; round < ROUNDS; round++) {
+                    echo(clients, round);
+                }
+                assertEquals(before + CONNECTIONS, sockets(child));
+            } finally {
+                for (SocketChannel client : clients) {
+                    client.close();
+                }
+            }
+            assertTrue(Await.holds(Duration.ofSeconds(60), () -> sockets(child) == before),
+                    "the server has closed all");
+        }
+    }
+
+    private static int sockets(Child child) {
+        return (int) Descriptors.targets(child.pid()).stream()
+                .filter(target -> target.startsWith("socket:")).count();
+    }
+
+    private static void echo(List<SocketChannel> clients, int round) throws IOException {
+        ByteBuffer one = ByteBuffer.allocate(1);
+        for (int i = 0; i < clients.size(); i++) {
+            clients.get(i).write(one.clear().put(0, (byte) (i + round)));
+        }
+        for (int i = 0; i < clients.size(); i++) {
+            assertEquals(1, clients.get(i).read(one.clear()));
+            assertEquals((byte) (i + round), one.get(0), "connection " + i);
+        }
+    }
+
+    /** Accepts and echoes for ever, in one thread, with one status set. */
+    public static final class Echo {
+        /** The child's entry. */
+        public static void main(String[] arguments) throws IOException {
+            SocketServer server = SocketServer.listen(Sockets.server(
+                    Family.TCP4, ServerOptions.Builder.LARGEST_BACKLOG).build());
+            System.out.println("listening " + server.port());
+            try (StatusSet set = new StatusSet()) {
+                set.add(server, Direction.IO);
+                List<Pollable> ready = new ArrayList<>();
+                while (true) {
+                    set.check(null).forEachActionable((object, status) -> ready.add(object));
+                    for (Pollable object : ready) {
+                        serve(object, set);
+                    }
+                    ready.clear();
+                }
+            }
+        }
+
+        private static void serve(Pollable object, StatusSet set) throws IOException {
+            if (object instanceof SocketServer server) {
+                while (server.status(Direction.IO, Duration.ZERO)
+                        == SocketStatus.READY) {
+                    set.add(server.accept(Sockets.BIVALENT), Direction.INPUT);
+                }
+                return;
+            }
+            SocketStream stream = (SocketStream) object;
+            int b = stream.in().readByteNoHang();
+            if (b == StreamInput.END) {
+                set.remove(stream);
+                stream.close();
+            } else if (b >= 0) {
+                stream.out().writeByte(b);
+                stream.out().flush();
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package parley.net.conformance;
+
+import java.io.IOException;
+import java.net.Inet6Address;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.time.Duration;
+import parley.net.Blocking;
+import parley.net.ElementType;
+import parley.net.ServerOptions;
+import parley.net.SocketServer;
+import parley.net.SocketStream;
+import parley.net.StreamOptions;
+import parley.testing.Case;
+import parley.testing.Family;
+
+/** Parley's sockets of a case's family. Streams take both kinds of element. */
+final class Sockets {
+    /** Streams as the suites use them: bytes and characters, buffered, no timeout. */
+    static final StreamOptions BIVALENT = options().build();
+
+    /** Where every call of Parley that blocks on one object does so. */
+    static final String WAIT = "parley.net.Waits.await";
+
+    private Sockets() {
+    }
+
+    static StreamOptions.Builder options() {
+        return StreamOptions.builder().elementType(ElementType.BIVALENT);
+    }
+
+    static StreamOptions timeout(Duration timeout) {
+        return options().timeout(timeout).build();
+    }
+
+    static SocketServer listen(Case cell) throws IOException {
+        return SocketServer.listen(server(cell.family(), 64).build());
+    }
+
+    static ServerOptions.Builder server(Family family, int backlog) {
+        SocketAddress address = family.unbound();
+        return address instanceof UnixDomainSocketAddress unix
+                ? ServerOptions.builder().path(unix.getPath()).backlog(backlog)
+                : ServerOptions.builder().host(family.host()).port(0).backlog(backlog);
+    }
+
+    /** A server on an address that is known already. */
+    static SocketServer listenAt(SocketAddress address) throws IOException {
+        return SocketServer.listen(address instanceof UnixDomainSocketAddress unix
+                ? ServerOptions.builder().path(unix.getPath()).build()
+                : ServerOptions.builder().host(((InetSocketAddress) address).getHostString())
+                        .port(((InetSocketAddress) address).getPort()).build());
+    }
+
+    static SocketStream connect(SocketAddress address) throws IOException {
+        return SocketStream.connect(address, BIVALENT);
+    }
+
+    /** Writes all of {@code bytes}. */
+    static void write(SocketStream stream, byte[] bytes) throws IOException {
+        stream.out().writeBytes(bytes, 0, bytes.length, Blocking.FULL);
+    }
+
+    /** As messages name it. */
+    static String text(SocketAddress address) {
+        if (address instanceof InetSocketAddress inet) {
+            boolean six = inet.getAddress() instanceof Inet6Address;
+            return (six ? "[::1]" : inet.getAddress().getHostAddress()) + ":" + inet.getPort();
+        }
+        return address.toString();
+    }
+}

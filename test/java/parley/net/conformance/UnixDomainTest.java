@@ -1,0 +1,202 @@
+package parley.net.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import parley.net.Direction;
+import parley.net.ErrorCode;
+import parley.net.ServerOptions;
+import parley.net.SocketServer;
+import parley.net.SocketStatus;
+import parley.net.SocketStream;
+import parley.testing.Child;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Peer;
+import parley.testing.UnixPaths;
+
+/** UDS: Unix-domain sockets and their files. */
+@Guarded
+class UnixDomainTest {
+    private static SocketServer listen(Path path) throws IOException {
+        return SocketServer.listen(ServerOptions.builder().path(path).build());
+    }
+
+    private static void works(SocketServer server, Path path) throws IOException {
+        try (Peer peer = Peer.connect(UnixDomainSocketAddress.of(path));
+                SocketStream stream = server.accept(Sockets.BIVALENT)) {
+            peer.send("x");
+            assertEquals('x', stream.in().readByte());
+        }
+    }
+
+    @Test
+    void UDS_1_the_file_of_a_dead_server_is_replaced() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            dead.bind(UnixDomainSocketAddress.of(path)); // the JDK leaves the file behind
+        }
+        assertTrue(Files.exists(path));
+        try (SocketServer server = listen(path)) {
+            works(server, path);
+        }
+    }
+
+    @Test
+    void UDS_1_the_file_of_a_live_server_is_left_alone() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (SocketServer live = listen(path)) {
+            IOException e = assertThrows(IOException.class, () -> listen(path));
+            assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
+            assertTrue(e.getMessage().contains(path.toString()), e::getMessage);
+            assertEquals(SocketStatus.NONE, live.status(Direction.INPUT, Duration.ZERO));
+            works(live, path);
+        }
+    }
+
+    @Test
+    void UDS_1_a_live_server_with_a_full_queue_is_live() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (SocketServer live = SocketServer.listen(
+                ServerOptions.builder().path(path).backlog(1).build());
+                Peer one = Peer.connect(UnixDomainSocketAddress.of(path));
+                Peer two = Peer.connect(UnixDomainSocketAddress.of(path))) {
+            IOException e = assertThrows(IOException.class, () -> listen(path));
+            assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
+            assertTrue(live.isOpen() && one.channel().isOpen() && two.channel().isOpen());
+        }
+    }
+
+    @Test
+    void UDS_1_a_file_that_is_no_socket_is_left_alone() throws Exception {
+        Path path = UnixPaths.fresh();
+        Files.writeString(path, "precious");
+        IOException e = assertThrows(IOException.class, () -> listen(path));
+        assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
+        assertTrue(e.getMessage().contains(path.toString()), e::getMessage);
+        assertEquals("precious", Files.readString(path));
+        Files.delete(path);
+    }
+
+    @Test
+    void UDS_1_a_symbolic_link_is_left_alone() throws Exception {
+        Path target = UnixPaths.fresh();
+        Path link = UnixPaths.fresh();
+        Files.writeString(target, "precious");
+        Files.createSymbolicLink(link, target);
+        assertThrows(IOException.class, () -> listen(link));
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals("precious", Files.readString(target));
+        Files.delete(link);
+        Files.delete(target);
+    }
+
+    @Test
+    void UDS_2_a_path_that_is_too_long_is_named_with_the_limit() {
+        Path path = UnixPaths.fresh().resolveSibling("x".repeat(120));
+        Exception e = assertThrows(Exception.class, () -> listen(path));
+        assertTrue(e.getMessage().contains(path.toString()), e::getMessage);
+        assertTrue(e.getMessage().matches("(?s).*\\b10[3-8]\\b.*"), e::getMessage);
+        Exception c = assertThrows(Exception.class,
+                () -> Sockets.connect(UnixDomainSocketAddress.of(path)));
+        assertTrue(c.getMessage().contains(path.toString()), c::getMessage);
+    }
+
+    @Test
+    void UDS_2_a_missing_directory_is_named() {
+        Path path = UnixPaths.fresh().resolve("s");
+        IOException e = assertThrows(IOException.class, () -> listen(path));
+        assertEquals(ErrorCode.ENOENT, ErrorCode.of(e), e::toString);
+        assertTrue(e.getMessage().contains(path.getParent().toString()), e::getMessage);
+    }
+
+    @Test
+    void UDS_3_close_removes_the_file() throws Exception {
+        Path path = UnixPaths.fresh();
+        listen(path).close();
+        assertFalse(Files.exists(path));
+    }
+
+    @Test
+    void UDS_3_close_leaves_a_file_that_somebody_else_made_there() throws Exception {
+        Path path = UnixPaths.fresh();
+        SocketServer first = listen(path);
+        Files.delete(path);
+        try (SocketServer second = listen(path)) {
+            first.close();
+            works(second, path);
+        }
+        assertFalse(Files.exists(path));
+    }
+
+    @Test
+    void UDS_3_the_end_of_the_process_removes_the_file() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (Child child = Child.java(Listener.class, path.toString())) {
+            assertEquals("rw-------", child.answer("listening"));
+            child.tell("exit");
+            assertEquals(0, child.exitCode());
+        }
+        assertFalse(Files.exists(path));
+    }
+
+    /** Listens and leaves without closing. */
+    public static final class Listener {
+        /** The child's entry: the path. */
+        public static void main(String[] arguments) throws IOException {
+            Path path = Path.of(arguments[0]);
+            SocketServer server = listen(path);
+            System.out.println("listening "
+                    + PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
+            int told = System.in.read();
+            System.out.println(server + " goes, told " + told);
+        }
+    }
+
+    @Test
+    void UDS_4_the_file_is_the_owners_alone_whatever_the_umask() throws Exception {
+        for (String umask : new String[] {"000", "077"}) {
+            Path path = UnixPaths.fresh();
+            try (Child child = Child.withUmask(umask, Listener.class, path.toString())) {
+                assertEquals("rw-------", child.answer("listening"));
+            }
+            Files.deleteIfExists(path);
+        }
+    }
+
+    @Test
+    void UDS_4_the_mode_can_be_asked_for() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (SocketServer server = SocketServer.listen(
+                ServerOptions.builder().path(path).mode("rw-rw-rw-").build())) {
+            assertEquals("rw-rw-rw-", PosixFilePermissions.toString(
+                    Files.getPosixFilePermissions(path)));
+            works(server, path);
+        }
+    }
+
+    @Test
+    void UDS_7_names_print_sensibly() throws Exception {
+        Path path = UnixPaths.fresh();
+        try (SocketServer server = listen(path);
+                Peer peer = Peer.connect(UnixDomainSocketAddress.of(path));
+                SocketStream stream = server.accept()) {
+            assertTrue(server.toString().contains(path.toString()), server::toString);
+            assertTrue(stream.toString().contains(path.toString()), stream::toString);
+            assertEquals(path.toString(), stream.host());
+            assertTrue(peer.channel().isOpen());
+        }
+        assertTrue(Family.UNIX.available());
+    }
+}

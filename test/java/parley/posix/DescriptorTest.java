@@ -1,0 +1,383 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static parley.posix.Support.SECOND;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class DescriptorTest {
+    private Descriptor[] pair;
+    private int numbersBefore;
+
+    @BeforeEach
+    void openPair() throws IOException {
+        Support.closeAll(Support.streams()); // loads everything that stays open
+        numbersBefore = Support.openNumbers();
+        pair = Support.streams();
+    }
+
+    @AfterEach
+    void closePair() {
+        Support.closeAll(pair);
+        Support.eventually("no descriptor leaks", () -> Support.openNumbers() <= numbersBefore + 2);
+    }
+
+    @Test
+    void whatIsWrittenIsRead() throws IOException {
+        assertEquals(3, pair[0].write(new byte[] {0, 1, 2, 3, 4}, 1, 3));
+        byte[] bytes = new byte[8];
+        assertEquals(3, pair[1].read(bytes, 2, 6));
+        assertArrayEquals(new byte[] {0, 0, 1, 2, 3, 0, 0, 0}, bytes);
+    }
+
+    @Test
+    void readingNothingWouldBlockAndDoesNot() throws IOException {
+        assertEquals(Descriptor.WOULD_BLOCK, pair[0].read(new byte[1], 0, 1));
+        assertEquals(Descriptor.WOULD_BLOCK, pair[0].recv(new byte[1], 0, 1, Message.PEEK));
+    }
+
+    @Test
+    void writingToAFullSocketWouldBlockAndDoesNot() throws IOException {
+        byte[] block = new byte[100_000];
+        long total = 0;
+        int n = pair[0].write(block, 0, block.length);
+        while (n > 0) {
+            total += n;
+            n = pair[0].write(block, 0, block.length);
+        }
+        assertEquals(Descriptor.WOULD_BLOCK, n);
+        assertTrue(total > 0);
+        assertEquals(0, pair[0].await(Poll.OUT, 0));
+    }
+
+    @Test
+    void theEndIsToldAgainAndAgain() throws IOException {
+        pair[0].write(new byte[] {7}, 0, 1);
+        pair[0].close();
+        assertEquals(1, pair[1].read(new byte[4], 0, 4));
+        for (int i = 0; i < 5; i++) {
+            assertEquals(Descriptor.EOF, pair[1].read(new byte[4], 0, 4));
+            assertEquals(0, pair[1].recv(new byte[4], 0, 4, 0));
+        }
+    }
+
+    @Test
+    void readingAndWritingNoBytesDoesNothingButFailWhenClosed() throws IOException {
+        assertEquals(0, pair[0].read(new byte[1], 1, 0));
+        assertEquals(0, pair[0].write(new byte[1], 0, 0));
+        pair[0].close();
+        assertThrows(ClosedDescriptorException.class, () -> pair[0].read(new byte[1], 0, 0));
+        assertThrows(ClosedDescriptorException.class, () -> pair[0].write(new byte[1], 0, 0));
+    }
+
+    @Test
+    void buffersOfAllKindsWork() throws IOException {
+        ByteBuffer direct = ByteBuffer.allocateDirect(16).put(new byte[] {1, 2, 3}).flip();
+        assertEquals(3, pair[0].write(direct));
+        assertEquals(3, pair[0].write(ByteBuffer.wrap(new byte[] {9, 4, 5, 6}, 1, 3).slice()));
+        assertEquals(1, pair[0].write(ByteBuffer.wrap(new byte[] {7}).asReadOnlyBuffer()));
+        assertFalse(direct.hasRemaining());
+        ByteBuffer into = ByteBuffer.allocateDirect(4).position(1);
+        assertEquals(3, pair[1].read(into));
+        assertEquals(4, into.position());
+        ByteBuffer heap = ByteBuffer.allocate(8).position(2).slice();
+        assertEquals(4, pair[1].read(heap));
+        assertEquals(4, heap.get(0));
+        assertEquals(7, heap.get(3));
+        assertThrows(IllegalArgumentException.class,
+                () -> pair[1].read(ByteBuffer.allocate(1).asReadOnlyBuffer()));
+    }
+
+    @Test
+    void aPipeIsReadAndWrittenAndEnds() throws IOException {
+        Descriptor[] pipe = Descriptor.pipe();
+        assertTrue(pipe[0].closeOnExec() && pipe[1].closeOnExec());
+        assertEquals(Descriptor.WOULD_BLOCK, pipe[0].read(new byte[3], 0, 3));
+        assertEquals(2, pipe[1].write(new byte[] {1, 2}, 0, 2));
+        assertEquals(2, pipe[0].read(new byte[3], 0, 3));
+        pipe[1].close();
+        assertEquals(Descriptor.EOF, pipe[0].read(new byte[3], 0, 3));
+        pipe[0].close();
+    }
+
+    @Test
+    void aPipeInBlockingModeDoesNotBlockEither() throws IOException {
+        Descriptor[] pipe = Descriptor.pipe();
+        pipe[0].nonblocking(false);
+        pipe[1].nonblocking(false);
+        assertEquals(Descriptor.WOULD_BLOCK, pipe[0].read(new byte[3], 0, 3));
+        byte[] block = new byte[50_000];
+        int n = pipe[1].write(block, 0, block.length);
+        while (n > 0) {
+            n = pipe[1].write(block, 0, block.length);
+        }
+        assertEquals(Descriptor.WOULD_BLOCK, n);
+        Support.closeAll(pipe);
+    }
+
+    @Test
+    void writingToAPipeThatNobodyReadsFailsWithEpipe() throws IOException {
+        Descriptor[] pipe = Descriptor.pipe();
+        pipe[0].close();
+        PosixException e = assertThrows(
+                PosixException.class, () -> pipe[1].write(new byte[1], 0, 1));
+        assertEquals("EPIPE", e.name());
+        pipe[1].close();
+    }
+
+    @Test
+    void aFileIsReadToItsEnd(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("f"), new byte[10]);
+        // the shell opens it, this process reads the shell's descriptor
+        int number = FileNumbers.open(file);
+        Descriptor opened = Descriptor.own(number);
+        assertFalse(opened.isSocket());
+        assertEquals(10, opened.read(new byte[20], 0, 20));
+        assertEquals(Descriptor.EOF, opened.read(new byte[20], 0, 20));
+        assertEquals(Poll.IN, opened.await(Poll.IN, 0));
+        opened.close();
+    }
+
+    @Test
+    void boundsAreCheckedBeforeAnythingNative() {
+        byte[] four = new byte[4];
+        int[][] wrong = {{-1, 1}, {0, 5}, {5, 0}, {1, 4}, {0, -1}, {Integer.MAX_VALUE, 1},
+            {1, Integer.MAX_VALUE}, {Integer.MIN_VALUE, Integer.MIN_VALUE}};
+        for (int[] w : wrong) {
+            assertThrows(IllegalArgumentException.class, () -> pair[0].read(four, w[0], w[1]));
+            assertThrows(IllegalArgumentException.class, () -> pair[0].write(four, w[0], w[1]));
+            assertThrows(IllegalArgumentException.class, () -> pair[0].recv(four, w[0], w[1], 0));
+            assertThrows(IllegalArgumentException.class, () -> pair[0].send(four, w[0], w[1], 0));
+        }
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class, () -> pair[0].read(four, 2, 3));
+        assertEquals("read: offset 2 and length 3 do not fit in the buffer of 4 bytes",
+                e.getMessage());
+    }
+
+    @Test
+    void errorsCarryNumberNameAndCall() {
+        PosixException e = assertThrows(PosixException.class, () -> Descriptor.duplicate(99_999));
+        assertEquals("EBADF", e.name());
+        assertEquals(Constants.EBADF, e.errno());
+        assertEquals("dup(99999)", e.call());
+        assertEquals("dup(99999): Bad file descriptor (EBADF)", e.getMessage());
+    }
+
+    @Test
+    void raw2ACallAfterCloseNeverTouchesTheNumbersNewOwner() throws IOException {
+        int number = pair[0].number();
+        pair[0].close();
+        Descriptor[] recycled = Support.streams();
+        assertTrue(recycled[0].number() == number || recycled[1].number() == number);
+        Descriptor other = recycled[0].number() == number ? recycled[1] : recycled[0];
+        assertThrows(ClosedDescriptorException.class, () -> pair[0].write(new byte[1], 0, 1));
+        assertThrows(ClosedDescriptorException.class, () -> pair[0].await(Poll.IN, SECOND));
+        assertThrows(ClosedDescriptorException.class, () -> pair[0].duplicate());
+        pair[0].close();
+        assertEquals(Descriptor.WOULD_BLOCK, other.read(new byte[1], 0, 1));
+        Support.closeAll(recycled);
+    }
+
+    @Test
+    void raw2RacingWritersNeverReachTheNumbersNewOwner() throws Exception {
+        for (int round = 0; round < 300; round++) {
+            Descriptor[] first = Support.streams();
+            Thread writer = Support.start("test-writer", () -> writeUntilClosed(first[0]));
+            first[0].close();
+            Descriptor[] second = Support.streams();
+            Support.join(writer);
+            assertEquals(Descriptor.WOULD_BLOCK, second[0].read(new byte[1], 0, 1));
+            assertEquals(Descriptor.WOULD_BLOCK, second[1].read(new byte[1], 0, 1));
+            first[1].close();
+            Support.closeAll(second);
+        }
+    }
+
+    private static void writeUntilClosed(Descriptor descriptor) {
+        try {
+            while (true) {
+                descriptor.write(new byte[] {42}, 0, 1);
+            }
+        } catch (IOException e) {
+            assertInstanceOf(ClosedDescriptorException.class, e);
+        }
+    }
+
+    @Test
+    void closeIsIdempotentFromManyThreads() throws Exception {
+        for (int round = 0; round < 50; round++) {
+            Descriptor[] mine = Support.streams();
+            Thread[] closers = new Thread[8];
+            for (int i = 0; i < closers.length; i++) {
+                closers[i] = Support.start("test-closer", mine[0]::close);
+            }
+            for (Thread closer : closers) {
+                Support.join(closer);
+            }
+            assertFalse(mine[0].isOpen());
+            mine[1].close();
+        }
+    }
+
+    @Test
+    void theNumberIsFreeWhenCloseReturns() throws IOException {
+        pair[0].close();
+        assertNull(OpenNumbers.identity(pair[0].number()));
+        assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));
+    }
+
+    @Test
+    void raw5CloseWakesAThreadThatWaits() throws Exception {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread waiting = Support.start("test-waiting", () -> {
+            try {
+                pair[0].await(Poll.IN, Long.MAX_VALUE);
+            } catch (IOException e) {
+                thrown.set(e);
+            }
+        });
+        Support.untilIn(waiting, "poll");
+        long start = System.nanoTime();
+        pair[0].close();
+        Support.join(waiting);
+        assertInstanceOf(AsynchronousCloseException.class, thrown.get());
+        assertTrue(System.nanoTime() - start < SECOND / 2);
+    }
+
+    @Test
+    void raw5AnInterruptWakesAThreadThatWaitsAndLeavesTheDescriptorOpen() throws Exception {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        AtomicReference<Boolean> flag = new AtomicReference<>();
+        Thread waiting = Support.start("test-waiting", () -> {
+            try {
+                pair[0].await(Poll.IN, Long.MAX_VALUE);
+            } catch (IOException e) {
+                thrown.set(e);
+                flag.set(Thread.currentThread().isInterrupted());
+            }
+        });
+        Support.untilIn(waiting, "poll");
+        waiting.interrupt();
+        Support.join(waiting);
+        assertInstanceOf(InterruptedIOException.class, thrown.get());
+        assertTrue(flag.get());
+        pair[1].write(new byte[] {1}, 0, 1);
+        assertEquals(1, pair[0].read(new byte[1], 0, 1));
+    }
+
+    @Test
+    void anInterruptBeforeTheWaitEndsItAtOnceUnlessDataIsThere() throws IOException {
+        Thread.currentThread().interrupt();
+        assertThrows(InterruptedIOException.class, () -> pair[0].await(Poll.IN, 30 * SECOND));
+        pair[1].write(new byte[] {1}, 0, 1);
+        assertEquals(Poll.IN, pair[0].await(Poll.IN, 30 * SECOND));
+        assertTrue(Thread.interrupted());
+    }
+
+    @Test
+    void awaitEndsWhenDataComes() throws Exception {
+        Thread writer = Support.start("test-writer", () -> {
+            try {
+                pair[1].write(new byte[] {1}, 0, 1);
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        });
+        assertEquals(Poll.IN, pair[0].await(Poll.IN, 30 * SECOND));
+        Support.join(writer);
+        assertEquals(Poll.OUT, pair[0].await(Poll.OUT, 30 * SECOND));
+    }
+
+    @Test
+    void awaitTakesItsTimeAndNotLess() throws IOException {
+        long start = System.nanoTime();
+        assertEquals(0, pair[0].await(Poll.IN, Duration.ofMillis(120).toNanos()));
+        long took = System.nanoTime() - start;
+        assertTrue(took >= Duration.ofMillis(120).toNanos(), took + " ns");
+        assertTrue(took < 2 * SECOND, took + " ns");
+        assertEquals(0, pair[0].await(Poll.IN, -5));
+    }
+
+    @Test
+    void rst1AResetIsRememberedAndNeverBecomesAnEnd() throws IOException {
+        Descriptor server = Sockets.socket("inet", "stream", 0);
+        Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+        Sockets.listen(server, 1);
+        Descriptor client = Sockets.socket("inet", "stream", 0);
+        assertTrue(Sockets.connect(client, Sockets.localAddress(server), SECOND));
+        Descriptor accepted = Sockets.accept(server, SECOND).socket();
+        DescriptorOption.SO_LINGER.set(accepted, 0);
+        accepted.close();
+        client.await(Poll.IN, SECOND);
+        assertNull(client.error());
+        for (int i = 0; i < 5; i++) {
+            PosixException e = assertThrows(
+                    PosixException.class, () -> client.read(new byte[4], 0, 4));
+            assertEquals("ECONNRESET", e.name());
+        }
+        assertEquals("ECONNRESET", client.error().name());
+        Support.closeAll(client, server);
+    }
+
+    @Test
+    void rst1AResetThatTheOptionTookIsStillAReset() throws IOException {
+        Descriptor server = Sockets.socket("inet", "stream", 0);
+        Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+        Sockets.listen(server, 1);
+        Descriptor client = Sockets.socket("inet", "stream", 0);
+        assertTrue(Sockets.connect(client, Sockets.localAddress(server), SECOND));
+        Descriptor accepted = Sockets.accept(server, SECOND).socket();
+        DescriptorOption.SO_LINGER.set(accepted, 0);
+        accepted.close();
+        client.await(Poll.IN, SECOND);
+        assertEquals("ECONNRESET", DescriptorOption.SO_ERROR.get(client));
+        assertThrows(PosixException.class, () -> client.read(new byte[4], 0, 4));
+        Support.closeAll(client, server);
+    }
+
+    @Test
+    void aDuplicateIsAnotherNumberForTheSame() throws IOException {
+        try (Descriptor copy = pair[0].duplicate()) {
+            assertNotEquals(pair[0].number(), copy.number());
+            assertTrue(copy.closeOnExec());
+            copy.write(new byte[] {5}, 0, 1);
+        }
+        assertEquals(1, pair[1].read(new byte[4], 0, 4));
+        assertTrue(pair[0].isOpen());
+    }
+
+    @Test
+    void aBorrowedNumberStaysOpen() throws IOException {
+        Descriptor.borrow(pair[0].number()).close();
+        assertEquals(1, pair[0].write(new byte[] {5}, 0, 1));
+    }
+
+    @Test
+    void itPrintsNumberAndState() {
+        assertEquals("#<descriptor " + pair[0].number() + " socket>", pair[0].toString());
+        pair[0].close();
+        assertEquals("#<descriptor " + pair[0].number() + " socket closed>", pair[0].toString());
+    }
+}

@@ -1,0 +1,235 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+@Timeout(60)
+class DescriptorWatcherTest {
+    enum Kind {
+        EPOLL(EpollMultiplexer::new),
+        POLL(PollMultiplexer::new);
+
+        final DescriptorWatcher.MultiplexerFactory factory;
+
+        Kind(DescriptorWatcher.MultiplexerFactory factory) {
+            this.factory = factory;
+        }
+
+        DescriptorWatcher watcher() {
+            return new DescriptorWatcher("test-watcher-" + this, factory);
+        }
+    }
+
+    private static void within(Semaphore signal) throws InterruptedException {
+        assertTrue(signal.tryAcquire(5, TimeUnit.SECONDS), "signalled within five seconds");
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aWatchFiresOnceWhenDataComes(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Descriptor[] pair = Support.streams();
+        AtomicInteger fired = new AtomicInteger();
+        Semaphore signal = new Semaphore(0);
+        DescriptorWatcher.Watch watch = watcher.watch(pair[0], Poll.IN, () -> {
+            fired.incrementAndGet();
+            signal.release();
+        });
+        assertEquals(1, watcher.size());
+        pair[1].write(new byte[2], 0, 2);
+        within(signal);
+        assertFalse(watch.cancel());
+        assertEquals(0, watcher.size());
+        // a second watch fires at once, since the data is still there; the first does not again
+        watcher.watch(pair[0], Poll.IN, signal::release);
+        within(signal);
+        assertEquals(1, fired.get());
+        Support.closeAll(pair);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void twoDirectionsOfOneDescriptorFireSeparately(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Descriptor[] pair = Support.streams();
+        Semaphore in = new Semaphore(0);
+        Semaphore out = new Semaphore(0);
+        watcher.watch(pair[0], Poll.IN, in::release);
+        watcher.watch(pair[0], Poll.OUT, out::release);
+        within(out);
+        assertFalse(in.tryAcquire());
+        pair[1].write(new byte[1], 0, 1);
+        within(in);
+        Support.closeAll(pair);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aCancelledWatchDoesNotFire(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Descriptor[] pair = Support.streams();
+        AtomicInteger cancelled = new AtomicInteger();
+        Semaphore kept = new Semaphore(0);
+        DescriptorWatcher.Watch watch =
+                watcher.watch(pair[0], Poll.IN, cancelled::incrementAndGet);
+        watcher.watch(pair[0], Poll.IN, kept::release);
+        assertTrue(watch.cancel());
+        assertFalse(watch.cancel());
+        pair[1].write(new byte[1], 0, 1);
+        within(kept);
+        assertEquals(0, cancelled.get());
+        Support.closeAll(pair);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void closingTheDescriptorFiresTheWatch(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Descriptor[] pair = Support.streams();
+        Semaphore signal = new Semaphore(0);
+        watcher.watch(pair[0], Poll.IN, signal::release);
+        pair[0].close();
+        within(signal);
+        assertEquals(0, watcher.size());
+        assertThrows(ClosedDescriptorException.class,
+                () -> watcher.watch(pair[0], Poll.IN, signal::release));
+        pair[1].close();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aRecycledNumberIsWatchedForItsNewOwnerOnly(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        for (int round = 0; round < 200; round++) {
+            Descriptor[] old = Support.streams();
+            AtomicInteger early = new AtomicInteger();
+            watcher.watch(old[0], Poll.IN, () -> early.addAndGet(1));
+            Support.closeAll(old);
+            assertEquals(1, early.get());
+            Descriptor[] fresh = Support.streams();
+            Semaphore signal = new Semaphore(0);
+            watcher.watch(fresh[0], Poll.IN, signal::release);
+            fresh[1].write(new byte[1], 0, 1);
+            within(signal);
+            Support.closeAll(fresh);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aRegularFileIsReadyAtOnce(Kind kind, @TempDir Path directory) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Path file = Files.writeString(directory.resolve("f"), "x");
+        Descriptor descriptor = Descriptor.own(FileNumbers.open(file));
+        Semaphore signal = new Semaphore(0);
+        watcher.watch(descriptor, Poll.IN, signal::release);
+        within(signal);
+        assertEquals(0, watcher.size());
+        descriptor.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aFailingTaskDoesNotEndTheThread(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        Descriptor[] pair = Support.streams();
+        Semaphore reported = new Semaphore(0);
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) -> reported.release());
+        try {
+            watcher.watch(pair[0], Poll.OUT, () -> {
+                throw new IllegalStateException("on purpose");
+            });
+            within(reported);
+            Semaphore signal = new Semaphore(0);
+            watcher.watch(pair[0], Poll.OUT, signal::release);
+            within(signal);
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+        Support.closeAll(pair);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theThreadAndItsDescriptorsGoWhenIdleAndComeBack(Kind kind) throws Exception {
+        int before = Support.openNumbers();
+        DescriptorWatcher watcher = kind.watcher();
+        String name = "test-watcher-" + kind;
+        Descriptor[] pair = Support.streams();
+        for (int round = 0; round < 2; round++) {
+            Semaphore signal = new Semaphore(0);
+            watcher.watch(pair[0], Poll.OUT, signal::release);
+            within(signal);
+            DescriptorWatcher.Watch never = watcher.watch(pair[0], Poll.IN, signal::release);
+            assertTrue(Support.threadExists(name));
+            assertTrue(never.cancel());
+            Support.eventually("the thread goes", () -> !Support.threadExists(name));
+        }
+        Support.closeAll(pair);
+        Support.eventually("its descriptors go", () -> Support.openNumbers() <= before);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void manyThreadsWatchCancelAndClose(Kind kind) throws Exception {
+        DescriptorWatcher watcher = kind.watcher();
+        List<Thread> threads = new ArrayList<>();
+        CountDownLatch failed = new CountDownLatch(1);
+        for (int t = 0; t < 4; t++) {
+            Random random = new Random(t);
+            threads.add(Support.start("test-stress", () -> {
+                try {
+                    stress(watcher, random);
+                } catch (IOException | InterruptedException | AssertionError e) {
+                    e.printStackTrace();
+                    failed.countDown();
+                }
+            }));
+        }
+        for (Thread thread : threads) {
+            thread.join(30_000);
+            assertFalse(thread.isAlive());
+        }
+        assertEquals(1, failed.getCount());
+        assertEquals(0, watcher.size());
+    }
+
+    private static void stress(DescriptorWatcher watcher, Random random)
+            throws IOException, InterruptedException {
+        for (int i = 0; i < 500; i++) {
+            Descriptor[] pair = Support.streams();
+            Semaphore signal = new Semaphore(0);
+            DescriptorWatcher.Watch watch = watcher.watch(pair[0], Poll.IN, signal::release);
+            switch (random.nextInt(3)) {
+                case 0 -> {
+                    pair[1].write(new byte[1], 0, 1);
+                    within(signal);
+                }
+                case 1 -> assertTrue(watch.cancel());
+                default -> {
+                    pair[0].close();
+                    within(signal);
+                }
+            }
+            Support.closeAll(pair);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class PosixTest {
+    /** What a program sees on a platform where nothing here works. */
+    public static final class Elsewhere {
+        private Elsewhere() {}
+
+        /** Prints whether there is a C library, and what two functions say. */
+        public static void main(String[] args) throws IOException {
+            System.out.println(Posix.available());
+            for (Runnable call : List.<Runnable>of(Elsewhere::pipe, DescriptorWatcher::shared)) {
+                try {
+                    call.run();
+                } catch (UnsupportedOperationException e) {
+                    System.out.println(e.getMessage());
+                }
+            }
+        }
+
+        private static void pipe() {
+            try {
+                Descriptor.pipe();
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+
+    private static List<String> elsewhere(String option, boolean withJars) throws Exception {
+        List<String> parts = new ArrayList<>();
+        for (String part : Support.classPath().split(":")) {
+            if (withJars || !part.contains("jna") && !part.contains("jnr")) {
+                parts.add(part);
+            }
+        }
+        Process java = new ProcessBuilder(
+                System.getProperty("java.home") + "/bin/java", option, "-cp",
+                String.join(":", parts), Elsewhere.class.getName())
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String printed =
+                new String(java.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(java.waitFor(30, TimeUnit.SECONDS));
+        return printed.lines().toList();
+    }
+
+    private static void assertMissing(List<String> printed, String reason) {
+        assertEquals(3, printed.size(), printed.toString());
+        assertEquals("false", printed.get(0));
+        String start = ": needs the C library of Linux or macOS, which cannot be used because ";
+        assertTrue(printed.get(1).startsWith("Descriptor.pipe" + start + reason), printed.get(1));
+        assertTrue(printed.get(2).startsWith("DescriptorWatcher" + start + reason),
+                printed.get(2));
+    }
+
+    @Test
+    void itIsAvailableHere() {
+        assertTrue(Posix.available());
+        assertNull(Posix.reason());
+        assertEquals("Linux", Posix.platform());
+    }
+
+    @Test
+    void onWindowsItSaysWhatIsMissing() throws Exception {
+        assertMissing(elsewhere("-Dos.name=Windows 11", true), "this is Windows 11 on ");
+    }
+
+    @Test
+    void withoutItsLibrariesItSaysWhatIsMissing() throws Exception {
+        assertMissing(elsewhere("-Dx=y", false), "JNA or jnr-constants is not there");
+    }
+
+    @Test
+    void itCanBeTurnedOff() throws Exception {
+        assertMissing(elsewhere("-Dparley.posix=off", true),
+                "the system property parley.posix is off");
+    }
+}

@@ -1,0 +1,96 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Resolver, interfaces, protocols and networks. */
+@Timeout(60)
+class ServicesTest {
+    private static Resolver.Question numeric(String node, String service) {
+        return new Resolver.Question(
+                node, service, null, "stream", 0, Set.of("numerichost", "numericserv"));
+    }
+
+    @Test
+    void numericAddressesAreFoundWithoutAsking() throws IOException {
+        List<Resolver.Found> found = Resolver.addresses(numeric("127.0.0.1", "80"));
+        assertEquals(1, found.size());
+        assertEquals("127.0.0.1:80", found.get(0).address().toString());
+        assertEquals("inet", found.get(0).family());
+        assertEquals("stream", found.get(0).type());
+        assertEquals(6, found.get(0).protocol());
+        assertEquals("[::1]:0", Resolver.addresses(numeric("::1", null)).get(0).address()
+                .toString());
+    }
+
+    @Test
+    void aNameThatIsNoneHasASymbolicError() {
+        ResolverException e = assertThrows(ResolverException.class,
+                () -> Resolver.addresses(numeric("no-such-host.invalid", null)));
+        assertEquals("EAI_NONAME", e.name());
+        assertTrue(e.getMessage().startsWith("getaddrinfo(no-such-host.invalid, null): "),
+                e.getMessage());
+    }
+
+    @Test
+    void nodesWithAZeroCharacterAndUnknownFlagsAreRefused() {
+        assertThrows(IllegalArgumentException.class,
+                () -> Resolver.addresses(numeric("a\0b", null)));
+        assertThrows(IllegalArgumentException.class, () -> Resolver.addresses(
+                new Resolver.Question("x", null, null, null, 0, Set.of("nonsense"))));
+    }
+
+    @Test
+    void addressesHaveNames() throws IOException {
+        SockAddr address = SockAddr.of(InetAddress.getLoopbackAddress(), 4711);
+        Resolver.Named named =
+                Resolver.name(address, Set.of("numerichost", "numericserv"));
+        assertEquals("127.0.0.1", named.host());
+        assertEquals("4711", named.service());
+        assertThrows(IllegalArgumentException.class,
+                () -> Resolver.name(address, Set.of("passive")));
+    }
+
+    @Test
+    void theLoopbackInterfaceIsListed() throws IOException {
+        Interfaces.Entry loopback = Interfaces.all().stream()
+                .filter(entry -> entry.address() != null
+                        && "127.0.0.1".equals(entry.address().host()))
+                .findFirst().orElseThrow();
+        assertEquals("lo", loopback.name());
+        assertTrue(loopback.flags().containsAll(Set.of("up", "running", "loopback")));
+        assertEquals("255.0.0.0", loopback.netmask().host());
+        assertNull(loopback.destination());
+        assertTrue(Interfaces.nameIndex().containsValue("lo"));
+        assertTrue(Interfaces.knownFlags().contains("broadcast"));
+    }
+
+    @Test
+    void protocolsAreFoundByNameAndNumber() {
+        assertEquals(6, Databases.protocol("tcp").number());
+        assertEquals("udp", Databases.protocol(17).name());
+        assertEquals(List.of("TCP"), Databases.protocol("tcp").aliases());
+        assertNull(Databases.protocol("no-such-protocol"));
+        assertTrue(Databases.protocols().size() > 10);
+    }
+
+    @Test
+    void networksAreFoundByNameAndNumber() {
+        List<Databases.Network> all = Databases.networks();
+        assertNotNull(all);
+        for (Databases.Network network : all) {
+            assertEquals(network.number(), Databases.network(network.name()).number());
+        }
+        assertNull(Databases.network("no-such-network"));
+    }
+}

@@ -1,0 +1,107 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static parley.posix.Support.SECOND;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class ShellProcessTest {
+    private static String readAll(Descriptor from) throws IOException {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        byte[] some = new byte[1000];
+        int n = 0;
+        while (n != Descriptor.EOF) {
+            assertTrue(from.await(Poll.IN, 10 * SECOND) != 0, "output within ten seconds");
+            n = from.read(some, 0, some.length);
+            all.write(some, 0, Math.max(0, n));
+        }
+        return all.toString(StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void whatItWritesIsReadAndItsStatusKnown() throws Exception {
+        try (ShellProcess shell = ShellProcess.start("echo hello; exit 7", true, false)) {
+            assertNull(shell.output());
+            assertEquals("hello\n", readAll(shell.input()));
+            assertEquals(7, shell.waitFor(10 * SECOND));
+            assertEquals(7, shell.exitStatus());
+        }
+    }
+
+    @Test
+    void itWorksBothWays() throws Exception {
+        try (ShellProcess shell = ShellProcess.start("tr a-z A-Z", true, true)) {
+            assertEquals(Descriptor.WOULD_BLOCK, shell.input().read(new byte[1], 0, 1));
+            byte[] text = "parley".getBytes(StandardCharsets.UTF_8);
+            assertEquals(6, shell.output().write(text, 0, 6));
+            shell.output().close();
+            assertEquals("PARLEY", readAll(shell.input()));
+            assertEquals(0, shell.waitFor(10 * SECOND));
+        }
+    }
+
+    @Test
+    void aFullPipeWouldBlock() throws Exception {
+        try (ShellProcess shell = ShellProcess.start("read x; cat > /dev/null", false, true)) {
+            byte[] block = new byte[100_000];
+            Arrays.fill(block, (byte) 'x');
+            int n = shell.output().write(block, 0, block.length);
+            while (n > 0) {
+                n = shell.output().write(block, 0, block.length);
+            }
+            assertEquals(Descriptor.WOULD_BLOCK, n);
+            shell.kill(true);
+            assertEquals(137, shell.waitFor(10 * SECOND));
+        }
+    }
+
+    @Test
+    void closingEndsACommandThatReadsAndNoZombieStays() throws Exception {
+        ShellProcess shell = ShellProcess.start("cat > /dev/null", false, true);
+        assertTrue(shell.isAlive());
+        assertNull(shell.exitStatus());
+        shell.close();
+        assertEquals(0, shell.waitFor(10 * SECOND));
+        Support.eventually("the process is gone",
+                () -> !Files.exists(Path.of("/proc/" + shell.pid())));
+    }
+
+    @Test
+    void theCommandInheritsOnlyItsThreeDescriptors() throws Exception {
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress("127.0.0.1", 0));
+            Descriptor[] pair = Support.streams();
+            try (ShellProcess shell = ShellProcess.start("ls /proc/$$/fd", true, true)) {
+                assertEquals("0\n1\n2\n", readAll(shell.input()));
+            }
+            Support.closeAll(pair);
+        }
+    }
+
+    @Test
+    void startingAndClosingLeavesNoDescriptor() throws Exception {
+        ShellProcess.start("true", true, true).close();
+        Support.eventually("settled", () -> true);
+        int before = Support.openNumbers();
+        for (int i = 0; i < 10; i++) {
+            ShellProcess shell = ShellProcess.start("true", true, true);
+            shell.waitFor(10 * SECOND);
+            shell.close();
+        }
+        Support.eventually("no descriptor leaks", () -> Support.openNumbers() <= before);
+        assertFalse(Support.openNumbers() > before);
+    }
+}

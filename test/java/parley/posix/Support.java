@@ -1,0 +1,77 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/** What the tests of this package share. */
+final class Support {
+    static final long SECOND = TimeUnit.SECONDS.toNanos(1);
+
+    private Support() {}
+
+    /** The class path for a child, wherever the runner keeps its own. */
+    static String classPath() throws URISyntaxException {
+        StringBuilder path = new StringBuilder(System.getProperty("surefire.test.class.path",
+                System.getProperty("java.class.path")));
+        for (Class<?> type : List.of(Posix.class, Support.class, com.sun.jna.Native.class,
+                jnr.constants.Constant.class)) {
+            path.append(':').append(Path.of(
+                    type.getProtectionDomain().getCodeSource().getLocation().toURI()));
+        }
+        return path.toString();
+    }
+
+    static Descriptor[] streams() throws IOException {
+        return Sockets.socketpair("unix", "stream", 0);
+    }
+
+    static void closeAll(Descriptor... descriptors) {
+        Arrays.stream(descriptors).forEach(Descriptor::close);
+    }
+
+    static int openNumbers() {
+        return OpenNumbers.all().length;
+    }
+
+    static boolean threadExists(String name) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals(name));
+    }
+
+    /** Waits until something is so, at most five seconds. */
+    static void eventually(String what, BooleanSupplier condition) {
+        long end = System.nanoTime() + 5 * SECOND;
+        while (!condition.getAsBoolean() && System.nanoTime() < end) {
+            LockSupport.parkNanos(1_000_000);
+        }
+        assertTrue(condition.getAsBoolean(), what);
+    }
+
+    /** Waits until a thread is in the named method, so that it is known to wait there. */
+    static void untilIn(Thread thread, String method) {
+        eventually(thread.getName() + " waits in " + method, () ->
+                Arrays.stream(thread.getStackTrace())
+                        .anyMatch(frame -> frame.getMethodName().equals(method)));
+    }
+
+    /** Starts a daemon thread. */
+    static Thread start(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+        return thread;
+    }
+
+    static void join(Thread thread) throws InterruptedException {
+        thread.join(10_000);
+        assertTrue(!thread.isAlive(), thread.getName() + " has ended");
+    }
+}

@@ -1,0 +1,48 @@
+package parley.testing;
+
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/** Waits for a condition with a deadline, looking again every millisecond. */
+public final class Await {
+    private static final long BETWEEN_LOOKS = Duration.ofMillis(1).toNanos();
+
+    private Await() {
+    }
+
+    /** True as soon as {@code condition} holds, false when {@code limit} has passed without. */
+    public static boolean holds(Duration limit, BooleanSupplier condition) {
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() - deadline > 0) {
+                return false;
+            }
+            LockSupport.parkNanos(BETWEEN_LOOKS);
+        }
+        return true;
+    }
+
+    /** Fails, saying {@code fact}, when {@code condition} does not hold within ten seconds. */
+    public static void until(String fact, Callable<Boolean> condition) {
+        boolean held = holds(Duration.ofSeconds(10), () -> {
+            try {
+                return condition.call();
+            } catch (Exception e) {
+                throw new AssertionError("while waiting until " + fact, e);
+            }
+        });
+        if (!held) {
+            throw new AssertionError("not within 10 s: " + fact);
+        }
+    }
+
+    /** Lets {@code time} pass: an observation period, never a means to wait for a condition. */
+    public static void pass(Duration time) {
+        long deadline = System.nanoTime() + time.toNanos();
+        for (long left = time.toNanos(); left > 0; left = deadline - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
+    }
+}

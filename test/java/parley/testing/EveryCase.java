@@ -1,0 +1,24 @@
+package parley.testing;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ArgumentsSource;
+
+/**
+ * Runs a test method, which takes a {@link Case}, once for each cell of the matrix; a second
+ * parameter of an enum type multiplies the cells by its constants ({@link Selective}).
+ */
+@Target(ElementType.METHOD)
+@Retention(RetentionPolicy.RUNTIME)
+@ParameterizedTest(name = "{displayName} [{arguments}]")
+@ArgumentsSource(Matrix.class)
+public @interface EveryCase {
+    /** The kinds of socket the case makes sense for; all, unless told. */
+    Family[] over() default {Family.TCP4, Family.TCP6, Family.UNIX};
+
+    /** The kinds of thread the case makes sense for; all, unless told. */
+    Threads[] on() default {Threads.PLATFORM, Threads.VIRTUAL};
+}

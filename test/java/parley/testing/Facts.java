@@ -1,0 +1,20 @@
+package parley.testing;
+
+import java.lang.reflect.Method;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.DisplayNameGenerator;
+
+/**
+ * Reads the name of a test method as a sentence, with the conformance id it may begin with kept as
+ * an id: {@code CL_1_close_wakes_a_reader} is shown as {@code CL-1 close wakes a reader}.
+ */
+final class Facts extends DisplayNameGenerator.Standard {
+    private static final Pattern ID = Pattern.compile("^([A-Z]+) (\\d+) ");
+
+    @Override
+    public String generateDisplayNameForMethod(
+            List<Class<?>> enclosing, Class<?> suite, Method method) {
+        return ID.matcher(method.getName().replace('_', ' ')).replaceFirst("$1-$2 ");
+    }
+}

@@ -1,0 +1,91 @@
+package parley.testing;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+
+/** The kinds of socket a case runs over: loopback addresses, ports of the system's choice. */
+public enum Family {
+    /** TCP over {@code 127.0.0.1}. */
+    TCP4(StandardProtocolFamily.INET, "127.0.0.1"),
+    /** TCP over {@code ::1}. */
+    TCP6(StandardProtocolFamily.INET6, "::1"),
+    /** Unix-domain stream sockets, each on a fresh path. */
+    UNIX(StandardProtocolFamily.UNIX, null);
+
+    private final StandardProtocolFamily protocol;
+    private final String host; // null for UNIX
+
+    Family(StandardProtocolFamily protocol, String host) {
+        this.protocol = protocol;
+        this.host = host;
+    }
+
+    /** Whether this machine can bind an address of this kind. */
+    public boolean available() {
+        if (this == TCP4) {
+            return true; // a machine without it should fail loudly
+        }
+        try (ServerSocketChannel server = listen(1)) {
+            return server.isOpen();
+        } catch (IOException | UnsupportedOperationException e) {
+            return false;
+        }
+    }
+
+    /** Whether this is TCP, of either version. */
+    public boolean isTcp() {
+        return this != UNIX;
+    }
+
+    /** The loopback address as text; null for Unix-domain sockets. */
+    public String host() {
+        return host;
+    }
+
+    /** The protocol family in the JDK's terms. */
+    public StandardProtocolFamily protocol() {
+        return protocol;
+    }
+
+    /** An address to bind: port 0 of the loopback, or a path at which nothing is. */
+    public SocketAddress unbound() {
+        if (this == UNIX) {
+            return UnixDomainSocketAddress.of(UnixPaths.fresh());
+        }
+        try {
+            return new InetSocketAddress(InetAddress.getByName(host), 0);
+        } catch (UnknownHostException e) {
+            throw new AssertionError(host + " is a literal address", e);
+        }
+    }
+
+    /** A blocking channel that listens on {@link #unbound()}. */
+    public ServerSocketChannel listen(int backlog) throws IOException {
+        ServerSocketChannel channel = ServerSocketChannel.open(protocol);
+        try {
+            return channel.bind(unbound(), backlog);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /** A blocking channel, not yet connected. */
+    public SocketChannel open() throws IOException {
+        return SocketChannel.open(protocol);
+    }
+
+    /** An address where nobody listens, and where a moment ago nobody could have. */
+    public SocketAddress deserted() throws IOException {
+        try (ServerSocketChannel server = listen(1)) {
+            return server.getLocalAddress();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package parley.testing;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+
+@Guarded
+class LeaksTest {
+    @Test
+    void an_open_socket_is_reported_until_it_is_closed() throws Exception {
+        assumeTrue(Descriptors.visible());
+        Leaks base = Leaks.snapshot();
+        try (ServerSocketChannel server = Family.TCP4.listen(1)) {
+            assertTrue(server.isOpen());
+            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            assertTrue(leak.getMessage().contains("socket:["), leak.getMessage());
+        }
+        base.assertBack();
+    }
+
+    @Test
+    void an_open_selector_is_reported_until_it_is_closed() throws Exception {
+        assumeTrue(Descriptors.visible());
+        Leaks base = Leaks.snapshot();
+        try (Selector selector = Selector.open()) {
+            selector.wakeup();
+            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            assertTrue(leak.getMessage().contains("anon_inode:"), leak.getMessage());
+        }
+        base.assertBack();
+    }
+
+    @EveryCase(over = Family.TCP4)
+    void a_task_is_reported_with_its_stack_until_it_ends(Case cell) throws Exception {
+        Leaks base = Leaks.snapshot();
+        CountDownLatch end = new CountDownLatch(1);
+        Task<Void> task = cell.start("lingering", () -> {
+            end.await();
+            return null;
+        });
+        Blocked.in(task, "CountDownLatch.await");
+        AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+        assertTrue(leak.getMessage().contains("test-lingering"), leak.getMessage());
+        assertTrue(leak.getMessage().contains("CountDownLatch.await"), leak.getMessage());
+        end.countDown();
+        task.await();
+        base.assertBack();
+    }
+}

@@ -1,0 +1,72 @@
+package parley.testing;
+
+import java.lang.reflect.Method;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.extension.DynamicTestInvocationContext;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.InvocationInterceptor;
+import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
+import org.junit.platform.commons.support.AnnotationSupport;
+
+/**
+ * Runs each case on a thread of its own (of the kind its {@link Case} names) and gives it 60
+ * seconds, or what {@link Within} says. A case that is not done by then is interrupted and fails
+ * with a dump of all threads.
+ */
+public final class Watchdog implements InvocationInterceptor {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+
+    @Override
+    public void interceptTestMethod(Invocation<Void> invocation,
+            ReflectiveInvocationContext<Method> method, ExtensionContext context) throws Throwable {
+        guard(invocation, Threads.PLATFORM, context.getDisplayName(), limit(context));
+    }
+
+    @Override
+    public void interceptTestTemplateMethod(Invocation<Void> invocation,
+            ReflectiveInvocationContext<Method> method, ExtensionContext context) throws Throwable {
+        guard(invocation, kind(method.getArguments()), context.getDisplayName(), limit(context));
+    }
+
+    @Override
+    public void interceptDynamicTest(Invocation<Void> invocation,
+            DynamicTestInvocationContext test, ExtensionContext context) throws Throwable {
+        guard(invocation, Threads.PLATFORM, context.getDisplayName(), limit(context));
+    }
+
+    private static Threads kind(List<Object> arguments) {
+        return arguments.stream().filter(Case.class::isInstance).map(Case.class::cast)
+                .map(Case::threads).findFirst().orElse(Threads.PLATFORM);
+    }
+
+    static void guard(Invocation<Void> invocation, Threads kind, String name, Duration limit)
+            throws Throwable {
+        Task<Object> body = kind.start("case", () -> proceed(invocation));
+        if (!body.ended(limit)) {
+            String dump = Stacks.all();
+            body.interrupt();
+            throw new AssertionError(name + " was not done within " + limit
+                    + "; all threads:\n" + dump);
+        }
+        if (body.await() instanceof Throwable failure) {
+            throw failure;
+        }
+    }
+
+    /** What the case threw, returned, since a Callable may not throw every Throwable. */
+    private static Object proceed(Invocation<Void> invocation) {
+        try {
+            return invocation.proceed();
+        } catch (Throwable t) {
+            return t;
+        }
+    }
+
+    private static Duration limit(ExtensionContext context) {
+        return AnnotationSupport.findAnnotation(context.getElement(), Within.class)
+                .or(() -> AnnotationSupport.findAnnotation(context.getTestClass(), Within.class))
+                .map(within -> Duration.ofSeconds(within.seconds()))
+                .orElse(LIMIT);
+    }
+}

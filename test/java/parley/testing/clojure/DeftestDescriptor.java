@@ -1,0 +1,34 @@
+package parley.testing.clojure;
+
+import java.util.Set;
+import org.junit.platform.engine.TestTag;
+import org.junit.platform.engine.UniqueId;
+import org.junit.platform.engine.support.descriptor.AbstractTestDescriptor;
+import org.junit.platform.engine.support.descriptor.MethodSource;
+
+/** A deftest, or what is left of a namespace that could not be loaded. */
+final class DeftestDescriptor extends AbstractTestDescriptor {
+    private final Deftest deftest; // immutable
+
+    DeftestDescriptor(UniqueId namespace, Deftest deftest) {
+        super(
+                namespace.append("deftest", deftest.name()),
+                deftest.name(),
+                MethodSource.from(deftest.namespace(), deftest.name()));
+        this.deftest = deftest;
+    }
+
+    Deftest deftest() {
+        return deftest;
+    }
+
+    @Override
+    public Type getType() {
+        return Type.TEST;
+    }
+
+    @Override
+    public Set<TestTag> getTags() {
+        return deftest.tags();
+    }
+}
