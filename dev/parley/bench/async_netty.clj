@@ -1,0 +1,53 @@
+(ns parley.bench.async-netty
+  "The server that parley.bench.async compares with: Netty's NIO transport, one event loop, each
+  connection with a core.async channel that its handler puts into and a go block that echoes."
+  (:require
+   [clojure.core.async :as a]
+   [parley.bench.async :as bench])
+  (:import
+   (io.netty.bootstrap ServerBootstrap)
+   (io.netty.buffer ByteBuf)
+   (io.netty.channel ChannelFuture ChannelHandler ChannelHandlerContext ChannelInboundHandlerAdapter ChannelInitializer ChannelOption MultiThreadIoEventLoopGroup)
+   (io.netty.channel.nio NioIoHandler)
+   (io.netty.channel.socket SocketChannel)
+   (io.netty.channel.socket.nio NioServerSocketChannel)
+   (java.net InetSocketAddress)
+   (java.util.concurrent CountDownLatch)))
+
+(set! *warn-on-reflection* true)
+
+(defn- echo [h ^ChannelHandlerContext context packets]
+  (a/go-loop []
+    (when-let [^ByteBuf packet (a/<! packets)]
+      (bench/record! h (.getLong packet 0))
+      (.writeAndFlush context packet)
+      (recur))))
+
+(defn- handler ^ChannelHandler [h]
+  (let [packets (a/chan)]
+    (proxy [ChannelInboundHandlerAdapter] []
+      (channelActive [context] (echo h context packets))
+      (channelRead [_ packet] (a/put! packets packet))
+      (channelInactive [_] (a/close! packets)))))
+
+(defn server
+  "As parley.bench.async describes servers."
+  [h n]
+  (let [group (MultiThreadIoEventLoopGroup. 1 (NioIoHandler/newFactory))
+        all (CountDownLatch. n)
+        initializer (proxy [ChannelInitializer] []
+                      (initChannel [^SocketChannel ch]
+                        (let [^"[Lio.netty.channel.ChannelHandler;" handlers
+                              (into-array ChannelHandler [(handler h)])]
+                          (.addLast (.pipeline ch) handlers))
+                        (.countDown all)))
+        bootstrap (doto (ServerBootstrap.)
+                    (.group group)
+                    (.channel NioServerSocketChannel)
+                    (.option ChannelOption/SO_BACKLOG (int 4096))
+                    (.childOption ChannelOption/TCP_NODELAY true)
+                    (.childHandler initializer))
+        channel (.channel (.sync ^ChannelFuture (.bind bootstrap (InetSocketAddress. "127.0.0.1" 0))))]
+    {:port (.getPort ^InetSocketAddress (.localAddress channel))
+     :ready #(.await all)
+     :stop #(.sync (.shutdownGracefully group 0 5 java.util.concurrent.TimeUnit/SECONDS))}))
