@@ -1,5 +1,7 @@
 package parley.net;
 
+import java.util.Arrays;
+
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
  * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
@@ -20,6 +22,8 @@ final class CharacterCursor {
 
     /** A return was read as a newline: a line feed right behind it is its other half. */
     private boolean skipNewline;
+    /** The bytes of that line feed when the charset was changed since, else null. */
+    private byte[] formerNewline;
 
     // The character read last, for unread; lastLength is -1 when there is none.
     private int lastUnit;
@@ -35,8 +39,8 @@ final class CharacterCursor {
 
     private Mark mark; // what rewind goes back to, or null
 
-    private record Mark(boolean skipNewline, int unit, int length, boolean wasReturn, String owed,
-            Object state) {
+    private record Mark(boolean skipNewline, byte[] formerNewline, int unit, int length,
+            boolean wasReturn, String owed, Object state) {
     }
 
     CharacterCursor(InputBuffer buffer, ExternalFormat format) {
@@ -56,6 +60,9 @@ final class CharacterCursor {
         }
         if (!newFormat.charset().equals(format.charset())) {
             forgetAhead();
+            if (skipNewline && formerNewline == null) {
+                formerNewline = decoder().newline();
+            }
             decoder = null;
             ascii = false;
             lastLength = -1;
@@ -215,6 +222,9 @@ final class CharacterCursor {
 
     /** Decodes one character behind those that are ahead. */
     int decodeAhead(boolean atEnd, boolean quiet) throws CodingException {
+        if (!settleFormerNewline(atEnd)) {
+            return MORE;
+        }
         for (;;) {
             int from = buffer.position + ahead.bytes() + passed;
             int n = decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
@@ -362,6 +372,9 @@ final class CharacterCursor {
         lastLength = length;
         lastReturn = isReturn;
         skipNewline = isReturn;
+        if (isReturn) {
+            formerNewline = null;
+        }
         return unit;
     }
 
@@ -396,7 +409,7 @@ final class CharacterCursor {
     /** Remembers the place, so that {@link #rewind} can go back to it. */
     void mark() {
         buffer.hold();
-        mark = new Mark(skipNewline, lastUnit, lastLength, lastReturn,
+        mark = new Mark(skipNewline, formerNewline, lastUnit, lastLength, lastReturn,
                 ahead.text(ahead.owed()),
                 decoder().state());
     }
@@ -410,6 +423,7 @@ final class CharacterCursor {
         }
         buffer.rewind();
         skipNewline = mark.skipNewline;
+        formerNewline = mark.formerNewline;
         lastUnit = mark.unit;
         lastLength = mark.length;
         lastReturn = mark.wasReturn;
@@ -425,6 +439,11 @@ final class CharacterCursor {
         buffer.letGo();
     }
 
+    /** Before a charset decodes: what belongs to a return read in the charset before is skipped. */
+    boolean settleFormerNewline(boolean atEnd) {
+        return !skipNewline || formerNewline == null || settleNewline(atEnd);
+    }
+
     /**
      * Before bytes are read: skips the line feed that belongs to a return read before.
      *
@@ -434,22 +453,19 @@ final class CharacterCursor {
         if (!skipNewline) {
             return true;
         }
-        byte[] newline = decoder().newline();
+        byte[] newline = formerNewline != null ? formerNewline : decoder().newline();
         int there = Math.min(newline.length, buffer.remaining());
-        for (int i = 0; i < there; i++) {
-            if (buffer.bytes[buffer.position + i] != newline[i]) {
-                skipNewline = false;
-                return true;
-            }
-        }
-        if (there < newline.length && !atEnd) {
+        boolean same = Arrays.equals(newline, 0, there, buffer.bytes, buffer.position,
+                buffer.position + there);
+        if (same && there < newline.length && !atEnd) {
             return false;
         }
-        if (there == newline.length) {
-            consume(there);
-        }
         skipNewline = false;
-        lastLength = -1;
+        formerNewline = null;
+        if (same) {
+            consume(there == newline.length ? there : 0);
+            lastLength = -1;
+        }
         return true;
     }
 }

@@ -36,6 +36,9 @@ final class LineCursor {
      * @return the line; null when more bytes are needed, or at the end when there is none
      */
     String read(boolean atEnd, int most) throws CodingException, LineTooLongException {
+        if (!characters.settleFormerNewline(atEnd)) {
+            return null;
+        }
         if (characters.decoder().hasAsciiNewlines() && characters.dropAhead()) {
             skipNewline();
             String line = readRun(atEnd);

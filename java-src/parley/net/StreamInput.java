@@ -7,6 +7,8 @@ import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.Objects;
 
+import parley.net.InputSight.Sought;
+
 /**
  * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
  * with nothing lost. Several threads may read; each operation is done as a whole before the next.
@@ -242,7 +244,7 @@ public final class StreamInput extends StreamSide {
      */
     public boolean listen() throws IOException {
         requireCharacters("listen");
-        return sight.now("listen", true) == InputState.AVAILABLE;
+        return sight.now("listen", Sought.CHARACTER) == InputState.AVAILABLE;
     }
 
     /**
@@ -253,7 +255,7 @@ public final class StreamInput extends StreamSide {
      */
     public boolean readCharWillHang() throws IOException {
         requireCharacters("read-char-will-hang?");
-        return sight.now("read-char-will-hang?", true) == InputState.NOTHING;
+        return sight.now("read-char-will-hang?", Sought.CHARACTER) == InputState.NOTHING;
     }
 
     /**
@@ -398,7 +400,7 @@ public final class StreamInput extends StreamSide {
      */
     public int byteLookahead() throws IOException {
         requireBytes("read-byte-lookahead");
-        switch (sight.now("read-byte-lookahead", false)) {
+        switch (sight.now("read-byte-lookahead", Sought.INTEGER)) {
             case NOTHING:
                 return NOTHING;
             case ENDED:
@@ -460,7 +462,7 @@ public final class StreamInput extends StreamSide {
      * @param ask whether to ask the transport when the buffer does not tell
      */
     InputState look(boolean ask) {
-        return sight.look(ask, stream.elementType() == ElementType.CHARACTER);
+        return sight.look(ask, Sought.ANYTHING);
     }
 
     IOException failure() {
@@ -477,8 +479,7 @@ public final class StreamInput extends StreamSide {
     boolean leavesNews() {
         try {
             return (refill.buffer.remaining() > 0 || cursor.hasOwed())
-                    && sight.inBuffer(stream.elementType() == ElementType.CHARACTER)
-                            != InputState.NOTHING;
+                    && sight.inBuffer(Sought.ANYTHING) != InputState.NOTHING;
         } catch (IOException e) {
             return true; // whoever looks will see
         }

@@ -387,6 +387,35 @@
     (stream/unread-char \r s)
     (is (= [114 101] (bytes-of s 2)) "and one unread has them again")))
 
+(deftest bytes-are-looked-for-behind-half-a-character
+  (with-pair [s peer]
+    (send-text peer "\ud834\udd1e")
+    (stream/close peer)
+    (stream/set-stream-element-type! s :bivalent)
+    (is (= 0xd834 (int (stream/read-char s))))
+    (is (= :eof (stream/read-byte-lookahead s) (stream/read-byte-no-hang s nil :eof)))
+    (is (= :io (socket/socket-status s 1)) "but there is half a character")
+    (is (= 0xdd1e (int (stream/read-char s))) "the other half has no bytes")))
+
+(deftest a-line-feed-to-skip-is-that-of-the-charset-of-its-return
+  (doseq [looks? [false true]
+          [before end after rest] [[:utf-8 [10] :utf-16be [0 97]]
+                                   [:utf-16be [0 10] :utf-8 [97]]
+                                   [:utf-16be [0 10] :ibm1047 [0x81]]
+                                   [:utf-8 [] :utf-16be [0 97]]]
+          pieces [[end rest] [(concat end rest)] (map list (concat end rest))]]
+    (with-pair [s peer]
+      (letfn [(send [bytes] (.write (stream/socket-output-stream peer) (byte-array (map unchecked-byte bytes)))
+                (stream/force-output peer))]
+        (stream/set-stream-external-format! s before)
+        (send (if (= :utf-8 before) [13] [0 13]))
+        (is (= \newline (stream/read-char s)))
+        (send (first pieces))
+        (when looks? (stream/listen s))
+        (stream/set-stream-external-format! s after)
+        (run! send (next pieces))
+        (is (= \a (stream/read-char s)) (pr-str looks? before after pieces))))))
+
 (deftest output-keeps-its-order-over-switches
   (with-pair [s peer]
     (stream/write-string "é" s)
