@@ -9,11 +9,16 @@ import java.util.Arrays;
  * pair. Guarded by the reader's lock.
  */
 final class Ahead {
-    private char[] units = {};
-    private int[] spans = {}; // bytes of each, with those in front of it that gave none
-    private int[] shifts = {}; // of these, how many first ones a decoder with state remembers
-    private int[] owns = {}; // of these, how many are the character's own: the last ones
-    private boolean[] returns = {}; // whether it is a return, shown as a newline
+    // Shared while nothing was ahead yet, as is so for a stream that is only checked.
+    private static final char[] NO_UNITS = {};
+    private static final int[] NO_COUNTS = {};
+    private static final boolean[] NO_FLAGS = {};
+
+    private char[] units = NO_UNITS;
+    private int[] spans = NO_COUNTS; // bytes of each, with those in front of it that gave none
+    private int[] shifts = NO_COUNTS; // of these, how many first ones a decoder with state remembers
+    private int[] owns = NO_COUNTS; // of these, how many are the character's own: the last ones
+    private boolean[] returns = NO_FLAGS; // whether it is a return, shown as a newline
     private int first;
     private int last;
     private int bytes;

@@ -5,13 +5,17 @@ import java.net.SocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /** A connected, or connecting, NIO socket channel: TCP or Unix-domain. */
 final class ChannelTransport implements Transport {
+    // An updater, since transports are many: an AtomicBoolean would take 16 bytes in each.
+    private static final AtomicIntegerFieldUpdater<ChannelTransport> CLOSED =
+            AtomicIntegerFieldUpdater.newUpdater(ChannelTransport.class, "closed");
+
     final SocketChannel channel;
     private final ChannelSource source;
-    private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile int closed; // 1 once it was; through CLOSED
 
     /** Takes over the channel and makes it non-blocking. */
     ChannelTransport(SocketChannel channel) throws IOException {
@@ -60,7 +64,7 @@ final class ChannelTransport implements Transport {
 
     @Override
     public void close(boolean reset) throws IOException {
-        if (!closed.compareAndSet(false, true)) {
+        if (!CLOSED.compareAndSet(this, 0, 1)) {
             return;
         }
         try {
@@ -80,6 +84,15 @@ final class ChannelTransport implements Transport {
     private boolean lingers() throws IOException {
         return channel.supportedOptions().contains(StandardSocketOptions.SO_LINGER)
                 && channel.getOption(StandardSocketOptions.SO_LINGER) > 0;
+    }
+
+    @Override
+    public String describe() {
+        try {
+            return "a socket stream to " + Addresses.show(peer());
+        } catch (IOException e) {
+            return "a socket stream whose channel somebody else has closed";
+        }
     }
 
     @Override

@@ -224,6 +224,8 @@ final class CharacterCursor {
     int decodeAhead(boolean atEnd, boolean quiet) throws CodingException {
         if (!settleFormerNewline(atEnd)) {
             return MORE;
+        } else if (decoder == null && buffer.remaining() == 0) {
+            return atEnd ? END : MORE; // streams that are only checked need none
         }
         for (;;) {
             int from = buffer.position + ahead.bytes() + passed;

@@ -17,70 +17,77 @@ final class Leaks {
         return thread;
     });
 
-    /** Closes the resource; must not reach the object that owns it. */
+    /** What is to be closed once nobody can: it must not reach the object that owns it. */
+    interface Resource {
+        /** For the report, or null when nobody has to know. */
+        String describe();
+
+        void closeAbandoned() throws IOException;
+    }
+
+    /** How to close it, where that is all. */
     interface Closer {
         void close() throws IOException;
+    }
+
+    private record Described(String describe, Closer closer) implements Resource {
+        @Override
+        public void closeAbandoned() throws IOException {
+            closer.close();
+        }
     }
 
     private Leaks() {
     }
 
-    /** As {@link #guard}, for what its owner's user never saw: without a report. */
-    static Guard silentGuard(Object owner, Closer closer) {
-        return guard(owner, null, closer);
+    /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
+    static Guard guard(Object owner, Resource resource) {
+        Guard guard = new Guard(resource);
+        guard.cleanable = CLEANER.register(owner, guard);
+        return guard;
     }
 
-    /** Closes a resource once its owner is unreachable; clean it when it was closed properly. */
+    /** As {@link #guard(Object, Resource)}; what may be null when nobody has to know. */
     static Guard guard(Object owner, String what, Closer closer) {
-        Action action = new Action(what, closer);
-        return new Guard(action, CLEANER.register(owner, action));
+        return guard(owner, new Described(what, closer));
     }
 
-    /** Holds the net under one object. */
-    static final class Guard {
-        private final Action action;
-        private final Cleaner.Cleanable cleanable;
+    /** Holds the net under one object. One object itself, since owners are many. */
+    static final class Guard implements Runnable {
+        private final Resource resource;
+        private final Throwable made = Boolean.getBoolean(TRACE)
+                ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
+        private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
+        private volatile boolean released;
 
-        Guard(Action action, Cleaner.Cleanable cleanable) {
-            this.action = action;
-            this.cleanable = cleanable;
+        private Guard(Resource resource) {
+            this.resource = resource;
         }
 
         /** The object was closed by its user: nothing is left to do. */
         void release() {
-            action.released = true;
+            released = true;
             cleanable.clean();
         }
-    }
 
-    private static final class Action implements Runnable {
-        private final String what;
-        private final Closer closer;
-        private final Throwable made = Boolean.getBoolean(TRACE)
-                ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
-        private volatile boolean released;
-
-        Action(String what, Closer closer) {
-            this.what = what;
-            this.closer = closer;
-        }
-
+        /** Of the cleaner alone. */
         @Override
         public void run() {
             if (released) {
                 return;
             }
+            String what = resource.describe();
             if (what != null) {
-                report();
+                report(what);
             }
             try {
-                closer.close();
+                resource.closeAbandoned();
             } catch (IOException e) {
                 Reports.error("closing " + what + " failed", e);
             }
         }
 
-        private void report() {
+        private void report(String what) {
             String message = what + " was never closed and is unreachable: closed now; close it,"
                     + " as with-open-stream does" + (made == null ? " (-D" + TRACE
                     + "=true tells where it was made)" : "");

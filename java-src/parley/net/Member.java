@@ -1,16 +1,20 @@
 package parley.net;
 
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /** One object in one status set. */
 final class Member implements Pollable.Observer {
     static final int NOWHERE = -1;
 
+    // An updater, since members are many: an AtomicBoolean would take 16 bytes in each.
+    private static final AtomicIntegerFieldUpdater<Member> QUEUED =
+            AtomicIntegerFieldUpdater.newUpdater(Member.class, "queued");
+
     final Pollable object;
     private final News news;
 
-    final AtomicBoolean queued = new AtomicBoolean(); // is in the news
-    Member next; // below it there; written by the thread that has set queued
+    private volatile int queued; // 1 while it is in the news; through QUEUED
+    Member next; // below it there; written by the thread that has queued it
 
     // The rest is the set's user's own.
     Direction direction;
@@ -25,6 +29,16 @@ final class Member implements Pollable.Observer {
         this.object = object;
         this.direction = direction;
         this.news = news;
+    }
+
+    /** Claims the place in the news; false when it has it already. */
+    boolean queue() {
+        return queued == 0 && QUEUED.compareAndSet(this, 0, 1);
+    }
+
+    /** It was taken out of the news: from here on a change is news again. */
+    void unqueue() {
+        queued = 0;
     }
 
     @Override

@@ -33,7 +33,7 @@ final class News {
 
     /** Puts a member on the stack, once. */
     void push(Member member) {
-        if (member.queued.compareAndSet(false, true)) {
+        if (member.queue()) {
             Member below;
             do {
                 below = top.get();
@@ -51,7 +51,7 @@ final class News {
     static Member unlink(Member member) {
         Member below = member.next;
         member.next = null;
-        member.queued.set(false); // from here on a change is news again
+        member.unqueue();
         return below;
     }
 

@@ -9,7 +9,7 @@ import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 
 /**
  * A connection as a bidirectional stream of characters and bytes (CLISP
@@ -24,16 +24,20 @@ import java.util.concurrent.atomic.AtomicReference;
 public final class SocketStream extends Pollable {
     private enum State { OPEN, CLOSING, CLOSED }
 
+    // An updater, since streams are many: an AtomicReference would take 16 bytes in each.
+    private static final AtomicReferenceFieldUpdater<SocketStream, State> STATE =
+            AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
+
     private final Transport transport;
     private final StreamOptions options;
-    private final String host; // what the creating call was given
+    private final String host; // what the creating call was given; null for the peer's
     private final int port;
     private final SocketAddress knownPeer; // as of the beginning; null while connecting
     private final SocketAddress knownLocal;
     private final Leaks.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
-    private final AtomicReference<State> state = new AtomicReference<>(State.OPEN);
+    private volatile State state = State.OPEN; // changed through STATE
 
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
@@ -53,10 +57,7 @@ public final class SocketStream extends Pollable {
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
         this.out = new StreamOutput(this, options);
-        this.guard = Leaks.guard(this, transport.title() == null
-                ? "a socket stream to " + Addresses.show(host, port)
-                : "a stream over " + transport.title(),
-                () -> transport.close(false));
+        this.guard = Leaks.guard(this, transport);
     }
 
     // ---- making ------------------------------------------------------------------------------
@@ -112,8 +113,7 @@ public final class SocketStream extends Pollable {
                     + ", expected an open and connected SocketChannel");
         }
         SocketAddress peer = channel.getRemoteAddress();
-        return new SocketStream(new ChannelTransport(channel), Addresses.host(peer),
-                Addresses.port(peer), options);
+        return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
 
     // ---- the two sides -----------------------------------------------------------------------
@@ -270,7 +270,7 @@ public final class SocketStream extends Pollable {
      * @return also once closed
      */
     public String host() {
-        return host;
+        return host != null ? host : Addresses.host(knownPeer);
     }
 
     /**
@@ -421,7 +421,7 @@ public final class SocketStream extends Pollable {
             return !connecting;
         } catch (IOException e) {
             if (isOpen() && connectFailure == null) {
-                connectFailure = Connector.explain(e, host, port);
+                connectFailure = Connector.explain(e, host(), port);
                 giveUp();
             }
             return true;
@@ -494,7 +494,7 @@ public final class SocketStream extends Pollable {
 
     @Override
     public boolean isOpen() {
-        return state.get() == State.OPEN;
+        return state == State.OPEN;
     }
 
     /**
@@ -506,7 +506,7 @@ public final class SocketStream extends Pollable {
      */
     @Override
     public void close() throws IOException {
-        if (state.compareAndSet(State.OPEN, State.CLOSING)) {
+        if (STATE.compareAndSet(this, State.OPEN, State.CLOSING)) {
             try {
                 if (!connecting && connectFailure == null) {
                     out.closing(Deadline.in(options.closeTimeout()));
@@ -523,13 +523,13 @@ public final class SocketStream extends Pollable {
      * @throws IOException if the system reports one
      */
     public void abort() throws IOException {
-        if (state.compareAndSet(State.OPEN, State.CLOSING)) {
+        if (STATE.compareAndSet(this, State.OPEN, State.CLOSING)) {
             release(true);
         }
     }
 
     private void release(boolean reset) throws IOException {
-        state.set(State.CLOSED);
+        state = State.CLOSED;
         try {
             transport.close(reset);
         } finally {
@@ -549,6 +549,6 @@ public final class SocketStream extends Pollable {
             return "#<stream " + title + " " + what + ">";
         }
         return "#<socket-stream " + Addresses.show(knownLocal) + " -> " + (knownPeer == null
-                ? Addresses.show(host, port) : Addresses.show(knownPeer)) + " " + what + ">";
+                ? Addresses.show(host(), port) : Addresses.show(knownPeer)) + " " + what + ">";
     }
 }

@@ -61,8 +61,7 @@ public final class StatusSet implements AutoCloseable {
         members = new HashMap<>(expected * 2);
         Poller mine = poller = new Poller(FlushingOwner.INSTANCE);
         news = new News(mine, reported ? null : this);
-        guard = reported ? Leaks.guard(this, "a status set", () -> abandon(mine))
-                : Leaks.silentGuard(this, () -> abandon(mine));
+        guard = Leaks.guard(this, reported ? "a status set" : null, () -> abandon(mine));
     }
 
     /** What is left to do for a set that is gone. */

@@ -32,7 +32,6 @@ public final class StreamInput extends StreamSide {
     // All guarded by the lock of this side.
     private final Refill refill;
     private final CharacterCursor cursor;
-    private final CharacterSequences sequences;
     private final ByteCursor bytes;
     private final InputSight sight;
 
@@ -40,7 +39,6 @@ public final class StreamInput extends StreamSide {
         super(stream, SelectionKey.OP_READ);
         refill = new Refill(this, options.inputBuffered());
         cursor = new CharacterCursor(refill.buffer, options.externalFormat());
-        sequences = new CharacterSequences(refill, cursor);
         bytes = new ByteCursor(refill, cursor);
         sight = new InputSight(this, refill, cursor, bytes);
         lineLimit = options.lineLimit();
@@ -230,7 +228,7 @@ public final class StreamInput extends StreamSide {
         Objects.checkFromToIndex(from, to, into.length);
         begin("read-char-sequence", true);
         try {
-            return sequences.read(into, from, to, blocking);
+            return new CharacterSequences(refill, cursor).read(into, from, to, blocking);
         } finally {
             end();
         }

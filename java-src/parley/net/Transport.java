@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
  * does no buffering and no waiting; {@link #source} says how to be waited for.
  */
-interface Transport {
+interface Transport extends Leaks.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
     int read(ByteBuffer into) throws IOException;
 
@@ -45,6 +45,16 @@ interface Transport {
     /** Of a direction to look at, what this has: both, unless it was made for output only. */
     default Direction narrow(Direction direction) {
         return direction;
+    }
+
+    @Override
+    default String describe() {
+        return title() == null ? "a socket stream" : "a stream over " + title();
+    }
+
+    @Override
+    default void closeAbandoned() throws IOException {
+        close(false);
     }
 
     /** What to show instead of addresses, or null. */
