@@ -21,7 +21,9 @@ final class LineCursor {
 
     /** The position has moved, or what is there has another meaning. */
     void rescan() {
-        scanned = 0;
+        if (scanned != 0) {
+            scanned = 0;
+        }
     }
 
     /** Tells whether the line returned last was ended by the end of the input. */

@@ -184,7 +184,7 @@ public abstract class Pollable implements Closeable {
     }
 
     final boolean isObserved() {
-        return observers.length != 0;
+        return observers != NOBODY;
     }
 
     final void tellObservers() {

@@ -12,7 +12,7 @@ final class Refill {
 
     private final StreamInput side;
     private final boolean buffered;
-    private boolean ended;
+    private volatile boolean ended; // written under the lock; no more bytes will come
     private volatile IOException failure; // written under the lock; what the system said
 
     Refill(StreamInput side, boolean buffered) {

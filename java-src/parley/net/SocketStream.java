@@ -41,8 +41,7 @@ public final class SocketStream extends Pollable {
 
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
-    private volatile boolean connecting;
-    private volatile IOException connectFailure; // why a connection begun came to nothing
+    private volatile Connecting connecting; // null once connected
 
     SocketStream(Transport transport, String host, int port, StreamOptions options)
             throws IOException {
@@ -50,7 +49,7 @@ public final class SocketStream extends Pollable {
         this.options = options;
         this.host = host;
         this.port = port;
-        this.connecting = transport.isConnecting();
+        this.connecting = transport.isConnecting() ? new Connecting(this) : null;
         this.knownPeer = transport.peer();
         this.knownLocal = transport.local();
         this.elementType = options.elementType();
@@ -371,6 +370,7 @@ public final class SocketStream extends Pollable {
      * @return the first failure of the connection, or null
      */
     public IOException error() {
+        IOException connectFailure = connectFailure();
         IOException first = connectFailure != null ? connectFailure : in.failure();
         return first != null ? first : out.failure();
     }
@@ -393,48 +393,26 @@ public final class SocketStream extends Pollable {
 
     /** Waits until a connection begun with timeout zero is there. */
     void finishConnecting(String operation, Waits.Patient patient) throws IOException {
-        while (connecting && connectFailure == null && !stepConnecting()) {
-            if (patient.deadline().hasPassed()) {
-                throw Failures.timeout(operation, this, "it is still being connected");
-            }
-            await(operation, SelectionKey.OP_CONNECT, patient);
-        }
-        if (connectFailure != null) {
-            throw Failures.again(operation, this, connectFailure);
+        Connecting pending = connecting;
+        if (pending != null) {
+            pending.finish(operation, patient);
+            connecting = null;
         }
     }
 
     /** Takes a step at a connection begun with timeout zero; false while it is not there. */
     boolean isConnectedNow(String operation) throws IOException {
-        if (connecting && connectFailure == null && !stepConnecting()) {
+        Connecting pending = connecting;
+        if (pending != null && !pending.isDoneNow(operation)) {
             return false;
         }
-        if (connectFailure != null) {
-            throw Failures.again(operation, this, connectFailure);
-        }
+        connecting = null;
         return true;
     }
 
-    private boolean stepConnecting() {
-        try {
-            connecting = !transport.finishConnect();
-            return !connecting;
-        } catch (IOException e) {
-            if (isOpen() && connectFailure == null) {
-                connectFailure = Connector.explain(e, host(), port);
-                giveUp();
-            }
-            return true;
-        }
-    }
-
-    private void giveUp() {
-        try {
-            transport.close(false);
-        } catch (IOException e) {
-            connectFailure.addSuppressed(e);
-        }
-        tellObservers();
+    private IOException connectFailure() {
+        Connecting pending = connecting;
+        return pending == null ? null : pending.failure();
     }
 
     // ---- status ------------------------------------------------------------------------------
@@ -446,10 +424,10 @@ public final class SocketStream extends Pollable {
 
     @Override
     int interest(Direction direction) {
-        if (connecting) {
+        if (connecting != null) {
             return SelectionKey.OP_CONNECT;
         }
-        boolean read = direction.includesInput() && !in.isShut();
+        boolean read = direction.includesInput() && !in.isShut() && !in.hasEnded();
         boolean write = direction.includesOutput() && !out.isShut() && out.failure() == null;
         return (read ? SelectionKey.OP_READ : 0) | (write ? SelectionKey.OP_WRITE : 0);
     }
@@ -458,15 +436,16 @@ public final class SocketStream extends Pollable {
     SocketStatus evaluate(Direction looked, int ready) throws IOException {
         Direction direction = transport.narrow(looked);
         int known = ready;
-        if (connecting) {
-            if (!stepConnecting()) {
+        Connecting pending = connecting;
+        if (pending != null) {
+            if (!pending.step()) {
                 return SocketStatus.NONE;
+            } else if (pending.failure() != null) {
+                return SocketStatus.ERROR;
             }
+            connecting = null;
             // The kernel was asked about the connection: it has room, and perhaps input already.
             known = ready == UNKNOWN ? UNKNOWN : SelectionKey.OP_READ | SelectionKey.OP_WRITE;
-        }
-        if (connectFailure != null) {
-            return SocketStatus.ERROR;
         }
         boolean output = direction.includesOutput() && out.isPossible(known);
         InputState input = direction.includesInput()
@@ -486,8 +465,8 @@ public final class SocketStream extends Pollable {
 
     @Override
     boolean hasLocalNews(Direction direction) {
-        return connectFailure != null || out.failure() != null
-                || direction.includesInput() && !connecting && in.hasNews();
+        return connectFailure() != null || out.failure() != null
+                || direction.includesInput() && connecting == null && in.hasNews();
     }
 
     // ---- closing -----------------------------------------------------------------------------
@@ -508,7 +487,7 @@ public final class SocketStream extends Pollable {
     public void close() throws IOException {
         if (STATE.compareAndSet(this, State.OPEN, State.CLOSING)) {
             try {
-                if (!connecting && connectFailure == null) {
+                if (connecting == null) {
                     out.closing(Deadline.in(options.closeTimeout()));
                 }
             } finally {
@@ -542,8 +521,8 @@ public final class SocketStream extends Pollable {
 
     @Override
     public String toString() {
-        String what = isOpen() ? connectFailure != null ? "failed"
-                : connecting ? "connecting" : "open" : "closed";
+        String what = !isOpen() ? "closed" : connectFailure() != null ? "failed"
+                : connecting != null ? "connecting" : "open";
         String title = transport.title();
         if (title != null) {
             return "#<stream " + title + " " + what + ">";

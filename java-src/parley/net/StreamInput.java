@@ -467,6 +467,11 @@ public final class StreamInput extends StreamSide {
         return refill.failure();
     }
 
+    /** Tells whether the transport has said that no more will come: it need not be asked again. */
+    boolean hasEnded() {
+        return refill.hasEnded();
+    }
+
     /** True when a check would find something that the kernel does not report. */
     boolean hasNews() {
         return look(false) != InputState.NOTHING;
