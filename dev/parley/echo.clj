@@ -6,7 +6,6 @@
    [parley.socket :as socket]
    [parley.stream :as stream])
   (:import
-   (java.io IOException)
    (java.util.concurrent ConcurrentHashMap)))
 
 (set! *warn-on-reflection* true)
@@ -17,10 +16,11 @@
     (.setDaemon true)))
 
 (defn- closed-or
-  "Calls `f`; an IOException is what ends it when `closed?` says that we closed its stream."
+  "Calls `f`; an exception is what ends it when `closed?` says that we closed its stream: of the call under
+  way, or of the next one."
   [closed? f]
   (try (f)
-       (catch IOException e
+       (catch Exception e
          (when-not (closed?) (throw e)))))
 
 (defn- echo-lines
