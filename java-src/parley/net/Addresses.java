@@ -38,7 +38,11 @@ public final class Addresses {
         return show(host(address), port(address));
     }
 
+    /** A host and a port, or the path of a Unix-domain socket, whose port is 0. */
     static String show(String host, int port) {
+        if (port == 0 && host.indexOf('/') >= 0) {
+            return host;
+        }
         return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     }
 

@@ -36,6 +36,7 @@ final class BackOff {
         Reports.prepare();
         IOException example = new IOException("Too many open files");
         isExhaustion(Failures.again("accept", "an example", example));
+        Failures.words(example);
     }
 
     /** Tells whether an accept failed for want of descriptors or memory. */

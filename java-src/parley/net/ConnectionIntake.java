@@ -45,6 +45,28 @@ final class ConnectionIntake extends Intake<SocketStream> {
     }
 
     @Override
+    Receiver<SocketStream> guarded(Receiver<SocketStream> receiver) {
+        return stream -> {
+            try {
+                receiver.receive(stream);
+            } catch (RuntimeException | Error e) {
+                if (stream != null) {
+                    drop(stream, e);
+                }
+                throw e;
+            }
+        };
+    }
+
+    private static void drop(SocketStream stream, Throwable why) {
+        try {
+            stream.abort();
+        } catch (IOException e) {
+            why.addSuppressed(e);
+        }
+    }
+
+    @Override
     boolean isLast(SocketStream stream) {
         return false;
     }

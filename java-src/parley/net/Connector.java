@@ -85,7 +85,7 @@ final class Connector {
 
     private ChannelTransport race(List<InetAddress> addresses, boolean now) throws IOException {
         Deque<InetAddress> left = new ArrayDeque<>(addresses);
-        Poller poller = now ? null : new Poller(new Unowned());
+        Poller poller = now ? null : poller();
         try {
             while (winner == null && !(left.isEmpty() && underWay.isEmpty())) {
                 if (!left.isEmpty()) {
@@ -106,6 +106,14 @@ final class Connector {
             throw lastFailure();
         }
         return winner;
+    }
+
+    private Poller poller() throws IOException {
+        try {
+            return new Poller(new Unowned());
+        } catch (IOException e) {
+            throw explain(e, host, port);
+        }
     }
 
     private void begin(InetAddress address, Poller poller) throws IOException {
@@ -210,14 +218,21 @@ final class Connector {
             StreamOptions options) throws IOException {
         UnixSocketFile.checkLength(NAME, address.getPath());
         Connector connector = new Connector(address.getPath().toString(), 0, options);
-        ChannelTransport transport = new ChannelTransport(
-                SocketChannel.open(StandardProtocolFamily.UNIX));
+        ChannelTransport transport = openUnix(connector.host);
         try {
             connector.connectUnix(transport, address);
             return new SocketStream(transport, connector.host, 0, options);
         } catch (IOException | RuntimeException e) {
             transport.close(false);
             throw e;
+        }
+    }
+
+    private static ChannelTransport openUnix(String path) throws IOException {
+        try {
+            return new ChannelTransport(SocketChannel.open(StandardProtocolFamily.UNIX));
+        } catch (IOException e) {
+            throw explain(e, path, 0);
         }
     }
 
@@ -247,8 +262,7 @@ final class Connector {
 
     /** The failure of one attempt, with the address and a hint in its message. */
     static IOException explain(IOException e, String host, int port) {
-        String target = port == 0 && host.indexOf('/') >= 0 ? host : Addresses.show(host, port);
-        String message = NAME + ": " + target + ": " + Failures.text(e) + hint(e);
+        String message = NAME + ": " + Addresses.show(host, port) + ": " + Failures.words(e) + hint(e);
         IOException explained;
         if (e instanceof NoRouteToHostException) {
             explained = new NoRouteToHostException(message);

@@ -51,6 +51,17 @@ final class Failures {
                 + " was shut down by this side; reading is still possible");
     }
 
+    /** What a system call said, with the numbers when it was that there is no descriptor left. */
+    static String words(IOException e) {
+        boolean told = text(e).contains(" descriptors");
+        return text(e) + (told || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+    }
+
+    /** A wait that could not begin, mostly because it takes a descriptor. */
+    static IOException cannotWait(String operation, Object object, IOException e) {
+        return new IOException(operation + ": cannot wait for " + object + ": " + words(e), e);
+    }
+
     static String text(Throwable e) {
         return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     }

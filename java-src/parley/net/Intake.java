@@ -88,7 +88,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     }
 
     /**
-     * The connections that a server accepts. When accepting fails, for example for want of
+     * The connections that a server accepts. A receiver that throws has not taken its stream, which
+     * is closed. When accepting fails, for example for want of
      * descriptors, it pauses, longer each time up to a second, says so once in the log, and goes on;
      * the connections wait in the backlog.
      *
@@ -151,10 +152,16 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      * @param receiver told of it, or of the end by null, on the executor
      */
     public final void take(Receiver<T> receiver) {
-        Object taken = take(Claim.of(receiver));
+        Receiver<T> told = guarded(receiver);
+        Object taken = take(Claim.of(told));
         if (taken != PENDING) {
-            executor.execute(() -> receiver.receive(cast(taken)));
+            executor.execute(() -> told.receive(cast(taken)));
         }
+    }
+
+    /** The receiver, with what is to happen when it throws. */
+    Receiver<T> guarded(Receiver<T> receiver) {
+        return receiver;
     }
 
     /**

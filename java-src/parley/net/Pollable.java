@@ -148,6 +148,8 @@ public abstract class Pollable implements Closeable {
             Waits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
             throw Failures.closedMeanwhile(operation, this);
+        } catch (IOException e) {
+            throw Failures.cannotWait(operation, this, e);
         }
         if (!isOpen()) {
             throw Failures.closedMeanwhile(operation, this);

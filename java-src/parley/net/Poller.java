@@ -49,7 +49,16 @@ final class Poller implements AutoCloseable {
 
     Poller(Owner owner) throws IOException {
         this.owner = owner;
-        this.selector = Selector.open();
+        this.selector = open();
+    }
+
+    private static Selector open() throws IOException {
+        try {
+            return Selector.open();
+        } catch (IOException e) {
+            throw new IOException(Failures.words(e)
+                    + ": a selector takes some; close some streams, or raise the limit", e);
+        }
     }
 
     Owner owner() {

@@ -112,6 +112,16 @@ public final class Reactor implements Poller.Owner {
         }
     }
 
+    /** How many sources the kernel is asked about, or was and may be again. */
+    int registrations() {
+        lock.lock();
+        try {
+            return poller == null ? 0 : poller.registrations().size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Parks the calling thread as {@link Waits#await} says. */
     void await(Source source, int ops, Waits.Patient patient) throws IOException {
         Parked parked = new Parked(source, Thread.currentThread());

@@ -109,7 +109,7 @@ public final class SocketServer extends Pollable {
         Path path = options.path().toAbsolutePath();
         UnixSocketFile.makeWay(NAME, path);
         UnixDomainSocketAddress target = UnixDomainSocketAddress.of(path);
-        ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        ServerSocketChannel channel = openUnix(target);
         UnixSocketFile file = null;
         try {
             channel.configureBlocking(false);
@@ -124,6 +124,14 @@ public final class SocketServer extends Pollable {
         } catch (RuntimeException e) {
             release(channel, ChannelSource.ofOwn(channel), file);
             throw e;
+        }
+    }
+
+    private static ServerSocketChannel openUnix(SocketAddress target) throws IOException {
+        try {
+            return ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        } catch (IOException e) {
+            throw explain(e, target);
         }
     }
 
@@ -164,8 +172,10 @@ public final class SocketServer extends Pollable {
         } else if (code == ErrorCode.EACCES || code == ErrorCode.EPERM) {
             hint = target instanceof InetSocketAddress ? ": ports below 1024 need privilege"
                     : ": this user may not make a file there";
+        } else if (code == ErrorCode.EMFILE) {
+            hint = ": close some streams, or raise the process's limit";
         }
-        String message = NAME + ": " + Addresses.show(target) + ": " + Failures.text(e) + hint;
+        String message = NAME + ": " + Addresses.show(target) + ": " + Failures.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
         explained.initCause(e);
@@ -197,6 +207,7 @@ public final class SocketServer extends Pollable {
      *     or memory the call tries again, ever less often, until its time is up
      */
     public SocketStream accept(StreamOptions options) throws IOException {
+        checkOptions(options);
         Deadline deadline = Deadline.in(options.timeout());
         requireOpen("socket-accept");
         BackOff backOff = new BackOff("socket-accept", this, closing);
@@ -227,6 +238,7 @@ public final class SocketServer extends Pollable {
      *     descriptors: the connection waits on
      */
     public SocketStream acceptNow(StreamOptions options) throws IOException {
+        checkOptions(options);
         SocketChannel accepted;
         try {
             accepted = channel.accept();
@@ -234,7 +246,7 @@ public final class SocketServer extends Pollable {
             throw Failures.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
             IOException explained = new SocketException("socket-accept: " + this + ": "
-                    + Failures.text(e) + ": the connection, if any, waits on; try again later");
+                    + Failures.words(e) + ": the connection, if any, waits on; try again later");
             explained.initCause(e);
             throw explained;
         }
@@ -246,6 +258,13 @@ public final class SocketServer extends Pollable {
         } catch (IOException | RuntimeException e) {
             accepted.close();
             throw e;
+        }
+    }
+
+    private static void checkOptions(StreamOptions options) {
+        if (options == null) {
+            throw new IllegalArgumentException("socket-accept: the options are null, expected"
+                    + " StreamOptions, such as StreamOptions.DEFAULT");
         }
     }
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
  */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
-@ParameterizedTest(name = "{displayName} [{arguments}]")
+@ParameterizedTest(name = "[{arguments}]")
 @ArgumentsSource(Matrix.class)
 public @interface EveryCase {
     /** The kinds of socket the case makes sense for; all, unless told. */

@@ -4,12 +4,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
+import parley.net.Registered;
 
 /**
  * What a process had open at one moment, to be compared with what it has later. Descriptors count,
- * and threads: those named {@code parley-…} or {@code test-…}, and any that is not a daemon.
+ * and threads: those named {@code parley-…} or {@code test-…}, and any that is not a daemon;
+ * and what the library has registered with selectors that outlive a call.
  *
  * <p>Sockets, pipes, files and threads must be gone by themselves. Only selectors may wait for the
  * garbage collector, since a selector may belong to a thread and go when that thread is collected;
@@ -27,6 +30,7 @@ public final class Leaks {
     private final List<String> descriptors; // immutable
     private final Set<Thread> threads; // immutable
     private final Set<String> loiterers; // immutable
+    private final Map<String, Integer> registered = registered(); // immutable
 
     private Leaks(Set<String> loiterers) {
         this.loiterers = loiterers;
@@ -70,8 +74,19 @@ public final class Leaks {
                 left.add("thread " + Stacks.of(thread));
             }
         }
+        registered().forEach((what, count) -> {
+            if (count > registered.get(what)) {
+                left.add(count + " " + what + ", before " + registered.get(what));
+            }
+        });
         openedSince().stream().filter(which).forEach(target -> left.add("descriptor " + target));
         return left;
+    }
+
+    private static Map<String, Integer> registered() {
+        return Map.of("keys with the reactor", Registered.withReactor(),
+                "watches", Registered.watches(),
+                "selectors kept for the next wait", Registered.idle());
     }
 
     private List<String> openedSince() {

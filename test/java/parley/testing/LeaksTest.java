@@ -8,6 +8,11 @@ import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
+import parley.net.Direction;
+import parley.net.Reactor;
+import parley.net.SocketStream;
+import parley.net.StreamOptions;
+import parley.net.Watch;
 
 @Guarded
 class LeaksTest {
@@ -31,6 +36,22 @@ class LeaksTest {
             selector.wakeup();
             AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
             assertTrue(leak.getMessage().contains("anon_inode:"), leak.getMessage());
+        }
+        base.assertBack();
+    }
+
+    @EveryCase
+    void a_registered_key_is_reported_until_it_is_gone(Case cell) throws Exception {
+        Leaks base = Leaks.snapshotBut("parley-reactor");
+        try (ServerSocketChannel listener = cell.family().listen(1);
+                SocketStream stream = SocketStream.connect(
+                        listener.getLocalAddress(), StreamOptions.DEFAULT)) {
+            Watch watch = Reactor.shared().whenReady(stream, Direction.INPUT, status -> { });
+            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            assertTrue(leak.getMessage().contains("1 watches, before 0"), leak.getMessage());
+            assertTrue(leak.getMessage().contains("1 keys with the reactor, before 0"),
+                    leak.getMessage());
+            watch.close();
         }
         base.assertBack();
     }

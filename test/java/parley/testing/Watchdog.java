@@ -11,7 +11,7 @@ import org.junit.platform.commons.support.AnnotationSupport;
 
 /**
  * Runs each case on a thread of its own (of the kind its {@link Case} names) and gives it 60
- * seconds, or what {@link Within} says. A case that is not done by then is interrupted and fails
+ * seconds, or what {@link Within} says; a {@link Race} so often. A case that is not done by then is interrupted and fails
  * with a dump of all threads.
  */
 public final class Watchdog implements InvocationInterceptor {
@@ -20,19 +20,28 @@ public final class Watchdog implements InvocationInterceptor {
     @Override
     public void interceptTestMethod(Invocation<Void> invocation,
             ReflectiveInvocationContext<Method> method, ExtensionContext context) throws Throwable {
-        guard(invocation, Threads.PLATFORM, context.getDisplayName(), limit(context));
+        rounds(invocation, Threads.PLATFORM, method, context.getDisplayName(), context);
     }
 
     @Override
     public void interceptTestTemplateMethod(Invocation<Void> invocation,
             ReflectiveInvocationContext<Method> method, ExtensionContext context) throws Throwable {
-        guard(invocation, kind(method.getArguments()), context.getDisplayName(), limit(context));
+        String template = context.getParent().map(ExtensionContext::getDisplayName).orElse("");
+        rounds(invocation, kind(method.getArguments()), method,
+                template + " " + context.getDisplayName(), context);
     }
 
     @Override
     public void interceptDynamicTest(Invocation<Void> invocation,
             DynamicTestInvocationContext test, ExtensionContext context) throws Throwable {
         guard(invocation, Threads.PLATFORM, context.getDisplayName(), limit(context));
+    }
+
+    private static void rounds(Invocation<Void> invocation, Threads kind,
+            ReflectiveInvocationContext<Method> method, String title, ExtensionContext context)
+            throws Throwable {
+        Rounds.each(invocation, method, title,
+                (round, name) -> guard(round, kind, name, limit(context)));
     }
 
     private static Threads kind(List<Object> arguments) {

@@ -10,11 +10,14 @@ import java.io.InputStream;
 import java.lang.ref.WeakReference;
 import java.net.SocketAddress;
 import java.net.SocketException;
+import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,6 +26,7 @@ import parley.net.Direction;
 import parley.net.ServerOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
+import parley.net.StatusSet;
 import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Case;
@@ -35,8 +39,10 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Reported;
 import parley.testing.Task;
 import parley.testing.Threads;
+import parley.testing.UnixPaths;
 import parley.testing.Within;
 
 /** RES: descriptors and threads, and what happens when there are none left. */
@@ -144,44 +150,71 @@ class ResourcesTest {
         assumeTrue(Descriptors.visible());
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 Child child = Child.java(Client.class, Integer.toString(listener.port()))) {
-            assertEquals("ok", child.answer("connect"));
+            child.answer("begin"); // all but the last, which would keep its selector, once done
             child.leaveDescriptors(0);
-            child.tell("connect");
-            String failure = child.answer("connect");
-            assertTrue(failure.startsWith("EMFILE"), failure);
-            child.tell("listen");
-            failure = child.answer("listen");
-            assertTrue(failure.startsWith("EMFILE"), failure);
+            for (String call : Client.CALLS) {
+                child.tell(call);
+                String failure = child.answer(call);
+                assertTrue(failure.startsWith("EMFILE"), failure);
+                assertTrue(failure.matches(".*Too many open files; \\d+ of \\d+ descriptors are in"
+                        + " use: .*close some streams, or raise .*"), failure);
+            }
             child.limitDescriptors(PLENTY);
-            child.tell("connect");
-            assertEquals("ok", child.answer("connect"));
-            child.tell("listen");
-            assertEquals("ok", child.answer("listen"));
+            for (String call : Client.CALLS) {
+                child.tell(call);
+                assertEquals("ok", child.answer(call));
+            }
         }
     }
 
-    /** Connects or listens, as told, and says what came of it. */
+    /** Does what it is told and says what came of it. */
     public static final class Client {
+        static final List<String> CALLS = List.of("connect", "connect-now", "connect-unix",
+                "listen", "listen-unix", "set", "status");
+        private static final Path NOWHERE = UnixPaths.fresh();
+        private static final Path SERVED = UnixPaths.fresh();
+
         /** The child's entry: the port to connect to. */
         public static void main(String[] arguments) throws IOException {
             int port = Integer.parseInt(arguments[0]);
             Classes.load(SocketServer.class, "parley.net", "parley.posix");
-            attempt("listen", port);
-            attempt("connect", port);
-            var input = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
-            for (String line = input.readLine(); line != null; line = input.readLine()) {
-                attempt(line, port);
+            try (SocketServer server = SocketServer.listen(
+                            ServerOptions.builder().path(SERVED).backlog(64).build())) {
+                CALLS.subList(0, CALLS.size() - 1).forEach(call -> attempt(call, port, server));
+                System.out.println("begin");
+                var input = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
+                for (String line = input.readLine(); line != null; line = input.readLine()) {
+                    attempt(line, port, server);
+                }
             }
         }
 
-        private static void attempt(String what, int port) {
-            try (AutoCloseable made = what.equals("listen") ? SocketServer.listen(0)
-                    : SocketStream.connect("127.0.0.1", port, Sockets.BIVALENT)) {
-                System.out.println(what + (made == null ? " nothing" : " ok"));
+        private static void attempt(String call, int port, SocketServer server) {
+            try (AutoCloseable made = make(call, port, server)) {
+                System.out.println(call + (made == null ? " nothing" : " ok"));
             } catch (Exception e) {
-                System.out.println(what + " " + parley.net.ErrorCode.of(e) + " "
+                System.out.println(call + " " + parley.net.ErrorCode.of(e) + " "
                         + e.getMessage());
             }
+        }
+
+        private static AutoCloseable make(String call, int port, SocketServer server)
+                throws IOException {
+            return switch (call) {
+                case "connect" -> SocketStream.connect("127.0.0.1", port, Sockets.BIVALENT);
+                case "connect-now" -> SocketStream.connect("127.0.0.1", port,
+                        Sockets.timeout(Duration.ZERO));
+                case "connect-unix" -> Sockets.connect(UnixDomainSocketAddress.of(SERVED));
+                case "listen" -> SocketServer.listen(0);
+                case "listen-unix" -> SocketServer.listen(
+                        ServerOptions.builder().path(NOWHERE).build());
+                case "set" -> new StatusSet();
+                case "status" -> {
+                    server.status(Direction.INPUT, Duration.ofMillis(1));
+                    yield () -> { };
+                }
+                default -> throw new AssertionError(call);
+            };
         }
     }
 
@@ -203,20 +236,46 @@ class ResourcesTest {
         }
     }
 
+    @Within(seconds = 120)
     @EveryCase
-    void RES_6_dropped_streams_and_servers_are_reclaimed(Case cell) throws Exception {
+    void RES_6_dropped_streams_and_servers_are_reclaimed_and_reported(Case cell) throws Exception {
         assumeTrue(Descriptors.visible());
         long before = Descriptors.sockets();
-        int count = cell.family() == Family.TCP4 ? 250 : 50;
-        try (PeerListener listener = PeerListener.on(cell.family())) {
-            for (int i = 0; i < count; i++) {
-                drop(cell, listener);
+        int count = cell.family() == Family.TCP4 ? 1_000 : 100;
+        try (Reported reported = new Reported(); SocketServer kept = Sockets.listen(cell);
+                SocketStream used = Sockets.connect(kept.localAddress())) {
+            try (PeerListener listener = PeerListener.on(cell.family())) {
+                for (int i = 0; i < count; i++) {
+                    drop(cell, listener);
+                }
             }
+            Await.until("dropped sockets are closed", () -> {
+                System.gc();
+                return Descriptors.sockets() <= before + 2; // kept and used
+            });
+            Await.until("all are reported", () -> reported.messages().size() >= 2 * count);
+            assertEquals(2 * count, reported.messages().size());
+            assertEquals(count, reported.about("a socket stream to "));
+            assertEquals(count, reported.about("a socket server at "));
+            assertTrue(kept.isOpen() && used.isOpen()); // reachable: neither closed nor reported
         }
-        Await.until("dropped sockets are closed", () -> {
-            System.gc();
-            return Descriptors.sockets() <= before;
-        });
+    }
+
+    @Test
+    void RES_6_a_report_tells_where_the_object_was_made_if_asked_to() throws Exception {
+        System.setProperty("parley.net.trace", "true");
+        try (Reported reported = new Reported()) {
+            Sockets.listen(new Case(Family.TCP4, Threads.PLATFORM));
+            Await.until("it is reported", () -> {
+                System.gc();
+                return !reported.messages().isEmpty();
+            });
+            String trace = Stream.of(reported.records().get(0).getThrown().getStackTrace())
+                    .map(StackTraceElement::getMethodName).toList().toString();
+            assertTrue(trace.contains("RES_6_a_report_tells_where"), trace);
+        } finally {
+            System.clearProperty("parley.net.trace");
+        }
     }
 
     /** Opens, uses and forgets a stream and a server. */
@@ -232,7 +291,8 @@ class ResourcesTest {
 
     @EveryCase
     void RES_6_a_stream_in_use_by_a_waiting_thread_is_not_reclaimed(Case cell) throws Exception {
-        try (PeerListener listener = PeerListener.on(cell.family())) {
+        try (Reported reported = new Reported();
+                PeerListener listener = PeerListener.on(cell.family())) {
             Task<Integer> reader = cell.start("reader",
                     () -> Sockets.connect(listener.address()).inputStream().read());
             try (Peer peer = listener.accept()) {
@@ -242,11 +302,15 @@ class ResourcesTest {
                     System.gc();
                     return canary.get() == null;
                 });
+                assertEquals(List.of(), reported.messages());
                 peer.send("x");
                 assertEquals('x', reader.await());
             }
+            Await.until("the stream, dropped by then, is reported", () -> {
+                System.gc();
+                return reported.messages().size() == 1;
+            });
         }
-        System.gc(); // the stream was dropped on purpose: let it go before the leak check
     }
 
     @Test
