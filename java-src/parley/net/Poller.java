@@ -37,10 +37,12 @@ final class Poller implements AutoCloseable {
     private static final Consumer<SelectionKey> IGNORE = key -> { };
     private static final long MILLI = 1_000_000L;
 
-    final Selector selector;
+    volatile Selector selector; // replaced by the polling thread, with turn and keys held
     private final Owner owner;
     // Held while selecting. Fair, so that a flusher's turn comes before the owner's next one.
     private final ReentrantLock turn = new ReentrantLock(true);
+    final ReentrantLock keys = new ReentrantLock(); // held while a key is made or changed
+    private final SpinGuard spin = new SpinGuard();
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
     private volatile DescriptorMembers descriptors; // null until the first one; set under this lock
@@ -101,7 +103,33 @@ final class Poller implements AutoCloseable {
         if (nanos == 0 || flushers.get() > 0) {
             return selector.selectNow(visit);
         }
-        return selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
+        spin.begins();
+        int found = selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
+        if (spin.ends(found, nanos)) {
+            replaceSelector();
+        }
+        return found;
+    }
+
+    /** What {@link SpinGuard} asks for; every registration goes on with a key of the new selector. */
+    private void replaceSelector() {
+        keys.lock();
+        try {
+            Selector spinning = selector;
+            Selector fresh = open();
+            for (SelectionKey key : spinning.keys()) {
+                ((Registration) key.attachment()).moveTo(fresh);
+            }
+            selector = fresh;
+            spinning.close();
+            Reports.warning("a selector returned early more than " + SpinGuard.LIMIT + " times in"
+                    + " a row without a reason; it was replaced");
+        } catch (IOException e) {
+            Reports.error("a selector returns early without a reason, and cannot be replaced", e);
+        } finally {
+            keys.unlock();
+            wakeup(); // the old one may have swallowed what was meant for this thread
+        }
     }
 
     /**
@@ -116,7 +144,7 @@ final class Poller implements AutoCloseable {
         if (members.awaits() && selector.keys().isEmpty() && !Threads.currentIsVirtual()) {
             return members.await(nanos, visitor);
         }
-        Runnable endWatch = members.watch(selector::wakeup);
+        Runnable endWatch = members.watch(this::wakeSelector);
         try {
             found = pollChannels(nanos);
         } finally {
@@ -150,11 +178,16 @@ final class Poller implements AutoCloseable {
 
     /** Makes a poll under way, or else the next one, return early. */
     void wakeup() {
-        selector.wakeup();
+        wakeSelector();
         DescriptorMembers members = descriptors;
         if (members != null) {
             members.wake();
         }
+    }
+
+    private void wakeSelector() {
+        spin.woken();
+        selector.wakeup();
     }
 
     /** Makes the selector drop closed and cancelled sources before this call returns. */
@@ -163,7 +196,7 @@ final class Poller implements AutoCloseable {
         try {
             if (selector.isOpen()) {
                 selector.selectNow(IGNORE);
-                selector.wakeup(); // selectNow has consumed what may have been meant for the owner
+                wakeSelector(); // selectNow has consumed what may have been meant for the owner
             }
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);

@@ -105,9 +105,27 @@ final class Refill {
         } catch (IOException e) {
             throw broken(e);
         }
+        if (n < 0 && !side.isShut()) {
+            failIfOutputKnowsBetter();
+        }
         ended = n < 0;
         atEnd();
         return n;
+    }
+
+    /**
+     * The system tells of a lost connection once, be it in a read or in a write; later reads find an
+     * end. What a write was told then holds here too. A write to a peer that had ended in order gets
+     * a broken pipe instead.
+     */
+    private void failIfOutputKnowsBetter() throws IOException {
+        IOException told = side.stream.out().failure();
+        ErrorCode code = told == null ? null : ErrorCode.of(told);
+        if (code == ErrorCode.ECONNRESET || code == ErrorCode.ETIMEDOUT
+                || code == ErrorCode.ECONNABORTED || code == ErrorCode.EHOSTUNREACH
+                || code == ErrorCode.ENETUNREACH) {
+            throw broken(told);
+        }
     }
 
     private IOException broken(IOException e) {

@@ -73,6 +73,7 @@ public final class Descriptors {
     private static boolean ownBusiness(String target) {
         return target.isEmpty()
                 || target.startsWith(System.getProperty("java.home"))
+                || target.contains("/ffi") && target.endsWith(" (deleted)") // JNA's, for callbacks
                 || target.endsWith(".jar") || target.endsWith(".class") || target.endsWith(".so")
                 || target.startsWith("/dev/") || target.startsWith("/proc/")
                 || target.startsWith("/sys/");

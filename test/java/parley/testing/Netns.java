@@ -13,15 +13,22 @@ import java.util.concurrent.TimeUnit;
  * can be silent and a route lead nowhere. Only its loopback interface is up.
  */
 public final class Netns implements AutoCloseable {
-    private final String name = "parley" + ProcessHandle.current().pid(); // immutable
-    private final Path etc = Path.of("/etc/netns", name); // what is seen as /etc there
+    private final String name; // immutable
+    private final Path etc; // what is seen as /etc there
 
-    private Netns() {
+    private Netns(String suffix) {
+        name = "parley" + ProcessHandle.current().pid() + suffix;
+        etc = Path.of("/etc/netns", name);
     }
 
     /** Makes one, or answers null where this process may not. */
     public static Netns create() throws IOException {
-        Netns netns = new Netns();
+        return create("");
+    }
+
+    /** As {@link #create()}, one of several. */
+    static Netns create(String suffix) throws IOException {
+        Netns netns = new Netns(suffix);
         if (!run("ip", "netns", "add", netns.name)) {
             return null;
         }
@@ -30,6 +37,10 @@ public final class Netns implements AutoCloseable {
             return null;
         }
         return netns;
+    }
+
+    String name() {
+        return name;
     }
 
     /** Makes {@code lines} the resolver's configuration in the namespace. */

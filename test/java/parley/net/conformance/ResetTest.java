@@ -127,6 +127,24 @@ class ResetTest {
     }
 
     @EveryCase(over = {Family.TCP4, Family.TCP6})
+    void RST_3_a_reset_that_a_write_was_told_is_no_end_for_a_read(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.fill();
+            Task<Void> writer = cell.start("writer", () -> {
+                Sockets.write(link.stream, new byte[100_000]);
+                return null;
+            });
+            Blocked.in(writer, Sockets.WAIT);
+            link.peer.reset();
+            isReset(writer.failure(IOException.class));
+            for (int i = 0; i < 5; i++) {
+                isReset(assertThrows(IOException.class, () -> link.stream.in().readByte()));
+            }
+            assertEquals(SocketStatus.ERROR, link.stream.status(Direction.INPUT, LONG));
+        }
+    }
+
+    @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_4_the_status_of_a_reset_stream_is_error_until_it_is_closed(Case cell)
             throws Exception {
         List<Link> links = new ArrayList<>();
