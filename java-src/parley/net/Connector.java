@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -218,9 +219,8 @@ final class Connector {
             StreamOptions options) throws IOException {
         UnixSocketFile.checkLength(NAME, address.getPath());
         Connector connector = new Connector(address.getPath().toString(), 0, options);
-        ChannelTransport transport = openUnix(connector.host);
+        ChannelTransport transport = connector.reach(address);
         try {
-            connector.connectUnix(transport, address);
             return new SocketStream(transport, connector.host, 0, options);
         } catch (IOException | RuntimeException e) {
             transport.close(false);
@@ -228,33 +228,48 @@ final class Connector {
         }
     }
 
-    private static ChannelTransport openUnix(String path) throws IOException {
-        try {
-            return new ChannelTransport(SocketChannel.open(StandardProtocolFamily.UNIX));
-        } catch (IOException e) {
-            throw explain(e, path, 0);
-        }
-    }
-
-    /** Linux gives EAGAIN while the backlog is full, and no way to wait for that to change. */
-    private void connectUnix(ChannelTransport transport, UnixDomainSocketAddress address)
-            throws IOException {
+    /**
+     * Linux gives EAGAIN while the backlog is full, and no way to wait for that to change; the JDK
+     * closes a channel whose connect has failed.
+     */
+    private ChannelTransport reach(UnixDomainSocketAddress address) throws IOException {
         for (;;) {
-            try {
-                if (transport.channel.connect(address)) {
-                    return;
-                }
-                Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
-                if (transport.finishConnect()) {
-                    return;
-                }
-            } catch (IOException e) {
-                if (ErrorCode.of(e) != ErrorCode.EAGAIN || deadline.hasPassed()) {
-                    throw explain(e, host, 0);
-                }
+            ChannelTransport made = tryToReach(address);
+            if (made != null) {
+                return made;
             }
             Failures.ifInterrupted(NAME, "a connection to " + host);
             LockSupport.parkNanos(Math.min(BUSY_PAUSE, deadline.remaining()));
+        }
+    }
+
+    /** Null when the backlog is full and there is time left. */
+    private ChannelTransport tryToReach(UnixDomainSocketAddress address) throws IOException {
+        ChannelTransport transport = null;
+        boolean connected = false;
+        try {
+            transport = new ChannelTransport(SocketChannel.open(StandardProtocolFamily.UNIX));
+            connected = transport.channel.connect(address);
+            while (!connected) {
+                Failures.ifInterrupted(NAME, "a connection to " + host);
+                Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
+                connected = transport.finishConnect();
+                if (!connected && deadline.hasPassed()) {
+                    throw Failures.timeout(NAME, host, "the server does not answer");
+                }
+            }
+            return transport;
+        } catch (InterruptedIOException e) { // a timeout is one of these
+            throw e;
+        } catch (IOException e) {
+            if (ErrorCode.of(e) != ErrorCode.EAGAIN || deadline.hasPassed()) {
+                throw explain(e, host, 0);
+            }
+            return null;
+        } finally {
+            if (transport != null && !connected) {
+                transport.close(false);
+            }
         }
     }
 

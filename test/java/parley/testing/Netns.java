@@ -49,6 +49,12 @@ public final class Netns implements AutoCloseable {
         Files.writeString(etc.resolve("resolv.conf"), String.join("\n", lines) + "\n");
     }
 
+    /** Makes {@code lines} what is known of hosts in the namespace without asking. */
+    public void hosts(String... lines) throws IOException {
+        Files.createDirectories(etc);
+        Files.writeString(etc.resolve("hosts"), String.join("\n", lines) + "\n");
+    }
+
     /** Runs a command in the namespace; true when it succeeds. */
     public boolean exec(String... command) throws IOException {
         return run(prefixed(List.of(command)));
@@ -79,6 +85,7 @@ public final class Netns implements AutoCloseable {
     public void close() throws IOException {
         run("ip", "netns", "delete", name);
         Files.deleteIfExists(etc.resolve("resolv.conf"));
+        Files.deleteIfExists(etc.resolve("hosts"));
         Files.deleteIfExists(etc);
     }
 

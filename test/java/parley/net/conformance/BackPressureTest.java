@@ -1,7 +1,9 @@
 package parley.net.conformance;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -10,8 +12,21 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Tag;
+import parley.net.Claim;
 import parley.net.Direction;
+import parley.net.Framing;
+import parley.net.Intake;
+import parley.net.Outlet;
+import parley.net.Receiver;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
@@ -160,6 +175,92 @@ class BackPressureTest {
             assertTrue(ahead <= kernel + 64 * 1024,
                     ahead + " bytes went after " + kernel + " had filled the kernel");
             assertFalse(link.stream.in().offset() > 100);
+        }
+    }
+
+    @EveryCase
+    void BP_7_what_was_cancelled_is_not_sent_and_what_came_later_is(Case cell) throws Exception {
+        try (Link link = Link.narrow(cell, 4096);
+                Outlet<byte[]> outlet = new Outlet<>(link.stream, Framing.chunks(100_000),
+                        Outlet.Ending.SHUT_DOWN, task -> cell.start("receiver", () -> {
+                            task.run();
+                            return null;
+                        }))) {
+            BlockingQueue<String> told = new LinkedBlockingQueue<>();
+            byte[] big = Payload.bytes(0, 100_000);
+            outlet.put(big, accepted -> told.add("big " + accepted));
+            assertEquals("big true", told.poll(10, TimeUnit.SECONDS));
+            List<Withdrawable> cancelled = new ArrayList<>();
+            for (int i = 0; i < 5; i++) { // all of these wait, since the first is still on its way
+                Withdrawable claim = new Withdrawable();
+                assertSame(Intake.PENDING, outlet.put(("cancelled " + i).getBytes(), claim));
+                cancelled.add(claim);
+                String kept = "kept " + i;
+                outlet.put(kept.getBytes(), accepted -> told.add(kept + " " + accepted));
+            }
+            cancelled.forEach(Withdrawable::withdraw);
+            assertArrayEquals(big, link.peer.receive(big.length));
+            assertEquals("kept 0kept 1kept 2kept 3kept 4", link.peer.receiveText(30));
+            Set<String> all = new TreeSet<>(); // told on a thread each, in any order
+            for (int i = 0; i < 5; i++) {
+                all.add(told.poll(10, TimeUnit.SECONDS));
+            }
+            assertEquals("[kept 0 true, kept 1 true, kept 2 true, kept 3 true, kept 4 true]",
+                    all.toString());
+            assertFalse(cancelled.stream().anyMatch(each -> each.committed));
+        }
+    }
+
+    /** A request that its owner may give up. */
+    private static final class Withdrawable implements Claim<Boolean> {
+        private final ReentrantLock lock = new ReentrantLock();
+        private boolean stands = true; // guarded by lock
+        private volatile boolean committed;
+
+        void withdraw() {
+            lock.lock();
+            try {
+                stands = false;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public boolean isActive() {
+            lock.lock();
+            try {
+                return stands;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public boolean mayLapse() {
+            return true;
+        }
+
+        @Override
+        public boolean mayWait() {
+            return true;
+        }
+
+        @Override
+        public void lock() {
+            lock.lock();
+        }
+
+        @Override
+        public void unlock() {
+            lock.unlock();
+        }
+
+        @Override
+        public Receiver<Boolean> commit() {
+            committed = true;
+            stands = false;
+            return accepted -> { };
         }
     }
 

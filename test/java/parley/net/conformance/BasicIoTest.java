@@ -3,6 +3,7 @@ package parley.net.conformance;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import parley.net.Blocking;
+import parley.net.CodingException;
 import parley.net.Direction;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
@@ -27,6 +29,7 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Seeds;
 import parley.testing.Task;
+import parley.testing.Threads;
 import parley.testing.Within;
 
 /** BIO: bytes go in and come out. */
@@ -126,6 +129,37 @@ class BasicIoTest {
             }
             both.client.shutdown(Direction.OUTPUT);
             echo.await();
+        }
+    }
+
+    @Tag("nightly")
+    @Within(seconds = 300)
+    @EveryCase(over = {Family.TCP4, Family.UNIX}, on = Threads.PLATFORM)
+    void BIO_4_more_than_two_gibibytes_wrap_no_counter(Case cell) throws Exception {
+        long most = (1L << 31) + 100_000;
+        byte[] block = Payload.bytes(0, 1 << 20);
+        try (Both both = Both.of(cell)) {
+            Task<Void> writer = cell.start("writer", () -> {
+                for (long sent = 0; sent < most; sent += block.length) {
+                    both.client.out().writeBytes(block, 0,
+                            (int) Math.min(block.length, most - sent), Blocking.FULL);
+                }
+                both.client.outputStream().write(0xFF); // no character
+                both.client.close();
+                return null;
+            });
+            byte[] got = new byte[block.length];
+            for (long read = 0; read < most; read += got.length) {
+                int wanted = (int) Math.min(got.length, most - read);
+                assertEquals(wanted, both.server.in().readBytes(got, 0, wanted, Blocking.FULL));
+                assertEquals(0, Arrays.mismatch(got, 0, wanted, block, 0, wanted) + 1,
+                        "in the block at " + read);
+            }
+            assertEquals(most, both.server.in().offset());
+            CodingException bad = assertThrows(CodingException.class,
+                    () -> both.server.in().readChar());
+            assertTrue(bad.getMessage().contains(Long.toString(most)), bad::getMessage);
+            writer.await();
         }
     }
 
@@ -238,6 +272,25 @@ class BasicIoTest {
             assertEquals(port, stream.port());
             assertEquals(server.host(), host);
             assertEquals(server.port(), port);
+        }
+    }
+
+    @EveryCase
+    void BIO_11_what_is_gathered_keeps_its_order_over_partial_writes(Case cell) throws Exception {
+        int size = 400_000;
+        try (Link link = Link.narrow(cell, 4096)) {
+            Task<byte[]> slow = Threads.PLATFORM.start("slow",
+                    () -> link.peer.receiveSlowly(3_000, Duration.ZERO));
+            Seeds.with(random -> {
+                for (int at = 0; at < size; ) { // what is buffered goes with the next array
+                    int most = random.nextBoolean() ? 20 : 50_000;
+                    int count = Math.min(size - at, 1 + random.nextInt(most));
+                    Sockets.write(link.stream, Payload.bytes(at, count));
+                    at += count;
+                }
+            });
+            link.stream.close();
+            Payload.check(slow.await(), size);
         }
     }
 

@@ -15,6 +15,8 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
+import java.nio.channels.AlreadyConnectedException;
+import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Set;
@@ -102,6 +104,21 @@ class ConnectingTest {
             assertEquals('x', stream.in().readByte());
             assertEquals("localhost", stream.host());
             assertEquals(listener.port(), stream.port());
+        }
+    }
+
+    @EveryCase
+    void CON_8_a_channel_is_not_connected_twice(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            assertThrows(AlreadyConnectedException.class,
+                    () -> link.stream.channel().connect(link.stream.peerAddress()));
+            link.roundTrip();
+        }
+        SocketChannel unconnected = cell.family().open();
+        try (unconnected) {
+            String said = assertThrows(IllegalArgumentException.class,
+                    () -> SocketStream.adopt(unconnected, Sockets.BIVALENT)).getMessage();
+            assertTrue(said.contains("expected an open and connected SocketChannel"), said);
         }
     }
 

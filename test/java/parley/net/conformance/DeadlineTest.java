@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.channels.AsynchronousCloseException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,10 +17,13 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import parley.net.Direction;
+import parley.net.ElementType;
 import parley.net.ErrorCode;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
+import parley.net.StatusSet;
+import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Descriptors;
@@ -271,6 +275,34 @@ class DeadlineTest {
                 assertEquals(SocketStatus.NONE,
                         link.stream.status(Direction.INPUT, Duration.ofMillis(20)));
             }
+        }
+    }
+
+    @EveryCase
+    void DL_11_wakeups_for_nothing_do_not_prolong_a_status(Case cell) throws Exception {
+        Duration timeout = Duration.ofMillis(900);
+        byte[] face = "\uD83D\uDE00".getBytes(StandardCharsets.UTF_8); // four bytes
+        try (Link link = Link.connected(cell, Sockets.options()
+                .elementType(ElementType.CHARACTER).build()); StatusSet set = new StatusSet()) {
+            set.add(link.stream, Direction.INPUT);
+            Timing timing = Timing.start();
+            Task<SocketStatus> one = cell.start("one",
+                    () -> link.stream.status(Direction.INPUT, timeout));
+            Task<StatusSet> many = cell.start("many", () -> set.check(timeout));
+            for (int i = 0; i < 3; i++) { // three quarters of a character are none
+                Await.pass(Duration.ofMillis(100));
+                link.peer.send(new byte[] {face[i]});
+                link.stream.out().writeChar('x'); // wakes who waits for the stream
+                link.stream.out().flush();
+            }
+            assertEquals(SocketStatus.NONE, one.await());
+            assertEquals(0, many.await().actionable());
+            timing.endedAbout(timeout, one);
+            timing.endedAbout(timeout, many);
+            link.peer.send(new byte[] {face[3]});
+            assertEquals(SocketStatus.INPUT, link.stream.status(Direction.INPUT, timeout));
+            assertEquals(0xD83D, link.stream.in().readChar());
+            assertEquals(0xDE00, link.stream.in().readChar());
         }
     }
 

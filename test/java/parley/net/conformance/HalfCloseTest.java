@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import org.junit.jupiter.api.Tag;
 import parley.net.Blocking;
@@ -20,7 +21,9 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.PeerListener;
 import parley.testing.Task;
 
 /** HC: one direction ends, the other goes on. */
@@ -107,8 +110,26 @@ class HalfCloseTest {
     void HC_5_shutdown_of_a_closed_stream_says_closed(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.stream.close();
-            assertThrows(IllegalStateException.class,
-                    () -> link.stream.shutdown(Direction.INPUT));
+            for (Direction each : Direction.values()) {
+                String said = assertThrows(IllegalStateException.class,
+                        () -> link.stream.shutdown(each)).getMessage();
+                assertTrue(said.startsWith("socket-stream-shutdown: #<socket-stream "), said);
+                assertTrue(said.endsWith(" is closed, expected an open one; open a new one"), said);
+            }
+        }
+    }
+
+    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    void HC_5_shutdown_of_a_stream_that_is_being_connected_waits_for_that(Case cell)
+            throws Exception {
+        try (PeerListener full = PeerListener.full(cell.family());
+                SocketStream stream = SocketStream.connect(
+                        full.address(), Sockets.timeout(Duration.ZERO))) {
+            stream.writeDeadline(Duration.ofMillis(100));
+            SocketTimeoutException e = assertThrows(SocketTimeoutException.class,
+                    () -> stream.shutdown(Direction.OUTPUT));
+            assertTrue(e.getMessage().contains("it is still being connected"), e::getMessage);
+            assertTrue(stream.isOutput());
         }
     }
 

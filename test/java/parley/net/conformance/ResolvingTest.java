@@ -79,6 +79,49 @@ class ResolvingTest {
     }
 
     @Test
+    void CON_4_of_a_names_addresses_one_that_listens_is_found_and_else_all_are_told()
+            throws Exception {
+        try (Netns netns = Netns.create()) {
+            assumeTrue(netns != null);
+            netns.hosts("127.0.0.1 two.example", "127.0.0.2 two.example");
+            try (Child child = netns.java(TwoAddresses.class)) {
+                assertEquals("127.0.0.2", child.answer("found"));
+                assertEquals("127.0.0.1", child.answer("found"));
+                List<String> refusals = List.of(child.answer("refused"), child.answer("refused"));
+                for (String address : List.of("127.0.0.1", "127.0.0.2")) {
+                    assertEquals(1, refusals.stream().filter(text -> text.startsWith(
+                            "socket-connect: " + address + ":5000: Connection refused")).count(),
+                            refusals::toString);
+                }
+            }
+        }
+    }
+
+    /** Connects to a name with two addresses, of which one listens, then the other, then none. */
+    public static final class TwoAddresses {
+        /** The child's entry. */
+        public static void main(String[] arguments) throws IOException {
+            for (String host : List.of("127.0.0.2", "127.0.0.1")) {
+                try (SocketServer server = SocketServer.listen(
+                                ServerOptions.builder().host(host).port(5000).build());
+                        SocketStream stream = SocketStream.connect(
+                                "two.example", server.port(), StreamOptions.DEFAULT)) {
+                    System.out.println("found " + ((InetSocketAddress) stream.peerAddress())
+                            .getAddress().getHostAddress());
+                }
+            }
+            try {
+                SocketStream.connect("two.example", 5000, StreamOptions.DEFAULT).close();
+            } catch (IOException e) {
+                System.out.println("refused " + e.getMessage());
+                for (Throwable other : e.getSuppressed()) {
+                    System.out.println("refused " + other.getMessage());
+                }
+            }
+        }
+    }
+
+    @Test
     void CON_11_a_machine_without_free_ports_says_so() throws Exception {
         try (Netns netns = Netns.create()) {
             assumeTrue(netns != null && netns.exec(

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import parley.net.Blocking;
 import parley.net.Direction;
 import parley.net.Pollable;
 import parley.net.ServerOptions;
@@ -26,6 +27,8 @@ import parley.testing.Child;
 import parley.testing.Descriptors;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.Task;
+import parley.testing.Threads;
 import parley.testing.Within;
 
 /** RES-4: very many connections at once, one thread on the server's side. */
@@ -72,6 +75,66 @@ class ScaleTest {
     private static int sockets(Child child) {
         return (int) Descriptors.targets(child.pid()).stream()
                 .filter(target -> target.startsWith("socket:")).count();
+    }
+
+    @Tag("nightly")
+    @Within(seconds = 180)
+    @Test
+    void RES_11_a_gigabyte_through_big_arrays_takes_little_direct_memory() throws Exception {
+        try (Child child = Child.java(List.of("-Xmx256m", "-XX:MaxDirectMemorySize=64m"),
+                Many.class)) {
+            assertEquals("1048576000", child.answer("sent"));
+            assertEquals("1048576000", child.answer("received"));
+        }
+    }
+
+    /** Writes one big array to itself from fifty threads at once. */
+    public static final class Many {
+        private static final int THREADS = 50;
+        private static final byte[] BIG = new byte[20 * 1024 * 1024];
+
+        /** The child's entry. */
+        public static void main(String[] arguments) throws Exception {
+            List<Task<Long>> writers = new ArrayList<>();
+            List<Task<Long>> readers = new ArrayList<>();
+            try (SocketServer server = SocketServer.listen(
+                    Sockets.server(Family.TCP4, THREADS).build())) {
+                for (int i = 0; i < THREADS; i++) {
+                    SocketStream client = Sockets.connect(server.localAddress());
+                    SocketStream accepted = server.accept(Sockets.BIVALENT);
+                    readers.add(Threads.PLATFORM.start("reader", () -> readAll(accepted)));
+                    writers.add(Threads.PLATFORM.start("writer", () -> writeAll(client)));
+                }
+                System.out.println("sent " + sum(writers));
+                System.out.println("received " + sum(readers));
+            }
+        }
+
+        private static long writeAll(SocketStream stream) throws IOException {
+            try (stream) {
+                Sockets.write(stream, BIG);
+                return BIG.length;
+            }
+        }
+
+        private static long readAll(SocketStream stream) throws IOException {
+            try (stream) {
+                byte[] bytes = new byte[1 << 20];
+                long count = 0;
+                for (int n = bytes.length; n == bytes.length; count += n) {
+                    n = stream.in().readBytes(bytes, 0, bytes.length, Blocking.FULL);
+                }
+                return count;
+            }
+        }
+
+        private static long sum(List<Task<Long>> tasks) throws Exception {
+            long sum = 0;
+            for (Task<Long> task : tasks) {
+                sum += task.await();
+            }
+            return sum;
+        }
     }
 
     private static void echo(List<SocketChannel> clients, int round) throws IOException {

@@ -20,10 +20,14 @@ import parley.net.ServerOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
+import parley.testing.Blocked;
 import parley.testing.Child;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
+import parley.testing.Task;
+import parley.testing.Threads;
+import parley.testing.Timing;
 import parley.testing.UnixPaths;
 
 /** UDS: Unix-domain sockets and their files. */
@@ -183,6 +187,30 @@ class UnixDomainTest {
             assertEquals("rw-rw-rw-", PosixFilePermissions.toString(
                     Files.getPosixFilePermissions(path)));
             works(server, path);
+        }
+    }
+
+    @Test
+    void UDS_5_a_connect_to_a_full_queue_tries_until_its_time_is_up() throws Exception {
+        Path path = UnixPaths.fresh();
+        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
+        try (SocketServer server = SocketServer.listen(
+                ServerOptions.builder().path(path).backlog(1).build());
+                Peer one = Peer.connect(address);
+                Peer two = Peer.connect(address)) {
+            Timing timing = Timing.start();
+            IOException e = assertThrows(IOException.class, () -> SocketStream.connect(
+                    address, Sockets.timeout(Duration.ofMillis(300))));
+            timing.tookAbout(Duration.ofMillis(300));
+            assertTrue(e.getMessage().contains(path.toString()), e::getMessage);
+            assertTrue(e.getMessage().endsWith(": the server's queue is full; allow more time"),
+                    e::getMessage);
+            Task<SocketStream> late = Threads.PLATFORM.start("late",
+                    () -> Sockets.connect(address));
+            Blocked.in(late, "Connector.reach");
+            server.accept().close();
+            late.await().close();
+            assertTrue(one.channel().isOpen() && two.channel().isOpen());
         }
     }
 
