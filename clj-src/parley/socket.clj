@@ -292,7 +292,7 @@
                     (try
                       (if (and abort? (instance? SocketStream x))
                         (.abort ^SocketStream x)
-                        (.close ^Closeable x))
+                        (.close ^java.lang.AutoCloseable x))
                       failure
                       (catch Throwable e
                         (if failure
@@ -303,10 +303,17 @@
     (when failure
       (throw failure))))
 
+(defn check-closeable
+  "What with-open-stream does at its beginning: what it could not close at its end is a mistake."
+  [x]
+  (when-not (or (nil? x) (instance? java.lang.AutoCloseable x))
+    (throw (options/misuse "with-open-stream" (str "the value is " (options/show x))
+             "a stream, a server, or another java.lang.AutoCloseable"))))
+
 (defmacro with-open-stream
   "Evaluates the body with names bound to streams (or servers, or anything closeable), and closes them
   in reverse order at its end; when the body throws, streams are closed with :abort true, so that
-  pending output is dropped and nothing blocks. Returns the value of the body. Common Lisp
+  pending output is dropped and nothing blocks. A value of nil is left alone. Returns the value of the body. Common Lisp
   WITH-OPEN-STREAM, with any number of bindings."
   [bindings & body]
   (when-not (and (vector? bindings) (even? (count bindings)))
@@ -316,6 +323,7 @@
     `(do ~@body)
     (let [[name expr & more] bindings]
       `(let [~name ~expr
+             _# (check-closeable ~name)
              value# (try
                       (with-open-stream ~(vec more) ~@body)
                       (catch Throwable e#
@@ -427,6 +435,8 @@
   :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname; nil when it has none,
   as the end of a file."
   [^Throwable e]
+  (when-not (or (nil? e) (instance? Throwable e))
+    (throw (options/misuse "os-error-code" (str "the exception is " (options/show e)) "a Throwable, or nil")))
   (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
     (keyword (str/replace (str/lower-case native) "_" "-"))
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))

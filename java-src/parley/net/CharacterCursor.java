@@ -350,8 +350,8 @@ final class CharacterCursor {
             hex.append(String.format(" %02X", buffer.bytes[i]));
         }
         return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
-                + " at offset " + offset + " of the stream are no character in "
-                + format.charset() + "; they are skipped, read on, or set an :input-error-action"
+                + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are") + " no character in "
+                + format.charset() + "; skipped, read on, or set an :input-error-action"
                 + " or read bytes", offset);
     }
 

@@ -51,8 +51,10 @@ final class Connector {
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
         Hosts.checkPort(NAME, port);
         Hosts.check(NAME, host);
+        Arguments.options(NAME, options);
         if (port == 0) {
-            throw explain(new ConnectException("Connection refused"), host, port);
+            throw new ConnectException(NAME + ": " + Addresses.show(host, port) + ": Connection"
+                    + " refused: by port 0 a server has the system choose one, connect to that");
         }
         Connector connector = new Connector(host, port, options);
         boolean now = Duration.ZERO.equals(options.timeout());
@@ -62,6 +64,7 @@ final class Connector {
     }
 
     static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
+        Arguments.options(NAME, options);
         if (address instanceof UnixDomainSocketAddress) {
             return connectUnix((UnixDomainSocketAddress) address, options);
         } else if (!(address instanceof InetSocketAddress)) {

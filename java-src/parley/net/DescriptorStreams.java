@@ -39,6 +39,7 @@ public final class DescriptorStreams {
      */
     public static SocketStream of(int handle, Direction direction, StreamOptions options)
             throws IOException {
+        Arguments.options("make-stream", options);
         Descriptor descriptor = Handles.duplicate("make-stream", handle);
         try {
             if ("stream".equals(typeOf(descriptor)) && isInternet(descriptor)) {

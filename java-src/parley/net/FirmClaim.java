@@ -5,7 +5,8 @@ final class FirmClaim<T> implements Claim<T> {
     private final Receiver<T> receiver;
 
     FirmClaim(Receiver<T> receiver) {
-        this.receiver = java.util.Objects.requireNonNull(receiver, "the receiver is null");
+        this.receiver = Arguments.need("claim", "the receiver", receiver,
+                "one to tell what came of it");
     }
 
     @Override

@@ -50,7 +50,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     Intake(Pollable object, Direction direction, Executor executor) {
         this.object = object;
-        this.executor = Objects.requireNonNull(executor, "the executor is null");
+        this.executor = Objects.requireNonNull(executor,
+                "intake: the executor is null, expected one whose threads may run receivers");
         this.alarm = new Bell(direction);
     }
 
@@ -67,7 +68,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStatus> ready(Pollable object, Direction direction,
             Executor executor) {
-        object.requireOpen("ready");
+        Arguments.object("ready", object).requireOpen("ready");
+        Arguments.direction("ready", direction);
         return new StatusIntake(object, direction, executor, true);
     }
 
@@ -83,7 +85,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStatus> statuses(Pollable object, Direction direction,
             Executor executor) {
-        object.requireOpen("readiness");
+        Arguments.object("readiness", object).requireOpen("readiness");
+        Arguments.direction("readiness", direction);
         return new StatusIntake(object, direction, executor, false);
     }
 
@@ -101,7 +104,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStream> connections(SocketServer server, StreamOptions options,
             Executor executor) {
-        server.requireOpen("connections");
+        Arguments.object("connections", server).requireOpen("connections");
+        Arguments.options("connections", options);
         return new ConnectionIntake(server, options, executor);
     }
 
@@ -118,7 +122,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static <T> Intake<T> elements(SocketStream stream, Framing<T> framing,
             Executor executor) {
-        stream.requireOpen("elements");
+        Arguments.object("elements", stream).requireOpen("elements");
         return new ElementIntake<>(stream, framing, executor);
     }
 

@@ -71,7 +71,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      * @throws IllegalStateException if the stream is closed
      */
     public Outlet(SocketStream stream, Framing<T> framing, Ending ending, Executor executor) {
-        stream.requireOpen("sink");
+        Arguments.object("sink", stream).requireOpen("sink");
         this.stream = stream;
         this.framing = Objects.requireNonNull(framing, "sink: the framing is null");
         this.ending = Objects.requireNonNull(ending, "sink: the ending is null");

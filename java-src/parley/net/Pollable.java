@@ -48,6 +48,7 @@ public abstract class Pollable implements Closeable {
     public SocketStatus status(Direction direction, Duration timeout) throws IOException {
         Deadline deadline = Deadline.in(Deadline.check("socket-status", timeout));
         requireOpen("socket-status");
+        Arguments.direction("socket-status", direction);
         SocketStatus status = look(direction);
         return status.isActionable() || deadline.hasPassed() ? status
                 : awaitStatus(direction, deadline);

@@ -83,7 +83,10 @@ public final class Reactor implements Poller.Owner {
      */
     public Watch whenReady(Pollable object, Direction direction, Executor executor,
             ReadyListener listener) throws IOException {
-        object.requireOpen("ready");
+        Arguments.object("ready", object).requireOpen("ready");
+        Arguments.direction("ready", direction);
+        Arguments.need("ready", "the executor", executor, "one for the listener");
+        Arguments.need("ready", "the listener", listener, "a ReadyListener");
         Watch watch = new Watch(object, direction, executor, listener);
         watch.start();
         return watch;

@@ -3,7 +3,6 @@ package parley.net;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -153,8 +152,7 @@ public final class ServerOptions {
          */
         public Builder mode(String mode) {
             try {
-                this.mode = Set.copyOf(PosixFilePermissions.fromString(
-                        Objects.requireNonNull(mode, "mode")));
+                this.mode = Set.copyOf(PosixFilePermissions.fromString(String.valueOf(mode)));
             } catch (IllegalArgumentException e) {
                 throw new IllegalArgumentException("socket-server: the mode is \"" + mode
                         + "\", expected nine letters as ls shows them, such as \"rw-------\"", e);

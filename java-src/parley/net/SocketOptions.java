@@ -26,7 +26,7 @@ public final class SocketOptions {
      * @throws IOException if this kind of socket has none
      */
     public static Object get(Pollable object, DescriptorOption option) throws IOException {
-        object.requireOpen("socket-options");
+        check(object, option);
         try (Descriptor descriptor = object.source().duplicate()) {
             return option.get(descriptor);
         }
@@ -47,7 +47,7 @@ public final class SocketOptions {
      */
     public static Object set(Pollable object, DescriptorOption option, Object value)
             throws IOException {
-        object.requireOpen("socket-options");
+        check(object, option);
         Object before;
         try (Descriptor descriptor = object.source().duplicate()) {
             before = option.set(descriptor, value);
@@ -61,6 +61,11 @@ public final class SocketOptions {
             }
         }
         return before;
+    }
+
+    private static void check(Pollable object, DescriptorOption option) {
+        Arguments.object("socket-options", object).requireOpen("socket-options");
+        Arguments.need("socket-options", "the option", option, "a DescriptorOption");
     }
 
     /** For the kernel zero is no bound. */
@@ -78,7 +83,7 @@ public final class SocketOptions {
      * @throws IOException if it is closed meanwhile
      */
     public static int[] handles(Pollable object) throws IOException {
-        object.requireOpen("stream-handles");
+        Arguments.object("stream-handles", object).requireOpen("stream-handles");
         return object.source().handles();
     }
 }

@@ -76,6 +76,7 @@ public final class SocketServer extends Pollable {
      * @throws IOException if it fails otherwise, for example for want of permission
      */
     public static SocketServer listen(ServerOptions options) throws IOException {
+        Arguments.need(NAME, "the options", options, "ServerOptions");
         return options.path() == null ? listenTcp(options) : listenUnix(options);
     }
 
@@ -207,7 +208,7 @@ public final class SocketServer extends Pollable {
      *     or memory the call tries again, ever less often, until its time is up
      */
     public SocketStream accept(StreamOptions options) throws IOException {
-        checkOptions(options);
+        Arguments.options("socket-accept", options);
         Deadline deadline = Deadline.in(options.timeout());
         requireOpen("socket-accept");
         BackOff backOff = new BackOff("socket-accept", this, closing);
@@ -238,7 +239,7 @@ public final class SocketServer extends Pollable {
      *     descriptors: the connection waits on
      */
     public SocketStream acceptNow(StreamOptions options) throws IOException {
-        checkOptions(options);
+        Arguments.options("socket-accept", options);
         SocketChannel accepted;
         try {
             accepted = channel.accept();
@@ -258,13 +259,6 @@ public final class SocketServer extends Pollable {
         } catch (IOException | RuntimeException e) {
             accepted.close();
             throw e;
-        }
-    }
-
-    private static void checkOptions(StreamOptions options) {
-        if (options == null) {
-            throw new IllegalArgumentException("socket-accept: the options are null, expected"
-                    + " StreamOptions, such as StreamOptions.DEFAULT");
         }
     }
 

@@ -62,6 +62,8 @@ public final class StatusList {
      */
     public static SocketStatus[] check(Pollable[] objects, Direction[] directions,
             Duration timeout) throws IOException {
+        Arguments.need("socket-status", "the objects", objects, "an array of at least one");
+        Arguments.need("socket-status", "the directions", directions, "one for each object");
         requireLegal(objects, directions);
         StatusList list = lastOrNew(objects, directions);
         try {

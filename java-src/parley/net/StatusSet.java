@@ -407,6 +407,7 @@ public final class StatusSet implements AutoCloseable {
      *     is not visited any more
      */
     public void forEachActionable(BiConsumer<? super Pollable, SocketStatus> visitor) {
+        Arguments.need("status set", "the visitor", visitor, "a BiConsumer");
         for (int i = listed - 1; i >= 0; i--) {
             Member member = i < listed ? actionable[i] : null;
             if (member != null) {

@@ -5,7 +5,6 @@ import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
 import java.time.Duration;
-import java.util.Objects;
 
 import parley.net.InputSight.Sought;
 
@@ -225,7 +224,7 @@ public final class StreamInput extends StreamSide {
      * @throws IOException as {@link #readChar}
      */
     public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
-        Objects.checkFromToIndex(from, to, into.length);
+        Arguments.range("read-char-sequence", from, to, into == null ? -1 : into.length);
         begin("read-char-sequence", true);
         try {
             return new CharacterSequences(refill, cursor).read(into, from, to, blocking);
@@ -348,6 +347,7 @@ public final class StreamInput extends StreamSide {
      */
     public Long readInteger(int width, boolean signed, ByteOrder order, Blocking blocking)
             throws IOException {
+        Arguments.integer("read-integer", width, order);
         return integer("read-integer", width, signed, order, blocking);
     }
 
@@ -381,7 +381,7 @@ public final class StreamInput extends StreamSide {
 
     /** As {@link #readBytes}, whatever the element type. */
     int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
-        Objects.checkFromToIndex(from, to, into.length);
+        Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         begin("read-byte-sequence");
         try {
             return bytes.read(into, from, to, blocking);

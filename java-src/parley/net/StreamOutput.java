@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
 import java.time.Duration;
-import java.util.Objects;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
@@ -261,6 +260,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException see the class
      */
     public void writeInteger(long value, int width, ByteOrder order) throws IOException {
+        Arguments.integer("write-integer", width, order);
         integer("write-integer", value, width, order);
     }
 
@@ -290,7 +290,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException see the class
      */
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
-        Objects.checkFromToIndex(from, to, bytes.length);
+        Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
         long mark = enterBytes("write-byte-sequence");
         try {
             if (blocking == Blocking.FULL) {

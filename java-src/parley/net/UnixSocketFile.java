@@ -96,9 +96,8 @@ final class UnixSocketFile {
         checkLength(operation, path);
         Path directory = path.toAbsolutePath().getParent();
         if (!Files.isDirectory(directory)) {
-            throw new NoSuchFileException(path.toString(), null, operation
-                    + ": No such file or directory: there is no directory " + directory
-                    + "; make it, or choose another path");
+            throw new SocketException(operation + ": " + path + ": No such file or directory: there"
+                    + " is no directory " + directory + "; make it, or choose another path");
         }
         Identity old = Identity.ifAny(path);
         if (old == null) {

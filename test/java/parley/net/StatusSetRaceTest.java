@@ -22,6 +22,7 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Within;
@@ -62,6 +63,7 @@ class StatusSetRaceTest {
         }
     }
 
+    @Race
     @Test
     void STA_8_four_threads_check_overlapping_sets_while_one_reads() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4)) {
@@ -247,6 +249,7 @@ class StatusSetRaceTest {
     }
 
     /** A list's status leaves nothing behind with objects that are not told when they go. */
+    @Race
     @Test
     void STA_13_other_waits_go_on_when_a_check_is_over() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);

@@ -28,6 +28,7 @@ import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
@@ -38,6 +39,7 @@ import parley.testing.Timing;
 class ClosingTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
 
+    @Race
     @EveryCase
     void CL_1_close_ends_a_blocked_call_promptly(Case cell, Call call) throws Exception {
         try (Stuck stuck = call.in(cell)) {
@@ -54,29 +56,29 @@ class ClosingTest {
         }
     }
 
+    @Race(25)
     @EveryCase
     void CL_1_a_call_that_begins_as_its_object_is_closed_sees_no_end(Case cell)
             throws Exception {
         for (Call call : List.of(Call.READ_BYTE, Call.READ_CHAR, Call.READ_LINE, Call.READ_BYTES,
                 Call.READER_VIEW, Call.INPUT_VIEW, Call.STATUS, Call.ACCEPT)) {
-            for (int round = 0; round < 25; round++) {
-                try (Stuck stuck = call.in(cell)) {
-                    CountDownLatch begins = new CountDownLatch(1);
-                    Task<Void> task = cell.start("beginning", () -> {
-                        begins.countDown();
-                        stuck.call(null);
-                        return null;
-                    });
-                    begins.await();
-                    stuck.object().close();
-                    Exception e = task.failure(Exception.class);
-                    assertTrue(e instanceof ClosedChannelException
-                            || e instanceof IllegalStateException, call + ": " + e);
-                }
+            try (Stuck stuck = call.in(cell)) {
+                CountDownLatch begins = new CountDownLatch(1);
+                Task<Void> task = cell.start("beginning", () -> {
+                    begins.countDown();
+                    stuck.call(null);
+                    return null;
+                });
+                begins.await();
+                stuck.object().close();
+                Exception e = task.failure(Exception.class);
+                assertTrue(e instanceof ClosedChannelException
+                        || e instanceof IllegalStateException, call + ": " + e);
             }
         }
     }
 
+    @Race
     @EveryCase
     void CL_1_close_ends_all_of_several_blocked_calls(Case cell) throws Exception {
         try (Link link = Link.connected(cell); SocketServer server = Sockets.listen(cell)) {
@@ -98,6 +100,7 @@ class ClosingTest {
         }
     }
 
+    @Race
     @EveryCase
     void CL_2_the_peer_of_a_closed_reader_reads_a_clean_end(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -138,19 +141,18 @@ class ClosingTest {
         }
     }
 
+    @Race(5)
     @EveryCase
     void CL_4_close_of_a_server_during_connects_leaves_nothing_accepted(Case cell)
             throws Exception {
-        for (int round = 0; round < 5; round++) {
-            try (SocketServer server = Sockets.listen(cell)) {
-                SocketAddress address = server.localAddress();
-                Task<Void> acceptor = cell.start("acceptor", () -> acceptAll(server));
-                Task<Void> storm = Threads.PLATFORM.start("storm", () -> connectAll(address));
-                Await.pass(Duration.ofMillis(5 + round));
-                server.close();
-                acceptor.await();
-                storm.await();
-            }
+        try (SocketServer server = Sockets.listen(cell)) {
+            SocketAddress address = server.localAddress();
+            Task<Void> acceptor = cell.start("acceptor", () -> acceptAll(server));
+            Task<Void> storm = Threads.PLATFORM.start("storm", () -> connectAll(address));
+            Await.pass(Duration.ofMillis(5 + System.nanoTime() % 5));
+            server.close();
+            acceptor.await();
+            storm.await();
         }
     }
 
@@ -221,6 +223,7 @@ class ClosingTest {
         assertTrue(e.getMessage().contains(" is closed"), name + ": " + e.getMessage());
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void CL_6_a_stream_closed_before_its_connect_is_done_is_closed(Case cell) throws Exception {
         try (Stuck stuck = Call.CONNECTING.in(cell)) {

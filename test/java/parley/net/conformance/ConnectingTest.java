@@ -34,6 +34,7 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Timing;
 import parley.testing.Within;
@@ -146,6 +147,7 @@ class ConnectingTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void CON_10_an_interrupt_ends_a_pending_connect_and_frees_it(Case cell) throws Exception {
         try (PeerListener full = PeerListener.full(cell.family())) {
@@ -163,6 +165,7 @@ class ConnectingTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void CON_10_close_ends_a_pending_connect_and_frees_it(Case cell) throws Exception {
         try (PeerListener full = PeerListener.full(cell.family())) {

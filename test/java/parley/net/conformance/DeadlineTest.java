@@ -32,6 +32,7 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Timing;
 
@@ -83,6 +84,7 @@ class DeadlineTest {
         }
     }
 
+    @Race
     @EveryCase
     void DL_2_a_deadline_moved_to_the_past_ends_a_blocked_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -98,6 +100,7 @@ class DeadlineTest {
         }
     }
 
+    @Race
     @EveryCase
     void DL_2_a_deadline_moved_to_the_past_ends_a_blocked_write(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -260,6 +263,7 @@ class DeadlineTest {
         }
     }
 
+    @Race
     @EveryCase
     void DL_10_what_comes_after_a_timed_out_read_is_read_once(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {

@@ -25,6 +25,7 @@ import parley.testing.EveryCase;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 
 /** DUP: both directions, and several threads, at once. */
@@ -33,6 +34,7 @@ import parley.testing.Task;
 class DuplexTest {
     private static final Duration MILLI = Duration.ofMillis(1);
 
+    @Race
     @EveryCase
     void DUP_1_a_blocked_reader_does_not_block_a_writer(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -46,6 +48,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_1_a_blocked_writer_does_not_block_a_reader_or_a_status(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -62,6 +65,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_2_a_timed_out_read_never_writes_into_its_buffer_later(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -86,6 +90,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_3_what_is_sent_is_what_the_array_held_at_the_call(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -108,6 +113,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_4_all_operations_at_once_leave_the_stream_in_step(Case cell) throws Exception {
         try (PeerListener listener = PeerListener.on(cell.family());
@@ -154,6 +160,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_5_records_of_two_writers_are_never_interleaved(Case cell) throws Exception {
         int size = 64 * 1024;
@@ -178,6 +185,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_6_ten_acceptors_serve_each_client_once(Case cell) throws Exception {
         int clients = 100;
@@ -215,6 +223,7 @@ class DuplexTest {
         }
     }
 
+    @Race
     @EveryCase
     void DUP_7_closing_from_eight_threads_is_one_close(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {

@@ -24,6 +24,7 @@ import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 
 /** HC: one direction ends, the other goes on. */
@@ -65,6 +66,7 @@ class HalfCloseTest {
         }
     }
 
+    @Race
     @EveryCase
     void HC_3_shutting_our_input_ends_a_blocked_reader(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {

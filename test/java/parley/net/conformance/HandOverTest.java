@@ -16,6 +16,7 @@ import parley.testing.Case;
 import parley.testing.EveryCase;
 import parley.testing.Guarded;
 import parley.testing.Peer;
+import parley.testing.Race;
 
 /** RES: what was accepted belongs to somebody, or is closed. */
 @Guarded
@@ -35,6 +36,7 @@ class HandOverTest {
         });
     }
 
+    @Race
     @EveryCase
     void RES_9_a_stream_that_its_receiver_did_not_take_is_closed(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell);

@@ -9,6 +9,7 @@ import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import parley.net.Direction;
 import parley.net.Reactor;
@@ -23,6 +24,7 @@ import parley.testing.Cpu;
 import parley.testing.EveryCase;
 import parley.testing.Guarded;
 import parley.testing.Peer;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Timing;
 
@@ -31,6 +33,7 @@ import parley.testing.Timing;
 class InterruptTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
 
+    @Race
     @EveryCase
     void INT_1_an_interrupt_ends_a_blocked_call_and_nothing_else(Case cell, Call call)
             throws Exception {
@@ -57,6 +60,7 @@ class InterruptTest {
         }
     }
 
+    @Race
     @EveryCase
     void INT_2_a_flag_set_before_the_call_ends_it_at_once(Case cell, Call call)
             throws Exception {
@@ -74,6 +78,7 @@ class InterruptTest {
         }
     }
 
+    @Race
     @EveryCase
     void INT_2_a_flag_set_before_a_call_that_need_not_wait_harms_nothing(Case cell)
             throws Exception {
@@ -103,6 +108,7 @@ class InterruptTest {
     @EveryCase
     void INT_3_many_interrupts_against_a_status_loop_are_all_survived(Case cell) throws Exception {
         int rounds = 200_000;
+        AtomicInteger seen = new AtomicInteger();
         try (Link link = Link.connected(cell)) {
             Task<Integer> loop = cell.start("status", () -> {
                 int interrupted = 0;
@@ -112,6 +118,7 @@ class InterruptTest {
                         status = link.stream.status(Direction.INPUT, Duration.ofSeconds(10));
                     } catch (InterruptedIOException e) {
                         interrupted += Thread.interrupted() ? 1 : 0;
+                        seen.set(interrupted);
                     }
                 }
                 return interrupted;
@@ -119,8 +126,13 @@ class InterruptTest {
             for (int i = 0; i < rounds; i++) {
                 loop.interrupt();
             }
+            for (int i = 0; i < 1_000; i++) { // and of those that come one by one none is lost
+                int before = seen.get();
+                loop.interrupt();
+                Await.until("the interrupt is seen", () -> seen.get() > before);
+            }
             link.peer.send("x");
-            assertTrue(loop.await() > 0);
+            assertEquals(seen.get(), loop.await());
             Thread.interrupted();
             link.stream.in().readByte();
             link.roundTrip();
@@ -153,6 +165,7 @@ class InterruptTest {
                 .findFirst().orElseThrow(() -> new AssertionError("no reactor runs"));
     }
 
+    @Race
     @EveryCase
     void INT_5_an_interrupt_of_one_acceptor_leaves_the_other_working(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {

@@ -33,6 +33,7 @@ import parley.testing.FaultProxy;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
@@ -83,6 +84,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_2_a_reset_ends_a_blocked_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -93,6 +95,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_2_half_a_line_before_a_reset_can_still_be_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -109,6 +112,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase
     void RST_3_a_peer_that_goes_ends_a_blocked_write(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -126,6 +130,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_3_a_reset_that_a_write_was_told_is_no_end_for_a_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -173,6 +178,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_4_a_reset_wakes_a_blocked_status(Case cell) throws Exception {
         for (Direction direction : Set.of(Direction.INPUT, Direction.OUTPUT)) {
@@ -264,6 +270,7 @@ class ResetTest {
         }
     }
 
+    @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void RST_8_a_connection_reset_before_accept_does_no_harm(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {

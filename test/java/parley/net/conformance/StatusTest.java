@@ -29,6 +29,7 @@ import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
+import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
@@ -264,6 +265,7 @@ class StatusTest {
         }
     }
 
+    @Race
     @EveryCase
     void CL_5_a_member_closed_during_a_check_ends_it_and_leaves_the_others(Case cell)
             throws Exception {
@@ -286,6 +288,7 @@ class StatusTest {
         }
     }
 
+    @Race
     @EveryCase
     void INT_1_an_interrupt_ends_a_check_and_leaves_the_set_usable(Case cell) throws Exception {
         try (Link link = Link.connected(cell); StatusSet set = new StatusSet()) {
@@ -369,6 +372,7 @@ class StatusTest {
         }
     }
 
+    @Race
     @EveryCase
     void SEL_4_an_object_that_left_a_set_can_come_back_at_once(Case cell) throws Exception {
         try (Link link = Link.connected(cell); StatusSet set = new StatusSet()) {
@@ -384,6 +388,7 @@ class StatusTest {
         }
     }
 
+    @Race
     @EveryCase
     void SEL_6_the_peer_of_a_closed_member_knows_though_nobody_checks(Case cell)
             throws Exception {

@@ -1,0 +1,337 @@
+(ns parley.misuse-test
+  "Every mistake that a caller can make deserves an error that says what was called, what was wrong with
+  which argument, and what was expected: one table of mistakes with the words asserted, and every function
+  called with everything that it does not take."
+  (:require
+   [clojure.test :refer [deftest is testing use-fixtures]]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io File IOException)
+   (java.net BindException ConnectException UnknownHostException)
+   (java.nio.file Files)
+   (java.nio.file.attribute FileAttribute)
+   (java.time Duration)
+   (parley.net SocketStream)
+   (parley.testing Leaks)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:dynamic ^:private *server* nil)
+(def ^:dynamic ^:private *client* nil)
+(def ^:dynamic ^:private *peer* nil)
+
+(defn- connected
+  "Calls `f` with a server and a connection to it."
+  [f]
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1" :backlog 64)
+                            client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+                            peer (socket/socket-accept server :timeout 5)]
+    (doseq [s [client peer]]
+      (stream/set-read-timeout! s 0.01)
+      (stream/set-write-timeout! s 1))
+    (binding [*server* server
+              *client* client
+              *peer* peer]
+      (f))))
+
+(use-fixtures :each
+  (fn [test]
+    (connected #(socket/socket-stream-peer *client*)) ; has the JDK open what it keeps
+    (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+      (connected test)
+      (.assertBack before))))
+
+(defn- thrown [f]
+  (try
+    (f)
+    nil
+    (catch Throwable e
+      e)))
+
+(defmacro ^:private says
+  "Checks the class and the message (a regular expression for all of it) of what the expression throws."
+  [class message expr]
+  `(let [e# (thrown (fn [] ~expr))]
+     (is (instance? ~class e#))
+     (is (re-matches ~message (str (some-> e# ex-message))))))
+
+;; ---- addresses ----------------------------------------------------------------------------------
+
+(deftest c-1-c-2-a-port-that-is-none
+  (doseq [[port shown] {70000 "70000 \\(Long\\)"
+                        -1 "-1 \\(Long\\)"
+                        80.5 "80.5 \\(Double\\)"
+                        "http" "\"http\" \\(String\\)"
+                        \☺ "\\\\☺ \\(Character\\)"}
+          [op f] {"socket-connect" #(socket/socket-connect % "no-such-host.invalid")
+                  "socket-server" socket/socket-server}]
+    (says IllegalArgumentException
+      (re-pattern (str op ": the port is " shown
+                    ", expected an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket"))
+      (f port))))
+
+(deftest c-3-port-zero-is-for-servers
+  (says ConnectException
+    #"socket-connect: 127.0.0.1:0: Connection refused: by port 0 a server has the system choose one, connect to that"
+    (socket/socket-connect 0 "127.0.0.1")))
+
+(deftest c-4-to-c-7-a-host-that-is-none
+  (doseq [[host part]
+          {"" "the host is missing, expected a name or an address; for this machine say \"localhost\""
+           "1.2.3" "the host \"1.2.3\" is read in different ways .*, expected four decimal numbers such as .*"
+           "0177.0.0.1" "the host \"0177.0.0.1\" is read in different ways .*"
+           "2130706433" "the host \"2130706433\" is read in different ways .*"
+           "http://x:80/" "the host \"http://x:80/\" is a URL or has a port in it, .*pass the port as the port argument"
+           "x:80" "the host \"x:80\" is a URL or has a port in it, .*"
+           "a b" "the host \"a b\" has a space or a control character in it, .*"
+           "a\nb" "the host \"a\\\\u000ab\" has a space or a control character in it, .*"
+           "a\u0000b" "the host \"a\\\\u0000b\" has a space or a control character in it, .*"}]
+    (testing host
+      (says IllegalArgumentException (re-pattern (str "socket-connect: " part)) (socket/socket-connect 80 host))
+      (says IllegalArgumentException (re-pattern (str "socket-server: " part))
+        (socket/socket-server 0 :interface host))))
+  (says IllegalArgumentException #"socket-connect: the host is 5 \(Long\), expected a string .*"
+    (socket/socket-connect 80 5)))
+
+(deftest c-8-a-host-that-nobody-knows
+  (let [e (thrown #(socket/socket-connect 80 "no-such-host.invalid" :timeout 20))]
+    (is (instance? UnknownHostException e))
+    (is (re-find #"^socket-connect: no address for \"no-such-host.invalid\": " (str (ex-message e))))))
+
+(deftest c-10-nobody-listens
+  (let [gone (socket/socket-server 0 :interface "127.0.0.1")
+        port (socket/socket-server-port gone)]
+    (socket/socket-server-close gone)
+    (says ConnectException
+      (re-pattern (str "socket-connect: 127.0.0.1:" port ": Connection refused: nothing is listening there; "
+                    "check the address, or start the server"))
+      (socket/socket-connect port "127.0.0.1"))))
+
+(deftest c-12-c-13-an-address-in-use-or-not-ours
+  (let [port (socket/socket-server-port *server*)]
+    (says BindException
+      (re-pattern (str "socket-server: 127.0.0.1:" port ": Address already in use; choose another, or 0 to let .*"))
+      (socket/socket-server port :interface "127.0.0.1")))
+  (says BindException
+    #"socket-server: 192.0.2.7:0: Cannot assign requested address: it is not an address of this machine"
+    (socket/socket-server 0 :interface "192.0.2.7")))
+
+(deftest c-15-c-16-a-path-that-cannot-be
+  (let [directory (Files/createTempDirectory "parley-misuse" (make-array FileAttribute 0))
+        file (.resolve directory "file")]
+    (try
+      (let [long-path (.toPath (File. (str "/tmp/" (apply str (repeat 120 "x")))))]
+        (doseq [[op f] {"socket-server" socket/socket-server
+                        "socket-connect" socket/socket-connect}]
+          (says IOException (re-pattern (str op ": .*xxx.*125 bytes.*allows 107.*")) (f long-path))))
+      (spit (.toFile file) "precious")
+      (says BindException (re-pattern (str "socket-server: .*" file ": the file is no socket; it was left alone; choose another path")) (socket/socket-server file))
+      (is (= "precious" (slurp (.toFile file))))
+      (says IOException #"socket-server: /none/at/all: No such file or directory: there is no directory /none/at; make it, or .*" (socket/socket-server (.toPath (File. "/none/at/all"))))
+      (finally
+        (Files/deleteIfExists file)
+        (Files/delete directory)))))
+
+;; ---- times, options -----------------------------------------------------------------------------
+
+(deftest c-17-a-timeout-that-is-none
+  (doseq [timeout [-1 -1/2 -0.5 Double/NaN "5" :soon [1] [1 -1] (Duration/ofSeconds -1)]
+          [op f] {"socket-wait" #(socket/socket-wait *server* %)
+                  "socket-status" #(socket/socket-status *client* %)
+                  "socket-accept" #(socket/socket-accept *server* :timeout %)
+                  "socket-connect" #(socket/socket-connect 80 "127.0.0.1" :timeout %)
+                  "set-read-timeout!" #(stream/set-read-timeout! *client* %)
+                  "set-write-deadline!" #(stream/set-write-deadline! *client* %)}]
+    (testing [op timeout]
+      (says IllegalArgumentException
+        (re-pattern (str op ": the timeout is .*, expected nil \\(wait for ever\\), 0 \\(poll\\), seconds as .*"))
+        (f timeout)))))
+
+(deftest c-24-an-option-that-is-none
+  (doseq [[opts part] {[:keepalive true] "unknown option :keepalive .*, expected one of :buffered .*:timeout"
+                       [:element-type :octet] "the element type is :octet .*, expected one of .*:bivalent.*"
+                       [:external-format "utf8x"] "this JDK has no charset \"utf8x\" .*, expected one of .*"
+                       [:external-format "ü ü"] "the charset is \"ü ü\" .*, expected the name of one, such as :utf-8"
+                       [:external-format 8] "the external format is 8 \\(Long\\), expected a charset, .*"
+                       [:external-format {:newline :dos}] "unknown option :newline .*, expected one of .*"
+                       [:buffered :sometimes] ":buffered is :sometimes .*, expected one of .*"
+                       [:line-limit 0] ":line-limit is 0 .*, expected a positive number of characters"
+                       [:close-timeout -1] "the timeout is -1 .*"
+                       [:timeout] "the options .* have no value for the last key, expected keys and values"
+                       [5 5] "unknown option 5 .*, expected one of .*"}]
+    (testing opts
+      (says IllegalArgumentException (re-pattern (str "socket-accept: " part)) (apply socket/socket-accept *server* opts))
+      (says IllegalArgumentException (re-pattern (str "socket-connect: " part))
+        (apply socket/socket-connect 80 "127.0.0.1" opts))))
+  (doseq [[opts part] {[:keepalive true] "unknown option :keepalive .*, expected one of :backlog :interface :mode"
+                       [:backlog -5] ":backlog is -5 .*, expected a positive number of connections"
+                       [:backlog 0] ":backlog is 0 .*"
+                       [:mode 384] ":mode is 384 .*, expected permissions as ls shows them, such as \"rw-------\""
+                       [:interface 7] ":interface is 7 .*, expected nil, a host name or address, or an open socket stream"}]
+    (says IllegalArgumentException (re-pattern (str "socket-server: " part)) (apply socket/socket-server 0 opts)))
+  (says IllegalArgumentException #"socket-server: the mode is \"rwx\", expected nine letters .*"
+    (socket/socket-server (.toPath (File. "/tmp/never-made")) :mode "rwx"))
+  (is (not (.exists (File. "/tmp/never-made")))))
+
+;; ---- streams ------------------------------------------------------------------------------------
+
+(deftest c-18-a-closed-stream-or-server
+  (stream/close *client*)
+  (socket/socket-server-close *server*)
+  (doseq [[op f] {"read-char" #(stream/read-char *client*)
+                  "read-line" #(stream/read-line *client*)
+                  "write-string" #(stream/write-string "x" *client*)
+                  "finish-output" #(stream/finish-output *client*)
+                  "socket-status" #(socket/socket-status *client* 0)
+                  "socket-stream-shutdown" #(socket/socket-stream-shutdown *client* :io)
+                  "socket-options" #(socket/socket-options *client* :so-keepalive)
+                  "stream-handles" #(socket/stream-handles *client*)}]
+    (says IllegalStateException
+      (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, expected an open one; open a new one"))
+      (f)))
+  (doseq [[op f] {"socket-accept" #(socket/socket-accept *server*)
+                  "socket-status" #(socket/socket-wait *server* 0)}]
+    (says IllegalStateException
+      (re-pattern (str op ": #<socket-server .* closed> is closed, expected an open one; open a new one"))
+      (f))))
+
+(deftest c-19-writing-after-output-was-shut
+  (socket/socket-stream-shutdown *client* :output)
+  (says IOException
+    #"write-char: Broken pipe: the output side of #<.*> was shut down by this side; reading is still possible"
+    (stream/write-char \x *client*)))
+
+(deftest c-20-c-21-bytes-that-are-no-text
+  (let [bytes! (fn [& all]
+                 (stream/set-stream-element-type! *peer* :byte)
+                 (stream/write-byte-sequence (byte-array (map unchecked-byte all)) *peer*)
+                 (stream/finish-output *peer*))]
+    (stream/set-read-timeout! *client* 10)
+    (bytes! 0x61 0xFF 0xFE 0x62)
+    (is (= \a (stream/read-char *client*)))
+    (says IOException #"read: the byte FF at offset 1 of the stream .* no character in UTF-8; .*" (stream/read-char *client*))
+    (bytes! 0xE2 0x82)
+    (stream/close *peer*)
+    (let [texts (doall (take 6 (repeatedly #(let [e (thrown (fn [] (stream/read-char *client*)))]
+                                              (str (some-> e ex-message))))))]
+      (is (some #(re-find #"(?i)e2.*82" %) texts)))))
+
+(deftest c-22-a-line-without-an-end
+  (socket/with-open-stream [client (socket/socket-connect (socket/socket-server-port *server*) "127.0.0.1"
+                                                          :line-limit 100)
+                            peer (socket/socket-accept *server* :timeout 5)]
+    (stream/write-string (apply str (repeat 200 "x")) peer)
+    (stream/finish-output peer)
+    (says IOException #"read-line: no line end within 100 characters, the limit of this stream; raise the line limit .*" (stream/read-line client))))
+
+(deftest c-23-what-is-neither-stream-nor-server
+  (doseq [[x shown] {nil "nil"
+                     "x" "\"x\" \\(String\\)"
+                     2.5 "2.5 \\(Double\\)"
+                     :kw ":kw \\(Keyword\\)"
+                     (java.net.Socket.) ".*Socket\\[unconnected\\].* \\(Socket\\)"}]
+    (says IllegalArgumentException
+      (re-pattern (str "socket-status: element 3 is " shown ", expected a stream, a server, .*"))
+      (socket/socket-status [*client* *server* *peer* x] 0))
+    (says IllegalArgumentException (re-pattern (str "socket-status: the argument is " shown ", expected a stream, .*"))
+      (socket/socket-status x 0))
+    (says IllegalArgumentException (re-pattern (str "socket-accept: the server is " shown ", expected a socket server, .*"))
+      (socket/socket-accept x))
+    (says IllegalArgumentException (re-pattern (str "read-line: the stream is " shown ", expected a socket stream, .*"))
+      (stream/read-line x))
+    (says IllegalArgumentException (re-pattern (str "close: the stream is " (if (instance? java.net.Socket x) "" shown) ".*"))
+      (stream/close (if (instance? java.net.Socket x) 'socket x)))))
+
+(deftest with-open-stream-refuses-what-it-cannot-close-before-the-body
+  (let [ran (atom false)]
+    (doseq [x [5 "x" :kw []]]
+      (says IllegalArgumentException
+        #"with-open-stream: the value is .*, expected a stream, a server, or another java.lang.AutoCloseable"
+        (socket/with-open-stream [s *peer*
+                                  y x]
+          (reset! ran [s y]))))
+    (is (false? @ran))
+    (is (nil? (stream/open-stream? *peer*)) "what was bound before it is closed")
+    (is (= 1 (socket/with-open-stream [s nil]
+               (is (nil? s))
+               1)))))
+
+(deftest os-error-code-wants-an-exception
+  (doseq [x ["x" 5 :econnreset]]
+    (says IllegalArgumentException #"os-error-code: the exception is .*, expected a Throwable, or nil"
+      (socket/os-error-code x))))
+
+;; ---- everything ---------------------------------------------------------------------------------
+
+(def ^:private wrong
+  [nil -1 "x" :kw [] {} 'sym 2.5 \a (Object.) (java.net.Socket.)])
+
+(def ^:private left-out
+  "What takes anything, or would run a command or wait for one."
+  '#{make-pipe-input-stream make-pipe-output-stream make-pipe-io-stream keyboard-input pipe-kill close-all
+     check-closeable close make-stream})
+
+(defn- fitting
+  "A value for a parameter of that name."
+  [parameter status-set]
+  (case (name parameter)
+    "server" *server*
+    "ss" status-set
+    ("array" "sequence") (byte-array 3)
+    ("seconds" "microseconds") 0
+    "port" (socket/socket-server-port *server*)
+    "host" "127.0.0.1"
+    "c" \a
+    ("string" "text") "s"
+    "direction" :input
+    *client*))
+
+(defn- helpful?
+  "Whether a mistake was told as it should be: an exception of the JDK's about arguments and states that
+  says what was expected, or one of the operating system's."
+  [^Throwable e]
+  (or (instance? IOException e)
+      (instance? UnsupportedOperationException e)
+      (and (or (instance? IllegalArgumentException e)
+               (instance? IllegalStateException e)
+               (instance? IndexOutOfBoundsException e))
+           (boolean (re-find #"^[a-z!?*-]+( set| option)?: .*(expected|known are|unknown)" (str (ex-message e)))))))
+
+(defn- waits-for-ever?
+  "Whether this is no mistake."
+  [function parameter x]
+  (or (and (= 'seconds parameter) (nil? x))
+      (and (= 'socket-accept function) (= 'opts parameter) (= {} x))))
+
+(defn- outcome
+  "What calling `f` on a thread of its own throws, nil when it returns, ::late when it does neither."
+  [f]
+  (let [result (promise)
+        thread (doto (Thread. ^Runnable #(deliver result (thrown f)))
+                 (.setDaemon true)
+                 (.start))
+        e (deref result 10000 ::late)]
+    (.interrupt thread)
+    e))
+
+(deftest no-function-answers-a-mistake-with-the-machines-own-words
+  (let [status-set (socket/status-set [*client* :input])]
+    (try
+      (doseq [ns '[parley.socket parley.stream]
+              [n v] (sort-by key (ns-publics ns))
+              :when (and (fn? @v) (not (:macro (meta v))) (not (left-out n)))
+              arguments (:arglists (meta v))
+              :let [parameters (vec (remove '#{&} arguments))]
+              place (range (count parameters))
+              x wrong
+              :when (not (waits-for-ever? n (get parameters place) x))
+              :let [values (assoc (mapv #(fitting % status-set) parameters) place x)
+                    e (outcome (bound-fn* #(let [made (apply @v values)]
+                                             (when (and (instance? SocketStream made)
+                                                        (not (identical? made *client*)))
+                                               (.abort ^SocketStream made)))))]]
+        (when-not (or (nil? e) (and (instance? Throwable e) (helpful? e)))
+          (is (= :a-helpful-error e) (str n " " (pr-str (assoc (mapv str parameters) place x))))))
+      (finally
+        (stream/close status-set)))))

@@ -1,0 +1,168 @@
+package parley.net.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.ConnectException;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import parley.net.Blocking;
+import parley.net.Direction;
+import parley.net.Framing;
+import parley.net.Intake;
+import parley.net.Outlet;
+import parley.net.Pollable;
+import parley.net.Reactor;
+import parley.net.ServerOptions;
+import parley.net.SocketOptions;
+import parley.net.SocketServer;
+import parley.net.SocketStream;
+import parley.net.StatusList;
+import parley.net.StatusSet;
+import parley.net.StreamOptions;
+import parley.posix.DescriptorOption;
+import parley.testing.Case;
+import parley.testing.EveryCase;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Threads;
+
+/** Mistakes of callers in Java, each with the words that it is told in. */
+@Guarded
+class MisuseTest {
+    private record Mistake(Class<? extends Exception> type, String says, Executable call) {
+    }
+
+    private final List<Mistake> mistakes = new ArrayList<>();
+
+    private void argument(String says, Executable call) {
+        mistakes.add(new Mistake(IllegalArgumentException.class, says, call));
+    }
+
+    private void range(String says, Executable call) {
+        mistakes.add(new Mistake(IndexOutOfBoundsException.class, says, call));
+    }
+
+    private void checkAll() {
+        for (Mistake each : mistakes) {
+            String said = assertThrows(each.type, each.call, each.says).getMessage();
+            assertTrue(said.matches(each.says), () -> said + "\nis not\n" + each.says);
+        }
+        mistakes.clear();
+    }
+
+    @EveryCase(over = {Family.TCP4, Family.UNIX}, on = Threads.PLATFORM)
+    void what_must_not_be_null_is_named_with_what_was_expected(Case cell) throws Exception {
+        try (Link link = Link.connected(cell); SocketServer server = Sockets.listen(cell);
+                StatusSet set = new StatusSet()) {
+            SocketStream stream = link.stream;
+            argument("socket-server: the options are null, expected ServerOptions",
+                    () -> SocketServer.listen((ServerOptions) null));
+            argument("socket-server: the channel is null, expected an open and bound .*",
+                    () -> SocketServer.adopt(null));
+            argument("socket-accept: the options are null, expected StreamOptions, .*",
+                    () -> server.accept(null));
+            argument("socket-connect: the options are null, expected StreamOptions, .*",
+                    () -> SocketStream.connect("127.0.0.1", 80, null));
+            argument("socket-connect: the options are null, expected StreamOptions, .*",
+                    () -> SocketStream.connect(server.localAddress(), null));
+            argument("socket-connect: the host is missing, expected a name or an address; .*",
+                    () -> SocketStream.connect(null, 80, StreamOptions.DEFAULT));
+            argument("socket-connect: the address is null, expected an InetSocketAddress or a .*",
+                    () -> SocketStream.connect(null, StreamOptions.DEFAULT));
+            argument("socket-stream: the channel is null, expected an open and connected .*",
+                    () -> SocketStream.adopt(null, StreamOptions.DEFAULT));
+            argument("socket-status: the direction is null, expected a Direction",
+                    () -> stream.status(null, Duration.ZERO));
+            argument("socket-status: the objects are null, expected an array of at least one",
+                    () -> StatusList.check(null, new Direction[0], null));
+            argument("socket-status: the directions are null, expected one for each object",
+                    () -> StatusList.check(new Pollable[] {stream}, null, null));
+            argument("status-set-add!: the object is null, expected a stream, a server or .*",
+                    () -> set.add(null, Direction.INPUT));
+            argument("status-set-add!: the direction is null, expected .*",
+                    () -> set.add(stream, null));
+            argument("status set: the visitor is null, expected a BiConsumer",
+                    () -> set.forEachActionable(null));
+            argument("socket-options: the option is null, expected a DescriptorOption",
+                    () -> SocketOptions.get(stream, null));
+            argument("socket-options: the object is null, expected a stream, a server or .*",
+                    () -> SocketOptions.set(null, DescriptorOption.SO_KEEPALIVE, true));
+            argument("stream-handles: the object is null, expected a stream, a server or .*",
+                    () -> SocketOptions.handles(null));
+            argument("ready: the object is null, expected a stream, a server or another .*",
+                    () -> Reactor.shared().whenReady(null, Direction.INPUT, status -> { }));
+            argument("ready: the direction is null, expected a Direction",
+                    () -> Reactor.shared().whenReady(stream, null, status -> { }));
+            argument("ready: the listener is null, expected a ReadyListener",
+                    () -> Reactor.shared().whenReady(stream, Direction.INPUT, null));
+            argument("readiness: the object is null, expected a stream, a server or another .*",
+                    () -> Intake.statuses(null, Direction.INPUT, Runnable::run));
+            argument("connections: the object is null, expected a stream, a server or .*",
+                    () -> Intake.connections(null, StreamOptions.DEFAULT, Runnable::run));
+            argument("elements: the object is null, expected a stream, a server or another .*",
+                    () -> Intake.elements(null, Framing.lines(10), Runnable::run));
+            argument("sink: the object is null, expected a stream, a server or another .*",
+                    () -> new Outlet<>(null, Framing.lines(10), Outlet.Ending.CLOSE,
+                            Runnable::run));
+            checkAll();
+            assertThrows(IllegalArgumentException.class, () -> server.acceptNow(null));
+            link.roundTrip();
+        }
+    }
+
+    @EveryCase(over = Family.TCP4, on = Threads.PLATFORM)
+    void what_lies_outside_is_named_and_nothing_is_moved(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            byte[] bytes = new byte[4];
+            char[] chars = new char[4];
+            for (int[] wrong : new int[][] {{-1, 2}, {2, 1}, {0, 5}, {5, 5},
+                {Integer.MAX_VALUE, Integer.MIN_VALUE}}) {
+                String what = ": the range is " + wrong[0] + " to " + wrong[1]
+                        + ", expected one within the array, 0 to 4";
+                range("read-byte-sequence" + what, () -> link.stream.in().readBytes(
+                        bytes, wrong[0], wrong[1], Blocking.FULL));
+                range("read-char-sequence" + what, () -> link.stream.in().readChars(
+                        chars, wrong[0], wrong[1], Blocking.FULL));
+                range("write-byte-sequence" + what, () -> link.stream.out().writeBytes(
+                        bytes, wrong[0], wrong[1], Blocking.FULL));
+            }
+            argument("read-byte-sequence: the array is null, expected one with room for the range",
+                    () -> link.stream.in().readBytes(null, 0, 1, Blocking.FULL));
+            for (int width : new int[] {-1, 0, 9, Integer.MAX_VALUE}) {
+                argument("read-integer: the width is " + width + " bytes, expected 1 to 8",
+                        () -> link.stream.in().readInteger(
+                                width, true, ByteOrder.BIG_ENDIAN, Blocking.FULL));
+                argument("write-integer: the width is " + width + " bytes, expected 1 to 8",
+                        () -> link.stream.out().writeInteger(1, width, ByteOrder.BIG_ENDIAN));
+            }
+            checkAll();
+            link.roundTrip();
+        }
+    }
+
+    @Test
+    void numbers_that_cannot_be_are_named_with_their_limits() {
+        for (int port : new int[] {-1, 65536}) {
+            argument("socket-connect: the port is " + port + ", expected 0 to 65535 .*",
+                    () -> SocketStream.connect("no-such-host.invalid", port,
+                            StreamOptions.DEFAULT));
+            argument("socket-server: the port is " + port + ", expected 0 to 65535 .*",
+                    () -> SocketServer.listen(port));
+        }
+        argument("socket-server: the mode is \"null\", expected nine letters as ls shows them, .*",
+                () -> ServerOptions.builder().mode(null));
+        argument("(?s).*backlog.* 0.*expected.*", () -> ServerOptions.builder().backlog(0));
+        argument("(?s).*timeout.*PT-1S.*expected.*",
+                () -> StreamOptions.builder().timeout(Duration.ofSeconds(-1)));
+        argument("(?s).*line limit.* 0.*expected.*", () -> StreamOptions.builder().lineLimit(0));
+        mistakes.add(new Mistake(ConnectException.class, "socket-connect: 127.0.0.1:0: Connection"
+                + " refused: by port 0 a server has the system choose one, connect to that",
+                () -> SocketStream.connect("127.0.0.1", 0, StreamOptions.DEFAULT)));
+        checkAll();
+    }
+}
