@@ -128,7 +128,7 @@ class ConnectingTest {
         assumeTrue(Descriptors.visible());
         SocketAddress nobody = cell.family().deserted();
         long before = Descriptors.sockets();
-        for (int i = 0; i < 2_500; i++) {
+        for (int i = 0; i < 5_000; i++) {
             assertThrows(ConnectException.class, () -> Sockets.connect(nobody));
         }
         assertEquals(before, Descriptors.sockets());

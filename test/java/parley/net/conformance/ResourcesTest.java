@@ -363,7 +363,7 @@ class ResourcesTest {
         try (SocketServer server = Sockets.listen(cell)) {
             SocketAddress address = server.localAddress();
             Task<Void> acceptor = cell.start("acceptor", () -> {
-                for (int i = 0; i < 20_000; i++) {
+                for (int i = 0; i < 100_000; i++) {
                     try (SocketStream stream = server.accept(Sockets.BIVALENT)) {
                         stream.out().writeByte(stream.in().readByte());
                         stream.out().flush();
@@ -371,7 +371,7 @@ class ResourcesTest {
                 }
                 return null;
             });
-            for (int i = 0; i < 20_000; i++) {
+            for (int i = 0; i < 100_000; i++) {
                 try (SocketStream stream = Sockets.connect(address)) {
                     stream.out().writeByte(i & 0x7f);
                     stream.out().flush();
