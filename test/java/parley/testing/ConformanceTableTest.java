@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Looks for each test that test/CONFORMANCE.md names. */
+@Guarded
 class ConformanceTableTest {
     private static final Path TABLE = Path.of("test/CONFORMANCE.md");
     private static final Pattern NAMED = Pattern.compile("`([\\w.-]+)#([^`]+)`");

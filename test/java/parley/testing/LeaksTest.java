@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import parley.net.Direction;
@@ -16,13 +17,16 @@ import parley.net.Watch;
 
 @Guarded
 class LeaksTest {
+    private static final Duration SHORT = Duration.ofMillis(200);
+
     @Test
     void an_open_socket_is_reported_until_it_is_closed() throws Exception {
         assumeTrue(Descriptors.visible());
         Leaks base = Leaks.snapshot();
         try (ServerSocketChannel server = Family.TCP4.listen(1)) {
             assertTrue(server.isOpen());
-            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            AssertionError leak = assertThrows(AssertionError.class,
+                    () -> base.assertBack(SHORT));
             assertTrue(leak.getMessage().contains("socket:["), leak.getMessage());
         }
         base.assertBack();
@@ -34,7 +38,8 @@ class LeaksTest {
         Leaks base = Leaks.snapshot();
         try (Selector selector = Selector.open()) {
             selector.wakeup();
-            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            AssertionError leak = assertThrows(AssertionError.class,
+                    () -> base.assertBack(SHORT));
             assertTrue(leak.getMessage().contains("anon_inode:"), leak.getMessage());
         }
         base.assertBack();
@@ -47,7 +52,8 @@ class LeaksTest {
                 SocketStream stream = SocketStream.connect(
                         listener.getLocalAddress(), StreamOptions.DEFAULT)) {
             Watch watch = Reactor.shared().whenReady(stream, Direction.INPUT, status -> { });
-            AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+            AssertionError leak = assertThrows(AssertionError.class,
+                    () -> base.assertBack(SHORT));
             assertTrue(leak.getMessage().contains("1 watches, before 0"), leak.getMessage());
             assertTrue(leak.getMessage().contains("1 keys with the reactor, before 0"),
                     leak.getMessage());
@@ -65,7 +71,8 @@ class LeaksTest {
             return null;
         });
         Blocked.in(task, "CountDownLatch.await");
-        AssertionError leak = assertThrows(AssertionError.class, base::assertBack);
+        AssertionError leak = assertThrows(AssertionError.class,
+                    () -> base.assertBack(SHORT));
         assertTrue(leak.getMessage().contains("test-lingering"), leak.getMessage());
         assertTrue(leak.getMessage().contains("CountDownLatch.await"), leak.getMessage());
         end.countDown();

@@ -1,6 +1,5 @@
 package parley.testing;
 
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 
 /**
@@ -50,8 +49,7 @@ public final class Timing {
 
     /** What an upper bound is given on top, by the load of the machine as it is now. */
     public static Duration slack() {
-        double load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
-        return load < Runtime.getRuntime().availableProcessors() ? QUIET : LOADED;
+        return Load.isHigh() ? LOADED : QUIET;
     }
 
     private static void between(Duration least, Duration most, Duration took) {
