@@ -212,7 +212,9 @@ class ChannelDescriptorTest {
         for (int i = 0; i < 50; i++) {
             ChannelDescriptor.find(ends.get(0));
         }
-        assertEquals(before, Support.openNumbers());
+        int after = Support.openNumbers();
+        // fewer when a selector of an earlier test was found to be unused meanwhile
+        assertTrue(after <= before, after + " descriptors, before " + before);
         assertFalse(ends.get(0).isRegistered());
     }
 

@@ -35,6 +35,9 @@ class LeaksTest {
     @Test
     void an_open_selector_is_reported_until_it_is_closed() throws Exception {
         assumeTrue(Descriptors.visible());
+        Await.until("the reactor of other cases is gone, and with it its selector",
+                () -> Thread.getAllStackTraces().keySet().stream()
+                        .noneMatch(each -> each.getName().equals("parley-reactor")));
         Leaks base = Leaks.snapshot();
         try (Selector selector = Selector.open()) {
             selector.wakeup();
