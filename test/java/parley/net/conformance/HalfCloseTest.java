@@ -21,10 +21,12 @@ import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Task;
 
 /** HC: one direction ends, the other goes on. */
 @Guarded
+@OverHandlesToo
 class HalfCloseTest {
     private static final Duration LONG = Duration.ofSeconds(10);
 
