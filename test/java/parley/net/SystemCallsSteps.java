@@ -1,15 +1,10 @@
 package parley.net;
 
-import java.io.File;
-import java.io.FileInputStream;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Objects;
@@ -17,21 +12,19 @@ import java.util.concurrent.Callable;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
 import parley.posix.Poll;
-import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Family;
 import parley.testing.Task;
 import parley.testing.Threads;
+import parley.testing.Traced;
 
 /**
  * What a child does for {@link SystemCallsTest}: no-hang, interactive and waiting operations on a
- * stream, one after the other, in the main thread. Before and after each a file is opened that is
- * not there, whose name says which step it is and on which descriptors.
+ * stream, one after the other, in the main thread. Marks before and after each say which step it
+ * is and on which descriptors.
  */
 @SuppressWarnings("try") // closing early is what ends some streams
 final class SystemCallsSteps {
-    /** Where the files are that are not there. */
-    static final String MARKS = "/parley-steps/";
     /** The step that whatever is done between two steps belongs to. */
     static final String UNCOUNTED = "between";
     /** What is read. */
@@ -56,12 +49,10 @@ final class SystemCallsSteps {
         this.to = handles[1] < 0 ? from : handles[1];
     }
 
-    /** Says which thread to trace, waits for a file to be there, and does the steps. */
+    /** Does the steps of a kind, the second argument. */
     public static void main(String[] args) throws Exception {
-        Path thread = Files.readSymbolicLink(Path.of("/proc/thread-self"));
-        System.out.println("thread " + thread.getFileName());
-        Await.until("we are traced", () -> Files.exists(Path.of(args[1])));
-        switch (Kind.valueOf(args[0])) {
+        Traced.begin(args[0]);
+        switch (Kind.valueOf(args[1])) {
             case SOCKET -> overChannel(Family.TCP4, options(true));
             case UNIX_SOCKET -> overChannel(Family.UNIX, options(true));
             case UNBUFFERED -> overChannel(Family.TCP4, options(false));
@@ -71,7 +62,6 @@ final class SystemCallsSteps {
             case FILE -> file();
             default -> mixed();
         }
-        System.out.println("all is well");
     }
 
     private static StreamOptions options(boolean buffered) {
@@ -186,13 +176,7 @@ final class SystemCallsSteps {
     }
 
     private void mark(String name) throws IOException {
-        try (FileInputStream file = new FileInputStream(
-                new File(MARKS + from + "-" + to + "/" + name))) {
-            throw new AssertionError(file + " is there");
-        } catch (FileNotFoundException e) {
-            // as it should be: the call was made and can be seen from outside
-            return;
-        }
+        Traced.mark(from + "-" + to + "/" + name);
     }
 
     private String sequence(int count, Blocking blocking) throws IOException {

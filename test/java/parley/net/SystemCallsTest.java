@@ -21,23 +21,24 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import parley.net.SystemCallsSteps.Kind;
 import parley.testing.Child;
+import parley.testing.Traced;
 
 /**
  * How many system calls each operation makes, step by step, as strace sees them in a child that
- * runs {@link SystemCallsSteps}. A step's name is the file that cannot be opened before it.
+ * runs {@link SystemCallsSteps}.
  */
 @Timeout(120)
 class SystemCallsTest {
     private static final String CALLS = "?read,?readv,?recvfrom,?recvmsg,?write,?writev,?sendto,"
-            + "?sendmsg,?poll,?ppoll,?epoll_wait,?epoll_pwait,?select,?pselect6,?open,?openat";
-    private static final Pattern MARK =
-            Pattern.compile("open.*\"" + SystemCallsSteps.MARKS + "(\\d+)-(\\d+)/([^/\"]+)\".* ENOENT .*");
+            + "?sendmsg,?poll,?ppoll,?epoll_wait,?epoll_pwait,?select,?pselect6";
+    private static final Pattern STEP = Pattern.compile("(\\d+)-(\\d+)/(.*)");
     private static final Pattern TRANSFER =
             Pattern.compile("(read|recv|write|send)\\w*\\((\\d+), .*");
     private static final Pattern WAIT =
-            Pattern.compile("(poll|ppoll|epoll_p?wait|select|pselect6)\\(.*");
+            Pattern.compile("(<... )?(poll|ppoll|epoll_p?wait|select|pselect6)(\\(| resumed>).*"
+                    + "(?<! <unfinished ...>)");
     private static final Pattern LOOK = // with a time of none at all
-            Pattern.compile("poll\\(.*, 0\\) += .*|epoll_p?wait\\(.*, \\d+, 0[,)].*");
+            Pattern.compile(".*\\bpoll\\b.*, 0\\) += .*|.*epoll_p?wait\\b.*, \\d+, 0[,)].*");
 
     private static final String[] NOTHING = {"read-byte-no-hang of nothing",
         "read-char-no-hang of nothing", "read-byte-lookahead of nothing", "listen to nothing",
@@ -69,9 +70,9 @@ class SystemCallsTest {
         String step = "";
         String from = "";
         String to = "";
-        for (String logged : log) {
-            String line = logged.replaceFirst("^\\d+ +", ""); // the thread, where all are traced
-            Matcher mark = MARK.matcher(line);
+        for (String line : log) {
+            String name = Traced.markOf(line);
+            Matcher mark = STEP.matcher(name == null ? "" : name);
             Matcher transfer = TRANSFER.matcher(line);
             if (mark.matches()) {
                 from = mark.group(1);
@@ -96,30 +97,17 @@ class SystemCallsTest {
     /** Runs the steps of a kind, the last time under strace, and says what each step did. */
     private static Map<String, Calls> trace(
             Kind kind, Path directory, boolean allThreads) throws Exception {
-        Path log = directory.resolve("log");
         try (Child child = start(kind, directory)) {
-            String thread = child.answer("thread ");
-            try (Child strace = allThreads
-                    ? Child.command("strace", "-f", "-p", Long.toString(child.pid()), "-o",
-                            log.toString(), "-e", "trace=" + CALLS)
-                    : Child.command("strace", "-p", thread, "-o", log.toString(),
-                            "-e", "trace=" + CALLS)) {
-                assertTrue(strace.line().contains("attached"));
-                Files.createFile(directory.resolve("go"));
-                assertEquals("well", child.answer("all is "));
-                assertEquals(0, child.exitCode());
-                strace.exitCode(); // it ends with what it traces, and what it saw is in the file
-            }
+            return parse(Traced.log(child, directory, CALLS, allThreads));
         }
-        return parse(Files.readAllLines(log));
     }
 
     private static Child start(Kind kind, Path directory) throws IOException {
         Path input = Files.writeString(directory.resolve("input"), SystemCallsSteps.TEXT);
-        String go = directory.resolve("go").toString();
+        String go = Traced.go(directory).toString();
         return kind == Kind.FILE
-                ? Child.javaWithInput(input, SystemCallsSteps.class, kind.name(), go)
-                : Child.java(SystemCallsSteps.class, kind.name(), go);
+                ? Child.javaWithInput(input, SystemCallsSteps.class, go, kind.name())
+                : Child.java(SystemCallsSteps.class, go, kind.name());
     }
 
     @ParameterizedTest
