@@ -49,6 +49,7 @@ class FuzzTest {
         victims.add(closed);
         byte[] usual = new byte[64];
         int failures = 0;
+        System.out.println("random arguments from parley.fuzz.seed " + seed); // a crash tells none
         for (int i = 0; i < ROUNDS; i++) {
             Descriptor victim = victims.get(random.nextInt(victims.size()));
             try {
