@@ -38,7 +38,7 @@ class FuzzTest {
     }
 
     @Test
-    void raw3RandomArgumentsNeverCrashTheJvm() throws IOException {
+    void RAW_3_random_arguments_never_crash_the_jvm() throws IOException {
         List<Descriptor> victims = new ArrayList<>();
         victims.addAll(List.of(Support.streams()));
         victims.addAll(List.of(Sockets.socketpair("unix", "dgram", 0)));

@@ -83,7 +83,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw5AcceptIsEndedByCloseAndByInterrupt() throws Exception {
+    void RAW_5_accept_is_ended_by_close_and_by_interrupt() throws Exception {
         Descriptor server = server("127.0.0.1");
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Runnable accepting = () -> {
@@ -160,7 +160,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw4ATruncatedDatagramIsFlagged() throws IOException {
+    void RAW_4_a_truncated_datagram_is_flagged() throws IOException {
         Descriptor[] pair = Sockets.socketpair("unix", "dgram", 0);
         pair[0].send(bytes("0123456789"), 0, 10, 0);
         byte[] into = new byte[4];
@@ -224,7 +224,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw1WithoutThePrivilegeTheErrorSaysWhatIsNeeded() throws IOException {
+    void RAW_1_without_the_privilege_the_error_says_what_is_needed() throws IOException {
         try (Descriptor raw = Sockets.socket("inet", "raw", 1)) {
             assertEquals("raw", DescriptorOption.SO_TYPE.get(raw));
         } catch (PosixException e) {

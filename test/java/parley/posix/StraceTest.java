@@ -51,7 +51,7 @@ class StraceTest {
     }
 
     @Test
-    void raw4ASystemCallThatASignalInterruptsIsMadeAgainForTheTimeThatIsLeft(
+    void RAW_4_a_system_call_that_a_signal_interrupts_is_made_again_for_the_time_that_is_left(
             @TempDir Path directory) throws Exception {
         List<String> printed = strace(directory.resolve("trace"), Waits.class,
                 "-e", "trace=poll,recvfrom,read", "-e", "inject=poll:error=EINTR:when=1+2",
