@@ -60,7 +60,8 @@ public final class Datagrams {
             header.expectAddress();
             header.expectControl(controlSize);
             header.lay(parts);
-            int all = flags | Constants.MSG_DONTWAIT;
+            int all = flags | Constants.MSG_DONTWAIT
+                    | Constants.MSG_CMSG_CLOEXEC;
             long n = LibC.recvmsg(fd, header.address(), all);
             while (n < 0 && LibC.errno() == Constants.EINTR) {
                 n = LibC.recvmsg(fd, header.address(), all);
@@ -71,7 +72,9 @@ public final class Datagrams {
             }
             header.copyOut(parts, count);
             int stored = Math.min(count, size);
-            return new Received(stored, header.sender(), header.flags(), header.control());
+            // Linux gives back the flag that was only for it
+            int answered = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
+            return new Received(stored, header.sender(), answered, header.control());
         } finally {
             socket.release();
         }

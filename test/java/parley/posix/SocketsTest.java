@@ -12,10 +12,14 @@ import static parley.posix.Support.SECOND;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -200,6 +204,54 @@ class SocketsTest {
         assertEquals(0, received.flags() & (Message.TRUNC | Message.CTRUNC));
         assertEquals(0, received.control().length);
         Support.closeAll(pair);
+    }
+
+    @Test
+    void everyDescriptorThatIsMadeOrReceivedIsClosedOnExec() throws Exception {
+        Set<Integer> before = new HashSet<>();
+        for (int number : OpenNumbers.all()) {
+            before.add(number);
+        }
+        Descriptor[] pair = Support.streams();
+        Descriptor[] pipe = Descriptor.pipe();
+        Descriptor server = Sockets.socket("inet", "stream", 0);
+        Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+        Sockets.listen(server, 1);
+        Descriptor client = Sockets.socket("inet", "stream", 0);
+        Sockets.connect(client, Sockets.localAddress(server), 5 * SECOND);
+        Descriptor accepted = Sockets.accept(server, 5 * SECOND).socket();
+        Descriptor copy = client.duplicate();
+        int received = pass(pair, pipe[0].number());
+        try (DescriptorSet set = new DescriptorSet(); ShellProcess shell =
+                ShellProcess.start("cat", true, true)) {
+            set.add(pair[0], Poll.IN, null);
+            DescriptorWatcher.Watch watch =
+                    DescriptorWatcher.shared().watch(pair[1], Poll.IN, () -> { });
+            int made = 0;
+            for (int number : OpenNumbers.all()) {
+                String what = OpenNumbers.identity(number);
+                if (!before.contains(number) && what != null && !what.startsWith("/")) {
+                    assertTrue(Fcntl.isCloseOnExec(number), number + " " + what);
+                    made++;
+                }
+            }
+            assertTrue(made >= 13, made + " descriptors"); // at least those that can be counted here
+            watch.cancel();
+            assertTrue(shell.isAlive());
+        }
+        Descriptor.own(received).close();
+        Support.closeAll(pair[0], pair[1], pipe[0], pipe[1], server, client, accepted, copy);
+    }
+
+    /** Passes a number over a pair as control data (SCM_RIGHTS); returns the one that comes. */
+    private static int pass(Descriptor[] pair, int number) throws IOException {
+        ByteBuffer control = ByteBuffer.allocate(24).order(ByteOrder.nativeOrder());
+        control.putLong(0, 20).putInt(8, Constants.SOL_SOCKET).putInt(12, 1).putInt(16, number);
+        Datagrams.Part one = new Datagrams.Part(new byte[1], 0, 1);
+        Datagrams.send(pair[0], List.of(one), null, control.array(), 0);
+        Datagrams.Received got = Datagrams.receive(pair[1], List.of(one), 64, 0);
+        assertEquals(0, got.flags());
+        return ByteBuffer.wrap(got.control()).order(ByteOrder.nativeOrder()).getInt(16);
     }
 
     @Test
