@@ -326,7 +326,7 @@
                     model))))
 
 (deftest random-programs-through-raw-calls-and-a-stream-agree-with-a-model
-  (let [result (check/quick-check 100
+  (let [result (check/quick-check 300
                  (prop/for-all [program (gen/vector operation 0 50)]
                    (with-raw-pair [a b]
                      (socket/with-open-stream [s (stream/make-stream b :element-type :unsigned-byte-8)]

@@ -579,7 +579,7 @@
                  (update-in model [side :taken] + expected))))))
 
 (deftest random-programs-over-a-socketpair-agree-with-a-model
-  (let [result (check/quick-check 200
+  (let [result (check/quick-check 600
                  (prop/for-all [program (gen/vector operation 0 60)]
                    (with-handles [pair (raw/socketpair :unix :stream)]
                      (boolean (reduce (fn [model operation]

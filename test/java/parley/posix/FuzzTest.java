@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Timeout;
 /** Arguments at random: an exception that says what is wrong, never a crash, never a lost byte. */
 @Timeout(120)
 class FuzzTest {
-    private static final int ROUNDS = Integer.getInteger("parley.fuzz.rounds", 100_000);
+    private static final int ROUNDS = Integer.getInteger("parley.fuzz.rounds", 1_000_000);
 
     private final long seed = Long.getLong("parley.fuzz.seed", System.nanoTime());
     private final Random random = new Random(seed);
