@@ -472,12 +472,17 @@
               (DescriptorOption/values))
         (DescriptorOption/of full))))
 
+(defn- c-int [op what x]
+  (if (and (int? x) (<= Integer/MIN_VALUE (long x) Integer/MAX_VALUE))
+    (int x)
+    (throw (options/misuse op (str what " is " (options/show x)) "an integer of 32 bits"))))
+
 (defn- level-number [op level]
   (let [level (if (= :sol-socket level)
                 (if (= "Linux" (Posix/platform)) 1 0xffff)
                 (get impl/levels level level))]
     (if (int? level)
-      (int level)
+      (c-int op ":level" level)
       (throw (options/misuse op (str ":level is " (options/show level))
                (str "a number, :sol-socket or one of " (pr-str (sort (keys impl/levels)))))))))
 
@@ -510,7 +515,8 @@
         {:keys [level size] :or {level :sol-socket size 4}} (options/option-map op #{:level :size} args)]
     (impl/on [d op socket]
       (cond
-        (int? option) (Sockets/option d (int (level-number op level)) (int option) (int size))
+        (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
+                        (int (c-int op ":size" size)))
         (keyword? option) (read-option d (named-option level option))
         (some? option) (throw (options/misuse op (str "the option is " (options/show option))
                                 "a keyword, an integer or nil"))
@@ -529,7 +535,8 @@
                     (.set option d (impl/option-argument op option x))))]
     (impl/on [d op socket]
       (cond
-        (int? option) (Sockets/option d (int (level-number op level)) (int option) (impl/buffer op value))
+        (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
+                        (impl/buffer op value))
         (keyword? option) (set-one d option value)
         (and (nil? option) (map? value)) (run! (fn [[k x]] (set-one d k x)) value)
         :else (throw (options/misuse op (str "the option is " (options/show option))

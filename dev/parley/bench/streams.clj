@@ -4,7 +4,8 @@
     java -cp clj-src:target/classes:dev:… clojure.main -m parley.bench.streams [rounds [warm-up-rounds]]
 
   Each row is measured in rounds that take turns between the two; shown are the medians. The other end
-  of every connection is a plain blocking channel, in a thread of this process."
+  of every connection is a plain blocking channel, in a thread of this process. The rows of make-stream
+  have a stream over a handle on the right and a socket stream on the left."
   (:require
    [parley.socket :as socket]
    [parley.stream :as stream])
@@ -129,12 +130,23 @@
         block (byte-array block-size)]
     [socket #(rate (* n block-size) (fn [] (dotimes [_ n] (.readNBytes in block 0 block-size))))]))
 
-(defn- blocks-in-parley [port n]
-  (let [s (parleys port :element-type :unsigned-byte-8)
-        in (.in s)
+(defn- over-handle
+  "A stream over the handle of a socket stream, instead of that."
+  ^SocketStream [^SocketStream s & opts]
+  (with-open [s s]
+    (apply stream/make-stream (first (socket/stream-handles s)) opts)))
+
+(defn- blocks-in [^SocketStream s n]
+  (let [in (.in s)
         block (byte-array block-size)]
     [s #(rate (* n block-size)
           (fn [] (dotimes [_ n] (.readBytes in block 0 block-size Blocking/FULL))))]))
+
+(defn- blocks-in-parley [port n]
+  (blocks-in (parleys port :element-type :unsigned-byte-8) n))
+
+(defn- blocks-in-handle [port n]
+  (blocks-in (over-handle (parleys port) :element-type :unsigned-byte-8) n))
 
 (defn- blocks-out-plain [port n]
   (let [socket (plain port)
@@ -142,14 +154,24 @@
         block (byte-array block-size)]
     [socket #(rate (* n block-size) (fn [] (dotimes [_ n] (.write out block 0 block-size)) (.flush out)))]))
 
-(defn- blocks-out-parley [port n]
-  (let [s (parleys port :element-type :unsigned-byte-8)
-        out (.out s)
+(defn- blocks-out [^SocketStream s n]
+  (let [out (.out s)
         block (byte-array block-size)]
     [s #(rate (* n block-size)
           (fn []
             (dotimes [_ n] (.writeBytes out block 0 block-size Blocking/FULL))
             (.flush out)))]))
+
+(defn- blocks-out-parley [port n]
+  (blocks-out (parleys port :element-type :unsigned-byte-8) n))
+
+(defn- blocks-out-handle [port n]
+  (blocks-out (over-handle (parleys port) :element-type :unsigned-byte-8) n))
+
+(defn- lines-handle [port n]
+  (let [s (over-handle (parleys port))
+        in (.in s)]
+    [s #(rate n (fn [] (dotimes [_ n] (.readLine in))))]))
 
 (defn- lines-out-plain [port n]
   (let [socket (plain port)
@@ -204,6 +226,12 @@
         out (.out s)]
     [s #(round-trips n (fn [] (.writeByte out 1) (.readByte in)))]))
 
+(defn- ping-pong-handle [port n]
+  (let [s (over-handle (parleys port) :element-type :unsigned-byte-8 :buffered nil)
+        in (.in s)
+        out (.out s)]
+    [s #(round-trips n (fn [] (.writeByte out 1) (.readByte in)))]))
+
 (def ^:private rows
   ;; what, peer, operations in a round, unit, the plain way, Parley's
   [["read-line, ASCII" (sender (line-block ascii-line)) 500000 "lines/s" lines-plain lines-parley]
@@ -216,7 +244,11 @@
    ["write-line, ASCII" sink 500000 "lines/s" lines-out-plain lines-out-parley]
    ["write-char" sink 8000000 "chars/s" chars-out-plain chars-out-parley]
    ["  from Clojure" sink 8000000 "chars/s" chars-out-plain chars-out-clojure]
-   ["1-byte ping-pong" echo 10000 "1/median" ping-pong-plain ping-pong-parley]])
+   ["1-byte ping-pong" echo 10000 "1/median" ping-pong-plain ping-pong-parley]
+   ["make-stream blocks in" (sender (byte-array 262144)) 4000 "bytes/s" blocks-in-parley blocks-in-handle]
+   ["make-stream blocks out" sink 4000 "bytes/s" blocks-out-parley blocks-out-handle]
+   ["make-stream read-line" (sender (line-block ascii-line)) 500000 "lines/s" lines-parley lines-handle]
+   ["make-stream ping-pong" echo 10000 "1/median" ping-pong-parley ping-pong-handle]])
 
 (defn- compare-row [[what peer n unit make-plain make-parley] rounds warm-up]
   (let [[^Closeable a plain-round] (connected peer #(make-plain % n))

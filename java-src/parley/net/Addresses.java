@@ -1,9 +1,11 @@
 package parley.net;
 
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
+import parley.posix.Ipv6Text;
 
 /** How addresses are shown, as CLISP does. */
 public final class Addresses {
@@ -46,35 +48,14 @@ public final class Addresses {
         return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     }
 
-    /** The number of an address, an IPv6 one in its short form (RFC 5952). */
+    /** The number of an address, an IPv6 one in its short form (RFC 5952) with its zone. */
     static String literal(InetAddress address) {
         String text = address.getHostAddress();
-        return text.indexOf(':') < 0 ? text : shorten(text);
-    }
-
-    private static String shorten(String text) {
-        int percent = text.indexOf('%');
-        String zone = percent < 0 ? "" : text.substring(percent);
-        String[] groups = (percent < 0 ? text : text.substring(0, percent)).split(":");
-        int best = -1;
-        int bestLength = 1;
-        for (int i = 0; i < groups.length; i++) {
-            int j = i;
-            while (j < groups.length && groups[j].equals("0")) {
-                j++;
-            }
-            if (j - i > bestLength) {
-                best = i;
-                bestLength = j - i;
-            }
+        if (!(address instanceof Inet6Address)) {
+            return text;
         }
-        if (best < 0) {
-            return String.join(":", groups) + zone;
-        }
-        String before = String.join(":", java.util.Arrays.copyOf(groups, best));
-        String after = String.join(":", java.util.Arrays.copyOfRange(
-                groups, best + bestLength, groups.length));
-        return before + "::" + after + zone;
+        int zone = text.indexOf('%');
+        return Ipv6Text.format(address.getAddress()) + (zone < 0 ? "" : text.substring(zone));
     }
 
     /**

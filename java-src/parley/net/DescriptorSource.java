@@ -38,6 +38,12 @@ final class DescriptorSource extends Source {
         return own;
     }
 
+    /** The poller is woken by the descriptor itself. */
+    @Override
+    boolean endsPollOnClose() {
+        return true;
+    }
+
     @Override
     Descriptor duplicate() throws IOException {
         try {
@@ -87,7 +93,7 @@ final class DescriptorSource extends Source {
                 throws IOException {
             super(source, poller, attachment);
             members = poller.descriptors();
-            reading = isOpen(source.input) ? members.set().add(source.input, 0, this) : null;
+            reading = isOpen(source.input) ? add(source.input) : null;
             writing = source.output == source.input ? reading : addOutput(source);
             members.added(this);
             source.added(this);
@@ -100,11 +106,15 @@ final class DescriptorSource extends Source {
             }
         }
 
+        private DescriptorSet.Entry add(Descriptor descriptor) throws IOException {
+            // woken even where nobody waits yet: who is about to wait may have looked already
+            return members.set().add(descriptor, 0, this, poller::wakeup);
+        }
+
         private DescriptorSet.Entry addOutput(DescriptorSource source) throws IOException {
             boolean added = false;
             try {
-                DescriptorSet.Entry entry =
-                        isOpen(source.output) ? members.set().add(source.output, 0, this) : null;
+                DescriptorSet.Entry entry = isOpen(source.output) ? add(source.output) : null;
                 added = true;
                 return entry;
             } finally {

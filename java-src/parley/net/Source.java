@@ -30,6 +30,11 @@ abstract class Source {
     /** True when {@link #release} will be called on closing, so that registrations may stay. */
     abstract boolean announcesClose();
 
+    /** True when a poll that waits for this ends as soon as it is closed, by whomever. */
+    boolean endsPollOnClose() {
+        return announcesClose();
+    }
+
     /**
      * A duplicate of the descriptor underneath, for a call on it; the caller closes it soon.
      *

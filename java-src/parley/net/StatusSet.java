@@ -273,10 +273,8 @@ public final class StatusSet implements AutoCloseable {
     }
 
     private void poll(long nanos) throws IOException {
-        // Who closes a foreign channel does not tell: look now and then.
-        long most = foreign.isEmpty() ? nanos : Math.min(nanos, Waits.BETWEEN_LOOKS);
         reported = 0;
-        int shown = poller.poll(most, visitor);
+        int shown = poller.poll(Waits.bounded(nanos, foreign), visitor);
         for (int before = 0; shown >= MANY && reported > before;) {
             before = reported;
             shown = poller.poll(0, visitor);

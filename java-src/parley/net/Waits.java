@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -23,7 +24,7 @@ final class Waits implements Poller.Owner {
 
     static final int SPARE = 32;
 
-    /** How long to wait at a time for a source that does not tell when it is closed. */
+    /** How long to wait at a time for a source of which nobody tells when it is closed. */
     static final long BETWEEN_LOOKS = Duration.ofMillis(250).toNanos();
 
     private static final Waits INSTANCE = new Waits();
@@ -53,11 +54,23 @@ final class Waits implements Poller.Owner {
         Registration registration = INSTANCE.acquire(source, ops);
         try {
             long left = patient.deadline().remaining();
-            registration.poller.poll(source.announcesClose() ? left
-                    : Math.min(left, BETWEEN_LOOKS), NOTE);
+            registration.poller.poll(bounded(left, source), NOTE);
         } finally {
             INSTANCE.giveBack(registration);
         }
+    }
+
+    private static long bounded(long nanos, Source source) {
+        return source.endsPollOnClose() ? nanos : Math.min(nanos, BETWEEN_LOOKS);
+    }
+
+    /** How long to wait at a time, of so long, for members that others may close. */
+    static long bounded(long nanos, List<Member> foreign) {
+        long bound = nanos;
+        for (int i = 0; i < foreign.size(); i++) {
+            bound = bounded(bound, foreign.get(i).object.source());
+        }
+        return bound;
     }
 
     /** The operations of those asked for that the source is ready for now. */

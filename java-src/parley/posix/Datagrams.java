@@ -60,7 +60,7 @@ public final class Datagrams {
             header.expectAddress();
             header.expectControl(controlSize);
             header.lay(parts);
-            int all = flags | Constants.MSG_DONTWAIT;
+            int all = flags | Constants.MSG_DONTWAIT | closeOnExec(fd, controlSize);
             long n = LibC.recvmsg(fd, header.address(), all);
             while (n < 0 && LibC.errno() == Constants.EINTR) {
                 n = LibC.recvmsg(fd, header.address(), all);
@@ -71,7 +71,9 @@ public final class Datagrams {
             }
             header.copyOut(parts, count);
             int stored = Math.min(count, size);
-            return new Received(stored, header.sender(), header.flags(), header.control());
+            // Linux gives back the flag that was only for it
+            int answered = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
+            return new Received(stored, header.sender(), answered, header.control());
         } finally {
             socket.release();
         }
@@ -117,6 +119,12 @@ public final class Datagrams {
         } finally {
             socket.release();
         }
+    }
+
+    /** Only Unix-domain sockets pass descriptors, and packet sockets do not take the flag. */
+    private static int closeOnExec(int fd, int controlSize) throws IOException {
+        return controlSize > 0 && Addresses.family(fd) == Constants.AF_UNIX
+                ? Constants.MSG_CMSG_CLOEXEC : 0;
     }
 
     private static int checkedSize(List<Part> parts, int controlSize) {

@@ -24,8 +24,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * terminal), it is left alone unless {@link #nonblocking(boolean)} is called; what remains is that
  * a read can block when somebody else took the data between the poll and the read.
  *
- * <p>A reset is told by the kernel once, and after it an end of file. Here it is remembered: where
- * the end of file would come, the reset is thrown again.
+ * <p>A reset is remembered: where the kernel tells an end of file after it, it is thrown again.
  *
  * <p>Thread-safe.
  */
@@ -41,7 +40,7 @@ public final class Descriptor implements AutoCloseable {
     private final boolean owned; // immutable
     private final int socketType; // immutable; 0 for what is no socket
     private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
-    private volatile PosixException reset; // first reset seen; written once
+    private final ResetMemory reset = new ResetMemory(); // thread-safe
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
     private final CountDownLatch released = new CountDownLatch(1); // the number was given back
     private final Set<Runnable> waiters = ConcurrentHashMap.newKeySet(); // run by close
@@ -123,7 +122,7 @@ public final class Descriptor implements AutoCloseable {
         acquire("dup");
         try {
             Descriptor copy = duplicate(fd);
-            copy.reset = reset;
+            copy.reset.copy(reset);
             return copy;
         } finally {
             release();
@@ -152,7 +151,7 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns the reset that a call on this descriptor met, or null. */
     public PosixException error() {
-        return reset;
+        return reset.first();
     }
 
     /** Returns whether the open file is in non-blocking mode. */
@@ -364,9 +363,8 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns a count of bytes received, unless it is an end of file that hides a reset. */
     int endOrReset(int count, int asked) throws PosixException {
-        PosixException seen = reset;
-        if (count == 0 && asked > 0 && seen != null && socketType == Constants.SOCK_STREAM) {
-            throw again(seen, "recv");
+        if (count == 0 && asked > 0) {
+            reset.throwAgain("recv(" + fd + ")");
         }
         return count;
     }
@@ -387,18 +385,9 @@ public final class Descriptor implements AutoCloseable {
 
     /** Remembers a failure that the kernel tells only once. */
     void remember(PosixException failure) {
-        int errno = failure.errno();
-        boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
-                || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET;
-        if (lasting && reset == null && socketType == Constants.SOCK_STREAM) {
-            reset = failure;
+        if (socketType == Constants.SOCK_STREAM) {
+            reset.note(failure);
         }
-    }
-
-    private PosixException again(PosixException first, String call) {
-        PosixException later = new PosixException(first.errno(), call + "(" + fd + ")");
-        later.initCause(first);
-        return later;
     }
 
     // ---- waiting

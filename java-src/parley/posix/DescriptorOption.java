@@ -8,14 +8,10 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
-import jnr.constants.Constant;
-import jnr.constants.platform.IP;
-import jnr.constants.platform.SocketOption;
-import jnr.constants.platform.TCP;
 
 /**
  * The options of sockets that getsockopt(2) and setsockopt(2) know, by the names of CLISP's {@code
- * socket-options}: level, number on this platform, and how the value looks.
+ * socket-options}, and how their values look. That they are there does not need the C library.
  *
  * <p>Values: a {@link Kind#FLAG} is a {@link Boolean}; a {@link Kind#NUMBER} an {@link Integer};
  * {@link Kind#SECONDS} a {@link Duration}, zero for no limit; {@link Kind#LINGER} the seconds as an
@@ -24,58 +20,57 @@ import jnr.constants.platform.TCP;
  */
 public enum DescriptorOption {
     /** Debugging is recorded, where the system can. */
-    SO_DEBUG(Kind.FLAG, SocketOption.SO_DEBUG),
+    SO_DEBUG(Kind.FLAG),
     /** The socket listens; can be read only. */
-    SO_ACCEPTCONN(Kind.FLAG, SocketOption.SO_ACCEPTCONN, Access.READ),
+    SO_ACCEPTCONN(Kind.FLAG, Access.READ),
     /** Broadcasts may be sent. */
-    SO_BROADCAST(Kind.FLAG, SocketOption.SO_BROADCAST),
+    SO_BROADCAST(Kind.FLAG),
     /** The local address may be bound again. */
-    SO_REUSEADDR(Kind.FLAG, SocketOption.SO_REUSEADDR),
+    SO_REUSEADDR(Kind.FLAG),
     /** Several sockets may bind the address. */
-    SO_REUSEPORT(Kind.FLAG, SocketOption.SO_REUSEPORT),
+    SO_REUSEPORT(Kind.FLAG),
     /** Only to hosts that are connected directly. */
-    SO_DONTROUTE(Kind.FLAG, SocketOption.SO_DONTROUTE),
+    SO_DONTROUTE(Kind.FLAG),
     /** Probes are sent on an idle connection. */
-    SO_KEEPALIVE(Kind.FLAG, SocketOption.SO_KEEPALIVE),
+    SO_KEEPALIVE(Kind.FLAG),
     /** The pending error, which reading clears. */
-    SO_ERROR(Kind.ERROR, SocketOption.SO_ERROR, Access.READ),
+    SO_ERROR(Kind.ERROR, Access.READ),
     /** macOS counts SO_LINGER in clock ticks and has SO_LINGER_SEC for seconds. */
-    SO_LINGER(Kind.LINGER, Level.SOCKET, number(SocketOption.SO_LINGER, 0x1080), Access.BOTH),
+    SO_LINGER(Kind.LINGER),
     /** Urgent data comes in line. */
-    SO_OOBINLINE(Kind.FLAG, SocketOption.SO_OOBINLINE),
+    SO_OOBINLINE(Kind.FLAG),
     /** The kind of socket; can be read only. */
-    SO_TYPE(Kind.TYPE, SocketOption.SO_TYPE, Access.READ),
+    SO_TYPE(Kind.TYPE, Access.READ),
     /** Size of the receive buffer; Linux answers twice what was set. */
-    SO_RCVBUF(Kind.NUMBER, SocketOption.SO_RCVBUF),
+    SO_RCVBUF(Kind.NUMBER),
     /** Size of the send buffer; Linux answers twice what was set. */
-    SO_SNDBUF(Kind.NUMBER, SocketOption.SO_SNDBUF),
+    SO_SNDBUF(Kind.NUMBER),
     /** Bytes that make the socket readable. */
-    SO_RCVLOWAT(Kind.NUMBER, SocketOption.SO_RCVLOWAT),
+    SO_RCVLOWAT(Kind.NUMBER),
     /** Linux answers 1 and refuses another value. */
-    SO_SNDLOWAT(Kind.NUMBER, SocketOption.SO_SNDLOWAT, Constants.LINUX ? Access.READ : Access.BOTH),
+    SO_SNDLOWAT(Kind.NUMBER, Platform.CURRENT == Platform.LINUX ? Access.READ : Access.BOTH),
     /** Bound of a blocking receive. */
-    SO_RCVTIMEO(Kind.SECONDS, SocketOption.SO_RCVTIMEO),
+    SO_RCVTIMEO(Kind.SECONDS),
     /** Bound of a blocking send. */
-    SO_SNDTIMEO(Kind.SECONDS, SocketOption.SO_SNDTIMEO),
+    SO_SNDTIMEO(Kind.SECONDS),
     /** Small segments are sent at once. */
-    TCP_NODELAY(Kind.FLAG, Level.TCP, TCP.TCP_NODELAY.intValue(), Access.BOTH),
+    TCP_NODELAY(Kind.FLAG),
     /** Named TCP_KEEPALIVE on macOS. */
-    TCP_KEEPIDLE(Kind.NUMBER, Level.TCP, number(TCP.TCP_KEEPIDLE, 0x10), Access.BOTH),
+    TCP_KEEPIDLE(Kind.NUMBER),
     /** Seconds between probes. */
-    TCP_KEEPINTVL(Kind.NUMBER, Level.TCP, number(TCP.TCP_KEEPINTVL, 0x101), Access.BOTH),
+    TCP_KEEPINTVL(Kind.NUMBER),
     /** Probes before the connection is given up. */
-    TCP_KEEPCNT(Kind.NUMBER, Level.TCP, number(TCP.TCP_KEEPCNT, 0x102), Access.BOTH),
+    TCP_KEEPCNT(Kind.NUMBER),
     /** Acknowledgements are sent at once; Linux. */
-    TCP_QUICKACK(Kind.FLAG, Level.TCP, number(TCP.TCP_QUICKACK, Numbers.MISSING), Access.BOTH),
+    TCP_QUICKACK(Kind.FLAG),
     /** Milliseconds, as the kernel counts them. */
-    TCP_USER_TIMEOUT(
-            Kind.NUMBER, Level.TCP, number(TCP.TCP_USER_TIMEOUT, Numbers.MISSING), Access.BOTH),
+    TCP_USER_TIMEOUT(Kind.NUMBER),
     /** Type of service of what is sent. */
-    IP_TOS(Kind.NUMBER, Level.IP, IP.IP_TOS.intValue(), Access.BOTH),
+    IP_TOS(Kind.NUMBER),
     /** Time to live of what is sent. */
-    IP_TTL(Kind.NUMBER, Level.IP, IP.IP_TTL.intValue(), Access.BOTH),
+    IP_TTL(Kind.NUMBER),
     /** An IPv6 socket takes no IPv4. */
-    IPV6_V6ONLY(Kind.FLAG, Level.IPV6, Constants.LINUX ? 26 : 27, Access.BOTH);
+    IPV6_V6ONLY(Kind.FLAG);
 
     /** How the value of an option looks. */
     public enum Kind {
@@ -95,46 +90,19 @@ public enum DescriptorOption {
 
     private enum Access { READ, BOTH }
 
-    /** Levels of setsockopt; those of protocols have the protocol's number everywhere. */
-    private static final class Level {
-        static final int SOCKET = Constants.SOL_SOCKET;
-        static final int IP = 0;
-        static final int TCP = 6;
-        static final int IPV6 = 41;
-    }
-
-    private static final class Numbers {
-        static final int MISSING = -1;
-        static final int IPV6_TCLASS = Constants.LINUX ? 67 : 36;
-        static final int IPV6_UNICAST_HOPS = Constants.LINUX ? 16 : 4;
-    }
-
     private static final Map<String, DescriptorOption> BY_KEY = Arrays.stream(values())
             .collect(Collectors.toUnmodifiableMap(DescriptorOption::key, option -> option));
 
     private final Kind kind; // immutable
-    private final int level; // immutable
-    private final int number; // immutable; MISSING where the platform has no such option
     private final Access access; // immutable
 
-    DescriptorOption(Kind kind, SocketOption option) {
-        this(kind, option, Access.BOTH);
+    DescriptorOption(Kind kind) {
+        this(kind, Access.BOTH);
     }
 
-    DescriptorOption(Kind kind, SocketOption option, Access access) {
-        this(kind, Level.SOCKET, option.defined() ? option.intValue() : -1, access);
-    }
-
-    DescriptorOption(Kind kind, int level, int number, Access access) {
+    DescriptorOption(Kind kind, Access access) {
         this.kind = kind;
-        this.level = level;
-        this.number = number;
         this.access = access;
-    }
-
-    /** The number on Linux, which jnr-constants knows, or the one of macOS, which it does not. */
-    private static int number(Constant linux, int macos) {
-        return Constants.LINUX ? linux.intValue() : macos;
     }
 
     /** Returns the name as a keyword is written: {@code so-linger}. */
@@ -209,7 +177,7 @@ public enum DescriptorOption {
 
     private void requireThere() {
         Posix.require("socket option " + key());
-        if (number == Numbers.MISSING) {
+        if (OptionNumbers.number(this) == OptionNumbers.MISSING) {
             throw new UnsupportedOperationException("socket option " + key() + ": "
                     + Posix.platform() + " has no such option");
         }
@@ -227,34 +195,27 @@ public enum DescriptorOption {
 
     private byte[] readBytes(int fd, int size) throws IOException {
         try {
-            return RawOptions.readBytes(fd, level, number, size, call("getsockopt"));
+            return RawOptions.readBytes(fd, OptionNumbers.level(this), OptionNumbers.number(this),
+                    size, call("getsockopt"));
         } catch (PosixException e) {
-            if (sixth() == Numbers.MISSING || Constants.LINUX) {
+            if (OptionNumbers.sixth(this) == OptionNumbers.MISSING || Constants.LINUX) {
                 throw e;
             }
             // macOS does not answer for the fourth protocol on a socket of the sixth
-            return RawOptions.readBytes(fd, Level.IPV6, sixth(), size, call("getsockopt"));
+            return RawOptions.readBytes(fd, OptionNumbers.IPV6, OptionNumbers.sixth(this), size, call("getsockopt"));
         }
     }
 
     /** Writes the value; what IP has twice, for its versions 4 and 6, is written twice. */
     private void write(int fd, byte[] value) throws IOException {
-        boolean both = sixth() != Numbers.MISSING && Addresses.family(fd) == Constants.AF_INET6;
+        boolean both = OptionNumbers.sixth(this) != OptionNumbers.MISSING && Addresses.family(fd) == Constants.AF_INET6;
         if (both) {
-            RawOptions.writeBytes(fd, Level.IPV6, sixth(), value, call("setsockopt"));
+            RawOptions.writeBytes(fd, OptionNumbers.IPV6, OptionNumbers.sixth(this), value, call("setsockopt"));
         }
         if (!both || Constants.LINUX) {
-            RawOptions.writeBytes(fd, level, number, value, call("setsockopt"));
+            RawOptions.writeBytes(fd, OptionNumbers.level(this), OptionNumbers.number(this),
+                    value, call("setsockopt"));
         }
-    }
-
-    /** The number of the same thing for IP version 6. */
-    private int sixth() {
-        return switch (this) {
-            case IP_TOS -> Numbers.IPV6_TCLASS;
-            case IP_TTL -> Numbers.IPV6_UNICAST_HOPS;
-            default -> Numbers.MISSING;
-        };
     }
 
     private String call(String what) {

@@ -65,15 +65,18 @@ public final class DescriptorSet implements AutoCloseable {
         final Descriptor descriptor; // immutable
         final long token; // immutable
         private final Object attachment; // immutable
+        private final Runnable whenClosed; // immutable
         private final Runnable onClose = this::descriptorClosed; // immutable
         private int events; // guarded by lock
         private boolean there = true; // guarded by lock
         private int ready; // the checking thread's own
 
-        private Entry(Descriptor descriptor, long token, Object attachment) {
+        private Entry(
+                Descriptor descriptor, long token, Object attachment, Runnable whenClosed) {
             this.descriptor = descriptor;
             this.token = token;
             this.attachment = attachment;
+            this.whenClosed = whenClosed;
         }
 
         /** Returns what was given when it was added. */
@@ -132,6 +135,7 @@ public final class DescriptorSet implements AutoCloseable {
         private void descriptorClosed() {
             remove();
             wakeWatcher();
+            whenClosed.run();
         }
 
         void found(int what) {
@@ -151,11 +155,23 @@ public final class DescriptorSet implements AutoCloseable {
      * @throws ClosedDescriptorException when it is closed
      */
     public Entry add(Descriptor descriptor, int events, Object attachment) throws IOException {
+        return add(descriptor, events, attachment, () -> { });
+    }
+
+    /**
+     * As {@link #add(Descriptor, int, Object)}.
+     *
+     * @param whenClosed run when the descriptor is closed while it is in the set, once it has left
+     *     it, by the thread that closes it; must neither block nor take long
+     */
+    public Entry add(
+            Descriptor descriptor, int events, Object attachment, Runnable whenClosed)
+            throws IOException {
         descriptor.acquire("poll");
         try {
             lock.lock();
             try {
-                Entry entry = new Entry(descriptor, ++lastToken, attachment);
+                Entry entry = new Entry(descriptor, ++lastToken, attachment, whenClosed);
                 entries.put(entry.token, entry);
                 boolean added = false;
                 try {

@@ -13,7 +13,25 @@ import jnr.constants.platform.InterfaceInfo;
 
 /** The network interfaces of this machine: getifaddrs(3) and if_nameindex(3). */
 public final class Interfaces {
-    private static final Map<String, Integer> FLAGS = flags();
+    /** Apart, since jnr-constants must be there for it. */
+    private static final class Flags {
+        static final Map<String, Integer> ALL = all();
+
+        private static Map<String, Integer> all() {
+            Map<String, Integer> flags = new LinkedHashMap<>();
+            for (InterfaceInfo flag : InterfaceInfo.values()) {
+                if (flag.defined() && Integer.bitCount(flag.intValue()) == 1) {
+                    flags.put(flag.name().substring("IFF_".length()).toLowerCase(Locale.ROOT)
+                            .replace('_', '-'), flag.intValue());
+                }
+            }
+            if (Constants.LINUX) {
+                flags.put("lower-up", 1 << 16);
+                flags.put("dormant", 1 << 17);
+            }
+            return flags;
+        }
+    }
 
     private Interfaces() {}
 
@@ -29,24 +47,10 @@ public final class Interfaces {
     public record Entry(String name, Set<String> flags, SockAddr address, SockAddr netmask,
             SockAddr destination) {}
 
-    private static Map<String, Integer> flags() {
-        Map<String, Integer> flags = new LinkedHashMap<>();
-        for (InterfaceInfo flag : InterfaceInfo.values()) {
-            if (flag.defined() && Integer.bitCount(flag.intValue()) == 1) {
-                flags.put(flag.name().substring("IFF_".length()).toLowerCase(Locale.ROOT)
-                        .replace('_', '-'), flag.intValue());
-            }
-        }
-        if (Constants.LINUX) {
-            flags.put("lower-up", 1 << 16);
-            flags.put("dormant", 1 << 17);
-        }
-        return flags;
-    }
-
     /** Returns the names of all flags that an entry can have on this platform. */
     public static Set<String> knownFlags() {
-        return FLAGS.keySet();
+        Posix.require("getifaddrs");
+        return Flags.ALL.keySet();
     }
 
     /** Lists all addresses of all interfaces. */
@@ -79,7 +83,7 @@ public final class Interfaces {
 
     private static Set<String> names(int flags) {
         Set<String> names = new LinkedHashSet<>();
-        FLAGS.forEach((name, bit) -> {
+        Flags.ALL.forEach((name, bit) -> {
             if ((flags & bit) != 0) {
                 names.add(name);
             }

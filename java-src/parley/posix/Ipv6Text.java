@@ -1,12 +1,21 @@
 package parley.posix;
 
-/** The usual short form of an IPv6 address, as RFC 5952 has it; the JDK prints the long one. */
-final class Ipv6Text {
+/**
+ * The usual short form of an IPv6 address, as RFC 5952 has it; the JDK prints the long one. Needs no
+ * C library.
+ */
+public final class Ipv6Text {
     private static final int GROUPS = 8;
 
     private Ipv6Text() {}
 
-    static String format(byte[] address) {
+    /**
+     * Writes an address.
+     *
+     * @param address its 16 bytes
+     * @return for example {@code ::1}
+     */
+    public static String format(byte[] address) {
         int[] groups = new int[GROUPS];
         for (int i = 0; i < GROUPS; i++) {
             groups[i] = (address[2 * i] & 0xff) << 8 | address[2 * i + 1] & 0xff;

@@ -26,12 +26,14 @@ public final class Protocols {
      * @param name {@code ipproto-icmp} or {@code icmp}; {@code eth-p-arp}, which comes out in
      *     network order, as packet sockets want it
      * @throws IllegalArgumentException naming those that there are
+     * @throws UnsupportedOperationException where there is no C library
      */
     public static int number(String name) {
         Integer ether = ETHER.get(name);
         if (ether != null) {
             return Short.toUnsignedInt(networkOrder(ether.shortValue()));
         }
+        Posix.require("protocol " + name);
         Integer found = internet().get(name.startsWith("ipproto-") ? name : "ipproto-" + name);
         if (found == null) {
             throw new IllegalArgumentException("protocol: unknown protocol " + name

@@ -35,7 +35,8 @@ public final class Sockets {
         String call = "socket(" + domain + ", " + type + ", " + protocol + ")";
         if (fd < 0 && (LibC.errno() == Constants.EPERM || LibC.errno() == Constants.EACCES)) {
             throw new PosixException(LibC.errno(), call, "not permitted; raw and packet sockets"
-                    + " need root or, on Linux, the capability CAP_NET_RAW");
+                    + " need root or, on Linux, the capability CAP_NET_RAW, which"
+                    + " \"setcap cap_net_raw+ep\" gives to a copy of the java program");
         }
         return prepared(Posix.check(fd, call));
     }

@@ -421,6 +421,123 @@
     (is (thrown? SocketTimeoutException (raw/recv b (byte-array 1) :timeout 0)) "nothing was sent")
     (is (= :ebadf (errno #(raw/recv 99999 (byte-array 1)))))))
 
+;; ---- arguments at random ------------------------------------------------------------------------
+
+(def ^:private garbage
+  (gen/elements [nil :x "x" -1 1.5 2147483648 9223372036854775807 -9223372036854775808 [] {} 1000000]))
+
+(defn- mostly [usual]
+  (gen/frequency [[6 usual] [1 garbage]]))
+
+(def ^:private any-handle
+  (mostly (gen/elements [:stream :other :datagram :server :closed :foreign :file])))
+
+(def ^:private any-buffer
+  (mostly (gen/fmap byte-array (gen/vector (gen/fmap unchecked-byte gen/small-integer) 0 70))))
+
+(def ^:private any-number
+  (mostly (gen/choose -3 80)))
+
+(def ^:private any-address
+  (mostly (gen/fmap (fn [[family data]] (raw/make-sockaddr family data))
+            (gen/tuple (gen/elements [:inet :inet6 :unix :unspec :packet])
+              (gen/fmap #(byte-array (map unchecked-byte %)) (gen/vector gen/small-integer 0 126))))))
+
+(def ^:private any-options
+  ;; the time is always there: without it a call may wait for ever, as it should
+  (gen/fmap (fn [[more timeout]] (assoc more :timeout timeout))
+    (gen/tuple (gen/map (gen/elements [:start :end :peek :oob :waitall :eor :control :nonsense])
+                 (gen/one-of [any-number gen/boolean])
+                 {:max-elements 3})
+      (gen/frequency [[8 (gen/return 0)] [1 (gen/elements [-1 "x" [0 -1] ##NaN])]]))))
+
+(def ^:private any-option
+  (mostly (gen/one-of [(gen/elements [:so-linger :so-rcvbuf :sndbuf :so-rcvtimeo :so-type :tcp-keepcnt :ip-ttl :error
+                                      :ipv6-v6only])
+                       (gen/choose 0 100)])))
+
+(def ^:private any-call
+  (gen/one-of
+    [(gen/tuple (gen/return #'raw/recv) any-handle any-buffer any-options)
+     (gen/tuple (gen/return #'raw/recvfrom) any-handle any-buffer any-options)
+     (gen/tuple (gen/return #'raw/recvmsg) any-handle
+       (mostly (gen/hash-map :iovec (mostly (gen/vector any-buffer 0 4)) :control any-number)) any-options)
+     (gen/tuple (gen/return #'raw/send) any-handle any-buffer any-options)
+     (gen/tuple (gen/return #'raw/sendto) any-handle any-buffer any-address any-options)
+     (gen/tuple (gen/return #'raw/sendmsg) any-handle
+       (mostly (gen/hash-map :iovec (mostly (gen/vector any-buffer 0 4)) :addr any-address :control any-buffer))
+       any-options)
+     (gen/tuple (gen/return #'raw/sock-read) any-handle (gen/one-of [any-buffer (gen/vector any-buffer 0 4)])
+       any-options)
+     (gen/tuple (gen/return #'raw/sock-write) any-handle (gen/one-of [any-buffer (gen/vector any-buffer 0 4)])
+       any-options)
+     (gen/tuple (gen/return #'raw/bind) any-handle any-address)
+     (gen/tuple (gen/return #'raw/connect) any-handle any-address (gen/return :timeout) (gen/return 0))
+     (gen/tuple (gen/return #'raw/accept) any-handle any-address (gen/return :timeout) (gen/return 0))
+     (gen/tuple (gen/return #'raw/sock-listen) (mostly (gen/return :server)) any-number)
+     (gen/tuple (gen/return #'raw/getsockname) any-handle)
+     (gen/tuple (gen/return #'raw/getpeername) any-handle)
+     (gen/tuple (gen/return #'raw/sockatmark) any-handle)
+     (gen/tuple (gen/return #'raw/sock-close) (mostly (gen/elements [:closed :foreign :file])))
+     (gen/tuple (gen/return #'raw/socket-option) any-handle any-option (gen/elements [:size :level :nonsense])
+       any-number)
+     (gen/tuple (gen/return #'raw/set-socket-option!) any-handle any-option (gen/one-of [any-number any-buffer]))
+     (gen/tuple (gen/return #'raw/socket) any-option any-option any-number)
+     (gen/tuple (gen/return #'raw/make-sockaddr) any-option any-buffer)
+     (gen/tuple (gen/return #'raw/convert-address) (mostly (gen/elements [:inet :inet6])) any-buffer)
+     (gen/tuple (gen/elements [#'raw/htons #'raw/htonl #'raw/ntohs #'raw/ntohl]) any-number)
+     (gen/tuple (gen/elements [#'raw/ipcsum #'raw/icmpcsum #'raw/tcpcsum #'raw/udpcsum]) any-buffer
+       (gen/map (gen/elements [:start :end]) any-number))
+     (gen/tuple (gen/return #'raw/if-name-index) any-number)
+     (gen/tuple (gen/return #'raw/open-unix-socket) garbage)]))
+
+(defn- a-file
+  "The number of a file that this process has open, whose handle is nobody's business."
+  []
+  (with-open [numbers (Files/list (Path/of "/proc/self/fd" (make-array String 0)))]
+    (some (fn [^Path number]
+            (when (str/ends-with? (str (try (Files/readSymbolicLink number) (catch java.io.IOException _ nil)))
+                    ".jar")
+              (parse-long (str (.getFileName number)))))
+      (iterator-seq (.iterator numbers)))))
+
+(defn- told-clearly?
+  "Whether a call returns, or fails as misuse or as the system does, saying how."
+  [f args]
+  (try
+    (when-let [made (when (= #'raw/socket f) (apply f args))]
+      (raw/sock-close made))
+    (when-not (= #'raw/socket f)
+      (let [result (apply f args)]
+        (when (= #'raw/accept f)
+          (raw/sock-close (first result)))))
+    true
+    (catch Exception e
+      (and (or (instance? IllegalArgumentException e) (instance? java.io.IOException e)
+             (instance? UnsupportedOperationException e))
+        (not (instance? clojure.lang.ArityException e))
+        (< 8 (count (str (ex-message e))))))))
+
+(deftest raw-3-random-arguments-to-any-function-are-refused-clearly
+  (with-open [pair (.bind (java.nio.channels.ServerSocketChannel/open)
+                     (java.net.InetSocketAddress. "127.0.0.1" 0))
+              foreign (java.nio.channels.SocketChannel/open (.getLocalAddress pair))]
+    (with-handles [[a b] (raw/socketpair :unix :stream)
+                   [closed unused] (raw/socketpair :unix :stream)
+                   datagram (raw/socket :inet :dgram)
+                   [server _] (loopback-server)]
+      (raw/sock-close closed)
+      (let [handles {:stream a :other b :datagram datagram :server server :closed closed
+                     :foreign (.number (parley.posix.ChannelDescriptor/find foreign)) :file (a-file)}
+            result (check/quick-check 4000
+                     (prop/for-all [[f handle & args] any-call]
+                       (boolean (told-clearly? f (cons (get handles handle handle) args)))))]
+        (testing (str "seed " (:seed result) " smallest " (-> result :shrunk :smallest))
+          (is (true? (:result result))))
+        (is (every? int? (vals handles)))
+        (is (.isOpen foreign))
+        (is (= :ebadf (errno #(raw/sock-close closed))))))))
+
 ;; ---- a model ------------------------------------------------------------------------------------
 
 (def ^:private operation
@@ -462,7 +579,7 @@
                  (update-in model [side :taken] + expected))))))
 
 (deftest random-programs-over-a-socketpair-agree-with-a-model
-  (let [result (check/quick-check 200
+  (let [result (check/quick-check 600
                  (prop/for-all [program (gen/vector operation 0 60)]
                    (with-handles [pair (raw/socketpair :unix :stream)]
                      (boolean (reduce (fn [model operation]

@@ -145,6 +145,8 @@ class DescriptorSetTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void closingGivesItsDescriptorsBack(boolean withPoll) throws Exception {
+        Support.eventually("the watcher of another test is gone",
+                () -> !Support.threadExists("parley-descriptors"));
         Descriptor[] pair = Support.streams();
         int before = Support.openNumbers();
         for (int i = 0; i < 10; i++) {

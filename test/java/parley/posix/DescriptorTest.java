@@ -186,7 +186,7 @@ class DescriptorTest {
     }
 
     @Test
-    void raw2ACallAfterCloseNeverTouchesTheNumbersNewOwner() throws IOException {
+    void RAW_2_a_call_after_close_never_touches_the_numbers_new_owner() throws IOException {
         int number = pair[0].number();
         pair[0].close();
         Descriptor[] recycled = Support.streams();
@@ -201,7 +201,7 @@ class DescriptorTest {
     }
 
     @Test
-    void raw2RacingWritersNeverReachTheNumbersNewOwner() throws Exception {
+    void RAW_2_racing_writers_never_reach_the_numbers_new_owner() throws Exception {
         for (int round = 0; round < 300; round++) {
             Descriptor[] first = Support.streams();
             Thread writer = Support.start("test-writer", () -> writeUntilClosed(first[0]));
@@ -249,7 +249,7 @@ class DescriptorTest {
     }
 
     @Test
-    void raw5CloseWakesAThreadThatWaits() throws Exception {
+    void RAW_5_close_wakes_a_thread_that_waits() throws Exception {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Thread waiting = Support.start("test-waiting", () -> {
             try {
@@ -267,7 +267,7 @@ class DescriptorTest {
     }
 
     @Test
-    void raw5AnInterruptWakesAThreadThatWaitsAndLeavesTheDescriptorOpen() throws Exception {
+    void RAW_5_an_interrupt_wakes_a_thread_that_waits_and_leaves_the_descriptor_open() throws Exception {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         AtomicReference<Boolean> flag = new AtomicReference<>();
         Thread waiting = Support.start("test-waiting", () -> {
@@ -321,7 +321,7 @@ class DescriptorTest {
     }
 
     @Test
-    void rst1AResetIsRememberedAndNeverBecomesAnEnd() throws IOException {
+    void RST_1_a_reset_is_remembered_and_never_becomes_an_end() throws IOException {
         Descriptor server = Sockets.socket("inet", "stream", 0);
         Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
         Sockets.listen(server, 1);
@@ -342,7 +342,7 @@ class DescriptorTest {
     }
 
     @Test
-    void rst1AResetThatTheOptionTookIsStillAReset() throws IOException {
+    void RST_1_a_reset_that_the_option_took_is_still_a_reset() throws IOException {
         Descriptor server = Sockets.socket("inet", "stream", 0);
         Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
         Sockets.listen(server, 1);

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class HandlesTest {
     @Test
-    void raw2AHandleClosedIsRefusedUntilItIsHandedOutAgain() throws IOException {
+    void RAW_2_a_handle_closed_is_refused_until_it_is_handed_out_again() throws IOException {
         Descriptor[] pair = Support.streams();
         int number = Handles.register(pair[0]);
         assertEquals(pair[0], Handles.with("test", number, d -> d));

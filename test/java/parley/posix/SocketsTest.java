@@ -12,10 +12,14 @@ import static parley.posix.Support.SECOND;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -83,7 +87,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw5AcceptIsEndedByCloseAndByInterrupt() throws Exception {
+    void RAW_5_accept_is_ended_by_close_and_by_interrupt() throws Exception {
         Descriptor server = server("127.0.0.1");
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Runnable accepting = () -> {
@@ -160,7 +164,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw4ATruncatedDatagramIsFlagged() throws IOException {
+    void RAW_4_a_truncated_datagram_is_flagged() throws IOException {
         Descriptor[] pair = Sockets.socketpair("unix", "dgram", 0);
         pair[0].send(bytes("0123456789"), 0, 10, 0);
         byte[] into = new byte[4];
@@ -203,6 +207,54 @@ class SocketsTest {
     }
 
     @Test
+    void everyDescriptorThatIsMadeOrReceivedIsClosedOnExec() throws Exception {
+        Set<Integer> before = new HashSet<>();
+        for (int number : OpenNumbers.all()) {
+            before.add(number);
+        }
+        Descriptor[] pair = Support.streams();
+        Descriptor[] pipe = Descriptor.pipe();
+        Descriptor server = Sockets.socket("inet", "stream", 0);
+        Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+        Sockets.listen(server, 1);
+        Descriptor client = Sockets.socket("inet", "stream", 0);
+        Sockets.connect(client, Sockets.localAddress(server), 5 * SECOND);
+        Descriptor accepted = Sockets.accept(server, 5 * SECOND).socket();
+        Descriptor copy = client.duplicate();
+        int received = pass(pair, pipe[0].number());
+        try (DescriptorSet set = new DescriptorSet(); ShellProcess shell =
+                ShellProcess.start("cat", true, true)) {
+            set.add(pair[0], Poll.IN, null);
+            DescriptorWatcher.Watch watch =
+                    DescriptorWatcher.shared().watch(pair[1], Poll.IN, () -> { });
+            int made = 0;
+            for (int number : OpenNumbers.all()) {
+                String what = OpenNumbers.identity(number);
+                if (!before.contains(number) && what != null && !what.startsWith("/")) {
+                    assertTrue(Fcntl.isCloseOnExec(number), number + " " + what);
+                    made++;
+                }
+            }
+            assertTrue(made >= 13, made + " descriptors"); // at least those that can be counted here
+            watch.cancel();
+            assertTrue(shell.isAlive());
+        }
+        Descriptor.own(received).close();
+        Support.closeAll(pair[0], pair[1], pipe[0], pipe[1], server, client, accepted, copy);
+    }
+
+    /** Passes a number over a pair as control data (SCM_RIGHTS); returns the one that comes. */
+    private static int pass(Descriptor[] pair, int number) throws IOException {
+        ByteBuffer control = ByteBuffer.allocate(24).order(ByteOrder.nativeOrder());
+        control.putLong(0, 20).putInt(8, Constants.SOL_SOCKET).putInt(12, 1).putInt(16, number);
+        Datagrams.Part one = new Datagrams.Part(new byte[1], 0, 1);
+        Datagrams.send(pair[0], List.of(one), null, control.array(), 0);
+        Datagrams.Received got = Datagrams.receive(pair[1], List.of(one), 64, 0);
+        assertEquals(0, got.flags());
+        return ByteBuffer.wrap(got.control()).order(ByteOrder.nativeOrder()).getInt(16);
+    }
+
+    @Test
     void urgentDataIsMarkedAndReadApart() throws IOException {
         try (Descriptor server = server("127.0.0.1");
                 Descriptor client = Sockets.socket("inet", "stream", 0)) {
@@ -224,7 +276,7 @@ class SocketsTest {
     }
 
     @Test
-    void raw1WithoutThePrivilegeTheErrorSaysWhatIsNeeded() throws IOException {
+    void RAW_1_without_the_privilege_the_error_says_what_is_needed() throws IOException {
         try (Descriptor raw = Sockets.socket("inet", "raw", 1)) {
             assertEquals("raw", DescriptorOption.SO_TYPE.get(raw));
         } catch (PosixException e) {

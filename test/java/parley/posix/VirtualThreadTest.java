@@ -51,7 +51,7 @@ class VirtualThreadTest {
     }
 
     @Test
-    void raw5CloseAndInterruptEndTheWait() throws Exception {
+    void RAW_5_close_and_interrupt_end_the_wait() throws Exception {
         for (boolean close : new boolean[] {true, false}) {
             Descriptor[] pair = Support.streams();
             AtomicReference<Throwable> thrown = new AtomicReference<>();

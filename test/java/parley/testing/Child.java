@@ -30,7 +30,12 @@ public final class Child implements AutoCloseable {
     private final Task<Void> reader; // immutable
 
     private Child(List<String> command) throws IOException {
-        process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        this(command, ProcessBuilder.Redirect.PIPE);
+    }
+
+    private Child(List<String> command, ProcessBuilder.Redirect input) throws IOException {
+        process = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(input)
+                .start();
         reader = Threads.PLATFORM.start("child-output", this::readAll);
     }
 
@@ -45,6 +50,14 @@ public final class Child implements AutoCloseable {
         List<String> command = javaCommand(main, options);
         command.addAll(List.of(arguments));
         return new Child(command);
+    }
+
+    /** As {@link #java(Class, String...)}, with a file as its standard input. */
+    public static Child javaWithInput(Path file, Class<?> main, String... arguments)
+            throws IOException {
+        List<String> command = javaCommand(main, List.of());
+        command.addAll(List.of(arguments));
+        return new Child(command, ProcessBuilder.Redirect.from(file.toFile()));
     }
 
     /** As {@link #java(Class, String...)}, with another mask for the modes of new files. */

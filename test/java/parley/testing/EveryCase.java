@@ -16,8 +16,11 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 @ParameterizedTest(name = "[{arguments}]")
 @ArgumentsSource(Matrix.class)
 public @interface EveryCase {
-    /** The kinds of socket the case makes sense for; all, unless told. */
-    Family[] over() default {Family.TCP4, Family.TCP6, Family.UNIX};
+    /**
+     * The kinds of socket the case makes sense for; where it does not tell, all channels, and
+     * {@link Family#HANDLE} too in a class that is {@link OverHandlesToo}.
+     */
+    Family[] over() default {};
 
     /** The kinds of thread the case makes sense for; all, unless told. */
     Threads[] on() default {Threads.PLATFORM, Threads.VIRTUAL};

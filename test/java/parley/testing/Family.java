@@ -17,7 +17,9 @@ public enum Family {
     /** TCP over {@code ::1}. */
     TCP6(StandardProtocolFamily.INET6, "::1"),
     /** Unix-domain stream sockets, each on a fresh path. */
-    UNIX(StandardProtocolFamily.UNIX, null);
+    UNIX(StandardProtocolFamily.UNIX, null),
+    /** As {@link #TCP4}, with Parley's streams over handles instead of channels. */
+    HANDLE(StandardProtocolFamily.INET, "127.0.0.1");
 
     private final StandardProtocolFamily protocol;
     private final String host; // null for UNIX
@@ -29,7 +31,7 @@ public enum Family {
 
     /** Whether this machine can bind an address of this kind. */
     public boolean available() {
-        if (this == TCP4) {
+        if (this == TCP4 || this == HANDLE) {
             return true; // a machine without it should fail loudly
         }
         try (ServerSocketChannel server = listen(1)) {

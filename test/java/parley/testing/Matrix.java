@@ -1,6 +1,7 @@
 package parley.testing;
 
 import java.lang.reflect.Method;
+import java.util.EnumSet;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -15,7 +16,10 @@ import org.junit.jupiter.params.support.ParameterDeclarations;
  * those that decline the cell.
  */
 final class Matrix implements ArgumentsProvider, AnnotationConsumer<EveryCase> {
-    private Set<Family> families; // set once, before any use
+    private static final Set<Family> CHANNELS =
+            EnumSet.complementOf(EnumSet.of(Family.HANDLE));
+
+    private Set<Family> families; // set once, before any use; empty where nothing was told
     private Set<Threads> threads; // set once, before any use
 
     @Override
@@ -27,8 +31,11 @@ final class Matrix implements ArgumentsProvider, AnnotationConsumer<EveryCase> {
     @Override
     public Stream<? extends Arguments> provideArguments(
             ParameterDeclarations parameters, ExtensionContext context) {
+        Set<Family> wanted = !families.isEmpty() ? families
+                : context.getRequiredTestClass().isAnnotationPresent(OverHandlesToo.class)
+                        ? EnumSet.allOf(Family.class) : CHANNELS;
         return Case.all()
-                .filter(cell -> families.contains(cell.family()))
+                .filter(cell -> wanted.contains(cell.family()))
                 .filter(cell -> threads.contains(cell.threads()))
                 .flatMap(cell -> rows(cell, context.getRequiredTestMethod()));
     }

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import parley.posix.Posix;
 
 /**
  * Makes the Java machine open what it keeps open for its lifetime (the socket pair it closes other
@@ -29,6 +30,7 @@ final class WarmUp {
                 }
             }
             InetAddress.getByName("localhost");
+            Posix.available(); // libffi keeps a temporary file
         } catch (Exception e) {
             throw new AssertionError("the warm-up failed", e);
         }

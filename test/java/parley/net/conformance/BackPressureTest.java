@@ -37,12 +37,14 @@ import parley.testing.Child;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Task;
 import parley.testing.Threads;
 
 /** BP: peers that read slowly, or not at all. */
 @Guarded
+@OverHandlesToo
 @SuppressWarnings("try") // closing early is what some cases are about
 class BackPressureTest {
     /** Connects, reads everything and says how much it was and whether it was the payload. */
@@ -72,11 +74,11 @@ class BackPressureTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
     void BP_1_a_write_to_a_stopped_peer_blocks_and_ends_by_deadline_or_close(Case cell)
             throws Exception {
         try (SocketServer server = Sockets.listen(cell); Child child = Reader.of(server, cell);
-                SocketStream stream = server.accept(Sockets.BIVALENT)) {
+                SocketStream stream = Sockets.accept(cell, server)) {
             child.answer("connected");
             child.stop();
             stream.writeTimeout(Duration.ofMillis(200));
@@ -97,10 +99,10 @@ class BackPressureTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
     void BP_2_a_write_goes_on_when_the_peer_does(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell); Child child = Reader.of(server, cell);
-                SocketStream stream = server.accept(Sockets.BIVALENT)) {
+                SocketStream stream = Sockets.accept(cell, server)) {
             child.answer("connected");
             child.stop();
             Task<Void> writer = cell.start("writer", () -> {

@@ -23,7 +23,9 @@ final class Both implements AutoCloseable {
     static Both of(Case cell, StreamOptions options) throws IOException {
         try (SocketServer listener = Sockets.listen(cell)) {
             SocketStream client = SocketStream.connect(listener.localAddress(), options);
-            return new Both(client, listener.accept(options));
+            SocketStream server = listener.accept(options);
+            return new Both(Sockets.over(cell, client, options),
+                    Sockets.over(cell, server, options));
         }
     }
 

@@ -2,6 +2,7 @@ package parley.net.conformance;
 
 import java.io.IOException;
 import parley.testing.Case;
+import parley.testing.Family;
 import parley.testing.Selective;
 
 /** Every call that can block, as an axis of the matrix. */
@@ -40,10 +41,17 @@ enum Call implements Selective {
         return begin.in(cell);
     }
 
-    /** A Unix-domain connect is never pending: it is done, or refused, at once. */
+    /**
+     * A Unix-domain connect is never pending: it is done, or refused, at once. Over a handle there
+     * are streams only.
+     */
     @Override
     public boolean appliesTo(Case cell) {
-        return this != CONNECTING || cell.family().isTcp();
+        return switch (this) {
+            case CONNECTING -> cell.family().isTcp() && cell.family() != Family.HANDLE;
+            case ACCEPT, AWAIT_CONNECTION, SERVER_STATUS -> cell.family() != Family.HANDLE;
+            default -> true;
+        };
     }
 
     /** Whether the call tells that time is up by its result rather than by an exception. */

@@ -27,6 +27,7 @@ import parley.testing.Case;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -35,6 +36,7 @@ import parley.testing.Timing;
 
 /** CL: closing from elsewhere. */
 @Guarded
+@OverHandlesToo
 @SuppressWarnings("try") // closing early is what some cases are about
 class ClosingTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
@@ -142,7 +144,7 @@ class ClosingTest {
     }
 
     @Race(5)
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void CL_4_close_of_a_server_during_connects_leaves_nothing_accepted(Case cell)
             throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {
@@ -203,7 +205,7 @@ class ClosingTest {
         }
     }
 
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void CL_6_every_call_on_a_closed_server_says_so(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {
             int port = server.port();

@@ -30,6 +30,7 @@ import parley.testing.Descriptors;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Race;
@@ -38,6 +39,7 @@ import parley.testing.Timing;
 
 /** DL: timeouts, which bound one call, and deadlines, which bound all from now on. */
 @Guarded
+@OverHandlesToo
 class DeadlineTest {
     private static final Duration SHORT = Duration.ofMillis(100);
     private static final Duration LONG = Duration.ofSeconds(10);
@@ -310,7 +312,7 @@ class DeadlineTest {
         }
     }
 
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void DL_12_the_timeout_of_an_accept_is_not_that_of_its_stream(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell);
                 Peer peer = Peer.connect(server.localAddress());
@@ -351,7 +353,7 @@ class DeadlineTest {
         }
     }
 
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void DL_15_two_timed_accepts_end_at_the_same_time(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {
             Timing timing = Timing.start();

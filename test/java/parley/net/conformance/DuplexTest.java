@@ -22,7 +22,9 @@ import parley.net.SocketStream;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Race;
@@ -30,6 +32,7 @@ import parley.testing.Task;
 
 /** DUP: both directions, and several threads, at once. */
 @Guarded
+@OverHandlesToo
 @SuppressWarnings("try") // closing early is what some cases are about
 class DuplexTest {
     private static final Duration MILLI = Duration.ofMillis(1);
@@ -117,7 +120,7 @@ class DuplexTest {
     @EveryCase
     void DUP_4_all_operations_at_once_leave_the_stream_in_step(Case cell) throws Exception {
         try (PeerListener listener = PeerListener.on(cell.family());
-                SocketStream stream = Sockets.connect(listener.address());
+                SocketStream stream = Sockets.connect(cell, listener.address());
                 Peer peer = listener.accept()) {
             Task<Void> echo = cell.start("echo", () -> {
                 byte[] all = peer.receiveAll();
@@ -186,7 +189,7 @@ class DuplexTest {
     }
 
     @Race
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void DUP_6_ten_acceptors_serve_each_client_once(Case cell) throws Exception {
         int clients = 100;
         try (SocketServer server = Sockets.listen(cell)) {

@@ -23,12 +23,14 @@ import parley.testing.Cpu;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
 
 /** HC: one direction ends, the other goes on. */
 @Guarded
+@OverHandlesToo
 class HalfCloseTest {
     private static final Duration LONG = Duration.ofSeconds(10);
 

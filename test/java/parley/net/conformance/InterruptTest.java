@@ -22,7 +22,9 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -30,6 +32,7 @@ import parley.testing.Timing;
 
 /** INT: interrupts. */
 @Guarded
+@OverHandlesToo
 class InterruptTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
 
@@ -166,7 +169,7 @@ class InterruptTest {
     }
 
     @Race
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void INT_5_an_interrupt_of_one_acceptor_leaves_the_other_working(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {
             Task<SocketStream> one = cell.start("one", () -> server.accept());

@@ -40,7 +40,7 @@ final class Link implements AutoCloseable {
     static Link connected(Case cell, StreamOptions options) throws IOException {
         try (PeerListener listener = PeerListener.on(cell.family())) {
             SocketStream stream = SocketStream.connect(listener.address(), options);
-            return new Link(stream, listener.accept());
+            return new Link(Sockets.over(cell, stream, options), listener.accept());
         }
     }
 
@@ -55,7 +55,8 @@ final class Link implements AutoCloseable {
             SocketChannel channel = cell.family().open();
             channel.setOption(StandardSocketOptions.SO_SNDBUF, size);
             channel.connect(listener.address());
-            return new Link(SocketStream.adopt(channel, options), listener.accept());
+            SocketStream stream = SocketStream.adopt(channel, options);
+            return new Link(Sockets.over(cell, stream, options), listener.accept());
         }
     }
 
@@ -63,7 +64,8 @@ final class Link implements AutoCloseable {
     static Link accepted(Case cell) throws IOException {
         try (SocketServer server = Sockets.listen(cell)) {
             Peer peer = Peer.connect(server.localAddress());
-            return new Link(server.accept(Sockets.BIVALENT), peer);
+            SocketStream stream = server.accept(Sockets.BIVALENT);
+            return new Link(Sockets.over(cell, stream, Sockets.BIVALENT), peer);
         }
     }
 

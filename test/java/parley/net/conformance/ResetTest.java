@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
-import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
@@ -19,10 +18,12 @@ import java.util.Set;
 import parley.net.Blocking;
 import parley.net.Direction;
 import parley.net.ErrorCode;
+import parley.net.SocketOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
 import parley.net.StreamInput;
+import parley.posix.DescriptorOption;
 import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Case;
@@ -31,6 +32,7 @@ import parley.testing.Family;
 import parley.testing.Fault;
 import parley.testing.FaultProxy;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Race;
@@ -40,6 +42,7 @@ import parley.testing.Timing;
 
 /** RST and VAN: peers that reset, or are gone. */
 @Guarded
+@OverHandlesToo
 class ResetTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
     private static final Duration LONG = Duration.ofSeconds(10);
@@ -55,7 +58,7 @@ class ResetTest {
         assertEquals(ErrorCode.ECONNRESET, ErrorCode.of(e), e::toString);
     }
 
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_1_a_reset_is_told_again_and_again_and_is_never_an_end(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("abc");
@@ -85,7 +88,7 @@ class ResetTest {
     }
 
     @Race
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_2_a_reset_ends_a_blocked_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             Task<Integer> reader = cell.start("reader", () -> link.stream.in().readByte());
@@ -96,7 +99,7 @@ class ResetTest {
     }
 
     @Race
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_2_half_a_line_before_a_reset_can_still_be_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("half");
@@ -149,7 +152,7 @@ class ResetTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_4_the_status_of_a_reset_stream_is_error_until_it_is_closed(Case cell)
             throws Exception {
         List<Link> links = new ArrayList<>();
@@ -179,7 +182,7 @@ class ResetTest {
     }
 
     @Race
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_4_a_reset_wakes_a_blocked_status(Case cell) throws Exception {
         for (Direction direction : Set.of(Direction.INPUT, Direction.OUTPUT)) {
             try (Link link = Link.connected(cell)) {
@@ -234,10 +237,10 @@ class ResetTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_7_close_without_lingering_resets(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
-            link.stream.channel().setOption(StandardSocketOptions.SO_LINGER, 0);
+            SocketOptions.set(link.stream, DescriptorOption.SO_LINGER, 0);
             Timing timing = Timing.start();
             link.stream.close();
             isReset(assertThrows(SocketException.class,
@@ -298,7 +301,7 @@ class ResetTest {
         try (PeerListener listener = PeerListener.on(cell.family());
                 FaultProxy proxy = FaultProxy.before(listener.address(), cell.family(),
                         Fault.none(), Fault.timeout(Duration.ZERO), 1);
-                SocketStream stream = Sockets.connect(proxy.address());
+                SocketStream stream = Sockets.connect(cell, proxy.address());
                 Peer peer = listener.accept()) {
             peer.send("never seen");
             stream.readTimeout(Duration.ofMillis(50));

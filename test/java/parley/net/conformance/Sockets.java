@@ -7,8 +7,10 @@ import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 import parley.net.Blocking;
+import parley.net.DescriptorStreams;
 import parley.net.ElementType;
 import parley.net.ServerOptions;
+import parley.net.SocketOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
@@ -55,6 +57,28 @@ final class Sockets {
 
     static SocketStream connect(SocketAddress address) throws IOException {
         return SocketStream.connect(address, BIVALENT);
+    }
+
+    /**
+     * The stream itself; over {@link Family#HANDLE} one over its handle instead, with nothing left
+     * of the one that was given.
+     */
+    static SocketStream over(Case cell, SocketStream stream, StreamOptions options)
+            throws IOException {
+        if (cell.family() != Family.HANDLE) {
+            return stream;
+        }
+        try (stream) {
+            return DescriptorStreams.of(SocketOptions.handles(stream)[0], null, options);
+        }
+    }
+
+    static SocketStream connect(Case cell, SocketAddress address) throws IOException {
+        return over(cell, connect(address), BIVALENT);
+    }
+
+    static SocketStream accept(Case cell, SocketServer server) throws IOException {
+        return over(cell, server.accept(BIVALENT), BIVALENT);
     }
 
     /** Writes all of {@code bytes}. */

@@ -28,6 +28,7 @@ import parley.testing.Cpu;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -37,13 +38,14 @@ import parley.testing.Within;
 
 /** STA, and what CL, HC, RST, BP and SEL say of several objects checked together. */
 @Guarded
+@OverHandlesToo
 @SuppressWarnings("try") // closing early is what some cases are about
 class StatusTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
     private static final Duration LONG = Duration.ofSeconds(10);
     private static final String SELECT = "parley.net.Poller.poll";
 
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void STA_1_a_server_is_ready_while_a_client_waits(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell); StatusSet set = new StatusSet()) {
             set.add(server, Direction.IO);
@@ -108,7 +110,7 @@ class StatusTest {
         }
     }
 
-    @EveryCase(over = Family.TCP4)
+    @EveryCase(over = {Family.TCP4, Family.HANDLE})
     void STA_5_of_a_thousand_streams_just_the_ready_ones_are_reported(Case cell)
             throws Exception {
         List<Link> links = new ArrayList<>();
@@ -241,7 +243,7 @@ class StatusTest {
 
     @Tag("nightly")
     @Within(seconds = 300)
-    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
     void STA_10_data_that_comes_as_a_check_begins_is_never_missed(Case cell) throws Exception {
         int rounds = 20_000;
         try (Link link = Link.connected(cell); StatusSet set = new StatusSet()) {
@@ -336,7 +338,7 @@ class StatusTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.TCP6})
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
     void RST_4_a_reset_member_is_an_error_in_each_check_and_the_others_are_right(Case cell)
             throws Exception {
         try (Link broken = Link.connected(cell); Link sound = Link.connected(cell);

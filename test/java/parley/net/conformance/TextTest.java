@@ -29,12 +29,14 @@ import parley.testing.Family;
 import parley.testing.Fault;
 import parley.testing.FaultProxy;
 import parley.testing.Guarded;
+import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Task;
 
 /** TXT: characters and lines. */
 @Guarded
+@OverHandlesToo
 class TextTest {
     private static final String MIXED = "aß€𝄞\u0000\uFEFF\u2028 z\n漢字\r\nend";
 
@@ -80,7 +82,7 @@ class TextTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
     void TXT_2_bad_bytes_are_told_with_their_place_and_what_follows_is_read(Case cell,
             Malformed bad) throws Exception {
         try (Link link = Link.connected(cell)) {
@@ -143,7 +145,7 @@ class TextTest {
         }
     }
 
-    @EveryCase(over = {Family.TCP4, Family.UNIX})
+    @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
     void TXT_4_text_cut_at_every_byte_is_the_same_text(Case cell, Format format)
             throws Exception {
         Charset charset = format.charset;
@@ -153,7 +155,8 @@ class TextTest {
         try (PeerListener listener = PeerListener.on(cell.family());
                 FaultProxy proxy = FaultProxy.before(listener.address(), cell.family(),
                         Fault.none(), Fault.slicer(1, 0, Duration.ZERO), 1);
-                SocketStream stream = SocketStream.connect(proxy.address(), options);
+                SocketStream stream = Sockets.over(
+                        cell, SocketStream.connect(proxy.address(), options), options);
                 Peer peer = listener.accept()) {
             for (int round = 0; round < 3; round++) {
                 peer.send(text.getBytes(charset), "\n".getBytes(charset));

@@ -1,0 +1,41 @@
+package parley.posix;
+
+/**
+ * The reset that a connection met. The kernel tells it once, and after it an end of file, which
+ * would look as if the peer had sent all that it wanted to.
+ *
+ * <p>Thread-safe.
+ */
+final class ResetMemory {
+    private volatile PosixException first; // written once, but for a race between two resets
+
+    /** Returns the first reset, or null. */
+    PosixException first() {
+        return first;
+    }
+
+    /** Takes over what another descriptor of the same connection has met. */
+    void copy(ResetMemory other) {
+        first = other.first;
+    }
+
+    /** Remembers a failure of a stream socket, if it is one that breaks the connection. */
+    void note(PosixException failure) {
+        int errno = failure.errno();
+        boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
+                || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET;
+        if (lasting && first == null) {
+            first = failure;
+        }
+    }
+
+    /** Throws the reset again, if there was one, as a failure of this call. */
+    void throwAgain(String call) throws PosixException {
+        PosixException seen = first;
+        if (seen != null) {
+            PosixException later = new PosixException(seen.errno(), call);
+            later.initCause(seen);
+            throw later;
+        }
+    }
+}
