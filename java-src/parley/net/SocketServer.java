@@ -199,7 +199,7 @@ public final class SocketServer extends Pollable {
     public SocketStream accept(StreamOptions options) throws IOException {
         Deadline deadline = Deadline.in(options.timeout());
         requireOpen("socket-accept");
-        BackOff backOff = new BackOff("socket-accept", this, closing);
+        AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
         for (;;) {
             try {
                 SocketStream stream = acceptNow(options);
@@ -213,7 +213,7 @@ public final class SocketServer extends Pollable {
                 if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
                 }
-                backOff.pause(e, deadline);
+                pauses.pause(e, deadline);
             }
         }
     }

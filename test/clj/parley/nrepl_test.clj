@@ -63,9 +63,8 @@
   []
   [{} {:socket (str (UnixPaths/fresh))}])
 
-(defn- path-of [{:keys [service]}]
-  (let [^String host (socket/socket-server-host (:server service))]
-    (when (str/starts-with? host "/") host)))
+(defn- path-of [server]
+  (:socket server))
 
 (defn- connect
   "A transport of nREPL's client."
@@ -518,7 +517,7 @@
     (with-open [r (server :bind "0.0.0.0" :allow-remote true)
                 t (connect r)]
       (is (= [3] (values-of t "(+ 1 2)")))
-      (is (str/includes? (first @(:lines r)) "WITHOUT A PASSWORD")))))
+      (is (str/includes? (first @(:lines r)) "WITHOUT A TOKEN")))))
 
 (deftest rep-12-t6-one-connection-too-many-is-closed
   (with-nrepl
