@@ -90,7 +90,7 @@
                              #'*session* (session-of client @server)
                              #'core-server/*session* {:server (:name @server)
                                                       :client id}}
-                       bindings)
+                            bindings)
         (apply (accept-function accept) args)
         (.flush ^Writer out)))))
 

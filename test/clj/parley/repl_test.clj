@@ -3,15 +3,17 @@
   parley.repl-security-test and parley.repl-guards-test."
   (:require
    [clojure.core.server :as core-server]
+   [clojure.edn :as edn]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [examples.repl :as example]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
+   (java.net ProtocolException)
    (java.time Duration)
    (parley.testing Await Leaks UnixPaths)))
 
@@ -102,6 +104,85 @@
   (with-open [^Closeable r (server :bindings {#'*print-length* 3})
               s (session r)]
     (is (= "(0 1 2 ...)" (answer s "(range)")))))
+
+;; ---- connecting -------------------------------------------------------------------------------
+
+(deftest connect-logs-in-by-a-challenge-and-files-tell-it-where-and-with-what
+  (let [directory (temporary-directory)
+        port-file (.resolve directory "port")
+        token-file (.resolve directory "token")]
+    (doseq [options [{} {:path (UnixPaths/fresh)}]]
+      (with-open [^Closeable r (server (merge options {:port-file port-file
+                                                       :token-file (str token-file)}))]
+        (is (= (merge (select-keys r (if (:path r) [:path] [:host :port]))
+                 {:pid (.pid (java.lang.ProcessHandle/current))})
+              (edn/read-string (slurp (str port-file)))))
+        (with-open [s (repl/connect :port-file port-file :token-file token-file)]
+          (is (= "3" (do (read-until s "user=> ") (answer s "(+ 1 2)")))))
+        (is (thrown-with-msg? ProtocolException #"^connect: .*its token is another one; the token was not told$"
+              (repl/connect :port-file port-file :token "another-token-than-its")))
+        (is (some #(str/includes? % "a wrong answer to the challenge") @(:lines r))))
+      (is (empty? (.list (.toFile directory)))))))
+
+(deftest connect-takes-a-port-a-path-and-no-token
+  (let [path (UnixPaths/fresh)]
+    (with-open [^Closeable by-port (server)
+                ^Closeable by-path (server :path path)]
+      (doseq [options [{:port (:port by-port)} {:path path} {:path (str path)}]]
+        (with-open [s (repl/connect options)]
+          (is (= "user=> " (read-until s "=> ")))))
+      (is (thrown-with-msg? ProtocolException #"does not ask for the token as a server of this library does"
+            (repl/connect :path path :token "a-token-of-this-test"))))))
+
+(deftest connect-names-what-it-cannot-use
+  (let [file (.resolve (temporary-directory) "port")]
+    (doseq [[text options message]
+            [["" {} "connect: it is not said, or said twice, where to connect"]
+             ["" {:port 1
+                  :path "x"} "connect: it is not said, or said twice"]
+             ["5555x" {:port-file file} "connect: :port-file"]
+             ["#=(+ 1 2)" {:port-file file} "connect: :port-file"]
+             ["{:port 5555 :host 5}" {:port-file file} "connect: :port-file"]
+             [(apply str (repeat 5000 "1")) {:port-file file} "connect: :port-file"]
+             ["short" {:port 1
+                       :token-file file} "connect: :token is not fit"]
+             ["" {:port 1
+                  :token "short"} "connect: :token is not fit"]
+             ["" {:port 1
+                  :token "a-token-of-this-test"
+                  :token-file file} "connect: both :token and :token-file"]
+             ["" {:prot 1} "connect: unknown option :prot"]]]
+      (spit (str file) text)
+      (let [e (is (thrown? IllegalArgumentException (repl/connect options)))]
+        (is (str/starts-with? (str (some-> e ex-message)) message))))))
+
+(deftest a-port-file-is-not-taken-from-a-server-that-came-later
+  (let [file (.resolve (temporary-directory) "port")
+        first-one (server :port-file file)]
+    (with-open [^Closeable later (server :port-file file)]
+      (close first-one)
+      (is (= (:port later) (:port (edn/read-string (slurp (str file)))))))))
+
+(deftest printing-has-limits-that-bindings-take-away
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (is (= "[100000 256]" (answer s "[*print-length* *print-level*]")))
+    (is (= "nil" (answer s "(set! *print-length* nil)"))))
+  (with-open [^Closeable r (server :bindings {#'*print-length* nil
+                                              #'*print-level* 3})
+              s (session r)]
+    (is (= "[nil 3]" (answer s "[*print-length* *print-level*]")))
+    (is (= "[[[#]]]" (answer s "[[[[[1]]]]]")))))
+
+(deftest printing-for-who-does-not-read-waits
+  (with-open [^Closeable r (server :bindings {#'*print-length* nil})
+              s (session r)]
+    (send-text s "(doseq [i (range)] (reset! parley.testing.repl/canary i) (println i))\n")
+    (let [seen (volatile! nil)]
+      (await-that "it has stopped, all buffers being full"
+        (Await/pass (Duration/ofMillis 200))
+        (and (= @seen (vreset! seen @canary)) (int? @seen)))
+      (is (< 1000 (long @seen) 10000000)))))
 
 ;; ---- interrupts ---------------------------------------------------------------------------------
 
@@ -228,25 +309,40 @@
       (with-open [again (socket/socket-server (:port r) :interface "127.0.0.1")]
         (is (= (:port r) (socket/socket-server-port again)))))))
 
-(defn- start-and-stop [n]
+(defn- one-cycle
+  "A server starts, serves a client, which then waits for more, and stops."
+  [options text expected]
+  (let [r (server options)]
+    (with-open [s (connect r)]
+      (send-text s text)
+      (is (= expected (read-until s "\n")))
+      (close r)
+      (rest-of s))))
+
+(defn repeat-lines
+  "An accept function, cheaper than an evaluator."
+  []
+  (loop []
+    (when-let [line (read-line)]
+      (println line)
+      (recur))))
+
+(defn- start-and-stop
+  "Cycles on one port and one path, each hundredth with an evaluator."
+  [n]
   (let [port (with-open [r (server)] (:port r))
         path (UnixPaths/fresh)]
     (dotimes [i n]
-      (doseq [r [(server :port port) (server :path path)]]
-        (with-open [s (connect r)]
-          (send-text s "(+ 1 2)\n")
-          (is (= "user=> 3\n" (read-until s "\n")) (str "cycle " i))
-          (close r)
-          (is (= "user=> " (rest-of s))))))))
+      (doseq [options [{:port port} {:path path}]]
+        (if (zero? (long (mod i 100)))
+          (one-cycle options "(+ 1 2)\n" "user=> 3\n")
+          (one-cycle (assoc options :accept #'repeat-lines) "again\n" "again\n"))))))
 
-(deftest a-port-and-a-path-serve-100-servers-one-after-the-other
+(deftest a-port-and-a-path-serve-1000-servers-one-after-the-other-and-nothing-is-left
   (start-and-stop 5) ; has the JDK open what it keeps
   (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
-    (start-and-stop 100)
+    (start-and-stop 1000)
     (is (nil? (.assertBack before)))))
-
-(deftest ^:nightly a-port-and-a-path-serve-1000-servers-one-after-the-other
-  (start-and-stop 1000))
 
 (deftest rep-4-printing-for-a-client-that-vanished-ends
   (doseq [form ["(range)" "(run! prn (range))" "(while true (println :x))"]]
