@@ -10,7 +10,8 @@
    [parley.impl.bencode :as bencode]
    [parley.nrepl :as nrepl]
    [parley.stream :as stream]
-   [parley.testing.nrepl :refer [await-that call canary close connect endpoints kill message raw rest-of send-bytes server values-of with-nrepl]])
+   [parley.testing.nrepl :refer [await-that call canary close connect endpoints kill message raw rest-of send-bytes server values-of with-nrepl]]
+   [parley.testing.repl :as testing-repl])
   (:import
    (java.io ByteArrayInputStream ByteArrayOutputStream IOException InputStream)
    (java.net SocketException)
@@ -199,12 +200,9 @@
 ;; ---- REP-12, with the guard and without ---------------------------------------------------------
 
 (defmacro ^:private guarded-by
-  "As of parley.repl-guards-test: the attack does harm only without the guard."
   [absence & attack]
   `(with-nrepl
-     (let [attack# (fn [] ~@attack)]
-       (is (not (attack#)) "with the guard")
-       (is (with-redefs ~absence (attack#)) "without the guard the attack would succeed"))))
+     (testing-repl/guarded-by ~absence ~@attack)))
 
 (defn- answered?
   "Whether a server answers a message with more than its end."

@@ -18,7 +18,7 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [await-that canary close connect in-child kill missing over? permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
+   [parley.testing.repl :refer [await-that canary close connect guarded-by in-child kill missing over? permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable IOException)
    (java.nio.file Files Path)
@@ -27,14 +27,6 @@
    (parley.testing Await Child Cpu UnixPaths)))
 
 (set! *warn-on-reflection* true)
-
-(defmacro ^:private guarded-by
-  "The attack, which is true when it does harm, does none; it does without the guard, that is, while its
-  vars have the other values of `absence`, as of with-redefs."
-  [absence & attack]
-  `(let [attack# (fn [] ~@attack)]
-     (is (not (attack#)) "with the guard")
-     (is (with-redefs ~absence (attack#)) "without the guard the attack would succeed")))
 
 (defn- refused?
   "Whether a function throws an IllegalArgumentException, having started nothing."

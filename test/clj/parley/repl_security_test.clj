@@ -5,6 +5,7 @@
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [parley.impl.journal :as journal]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -276,6 +277,13 @@
               seconds (inc (quot (- (System/nanoTime) began) 1000000000))]
           (is (<= 1 lines seconds)))))))
 
+(deftest rep-12-t9-the-library-reads-no-data-with-what-evaluates-or-makes-objects
+  (doseq [root ["clj-src" "java-src"]
+          ^File file (file-seq (io/file root))
+          :when (.isFile file)
+          [found] (re-seq #"ObjectInputStream|(?<!edn/)read-string|load-string|load-reader|XMLDecoder" (slurp file))]
+    (is (nil? found) (str file))))
+
 (deftest rep-12-t10-a-directory-that-others-write-to-is-refused
   (let [directory (temporary-directory)
         path (.resolve directory "s")]
@@ -313,6 +321,18 @@
       (close r)
       (is (not (str/includes? (rest-of long-one) ":done")))
       (is (Await/holds (Duration/ofSeconds 2) #(over? threads))))))
+
+(deftest rep-12-t17-text-of-peers-is-escaped-and-short
+  (is (= "a\\u000ab\\u001b[31m\\u0000\\u0085" (journal/peer-text "a\nb\u001b[31m\u0000\u0085")))
+  (is (= 200 (count (journal/peer-text (str/join (repeat 5000 "x"))))))
+  (is (= 200 (count (journal/peer-text (str/join (repeat 5000 "\n")))))))
+
+(deftest rep-12-t19-what-a-session-starts-inherits-no-socket
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (let [held (answer s "(print (:out ((requiring-resolve 'clojure.java.shell/sh) \"ls\" \"-l\" \"/proc/self/fd\")))")]
+      (is (str/includes? held "pipe:"))
+      (is (not (str/includes? held "socket:"))))))
 
 (deftest rep-12-t17-what-peers-say-cannot-forge-a-log-line
   (with-open [^Closeable r (server :audit (fn [_] (throw (ex-info "audit\nparley: forged" {}))))

@@ -120,3 +120,11 @@
   (atom :alive))
 
 (def kill "(reset! parley.testing.repl/canary :dead)")
+
+(defmacro guarded-by
+  "The attack, which is true when it does harm, does none; it does without the guard, that is, while its
+  vars have the other values of `absence`, as of with-redefs."
+  [absence & attack]
+  `(let [attack# (fn [] ~@attack)]
+     (is (not (attack#)) "with the guard")
+     (is (with-redefs ~absence (attack#)) "without the guard the attack would succeed")))
