@@ -222,9 +222,9 @@
                    16 to 256 characters of ASCII; nothing is sent to one that does neither. Default nil:
                    none
   :token-file      a file to make, readable by this user only, with a new random token; it is deleted
-                   on close
+                   on close, and when the Java machine ends
   :port-file       a file to make that tells `connect` where the server is, and of which process; it is
-                   deleted on close
+                   deleted as the token's is
   :enabled-in      a function of no arguments that says whether this process may evaluate what comes, such
                    as one that looks whether it is in production; when it does not, nothing is opened
   :login-timeout   seconds for the token, default 10

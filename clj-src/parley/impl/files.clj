@@ -36,9 +36,21 @@
              (= text (Files/readString file)))
     (Files/delete file)))
 
+(defn- at-exit
+  "Has the Java machine delete files when it ends: a function that does so now, instead."
+  [delete]
+  (let [hook (Thread. ^Runnable delete "parley-files")]
+    (.addShutdownHook (Runtime/getRuntime) hook)
+    (fn []
+      (try
+        (.removeShutdownHook (Runtime/getRuntime) hook)
+        (catch IllegalStateException _ ; it is ending, and the hook runs anyhow
+          nil))
+      (delete))))
+
 (defn write
-  "Writes files, [option, Path, text] each, and gives a function that deletes them. When one cannot be
-  written, none is left."
+  "Writes files, [option, Path, text] each, and gives a function that deletes them; the end of the Java
+  machine does, too. When one cannot be written, none is left."
   [op files]
   (let [written (volatile! [])
         delete (fn [] (run! delete-one @written))]
@@ -46,7 +58,9 @@
       (doseq [file files]
         (write-one op file)
         (vswap! written conj file))
-      delete
+      (if (seq files)
+        (at-exit delete)
+        delete)
       (catch Throwable e
         (delete)
         (throw e)))))
