@@ -12,7 +12,7 @@
   (:import
    (clojure.lang ExceptionInfo)
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
-   (java.io Closeable EOFException File IOException InputStream)
+   (java.io Closeable File IOException InputStream)
    (java.net ConnectException InetAddress InetSocketAddress ProtocolException SocketTimeoutException)
    (java.nio.file CopyOption Files OpenOption Path)
    (java.nio.file.attribute FileAttribute)

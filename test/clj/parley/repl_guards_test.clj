@@ -10,10 +10,10 @@
    [parley.impl.client]
    [parley.impl.endpoint]
    [parley.impl.files]
-   [parley.impl.guard :as guard]
+   [parley.impl.guard]
    [parley.impl.journal]
    [parley.impl.login :as login]
-   [parley.impl.service :as service]
+   [parley.impl.service]
    [parley.impl.text :as text]
    [parley.repl :as repl]
    [parley.socket :as socket]
@@ -24,7 +24,7 @@
    (java.nio.file Files Path)
    (java.nio.file.attribute FileAttribute PosixFilePermissions)
    (java.time Duration)
-   (parley.testing Await Child Cpu UnixPaths)))
+   (parley.testing Await Child Cpu)))
 
 (set! *warn-on-reflection* true)
 

@@ -15,7 +15,7 @@
    (java.net InetAddress InetSocketAddress Socket)
    (java.nio.file Files LinkOption)
    (java.time Duration)
-   (parley.testing Await Child Cpu UnixPaths)))
+   (parley.testing Await Child Cpu)))
 
 (set! *warn-on-reflection* true)
 
