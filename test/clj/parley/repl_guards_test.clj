@@ -192,7 +192,9 @@
                    (stream/set-read-timeout! s 10)
                    (loop [sent ""
                           answers answers]
-                     (let [line (stream/read-line s nil nil)]
+                     (let [line (try
+                                  (stream/read-line s nil nil)
+                                  (catch IOException _ nil))] ; it had heard enough
                        (when (and line (seq answers))
                          (stream/write-line (first answers) s)
                          (stream/force-output s))
