@@ -214,7 +214,9 @@
     (context "/chunked" (fn [e] (answer-with e 200 0 (byte-array 200000))))
     (context "/cut" (fn [^HttpExchange e]
                       (.sendResponseHeaders e 200 1000)
-                      (.write (.getResponseBody e) (byte-array 10))
+                      (doto (.getResponseBody e)
+                        (.write (byte-array 10))
+                        (.flush))
                       (.close e)))
     (context "/put" (fn [^HttpExchange e]
                       (let [file (new-file)]

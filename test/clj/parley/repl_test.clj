@@ -105,6 +105,17 @@
               s (session r)]
     (is (= "(0 1 2 ...)" (answer s "(range)")))))
 
+(deftest each-client-has-a-thread-of-its-own-with-a-name
+  (doseq [[kind virtual?] {:platform false
+                           :virtual (<= 24 (.feature (Runtime/version)))}]
+    (with-open [^Closeable r (server :threads kind :name "app")
+                _ (session r)
+                _ (session r)]
+      (let [threads (session-threads r)]
+        (is (= #{"parley-app-1" "parley-app-2"} (set (map #(.getName ^Thread %) threads))))
+        (is (every? #(.isDaemon ^Thread %) threads))
+        (is (every? #(= virtual? (str/starts-with? (str %) "VirtualThread")) threads))))))
+
 ;; ---- connecting -------------------------------------------------------------------------------
 
 (deftest connect-logs-in-by-a-challenge-and-files-tell-it-where-and-with-what
