@@ -5,27 +5,23 @@
   (:require
    [parley.impl.admission :as admission]
    [parley.impl.bencode :as bencode]
+   [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.files :as files]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
+   [parley.impl.login :as login]
    [parley.impl.options :as options]
-   [parley.impl.service :as service])
+   [parley.impl.service :as service]
+   [parley.impl.text :as text])
   (:import
-   (java.io Closeable FileNotFoundException IOException InputStream OutputStream Writer)
+   (java.io Closeable FileNotFoundException IOException InputStream OutputStream)
    (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException)
    (java.nio.channels ServerSocketChannel)
    (java.time Duration)
    (parley.net Direction SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
-
-(defrecord ^:no-doc Server [server-socket host port open-transports transport greeting handler service]
-  Closeable
-  (close [_] (service/close service)))
-
-(defmethod print-method Server [{:keys [service]} ^Writer w]
-  (.write w (str "#<nrepl-server " (endpoint/uri "nrepl" (:server service))
-              (when @(:closing service) " closed") ">")))
 
 (defn- nrepl
   "A var's value in nREPL, or an error that says how to bring it."
@@ -135,16 +131,17 @@
 (defn- run-session
   "As nREPL's own server: reads messages and hands them to the handler until the client is gone."
   [service {:keys [^SocketStream stream]
-            :as client} {:keys [open-transports transport-fn greeting-fn handler handle idle-timeout]
+            :as client} {:keys [open-transports transport-fn greeting-fn handler handle idle-timeout bindings]
                          :as options}]
   (.readTimeout stream idle-timeout)
   (let [in (guarded-input service client options)
         transport (transport-fn (as-socket stream in (.outputStream stream)))]
     (swap! open-transports conj transport)
     (try
-      (when greeting-fn
-        (greeting-fn transport))
-      (handle handler transport)
+      (with-bindings (merge (text/print-limits) bindings) ; a session takes them from the thread that makes it
+        (when greeting-fn
+          (greeting-fn transport))
+        (handle handler transport))
       (catch SocketException _ ; how nREPL's transports say that the client is gone
         nil)
       (finally
@@ -165,10 +162,17 @@
    :max-message (:max-message bencode/limits)
    :max-depth (:max-depth bencode/limits)
    :max-digits (:max-digits bencode/limits)
-   :threads :virtual})
+   :threads :virtual
+   :bindings nil})
+
+(def ^:private with-token
+  "Defaults for clients that must log in, other than of those that may: as of a repl-server."
+  {:login-timeout 10
+   :max-unauthenticated 8})
 
 (def ^:private known
-  (into #{:port :bind :socket :handler :transport-fn :greeting-fn :ack-port :allow-remote :wire :log :audit}
+  (into #{:port :bind :socket :handler :transport-fn :greeting-fn :ack-port :allow-remote :enabled-in :token
+          :token-file :port-file :wire :log :audit}
     (keys defaults)))
 
 (defn- check-endpoint [{:keys [port bind socket]}]
@@ -185,11 +189,15 @@
 (defn- checked
   "The options, defaults filled in, or an error that names the first that is wrong; nothing is open yet."
   [op options]
-  (let [all (merge defaults (options/option-map op known options))
+  (let [{:keys [token token-file bindings]
+         :as given} (options/option-map op known options)
+        all (merge defaults (when (or token token-file) with-token) given)
         seconds (fn [all option] (update all option #(admission/duration op option %)))
         limit (fn [all option] (update all option #(service/limit op option % false)))]
     (check-endpoint all)
     (check-functions op all)
+    (admission/check-token-options op token token-file)
+    (admission/check-bindings op bindings)
     (-> (reduce limit all [:max-connections :max-unauthenticated :max-message :max-depth :max-digits])
         (assoc
           :max-per-address (service/limit op ":max-per-address" (:max-per-address all) true)
@@ -216,53 +224,75 @@
 
 (defn- admission-of
   "A client that speaks first has no thread before it does; one that is greeted does not wait long."
-  [{:keys [wire greeting-fn ^Duration login-timeout grace]}]
-  (if (and (= :bencode wire) (not greeting-fn))
-    {:gate (admission/after-input login-timeout)
-     :late [:refused "it sent nothing in time (:login-timeout)"]}
-    {:gate (admission/after-input (or grace Duration/ZERO))
-     :late :admit}))
+  [op {:keys [wire greeting-fn token ^Duration login-timeout grace]}]
+  (cond
+    token (admission/with-token (login/check-token op token) login-timeout)
+    (and (= :bencode wire) (not greeting-fn)) {:gate (admission/after-input login-timeout)
+                                               :late [:refused "it sent nothing in time (:login-timeout)"]}
+    :else {:gate (admission/after-input (or grace Duration/ZERO))
+           :late :admit}))
 
-(defn- announce [journal ^SocketServer server {:keys [allow-remote]}]
-  (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
-    (cond
-      (endpoint/unix? server) "as the same user"
-      allow-remote "WITHOUT A PASSWORD: everyone who can reach this machine"
-      :else "without a password: every user of this machine")))
+(defn- files-of
+  "The files that tell of a server: see parley.impl.files. A port stands alone, as editors expect it."
+  [op ^SocketServer server {:keys [token token-file port-file]}]
+  (cond-> []
+    token-file (conj [":token-file" (endpoint/file-path op ":token-file" token-file) (str token "\n")])
+    port-file (conj [":port-file" (endpoint/file-path op ":port-file" port-file)
+                     (if (endpoint/unix? server)
+                       (prn-str (endpoint/whereabouts server))
+                       (str (.port server)))])))
 
-(defn- start [op ^SocketServer server options]
+(defn- server-map
+  "nREPL's own record, for who hints it; its close closes the server socket, and that the service."
+  [{:keys [^SocketServer server]
+    :as service} {:keys [open-transports transport-fn greeting-fn handler unix?]}]
+  (let [close #(service/close service)]
+    (with-meta
+      ((nrepl 'nrepl.server/map->Server)
+       {:server-socket (if unix? (as-server-channel server close) (as-server-socket server close))
+        :host (when-not unix? (.host server))
+        :port (when-not unix? (.port server))
+        :socket (when unix? (.host server))
+        :open-transports open-transports
+        :transport transport-fn
+        :greeting greeting-fn
+        :handler handler})
+      {::service service})))
+
+(defn- service-options [op server name session options]
+  (merge {:server server
+          :name name
+          :accept-options (options/->stream-options op {:element-type :bivalent
+                                                        :close-timeout 2})
+          :threads (:threads options)
+          :drain (:drain options)
+          :limits (select-keys options [:max-connections :max-unauthenticated :max-per-address])
+          :session session}
+         (admission-of op options)))
+
+(defn- start [op ^SocketServer server {:keys [token token-file]
+                                       :as options}]
   (let [unix? (endpoint/unix? server)
         name (str "nrepl-" (if unix? (.host server) (.port server)))
         journal (journal/journal op name options)
         options (assoc options
+                  :token (if token-file (login/new-token) token)
                   :unix? unix?
                   :limits (select-keys options [:max-message :max-depth :max-digits])
                   :open-transports (atom #{}))
         handle (promise)
         session (bound-fn* (fn [client] (run-session @handle client options)))
-        service (service/start
-                  (merge {:server server
-                          :name name
-                          :journal journal
-                          :accept-options (options/->stream-options op {:element-type :bivalent
-                                                                        :close-timeout 2})
-                          :threads (:threads options)
-                          :drain (:drain options)
-                          :limits (select-keys options [:max-connections :max-unauthenticated :max-per-address])
-                          :session session
-                          :on-close (fn [])}
-                         (admission-of options)))
-        close #(service/close service)]
-    (deliver handle service)
-    (announce journal server options)
-    (->Server (if unix? (as-server-channel server close) (as-server-socket server close))
-      (when-not unix? (.host server))
-      (when-not unix? (.port server))
-      (:open-transports options)
-      (:transport-fn options)
-      (:greeting-fn options)
-      (:handler options)
-      service)))
+        delete-files (files/write op (files-of op server options))]
+    (try
+      (let [service (service/start (assoc (service-options op server name session options)
+                                     :journal journal
+                                     :on-close delete-files))]
+        (deliver handle service)
+        (admission/announce journal server options)
+        (server-map service options))
+      (catch Throwable e
+        (delete-files)
+        (throw e)))))
 
 (defn- listen [op {:keys [port bind socket]
                    :as options}]
@@ -276,17 +306,25 @@
   :bind            the address to bind, default \"127.0.0.1\"; other than loopback needs
                    :allow-remote true
   :socket          the path of a Unix-domain socket, instead of the two. Its directory is made with
-                   rwx------; one that others can write to is refused. Only processes of the same user
+                   rwx------; one that is open to others is refused. Only processes of the same user
                    may connect. The file is removed on close
   :handler         default (nrepl.server/default-handler); any handler, with any middleware
   :transport-fn    default nrepl.transport/bencode; any that takes a java.net.Socket
   :greeting-fn     called with the transport of each new client
   :ack-port        a port of another server, to be told this one's port
 
-  :login-timeout   seconds for a client's first byte, default 60; nil: for ever. It has no thread until then
+  :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on close
+  :token :token-file
+                   as in parley.repl/repl-server. Editors know of neither: for clients that connect with
+                   this namespace's `connect`
+  :bindings        a map of vars that a session begins with; *print-length* is 100000 and *print-level* 256
+                   where the process has no limits of its own; nil takes one away
+  :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil: for ever.
+                   It has no thread until then
   :idle-timeout    seconds that may pass between messages, default nil: for ever
   :max-connections :max-unauthenticated :max-per-address
-                   default 256, 128 that have not sent anything yet, nil (no limit of its own)
+                   default 256, 128 that have not sent anything yet (8 where a token is wanted), nil (no
+                   limit of its own)
   :max-message :max-depth :max-digits
                    of a message in bencode: bytes (default 16777216), lists and maps within each other
                    (64), digits of an integer (20), checked before anything is allocated
@@ -294,12 +332,12 @@
                    nrepl.transport/bencode, else :text
   :drain           seconds that close waits for connections to end, default 1
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
-  :log :audit :grace
+  :log :audit :grace :enabled-in
                    as in parley.repl/repl-server
 
-  Returns a map (a record, and a java.io.Closeable) with the keys of nREPL's own: :server-socket, :host,
-  :port, :open-transports, :transport, :greeting and :handler; nrepl.server/stop-server stops it, too. When
-  close returns, the port or path can be bound again.
+  Returns an nrepl.server.Server, nREPL's own record, a java.io.Closeable, with the keys :server-socket,
+  :host, :port, :socket, :open-transports, :transport, :greeting and :handler; nrepl.server/stop-server
+  stops it, too. When close returns, the port or path can be bound again.
 
   Errors: IllegalStateException when nREPL is not on the class path; otherwise as repl-server."
   ^Closeable [& options]
@@ -314,3 +352,23 @@
       (catch Throwable e
         (.close ^SocketServer server)
         (throw e)))))
+
+(def ^:private client-options
+  (-> client/known (disj :path) (conj :socket :transport-fn)))
+
+(defn connect
+  "Connects to an nrepl-server that wants a token; others take nrepl.core/connect as well. Options as
+  keywords and values, or a map:
+
+  :port :host :socket :port-file :token :token-file :timeout
+                   as parley.repl/connect, the path being called :socket
+  :transport-fn    default nrepl.transport/bencode
+
+  Returns a transport, for nrepl.core/client; it is a java.io.Closeable. Errors: as parley.repl/connect;
+  IllegalStateException when nREPL is not on the class path."
+  ^Closeable [& options]
+  (let [{:keys [socket transport-fn]
+         :as given} (options/option-map "connect" client-options options)
+        transport-fn (or transport-fn (nrepl 'nrepl.transport/bencode))
+        ^SocketStream s (client/connect "connect" (-> given (dissoc :socket :transport-fn) (assoc :path socket)))]
+    (transport-fn (as-socket s (.inputStream s) (.outputStream s)))))

@@ -11,9 +11,12 @@
    [clojure.core.server :as core-server]
    [clojure.main :as main]
    [parley.impl.admission :as admission]
+   [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.files :as files]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
+   [parley.impl.login :as login]
    [parley.impl.options :as options]
    [parley.impl.service :as service]
    [parley.impl.text :as text])
@@ -80,13 +83,14 @@
   (.readTimeout stream idle-timeout)
   (let [[in out look] (streams (:service @server) client options)]
     (when (look)
-      (with-bindings (merge {#'*in* in
+      (with-bindings (merge (text/print-limits)
+                            {#'*in* in
                              #'*out* out
                              #'*err* (if bind-err out *err*)
                              #'*session* (session-of client @server)
                              #'core-server/*session* {:server (:name @server)
                                                       :client id}}
-                       bindings)
+                            bindings)
         (apply (accept-function accept) args)
         (.flush ^Writer out)))))
 
@@ -108,7 +112,8 @@
    :bindings nil})
 
 (def ^:private known
-  (into #{:port :path :interface :allow-remote :name :token :token-file :log :audit} (keys defaults)))
+  (into #{:port :path :interface :allow-remote :enabled-in :name :token :token-file :port-file :log :audit}
+    (keys defaults)))
 
 (defn- check-accept [op accept]
   (when-not (or (var? accept) (fn? accept) (qualified-symbol? accept))
@@ -125,10 +130,8 @@
     (check-accept op accept)
     (when-not (or (nil? args) (sequential? args))
       (throw (options/misuse op (str ":args is " (options/show args)) "a vector of arguments for :accept")))
-    (when (and token token-file)
-      (throw (options/misuse op "both :token and :token-file are given" "one of them")))
-    (when-not (or (nil? bindings) (and (map? bindings) (every? var? (keys bindings))))
-      (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values")))
+    (admission/check-token-options op token token-file)
+    (admission/check-bindings op bindings)
     (-> (reduce limit all [:max-connections :max-unauthenticated :max-line])
         (assoc
           :max-per-address (service/limit op ":max-per-address" max-per-address true)
@@ -142,22 +145,13 @@
   "How clients are let in: :gate and :late of a service."
   [op server {:keys [token ^Duration login-timeout ^Duration grace]}]
   (cond
-    token {:gate (admission/after-token (endpoint/check-token op token) login-timeout)
-           :late [:login-failed "no token in time (:login-timeout)"]}
+    token (admission/with-token (login/check-token op token) login-timeout)
     ;; The peer's user was checked, and no browser can speak to a Unix-domain socket.
     (endpoint/unix? server) {:gate nil
                              :late :admit}
     ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
     :else {:gate (admission/after-input (or grace Duration/ZERO))
            :late :admit}))
-
-(defn- announce [journal server {:keys [token allow-remote]}]
-  (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
-    (cond
-      token "and knows the token"
-      (endpoint/unix? server) "as the same user"
-      allow-remote "WITHOUT A TOKEN: everyone who can reach this machine"
-      :else "without a token: every user of this machine")))
 
 (defn- service-options
   [op ^SocketServer server {:keys [token max-connections max-unauthenticated max-per-address drain threads]
@@ -175,32 +169,37 @@
                    :max-per-address max-per-address}}
          (admission-of op server options)))
 
+(defn- files-of
+  "The files that tell of a server: see parley.impl.files."
+  [op server {:keys [token token-file port-file]}]
+  (cond-> []
+    token-file (conj [":token-file" (endpoint/file-path op ":token-file" token-file) (str token "\n")])
+    port-file (conj [":port-file" (endpoint/file-path op ":port-file" port-file)
+                     (prn-str (endpoint/whereabouts server))])))
+
 (defn- start [op ^SocketServer server {:keys [token token-file]
                                        :as options}]
   (let [unix? (endpoint/unix? server)
         name (or (:name options) (str "repl-" (if unix? (.host server) (.port server))))
         journal (journal/journal op name options)
-        file (when token-file (endpoint/->path token-file true))
-        token (if file (endpoint/new-token) token)
+        token (if token-file (login/new-token) token)
         options (assoc options :token token :watch? (not (or token unix?)))
+        delete-files (files/write op (files-of op server options))
         handle (promise)]
-    (when file
-      (endpoint/write-token op file token))
     (try
       (let [service (service/start
                       (assoc (service-options op server options)
                         :name name
                         :journal journal
                         :session (fn [client] (run-session handle client options))
-                        :on-close #(when file (endpoint/delete-token file token))))
+                        :on-close delete-files))
             made (->Server (.host server) (when-not unix? (.port server)) (when unix? (.host server))
                    name token service)]
         (deliver handle made)
-        (announce journal server options)
+        (admission/announce journal server options)
         made)
       (catch Throwable e
-        (when file
-          (endpoint/delete-token file token))
+        (delete-files)
         (throw e)))))
 
 (defn repl-server
@@ -208,7 +207,7 @@
 
   :port            0, the default: the system chooses; 1 to 65535; or a Path, as :path
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. Its directory
-                   is made with rwx------; one that others can write to is refused. Only processes
+                   is made with rwx------; one that is open to others is refused. Only processes
                    of the same user may connect
   :interface       what to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote true
   :accept          what runs for each client, its *in* and *out* bound to the connection, until it
@@ -216,11 +215,18 @@
                    'clojure.core.server/repl. Vars and symbols are looked up for each client
   :args            a vector of arguments for it
   :bind-err        whether *err* is the connection too, default true
-  :bindings        a map of more vars to bind, such as {#'*print-length* 1000}
-  :token           what a client must send as its first line: 16 to 256 characters of ASCII; nothing is
-                   sent before. Default nil: none
+  :bindings        a map of more vars to bind, such as {#'*print-length* 100}. Where the process has no
+                   limits of its own, *print-length* is 100000 and *print-level* 256, which pr-str
+                   heeds, too; nil takes one away
+  :token           what a client must send as its first line, or show that it knows, as `connect` does:
+                   16 to 256 characters of ASCII; nothing is sent to one that does neither. Default nil:
+                   none
   :token-file      a file to make, readable by this user only, with a new random token; it is deleted
-                   on close
+                   on close, and when the Java machine ends
+  :port-file       a file to make that tells `connect` where the server is, and of which process; it is
+                   deleted as the token's is
+  :enabled-in      a function of no arguments that says whether this process may evaluate what comes, such
+                   as one that looks whether it is in production; when it does not, nothing is opened
   :login-timeout   seconds for the token, default 10
   :grace           seconds to wait for a client's first bytes before it gets a prompt, default 0.2, without
                    a token on TCP only: a web browser would send some by then, and get nothing
@@ -240,8 +246,8 @@
   once, others when their evaluation is done, or, after :drain, by interrupting it and closing the
   connection. It may be called from within a session, and again.
 
-  Errors: IllegalArgumentException for options, an unsafe interface or directory; else as
-  parley.socket/socket-server."
+  Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
+  when :enabled-in says no; else as parley.socket/socket-server."
   ^Closeable [& options]
   (let [op "repl-server"
         options (checked op options)
@@ -251,6 +257,27 @@
       (catch Throwable e
         (.close ^SocketServer server)
         (throw e)))))
+
+;; ---- connecting -------------------------------------------------------------------------------
+
+(defn connect
+  "Connects to a repl-server. Options as keywords and values, or a map; one of the first three is needed:
+
+  :port :host      host defaults to \"127.0.0.1\"
+  :path            of a Unix-domain socket; its server must be of this process's user
+  :port-file       of the server; a process that has ended is an error, since its port may be another's now
+  :token           or :token-file, the server's: shown to be known by answering a challenge, so that
+                   an impostor does not learn it; the server has to show the same before anything else
+                   is sent
+  :timeout         seconds for connecting, and for each answer of the login, default 10; nil: for ever
+
+  Returns a socket stream in UTF-8, for the functions of parley.stream.
+
+  Errors: IllegalArgumentException for options; SecurityException for a path of another user's;
+  java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind;
+  else as parley.socket/socket-connect."
+  ^SocketStream [& options]
+  (client/connect "connect" (options/option-map "connect" client/known options)))
 
 ;; ---- in use -------------------------------------------------------------------------------------
 

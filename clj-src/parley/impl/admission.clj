@@ -4,9 +4,13 @@
   (:require
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
-   [parley.impl.options :as options])
+   [parley.impl.journal :as journal]
+   [parley.impl.login :as login]
+   [parley.impl.options :as options]
+   [parley.stream :as stream])
   (:import
    (java.io ByteArrayOutputStream)
+   (java.time Duration)
    (parley.net SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
@@ -20,26 +24,43 @@
 
 (def ^:private tries 3)
 
-(def ^:private longest-line 256)
-
-(defn- judge
-  "A login line: true, or how many tries are left."
-  [^bytes token ^ByteArrayOutputStream line left]
+(defn- complete
+  "The bytes of a login line, without the carriage return that telnet puts at the end."
+  ^bytes [^ByteArrayOutputStream line]
   (let [text (.toByteArray line)
-        n (alength text)
-        given (if (and (pos? n) (= 13 (aget text (dec n))))
-                (java.util.Arrays/copyOf text (dec n))
-                text)]
+        n (alength text)]
     (.reset line)
-    (or (endpoint/same-token? token given) (dec (long left)))))
+    (if (and (pos? n) (= 13 (aget text (dec n))))
+      (java.util.Arrays/copyOf text (dec n))
+      text)))
+
+(defn- say
+  "Sends a line without ever waiting: whoever has asked for three and read none has room for them."
+  [^SocketStream stream line]
+  (.writeTimeout stream Duration/ZERO)
+  (stream/write-line line stream)
+  (stream/force-output stream)
+  (.writeTimeout stream nil))
 
 (defn- login
-  "Reads lines, as far as they have come, until one is the token; nothing is ever sent."
+  "Reads lines, as far as they have come, until the client has shown that it knows the token."
   [^bytes token]
   (let [line (ByteArrayOutputStream.)
         watch (guard/watcher)
-        left (volatile! tries)]
-    (fn [{:keys [^SocketStream stream]}]
+        judge (login/judge token)
+        left (volatile! tries)
+        answer (fn [{:keys [stream]}]
+                 (let [{:keys [verdict]
+                        text :say} (judge (complete line))]
+                   (when text
+                     (say stream text))
+                   (cond
+                     (= :end verdict) [:login-failed "a wrong answer to the challenge"]
+                     (not= :wrong verdict) verdict
+                     (zero? (long (vswap! left dec))) [:login-failed (str tries " wrong tokens")]
+                     :else :wait)))]
+    (fn [{:keys [^SocketStream stream]
+          :as client}]
       (loop []
         (let [b (.readByteNoHang (.in stream))
               found (if (neg? b) :clean (watch b))]
@@ -47,20 +68,49 @@
             (= b StreamInput/NOTHING) :wait
             (neg? b) [:login-failed "it left before it had given the token"]
             (string? found) [:guarded (str found ": it is not for this port")]
-            (= b 10) (let [verdict (judge token line @left)]
-                       (cond
-                         (true? verdict) :admit
-                         (zero? (long verdict)) [:login-failed (str tries " wrong tokens")]
-                         :else (do (vreset! left verdict) (recur))))
-            (<= (long longest-line) (.size line)) [:login-failed "a line too long for a token"]
+            (= b 10) (let [verdict (answer client)]
+                       (if (= :wait verdict)
+                         (recur)
+                         verdict))
+            (<= (long login/longest-line) (.size line)) [:login-failed "a line too long for a token"]
             :else (do (.write line b) (recur))))))))
 
 (defn after-token
-  "Opens when a line was the token, within `timeout`, at the third try at last."
+  "Opens when the client has shown that it knows the token, within `timeout`, at the third try at last."
   [^bytes token timeout]
   (fn []
     {:timeout timeout
      :look (login token)}))
+
+(defn with-token
+  "The gate of a server with a token, a service's :gate and :late."
+  [token timeout]
+  {:gate (after-token token timeout)
+   :late [:login-failed "no token in time (:login-timeout)"]})
+
+(defn announce
+  "Logs who may evaluate code at a server."
+  [journal server {:keys [token allow-remote]}]
+  (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
+    (cond
+      token "and knows the token"
+      (endpoint/unix? server) "as the same user"
+      allow-remote "WITHOUT A TOKEN: everyone who can reach this machine"
+      :else "without a token: every user of this machine")))
+
+;; ---- options ------------------------------------------------------------------------------------
+
+(defn check-token-options
+  "Refuses two tokens."
+  [op token token-file]
+  (when (and token token-file)
+    (throw (options/misuse op "both :token and :token-file are given" "one of them"))))
+
+(defn check-bindings
+  "Refuses what cannot be bound."
+  [op bindings]
+  (when-not (or (nil? bindings) (and (map? bindings) (every? var? (keys bindings))))
+    (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values"))))
 
 (defn duration
   "A Duration of seconds, nil for none."

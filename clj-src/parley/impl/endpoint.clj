@@ -1,18 +1,17 @@
 (ns parley.impl.endpoint
   "Where a server that evaluates code may listen, and who may connect there: loopback unless told
-  otherwise, Unix-domain sockets in directories that nobody else can write to, peers of the same user."
+  otherwise, Unix-domain sockets in directories that nobody else can enter, peers of the same user."
   {:no-doc true}
   (:require
    [parley.impl.options :as options]
    [parley.socket :as socket])
   (:import
    (java.io File)
+   (java.lang ProcessHandle)
    (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
    (java.nio.channels SocketChannel)
-   (java.nio.file Files LinkOption OpenOption Path StandardOpenOption)
+   (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
-   (java.security MessageDigest SecureRandom)
-   (java.util Base64)
    (jdk.net ExtendedSocketOptions UnixDomainPrincipal)
    (parley.net SocketServer SocketStream)))
 
@@ -37,6 +36,12 @@
                (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)
                (and text? (string? x)) (.toPath (File. ^String x)))]
     (some-> ^Path path .toAbsolutePath .normalize)))
+
+(defn file-path
+  "The absolute Path of a file that an option names."
+  ^Path [op option x]
+  (or (->path x true)
+      (throw (options/misuse op (str option " is " (options/show x)) "a path, as a string, a File or a Path"))))
 
 ;; ---- TCP ----------------------------------------------------------------------------------------
 
@@ -69,6 +74,9 @@
 
 ;; ---- Unix-domain sockets ------------------------------------------------------------------------
 
+(def ^:private owners
+  [PosixFilePermission/OWNER_READ PosixFilePermission/OWNER_WRITE PosixFilePermission/OWNER_EXECUTE])
+
 (defn- owner ^UserPrincipal [^Path path]
   (Files/getOwner path no-links))
 
@@ -80,14 +88,15 @@
 
 (defn- unsafe-directory [op directory why]
   (options/misuse op (str "the directory " directory " of the socket " why)
-    "one that only this user can write to, such as a new one, which is made with rwx------"))
+    "one that only this user can enter (chmod 700), such as a new one, which is made with rwx------"))
 
-(defn- check-directory [op ^Path directory]
+(defn- check-directory
+  "Who can enter a directory can reach the socket in it; who can write to it, replace the socket."
+  [op ^Path directory]
   (let [permissions (Files/getPosixFilePermissions directory follow)]
-    (when (or (contains? permissions PosixFilePermission/GROUP_WRITE)
-              (contains? permissions PosixFilePermission/OTHERS_WRITE))
+    (when (seq (reduce disj (set permissions) owners))
       (throw (unsafe-directory op directory
-               (str "is " (PosixFilePermissions/toString permissions) ": others could replace the socket"))))))
+               (str "is " (PosixFilePermissions/toString permissions) ": it is open to others"))))))
 
 (defn- check-owner
   "The directory must be the user's own, as the socket is, or root's."
@@ -108,11 +117,19 @@
           (socket/socket-server-close server)
           (throw e))))))
 
+(defn- check-enabled [op enabled-in]
+  (when-not (or (nil? enabled-in) (ifn? enabled-in))
+    (throw (options/misuse op (str ":enabled-in is " (options/show enabled-in)) "a function of no arguments, or nil")))
+  (when-not (or (nil? enabled-in) (enabled-in))
+    (throw (IllegalStateException.
+             (str op ": :enabled-in says that this is no process to evaluate code in: nothing was opened")))))
+
 (defn listen
   "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
   code there."
-  ^SocketServer [op {:keys [port path]
+  ^SocketServer [op {:keys [port path enabled-in]
                      :as opts}]
+  (check-enabled op enabled-in)
   (let [target (or (->path path true) (->path port false))]
     (when (and path (nil? target))
       (throw (options/misuse op (str ":path is " (options/show path)) "a path, as a string, a File or a Path")))
@@ -163,45 +180,27 @@
       {:peer (str host ":" port)
        :address host})))
 
-;; ---- tokens -------------------------------------------------------------------------------------
+(defn- this-user
+  "The user of this process, as the owner of what it makes: its name need not be known to the system."
+  ^UserPrincipal []
+  (let [file (Files/createTempFile "parley" nil (make-array FileAttribute 0))]
+    (try
+      (owner file)
+      (finally
+        (Files/delete file)))))
 
-(def ^:private token-rule
-  "a string of 16 to 256 characters of ASCII without spaces")
+(defn check-server
+  "A client's look at who serves at a path: it must be of the client's own user."
+  [op ^SocketStream s ^Path path]
+  (let [user (:user (peer s true))
+        mine (this-user)]
+    (when-not (= mine user)
+      (throw (SecurityException. (str op ": the server at " path " belongs to " user ", not to " mine
+                                   ": nothing was sent to it"))))))
 
-(defn check-token
-  "A token that a caller chose, as bytes."
-  ^bytes [op token]
-  (when-not (and (string? token) (re-matches #"[\x21-\x7e]{16,256}" token))
-    (throw (options/misuse op ":token is not fit for one" token-rule)))
-  (.getBytes ^String token "US-ASCII"))
-
-(defn new-token
-  "32 random bytes in 43 characters."
-  ^String []
-  (let [bytes (byte-array 32)]
-    (.nextBytes (SecureRandom.) bytes)
-    (.encodeToString (.withoutPadding (Base64/getUrlEncoder)) bytes)))
-
-(defn same-token?
-  "Compares in a time that tells nothing."
-  [^bytes a ^bytes b]
-  (MessageDigest/isEqual a b))
-
-(defn write-token
-  "Writes a token to a new file that only this user can read. A regular file that is there is replaced."
-  [op ^Path file ^String token]
-  (when (Files/exists file no-links)
-    (when-not (Files/isRegularFile file no-links)
-      (throw (options/misuse op (str ":token-file " file " is there and is no regular file") "the name of a file to make")))
-    (Files/delete file))
-  (Files/createFile file
-    (into-array FileAttribute
-      [(PosixFilePermissions/asFileAttribute (PosixFilePermissions/fromString "rw-------"))]))
-  (Files/writeString file (str token "\n") (into-array OpenOption [StandardOpenOption/WRITE])))
-
-(defn delete-token
-  "Deletes a file of write-token's, unless another server has replaced it."
-  [^Path file ^String token]
-  (when (and (Files/isRegularFile file no-links)
-             (= (str token "\n") (Files/readString file)))
-    (Files/delete file)))
+(defn whereabouts
+  "What a client needs to find a server: a map for a port file."
+  [^SocketServer server]
+  (assoc (if (unix? server) {:path (.host server)} {:host (.getHostAddress (.getAddress ^InetSocketAddress (.localAddress server)))
+                                                    :port (.port server)})
+    :pid (.pid (ProcessHandle/current))))

@@ -22,7 +22,7 @@
    (java.time Duration Instant)
    (java.util.concurrent ConcurrentHashMap)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net SocketServer SocketStream)))
+   (parley.net BackOff SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -167,15 +167,14 @@
                 (admit service client)
                 pending))))
 
-(defn- back-off
+(defn- rest-a-while
   "Accepting failed for want of something that others may give back: the server rests, longer each time,
   and one line a second says so. What has connected waits in the system's queue."
-  [{:keys [journal server]} ss {:keys [pause]
+  [{:keys [journal server]} ss {:keys [^BackOff back-off]
                                 :as state} e]
   (socket/status-set-remove! ss server)
   (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text (.getMessage ^Throwable e)))
-  (let [pause (min 1000 (* 2 (long (or pause 25))))]
-    (assoc state :pause pause :resume (+ (System/nanoTime) (* 1000000 pause)))))
+  (assoc state :resume (+ (System/nanoTime) (.toNanos (.next back-off)))))
 
 (defn- accept-all
   "Accepts whoever waits in the system's queue."
@@ -188,7 +187,7 @@
                 (.acceptNow server accept-options)
                 (catch IOException e e))]
         (cond
-          (nil? s) (dissoc state :pause)
+          (nil? s) (do (.reset ^BackOff (:back-off state)) state)
           (instance? SocketStream s)
           (recur (try
                    (update state :pending #(welcome service ss % s))
@@ -196,7 +195,7 @@
                      (.abort ^SocketStream s)
                      state)))
           (not (.isOpen (.channel server))) state
-          :else (back-off service ss state s))))))
+          :else (rest-a-while service ss state s))))))
 
 (defn- decide
   "What a gate said of a pending client is done."
@@ -260,7 +259,8 @@
 
 (defn- accept-loop [{:keys [^SocketServer server closing]
                      :as service} ss]
-  (loop [state {:pending {}}]
+  (loop [state {:pending {}
+                :back-off (BackOff.)}]
     (cond
       @closing (doseq [{:keys [client]} (vals (:pending state))]
                  (forget service client)
@@ -271,7 +271,7 @@
                      (catch Exception e
                        (if (or @closing (:resume state) (not (.isOpen (.channel server))))
                          state
-                         (back-off service ss state e))))))))
+                         (rest-a-while service ss state e))))))))
 
 (defn- accept-thread ^Thread [{:keys [name server]
                                :as service}]
@@ -301,7 +301,7 @@
     :threads         :virtual or :platform
     :limits          :max-connections, :max-unauthenticated, :max-per-address
     :drain           a Duration: how long close waits for evaluations
-    :on-close        a function called when the endpoint is free"
+    :on-close        a function called just before the endpoint is free"
   [options]
   (let [service (assoc options
                   :owner (endpoint/server-user (:server options))
@@ -352,10 +352,12 @@
 
 (defn- unbind [{:keys [server unbound on-close]}]
   (try
-    (socket/socket-server-close server)
+    (on-close)
     (finally
-      (deliver unbound true)
-      (on-close))))
+      (try
+        (socket/socket-server-close server)
+        (finally
+          (deliver unbound true))))))
 
 (defn- join-acceptor [{:keys [acceptor]}]
   (let [^Thread thread @acceptor]

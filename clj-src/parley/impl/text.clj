@@ -11,6 +11,13 @@
 
 (set! *warn-on-reflection* true)
 
+(defn print-limits
+  "The bindings that end the printing of what has no end, where the process has none of its own. High,
+  since they hold for pr-str, too, by which people save data."
+  []
+  {#'*print-length* (or *print-length* 100000)
+   #'*print-level* (or *print-level* 256)})
+
 (def ^:private end -1)
 
 (defn- interrupted

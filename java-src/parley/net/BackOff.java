@@ -1,31 +1,51 @@
 package parley.net;
 
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What an accept does while the process or the system has nothing left to accept with. The failure
- * belongs to the connection that waits in the queue, not to the caller; trying again at once would
- * burn a processor, so the pauses grow, and it is logged once a second at most. Of one call.
+ * How long something that accepts connections rests while the process or the system has nothing left
+ * to accept with. The failure belongs to the connection that waits in the queue; trying again at once
+ * would burn a processor, so the pauses grow, from 10 milliseconds to a second. It waits for nothing
+ * itself, so that a caller that has other things to wait for can use it. For one thread at a time.
  */
-final class BackOff {
-    private static final long FIRST = Duration.ofMillis(10).toNanos();
-    private static final long LONGEST = Duration.ofSeconds(1).toNanos();
-    private static final AtomicLong LAST_REPORT = new AtomicLong(System.nanoTime() - LONGEST);
+public final class BackOff {
+    static final Duration LONGEST = Duration.ofSeconds(1);
+    private static final Duration FIRST = Duration.ofMillis(10);
 
-    private final String operation;
-    private final Pollable object;
-    private final CountDownLatch closing; // released when the object is closed
-    private long pause = FIRST;
+    private Duration next = FIRST;
 
-    BackOff(String operation, Pollable object, CountDownLatch closing) {
-        this.operation = operation;
-        this.object = object;
-        this.closing = closing;
+    /** Of a caller that has not failed yet. */
+    public BackOff() {
+    }
+
+    /**
+     * The pause after one more failure.
+     *
+     * @return twice the one before, at most a second
+     */
+    public Duration next() {
+        Duration pause = next;
+        Duration twice = pause.multipliedBy(2);
+        next = twice.compareTo(LONGEST) < 0 ? twice : LONGEST;
+        return pause;
+    }
+
+    /** Accepting works: the next pause is the first. */
+    public void reset() {
+        next = FIRST;
+    }
+
+    /**
+     * Tells whether an accept failed for want of descriptors or memory.
+     *
+     * @param e what it threw
+     * @return true when trying again later is of use
+     */
+    public static boolean isExhaustion(IOException e) {
+        ErrorCode code = ErrorCode.of(e);
+        return code == ErrorCode.EMFILE || code == ErrorCode.ENFILE || code == ErrorCode.ENOBUFS
+                || code == ErrorCode.ENOMEM;
     }
 
     /**
@@ -37,36 +57,5 @@ final class BackOff {
         IOException example = new IOException("Too many open files");
         isExhaustion(Failures.again("accept", "an example", example));
         Failures.words(example);
-    }
-
-    /** Tells whether an accept failed for want of descriptors or memory. */
-    static boolean isExhaustion(IOException e) {
-        ErrorCode code = ErrorCode.of(e);
-        return code == ErrorCode.EMFILE || code == ErrorCode.ENFILE || code == ErrorCode.ENOBUFS
-                || code == ErrorCode.ENOMEM;
-    }
-
-    /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
-    void pause(IOException cause, Deadline deadline) throws IOException {
-        report(cause);
-        try {
-            closing.await(Math.min(pause, deadline.remaining()), TimeUnit.NANOSECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException(operation + ": the thread was interrupted while it"
-                    + " waited for descriptors to accept with: " + object);
-        }
-        if (!object.isOpen()) {
-            throw Failures.closedMeanwhile(operation, object);
-        }
-        pause = Math.min(pause * 2, LONGEST);
-    }
-
-    private void report(IOException cause) {
-        long now = System.nanoTime();
-        long last = LAST_REPORT.get();
-        if (now - last >= LONGEST && LAST_REPORT.compareAndSet(last, now)) {
-            Reports.warning(operation + " pauses, connections wait: " + Failures.text(cause));
-        }
     }
 }

@@ -211,7 +211,7 @@ public final class SocketServer extends Pollable {
         Arguments.options("socket-accept", options);
         Deadline deadline = Deadline.in(options.timeout());
         requireOpen("socket-accept");
-        BackOff backOff = new BackOff("socket-accept", this, closing);
+        AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
         for (;;) {
             try {
                 SocketStream stream = acceptNow(options);
@@ -225,7 +225,7 @@ public final class SocketServer extends Pollable {
                 if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
                 }
-                backOff.pause(e, deadline);
+                pauses.pause(e, deadline);
             }
         }
     }

@@ -12,9 +12,9 @@
   (:import
    (clojure.lang ExceptionInfo)
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
-   (java.io Closeable EOFException File IOException InputStream)
+   (java.io Closeable File IOException InputStream)
    (java.net ConnectException InetAddress InetSocketAddress ProtocolException SocketTimeoutException)
-   (java.nio.file Files OpenOption Path)
+   (java.nio.file CopyOption Files OpenOption Path)
    (java.nio.file.attribute FileAttribute)
    (java.security MessageDigest)
    (java.util Random)
@@ -160,7 +160,8 @@
 (deftest a-server-that-refuses-or-says-nothing-is-told-of
   (let [port (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
                (socket/socket-server-port s))]
-    (is (thrown? ConnectException (http/wget-binary "127.0.0.1" "/x" (new-file) port))))
+    (is (thrown-with-msg? ConnectException (re-pattern (str "127\\.0\\.0\\.1:" port ".*refused"))
+          (http/wget-binary "127.0.0.1" "/x" (new-file) port))))
   (with-open [^Closeable silent (socket/socket-server 0 :interface "127.0.0.1")]
     (is (thrown? SocketTimeoutException
           (http/wget-binary "127.0.0.1" "/x" (new-file) (socket/socket-server-port silent) :timeout 0.2)))))
@@ -197,8 +198,8 @@
     (.write out body)))
 
 (defn- with-jdk-server
-  "Calls f with the port of a com.sun.net.httpserver: /text in Latin-1, /chunked, /put, which keeps what
-  it is sent in an atom, and nothing else."
+  "Calls f with the port of a com.sun.net.httpserver: /text in Latin-1, /chunked, /cut, which ends too
+  early, /put, which keeps what it is sent in an atom, /kept, which gives that back, and nothing else."
   [f]
   (let [server (HttpServer/create (InetSocketAddress. (InetAddress/getLoopbackAddress) 0) 0)
         kept (atom nil)
@@ -211,10 +212,23 @@
                        (let [body (.getBytes "Käse\r\nBrot" "ISO-8859-1")]
                          (answer-with e 200 (alength body) body))))
     (context "/chunked" (fn [e] (answer-with e 200 0 (byte-array 200000))))
+    (context "/cut" (fn [^HttpExchange e]
+                      (.sendResponseHeaders e 200 1000)
+                      (doto (.getResponseBody e)
+                        (.write (byte-array 10))
+                        (.flush))
+                      (.close e)))
     (context "/put" (fn [^HttpExchange e]
-                      (reset! kept {:method (.getRequestMethod e)
-                                    :sha256 (sha256 (.getRequestBody e))})
+                      (let [file (new-file)]
+                        (Files/copy (.getRequestBody e) (.toPath file) ^"[Ljava.nio.file.CopyOption;" (make-array CopyOption 0))
+                        (reset! kept {:method (.getRequestMethod e)
+                                      :file file}))
                       (answer-with e 201 4 (.getBytes "kept"))))
+    (context "/kept" (fn [^HttpExchange e]
+                       (let [^File file (:file @kept)]
+                         (.sendResponseHeaders e 200 (.length file))
+                         (with-open [out (.getResponseBody e)]
+                           (io/copy file out)))))
     (.start server)
     (try
       (f (.getPort (.getAddress server)) kept)
@@ -239,14 +253,66 @@
             seen (atom [])
             result (http/wput "127.0.0.1" "/put" file port :progress #(swap! seen conj %))]
         (is (= [201 "kept"] [(:status result) (:body result)]))
-        (is (= {:method "PUT"
-                :sha256 (sha256 (io/input-stream file))} @kept))
+        (is (= "PUT" (:method @kept)))
+        (is (= (sha256 (io/input-stream file)) (sha256 (io/input-stream (:file @kept)))))
         (is (= {:done (.length file)
                 :total (.length file)} (peek @seen)))
         (is (apply < (map :done @seen))))
       (let [e (is (thrown? ExceptionInfo (http/wget-text "127.0.0.1" "/nowhere" (new-file) port)))]
         (is (= 404 (:status (ex-data e))))
         (is (str/includes? (ex-message e) "/nowhere: the server says 404 Not Found"))))))
+
+;; ---- 100 megabytes, and HTTP/1.0 -----------------------------------------------------------------
+
+(deftest the-servers-of-the-jdk-take-and-give-100-megabytes-unharmed
+  (with-jdk-server
+    (fn [port _]
+      (let [big (write-noise (new-file) 1600)
+            sum (sha256 (io/input-stream big))
+            back (new-file)
+            seen (atom [])]
+        (is (= 201 (:status (http/wput "127.0.0.1" "/put" big port))))
+        (is (= 104857600 (:length (http/wget-binary "127.0.0.1" "/kept" back port :progress #(swap! seen conj %)))))
+        (is (= sum (sha256 (io/input-stream back))))
+        (is (= {:done 104857600
+                :total 104857600} (peek @seen)))
+        (is (apply < (map :done @seen)))))))
+
+(deftest the-servers-of-the-jdk-are-asked-in-http-1.0-too
+  (with-jdk-server
+    (fn [port _]
+      (let [file (new-file)
+            neither (http/wget-binary "127.0.0.1" "/chunked" file port :version "1.0")]
+        (is (nil? (get-in neither [:headers "transfer-encoding"])))
+        (is (nil? (get-in neither [:headers "content-length"])))
+        (is (= 200000 (:length neither) (.length file)))
+        (http/wget-text "127.0.0.1" "/text" file port :version "1.0" :head nil)
+        (is (= "Käse\nBrot\n" (slurp file)))))))
+
+(deftest an-answer-that-the-servers-of-the-jdk-cut-off-is-an-error
+  (with-jdk-server
+    (fn [port _]
+      (let [file (new-file)]
+        (is (thrown-with-msg? IOException #"wget-binary: .*/cut: the answer was cut off after 10 of 1000 bytes"
+              (http/wget-binary "127.0.0.1" "/cut" file port)))
+        (is (empty-beside? file))))))
+
+(deftest a-server-that-answers-in-http-1.0-is-understood
+  (if-not (.canExecute (io/file "/usr/bin/python3"))
+    (missing "python3")
+    (let [root (directory)
+          text (.toFile (.resolve root "page.txt"))]
+      (spit text "one\ntwo\n")
+      (with-open [child (Child/command
+                          (into-array String ["/usr/bin/python3" "-u" "-m" "http.server" "0" "--bind" "127.0.0.1"
+                                              "--directory" (str root)]))]
+        (let [port (parse-long (second (re-find #"port (\d+)" (.line child))))
+              file (new-file)
+              answer (http/wget-text "127.0.0.1" "/page.txt" file port :head nil)]
+          (is (= "one\ntwo\n" (slurp file)))
+          (is (= "8" (get-in answer [:headers "content-length"])))
+          (is (= 404 (:status (ex-data (is (thrown? ExceptionInfo
+                                             (http/wget-binary "127.0.0.1" "/none" (new-file) port))))))))))))
 
 ;; ---- nginx ----------------------------------------------------------------------------------------
 

@@ -1,116 +1,20 @@
 (ns parley.nrepl-test
-  "nrepl-server with nREPL's own client, and against those it must keep out. nREPL is the one of Debian's
-  package libnrepl-clojure, or any that is on the class path."
+  "nrepl-server with nREPL's own client. Against those it must keep out: parley.nrepl-security-test."
   (:require
    [clojure.string :as str]
-   [clojure.test :refer [deftest is testing]]
-   [clojure.test.check :as check]
-   [clojure.test.check.generators :as gen]
-   [clojure.test.check.properties :as properties]
-   [parley.impl.bencode :as bencode]
+   [clojure.test :refer [deftest is]]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.nrepl :refer [await-that call canary close connect endpoints message path-of raw rest-of send-bytes server values-of with-nrepl]])
   (:import
    (clojure.lang ExceptionInfo)
-   (java.io ByteArrayInputStream ByteArrayOutputStream Closeable File IOException InputStream)
+   (java.io Closeable File IOException)
    (java.net ServerSocket SocketException)
-   (java.nio.file Path)
    (java.time Duration)
-   (java.util.concurrent Callable)
-   (parley.net SocketStream)
-   (parley.testing Await Child Leaks UnixPaths)))
+   (parley.testing Await Child UnixPaths)))
 
 (set! *warn-on-reflection* true)
-
-;; ---- helpers ------------------------------------------------------------------------------------
-
-(def ^:private nrepl?
-  (try
-    (require 'nrepl.core 'nrepl.server 'nrepl.transport 'nrepl.ack)
-    true
-    (catch java.io.FileNotFoundException _
-      false)))
-
-(defmacro ^:private with-nrepl
-  "Runs the body when nREPL is there; else skips with a message, or fails where everything must be there."
-  [& body]
-  `(cond
-     nrepl? (do ~@body)
-     (Boolean/getBoolean "parley.ci") (is false "missing on this machine: nREPL (libnrepl-clojure)")
-     :else (println "skipped: missing on this machine: nREPL (libnrepl-clojure)")))
-
-(defmacro ^:private await-that [fact & body]
-  `(Await/until ~fact (reify Callable (call [_] (boolean (do ~@body))))))
-
-(defn- call
-  "Calls a function of nREPL's."
-  [symbol & args]
-  (apply (requiring-resolve symbol) args))
-
-(defn- server
-  "An nrepl-server whose log is in an atom, under :lines."
-  ^Closeable [& {:as options}]
-  (let [lines (atom [])]
-    (assoc (nrepl/nrepl-server (merge {:log #(swap! lines conj %)} options))
-      :lines lines)))
-
-(defn- close [s]
-  (.close ^Closeable s))
-
-(defn- endpoints
-  "The options of a server on TCP, and of one on a path."
-  []
-  [{} {:socket (str (UnixPaths/fresh))}])
-
-(defn- path-of [{:keys [service]}]
-  (let [^String host (socket/socket-server-host (:server service))]
-    (when (str/starts-with? host "/") host)))
-
-(defn- connect
-  "A transport of nREPL's client."
-  ^Closeable [server]
-  (if-let [path (path-of server)]
-    (call 'nrepl.core/connect :socket path)
-    (call 'nrepl.core/connect :port (:port server) :host "127.0.0.1")))
-
-(defn- raw
-  "A connection that can send anything."
-  ^SocketStream [server]
-  (doto (if-let [path (path-of server)]
-          (socket/socket-connect (Path/of path (make-array String 0)) nil :element-type :bivalent)
-          (socket/socket-connect (:port server) "127.0.0.1" :element-type :bivalent))
-    (stream/set-read-timeout! 10)))
-
-(defn- send-bytes [s ^bytes bytes]
-  (stream/write-byte-sequence bytes s)
-  (stream/finish-output s))
-
-(defn- rest-of
-  "How many bytes come until the end; a reset is an end, too."
-  [s]
-  (try
-    (loop [n 0]
-      (if (stream/read-byte s nil nil)
-        (recur (inc n))
-        n))
-    (catch java.net.SocketTimeoutException e
-      (throw e))
-    (catch IOException _
-      0)))
-
-(defn- message [transport m]
-  (doall (call 'nrepl.core/message (call 'nrepl.core/client transport 10000) m)))
-
-(defn- values-of [transport code]
-  (call 'nrepl.core/response-values (message transport {:op "eval"
-                                                        :code code})))
-
-(def canary
-  "What strangers try to change."
-  (atom :alive))
-
-(def ^:private kill "(reset! parley.nrepl-test/canary :dead)")
 
 ;; ---- in place of nREPL's own ------------------------------------------------------------------------
 
@@ -140,6 +44,51 @@
       (with-open [r (server :socket path)]
         (is (nil? (:port r)))
         (is (= (str "nrepl+unix:" path) (str (call 'nrepl.socket/as-nrepl-uri (:server-socket r) "nrepl"))))))))
+
+(deftest the-server-map-is-nrepls-own-record-which-code-hints
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (with-open [r (server options)]
+        (is (= "nrepl.server.Server" (.getName (class r))))
+        (is (= (select-keys options [:socket]) (into {} (filter val) (select-keys r [:socket]))))))))
+
+(deftest a-port-file-is-what-editors-look-for
+  (with-nrepl
+    (let [file (File/createTempFile "nrepl" "port")]
+      (with-open [r (server :port-file file)
+                  t (nrepl/connect :port-file (str file))]
+        (is (= (str (:port r)) (slurp file)))
+        (is (= [3] (values-of t "(+ 1 2)"))))
+      (is (not (.exists file)))
+      (with-open [_ (server :port-file file :socket (str (UnixPaths/fresh)))
+                  t (nrepl/connect :port-file file)]
+        (is (= [3] (values-of t "(+ 1 2)"))))
+      (is (not (.exists file))))))
+
+(deftest a-token-is-for-who-connects-with-parley
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (with-open [r (server (assoc options :token "a-token-of-this-test"))
+                  t (nrepl/connect (merge {:token "a-token-of-this-test"}
+                                          (if (:socket r) {:socket (:socket r)} {:port (:port r)})))]
+        (is (= [3] (values-of t "(+ 1 2)")))
+        (is (str/includes? (first @(:lines r)) "and knows the token"))
+        (with-open [other (raw r)]
+          (send-bytes other (.getBytes "a-token-of-this-tesT\na-token-of-this-test\nd2:op8:describee"))
+          (is (= (int \d) (stream/read-byte other))))
+        (with-open [other (raw r)]
+          (send-bytes other (.getBytes "d2:op8:describee\n\n\n"))
+          (is (= 0 (rest-of other))))))))
+
+(deftest sessions-print-within-limits-and-take-bindings
+  (with-nrepl
+    (with-open [r (server)
+                t (connect r)]
+      (is (= [[100000 256]] (values-of t "[*print-length* *print-level*]"))))
+    (with-open [r (server :bindings {#'*print-length* 3})
+                t (connect r)]
+      (is (= ["(0 1 2 ...)"] (map :value (filter :value (message t {:op "eval"
+                                                                    :code "(range)"}))))))))
 
 (deftest nrepls-own-stop-server-stops-it
   (with-nrepl
@@ -316,7 +265,7 @@
         (with-redefs [canary (atom #(do (close r) (deliver stopped true)))]
           (with-open [t (connect r)]
             (call 'nrepl.transport/send t {"op" "eval"
-                                           "code" "(@parley.nrepl-test/canary)"})
+                                           "code" "(@parley.testing.nrepl/canary)"})
             (is (true? (deref stopped 10000 :hangs)))))
         (close (server (if-let [path (path-of r)] {:socket path} {:port (:port r)})))))))
 
@@ -328,23 +277,26 @@
         (run! #(is (nil? (deref % 5000 :hangs))) all)
         (close r)))))
 
-(defn- start-and-stop [n]
+(defn- start-and-stop
+  "Cycles on one port and one path, each hundredth with nREPL's own handler."
+  [n]
   (let [port (with-open [r (server)] (:port r))
         path (str (UnixPaths/fresh))
-        handler (call 'nrepl.server/default-handler)]
-    (dotimes [_ n]
+        evaluates (call 'nrepl.server/default-handler)
+        shouts (shout nil)]
+    (dotimes [i n]
       (doseq [options [{:port port} {:socket path}]]
-        (with-open [r (server (assoc options :handler handler))
-                    t (connect r)]
-          (is (= "describe" (-> (message t {:op "describe"}) first :ops :describe (do "describe"))))
-          (close r)
-          (is (not (.exists (File. path)))))))))
+        (let [full? (zero? (long (mod i 100)))]
+          (with-open [r (server (assoc options :handler (if full? evaluates shouts)))
+                      t (connect r)]
+            (if full?
+              (is (= [3] (values-of t "(+ 1 2)")))
+              (is (= "HERE" (:said (first (message t {:op "shout"
+                                                      :text "here"}))))))
+            (close r)
+            (is (not (.exists (File. path))))))))))
 
-(deftest a-port-and-a-path-serve-100-servers-one-after-the-other
-  (with-nrepl
-    (start-and-stop 100)))
-
-(deftest ^:nightly a-port-and-a-path-serve-1000-servers-one-after-the-other
+(deftest a-port-and-a-path-serve-1000-servers-one-after-the-other
   (with-nrepl
     (start-and-stop 1000)))
 
@@ -361,184 +313,6 @@
             (is (thrown? Exception
                   (dotimes [_ 1000]
                     (call 'nrepl.transport/send t {"op" "describe"}))))))))))
-
-(def ^:private malformed
-  {"no map" "i1e"
-   "a list" "l2:op4:evale"
-   "a text" "4:eval"
-   "a length too long" "d2:op99999999999999999999:"
-   "a length of 2 GB" "d2:op2147483647:"
-   "a length just over the limit" "d2:op16777217:"
-   "a negative length" "d2:op-5:"
-   "no digits" "d2:opx"
-   "an integer too long" (str "d2:opi" (apply str (repeat 300000 "9")) "e")
-   "an integer with a letter" "d2:opi12x4e"
-   "an integer of nothing" "d2:opie"
-   "a sign in the middle" "d2:opi1-2e"
-   "a key that is a number" "di1e2:ope"
-   "a map that ends at a value" "d2:ope"
-   "depth 300,000" (str "d2:op" (apply str (repeat 300000 "l")))
-   "depth 300,000 of maps" (apply str (repeat 300000 "d1:a"))})
-
-(deftest rep-8-malformed-messages-end-their-connection-and-harm-nobody
-  (with-nrepl
-    (doseq [options (endpoints)]
-      (with-open [r (server options)
-                  other (connect r)]
-        (doseq [[what text] malformed]
-          (testing what
-            (with-open [s (raw r)]
-              (try (send-bytes s (.getBytes ^String text))
-                   (catch IOException _ nil)) ; it may be closed already
-              (is (= 0 (rest-of s))))))
-        (is (= [3] (values-of other "(+ 1 2)")))
-        (await-that "only the other is left" (= 1 (count @(:open-transports r))))
-        (is (some #(str/includes? % "bencode") @(:lines r)))))))
-
-(deftest rep-8-what-came-before-a-malformed-message-is-answered
-  (with-nrepl
-    (with-open [r (server)
-                s (raw r)]
-      (send-bytes s (.getBytes "d2:op8:describe2:id1:1e"))
-      (is (= (int \d) (stream/read-byte s)))
-      (send-bytes s (.getBytes "d-1:"))
-      (is (pos? (long (rest-of s)))))))
-
-(defn- passed
-  "What the checkpoint lets pass of some bytes, and what it says, read by pieces of a size."
-  [^bytes bytes size limits]
-  (let [problem (atom nil)
-        in (bencode/input-stream (ByteArrayInputStream. bytes) limits #(reset! problem %))
-        out (ByteArrayOutputStream.)
-        piece (byte-array size)]
-    (try
-      (loop []
-        (let [n (.read ^InputStream in piece)]
-          (when (pos? n)
-            (.write out piece 0 n)
-            (recur))))
-      (catch SocketException _
-        nil))
-    [(String. (.toByteArray out) "ISO-8859-1") @problem]))
-
-(defn- encoded
-  "Bencode of strings, integers, lists and maps."
-  [x]
-  (cond
-    (string? x) (str (count x) ":" x)
-    (integer? x) (str "i" x "e")
-    (sequential? x) (str "l" (str/join (map encoded x)) "e")
-    (map? x) (str "d" (str/join (mapcat (fn [[k v]] [(encoded k) (encoded v)]) x)) "e")))
-
-(def ^:private text-of-bytes
-  (gen/fmap #(apply str (map char %)) (gen/vector (gen/choose 0 255))))
-
-(def ^:private messages
-  (gen/scale #(min 12 (quot % 4))
-    (gen/vector
-      (gen/map text-of-bytes
-        (gen/recursive-gen (fn [inner] (gen/one-of [(gen/vector inner) (gen/map text-of-bytes inner)]))
-          (gen/one-of [text-of-bytes gen/large-integer]))))))
-
-(defn- holds? [property]
-  (let [result (check/quick-check 200 property)]
-    (is (:pass? result) (pr-str (select-keys result [:seed :shrunk])))))
-
-(deftest rep-8-well-formed-messages-pass-unchanged-however-they-are-cut
-  (holds?
-    (properties/for-all [all messages
-                         size (gen/choose 1 40)]
-      (let [text (str/join (map encoded all))]
-        (= [text nil] (passed (.getBytes text "ISO-8859-1") size bencode/limits))))))
-
-(deftest rep-8-the-checkpoint-says-the-same-however-the-bytes-are-cut
-  (holds?
-    (properties/for-all [all messages
-                         noise text-of-bytes
-                         size (gen/choose 1 40)]
-      (let [bytes (.getBytes (str (str/join (map encoded all)) noise "x") "ISO-8859-1")]
-        (= (passed bytes 1 bencode/limits) (passed bytes size bencode/limits))))))
-
-(deftest rep-8-limits-are-where-they-are-said-to-be
-  (let [limits {:max-message 100
-                :max-depth 3
-                :max-digits 4}
-        says (fn [text] (second (passed (.getBytes ^String text) 7 limits)))]
-    (is (nil? (says (str "d1:a92:" (apply str (repeat 92 "x")) "e"))))
-    (is (re-find #"more than 100 bytes" (says "d1:a101:")))
-    (is (re-find #"more than 100 bytes" (says (str "d1:al" (apply str (repeat 40 "i1e")) "ee"))))
-    (is (nil? (says "d1:alleee")))
-    (is (re-find #"more than 3 lists" (says "d1:allleeee")))
-    (is (nil? (says "d1:ai-1234ee")))
-    (is (re-find #"more than 4 digits" (says "d1:ai12345ee")))))
-
-(deftest rep-9-strangers-get-nothing-and-nothing-of-theirs-is-evaluated
-  (with-nrepl
-    (let [form (str "d4:code" (count kill) ":" kill "2:op4:evale")]
-      (doseq [[who head] {"GET" "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                          "POST" "POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n"
-                          "OPTIONS" "OPTIONS / HTTP/1.1\r\n\r\n"
-                          "DELETE" "DELETE / HTTP/1.1\r\n\r\n"
-                          "TLS" "\u0016\u0003\u0001\u0002\u0000"
-                          "SSH" "SSH-2.0-OpenSSH_9.2\r\n"}]
-        (testing who
-          (reset! canary :alive)
-          (with-open [r (server)
-                      s (raw r)]
-            (send-bytes s (.getBytes (str head form)))
-            (is (= 0 (rest-of s)))
-            (is (= :alive @canary))
-            (is (= 1 (count (filter #(str/includes? % "where the d of a message was expected") @(:lines r)))))))))))
-
-(deftest rep-9-strangers-of-a-text-transport-fare-no-better
-  (with-nrepl
-    (reset! canary :alive)
-    (with-open [r (server :transport-fn @(requiring-resolve 'nrepl.transport/tty) :grace 3600)
-                s (raw r)]
-      (send-bytes s (.getBytes (str "POST / HTTP/1.1\r\nHost: x\r\n\r\n" kill "\n")))
-      (is (= 0 (rest-of s)))
-      (is (= :alive @canary))
-      (is (some #(str/includes? % "an HTTP request") @(:lines r))))))
-
-(deftest rep-10-silent-connections-are-capped-have-no-thread-and-are-dropped
-  (with-nrepl
-    (with-open [r (server :login-timeout 1)]
-      (let [before (count (Thread/getAllStackTraces))
-            silent (doall (repeatedly 500 #(raw r)))]
-        (is (<= (count (Thread/getAllStackTraces)) (+ before 5)))
-        (is (every? #(= 0 (rest-of %)) silent))
-        (run! #(stream/close % :abort true) silent)
-        (with-open [t (connect r)]
-          (is (= [3] (values-of t "(+ 1 2)"))))))))
-
-(deftest rep-12-t1-an-address-that-others-reach-is-refused
-  (with-nrepl
-    (is (thrown-with-msg? IllegalArgumentException #"^nrepl-server: refusing to offer code evaluation on \"0\.0\.0\.0\""
-          (nrepl/nrepl-server :bind "0.0.0.0")))
-    (with-open [r (server :bind "0.0.0.0" :allow-remote true)
-                t (connect r)]
-      (is (= [3] (values-of t "(+ 1 2)")))
-      (is (str/includes? (first @(:lines r)) "WITHOUT A PASSWORD")))))
-
-(deftest rep-12-t6-one-connection-too-many-is-closed
-  (with-nrepl
-    (with-open [r (server :max-connections 1)
-                t (connect r)]
-      (is (= [3] (values-of t "(+ 1 2)")))
-      (with-open [s (raw r)]
-        (is (= 0 (rest-of s)))))))
-
-(deftest rep-12-t8-and-f1-nothing-is-left-of-servers-and-clients
-  (with-nrepl
-    (let [once (fn []
-                 (doseq [options (endpoints)]
-                   (with-open [r (server options)
-                               t (connect r)]
-                     (message t {:op "describe"}))))]
-      (once)
-      (let [before (Leaks/snapshotBut (into-array String ["parley-reactor" "clojure-agent" "nREPL"]))]
-        (dotimes [_ 10] (once))
-        (is (nil? (.assertBack before)))))))
 
 (deftest a-wrong-option-is-named-before-anything-is-opened
   (with-nrepl

@@ -1,131 +1,23 @@
 (ns parley.repl-test
-  "repl-server with the evaluators that people run on it, and against those it must keep out."
+  "repl-server with the evaluators that people run on it. Against those it must keep out:
+  parley.repl-security-test and parley.repl-guards-test."
   (:require
    [clojure.core.server :as core-server]
-   [clojure.java.io :as io]
+   [clojure.edn :as edn]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [examples.repl :as example]
-   [parley.impl.service :as service]
    [parley.repl :as repl]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
-   (java.net InetAddress InetSocketAddress Socket)
-   (java.nio.file Files LinkOption Path)
-   (java.nio.file.attribute FileAttribute PosixFilePermissions)
+   (java.net ProtocolException)
    (java.time Duration)
-   (java.util.concurrent Callable)
-   (parley.net SocketStream)
-   (parley.testing Await Child Cpu Leaks UnixPaths)))
+   (parley.testing Await Leaks UnixPaths)))
 
 (set! *warn-on-reflection* true)
-
-;; ---- helpers ------------------------------------------------------------------------------------
-
-(def ^:private patience 10)
-
-(defmacro ^:private await-that
-  "Waits until the body is true."
-  [fact & body]
-  `(Await/until ~fact (reify Callable (call [_] (boolean (do ~@body))))))
-
-(defn- server
-  "A repl-server whose log is in an atom, under :lines."
-  ^Closeable [& {:as options}]
-  (let [lines (atom [])]
-    (assoc (repl/repl-server (merge {:log #(swap! lines conj %)} options))
-      :lines lines)))
-
-(defn- close [s]
-  (.close ^Closeable s))
-
-(defn- connect ^SocketStream [{:keys [port path]}]
-  (doto (if path
-          (socket/socket-connect (.toPath (File. ^String path)) nil :timeout patience)
-          (socket/socket-connect port "127.0.0.1" :timeout patience))
-    (stream/set-read-timeout! patience)))
-
-(defn- send-text [s text]
-  (stream/write-string text s)
-  (stream/force-output s)
-  s)
-
-(defn- read-until
-  "What comes up to the end of `text`."
-  [s ^String text]
-  (let [got (StringBuilder.)
-        ends? #(let [from (- (.length got) (.length text))]
-                 (and (<= 0 from) (.contentEquals text (.subSequence got from (.length got)))))]
-    (while (not (ends?))
-      (.append got (char (stream/read-char s))))
-    (str got)))
-
-(defn- answer
-  "Sends a form and gives what comes up to the next prompt."
-  [s form]
-  (send-text s (str form "\n"))
-  (let [got (read-until s "=> ")]
-    (subs got 0 (or (str/last-index-of got "\n") 0))))
-
-(defn- session
-  "A connection that has its first prompt."
-  ^SocketStream [server]
-  (doto (connect server)
-    (read-until "user=> ")))
-
-(defn- rest-of
-  "Everything that comes until the end; a reset is an end, too."
-  [s]
-  (let [got (StringBuilder.)]
-    (try
-      (loop []
-        (when-let [c (stream/read-char s nil nil)]
-          (.append got (char c))
-          (recur)))
-      (catch java.net.SocketTimeoutException e
-        (throw e))
-      (catch IOException _
-        nil))
-    (str got)))
-
-(defn- session-threads
-  "The threads of the sessions that a server has now; virtual ones, too."
-  [server]
-  (mapv (fn [client] @(:thread client)) (service/clients (:service server))))
-
-(defn- over? [threads]
-  (not-any? (fn [^Thread t] (.isAlive t)) threads))
-
-(defn- temporary-directory ^Path []
-  (Files/createTempDirectory "parley-repl" (make-array FileAttribute 0)))
-
-(defn- permissions [^Path path]
-  (PosixFilePermissions/toString
-    (Files/getPosixFilePermissions path (make-array LinkOption 0))))
-
-(defn- set-permissions [^Path path text]
-  (Files/setPosixFilePermissions path (PosixFilePermissions/fromString text)))
-
-(defn- missing
-  "Skips with a message, or fails where everything must be there."
-  [what]
-  (if (Boolean/getBoolean "parley.ci")
-    (is false (str "missing on this machine: " what))
-    (println "skipped: missing on this machine:" what)))
-
-(defn- in-child
-  "Evaluates code in a Java machine of its own and gives the machine."
-  ^Child [code & options]
-  (let [code (list 'do '(println "the machine is up") code)]
-    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) clojure.main (into-array String ["-e" (pr-str code)]))))
-
-(def canary
-  "What strangers try to change."
-  (atom :alive))
-
-(def ^:private kill "(reset! parley.repl-test/canary :dead)")
 
 ;; ---- evaluators ---------------------------------------------------------------------------------
 
@@ -212,6 +104,96 @@
   (with-open [^Closeable r (server :bindings {#'*print-length* 3})
               s (session r)]
     (is (= "(0 1 2 ...)" (answer s "(range)")))))
+
+(deftest each-client-has-a-thread-of-its-own-with-a-name
+  (doseq [[kind virtual?] {:platform false
+                           :virtual (<= 24 (.feature (Runtime/version)))}]
+    (with-open [^Closeable r (server :threads kind :name "app")
+                _ (session r)
+                _ (session r)]
+      (let [threads (session-threads r)]
+        (is (= #{"parley-app-1" "parley-app-2"} (set (map #(.getName ^Thread %) threads))))
+        (is (every? #(.isDaemon ^Thread %) threads))
+        (is (every? #(= virtual? (str/starts-with? (str %) "VirtualThread")) threads))))))
+
+;; ---- connecting -------------------------------------------------------------------------------
+
+(deftest connect-logs-in-by-a-challenge-and-files-tell-it-where-and-with-what
+  (let [directory (temporary-directory)
+        port-file (.resolve directory "port")
+        token-file (.resolve directory "token")]
+    (doseq [options [{} {:path (UnixPaths/fresh)}]]
+      (with-open [^Closeable r (server (merge options {:port-file port-file
+                                                       :token-file (str token-file)}))]
+        (is (= (merge (select-keys r (if (:path r) [:path] [:host :port]))
+                 {:pid (.pid (java.lang.ProcessHandle/current))})
+              (edn/read-string (slurp (str port-file)))))
+        (with-open [s (repl/connect :port-file port-file :token-file token-file)]
+          (is (= "3" (do (read-until s "user=> ") (answer s "(+ 1 2)")))))
+        (is (thrown-with-msg? ProtocolException #"^connect: .*its token is another one; the token was not told$"
+              (repl/connect :port-file port-file :token "another-token-than-its")))
+        (is (some #(str/includes? % "a wrong answer to the challenge") @(:lines r))))
+      (is (empty? (.list (.toFile directory)))))))
+
+(deftest connect-takes-a-port-a-path-and-no-token
+  (let [path (UnixPaths/fresh)]
+    (with-open [^Closeable by-port (server)
+                ^Closeable by-path (server :path path)]
+      (doseq [options [{:port (:port by-port)} {:path path} {:path (str path)}]]
+        (with-open [s (repl/connect options)]
+          (is (= "user=> " (read-until s "=> ")))))
+      (is (thrown-with-msg? ProtocolException #"does not ask for the token as a server of this library does"
+            (repl/connect :path path :token "a-token-of-this-test"))))))
+
+(deftest connect-names-what-it-cannot-use
+  (let [file (.resolve (temporary-directory) "port")]
+    (doseq [[text options message]
+            [["" {} "connect: it is not said, or said twice, where to connect"]
+             ["" {:port 1
+                  :path "x"} "connect: it is not said, or said twice"]
+             ["5555x" {:port-file file} "connect: :port-file"]
+             ["#=(+ 1 2)" {:port-file file} "connect: :port-file"]
+             ["{:port 5555 :host 5}" {:port-file file} "connect: :port-file"]
+             [(apply str (repeat 5000 "1")) {:port-file file} "connect: :port-file"]
+             ["short" {:port 1
+                       :token-file file} "connect: :token is not fit"]
+             ["" {:port 1
+                  :token "short"} "connect: :token is not fit"]
+             ["" {:port 1
+                  :token "a-token-of-this-test"
+                  :token-file file} "connect: both :token and :token-file"]
+             ["" {:prot 1} "connect: unknown option :prot"]]]
+      (spit (str file) text)
+      (let [e (is (thrown? IllegalArgumentException (repl/connect options)))]
+        (is (str/starts-with? (str (some-> e ex-message)) message))))))
+
+(deftest a-port-file-is-not-taken-from-a-server-that-came-later
+  (let [file (.resolve (temporary-directory) "port")
+        first-one (server :port-file file)]
+    (with-open [^Closeable later (server :port-file file)]
+      (close first-one)
+      (is (= (:port later) (:port (edn/read-string (slurp (str file)))))))))
+
+(deftest printing-has-limits-that-bindings-take-away
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (is (= "[100000 256]" (answer s "[*print-length* *print-level*]")))
+    (is (= "nil" (answer s "(set! *print-length* nil)"))))
+  (with-open [^Closeable r (server :bindings {#'*print-length* nil
+                                              #'*print-level* 3})
+              s (session r)]
+    (is (= "[nil 3]" (answer s "[*print-length* *print-level*]")))
+    (is (= "[[[#]]]" (answer s "[[[[[1]]]]]")))))
+
+(deftest printing-for-who-does-not-read-waits
+  (with-open [^Closeable r (server :bindings {#'*print-length* nil})
+              s (session r)]
+    (send-text s "(doseq [i (range)] (reset! parley.testing.repl/canary i) (println i))\n")
+    (let [seen (volatile! nil)]
+      (await-that "it has stopped, all buffers being full"
+        (Await/pass (Duration/ofMillis 200))
+        (and (= @seen (vreset! seen @canary)) (int? @seen)))
+      (is (< 1000 (long @seen) 10000000)))))
 
 ;; ---- interrupts ---------------------------------------------------------------------------------
 
@@ -338,25 +320,40 @@
       (with-open [again (socket/socket-server (:port r) :interface "127.0.0.1")]
         (is (= (:port r) (socket/socket-server-port again)))))))
 
-(defn- start-and-stop [n]
+(defn- one-cycle
+  "A server starts, serves a client, which then waits for more, and stops."
+  [options text expected]
+  (let [r (server options)]
+    (with-open [s (connect r)]
+      (send-text s text)
+      (is (= expected (read-until s "\n")))
+      (close r)
+      (rest-of s))))
+
+(defn repeat-lines
+  "An accept function, cheaper than an evaluator."
+  []
+  (loop []
+    (when-let [line (read-line)]
+      (println line)
+      (recur))))
+
+(defn- start-and-stop
+  "Cycles on one port and one path, each hundredth with an evaluator."
+  [n]
   (let [port (with-open [r (server)] (:port r))
         path (UnixPaths/fresh)]
     (dotimes [i n]
-      (doseq [r [(server :port port) (server :path path)]]
-        (with-open [s (connect r)]
-          (send-text s "(+ 1 2)\n")
-          (is (= "user=> 3\n" (read-until s "\n")) (str "cycle " i))
-          (close r)
-          (is (= "user=> " (rest-of s))))))))
+      (doseq [options [{:port port} {:path path}]]
+        (if (zero? (long (mod i 100)))
+          (one-cycle options "(+ 1 2)\n" "user=> 3\n")
+          (one-cycle (assoc options :accept #'repeat-lines) "again\n" "again\n"))))))
 
-(deftest a-port-and-a-path-serve-100-servers-one-after-the-other
+(deftest a-port-and-a-path-serve-1000-servers-one-after-the-other-and-nothing-is-left
   (start-and-stop 5) ; has the JDK open what it keeps
   (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
-    (start-and-stop 100)
+    (start-and-stop 1000)
     (is (nil? (.assertBack before)))))
-
-(deftest ^:nightly a-port-and-a-path-serve-1000-servers-one-after-the-other
-  (start-and-stop 1000))
 
 (deftest rep-4-printing-for-a-client-that-vanished-ends
   (doseq [form ["(range)" "(run! prn (range))" "(while true (println :x))"]]
@@ -417,86 +414,6 @@
             (dotimes [_ 1000]
               (send-text reading "(+ 1 2)\n")))))))
 
-(def ^:private strangers
-  {"GET" (str "GET /" kill " HTTP/1.1\r\nHost: localhost\r\n\r\n" kill "\n")
-   "POST" (str "POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n" kill "\n")
-   "OPTIONS" (str "OPTIONS * HTTP/1.1\r\nOrigin: http://evil.example\r\n\r\n" kill "\n")
-   "HTTP/2" (str "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" kill "\n")
-   "any method" (str "BREW /pot HTTP/1.1\r\nhost: localhost\r\n" kill "\n")
-   "TLS" (str "\u0016\u0003\u0001\u0002\u0000" kill "\n")
-   "SSH" (str "SSH-2.0-OpenSSH_9.2\r\n" kill "\n")})
-
-(defn- try-strangers [options read-first]
-  (doseq [[who text] strangers]
-    (testing who
-      (reset! canary :alive)
-      (with-open [^Closeable r (server options)
-                  s (connect r)]
-        (when read-first
-          (read-until s read-first))
-        (doseq [c text] ; as slowly as it likes
-          (try (send-text s (str c))
-               (catch IOException _ nil)))
-        (let [got (rest-of s)]
-          (when-not (= "any method" who) ; its first line is a line of a REPL
-            (is (= "" got)))
-          (is (= :alive @canary))
-          (is (= 1 (count (filter #(str/includes? % "nothing of it was evaluated") @(:lines r))))))))))
-
-(deftest rep-9-strangers-get-nothing-and-nothing-of-theirs-is-evaluated
-  (try-strangers {:grace 3600} nil))
-
-(deftest rep-9-strangers-that-wait-for-the-prompt-fare-no-better
-  (try-strangers {:grace 0} "user=> "))
-
-(deftest rep-9-strangers-get-nothing-where-a-token-is-wanted
-  (doseq [[who text] strangers]
-    (testing who
-      (reset! canary :alive)
-      (with-open [^Closeable r (server :token "a-token-of-this-test")
-                  s (connect r)]
-        (send-text s text)
-        (is (= "" (rest-of s)))
-        (is (= :alive @canary))))))
-
-(deftest rep-9-one-warning-a-second-is-enough
-  (with-open [^Closeable r (server)]
-    (dotimes [_ 20]
-      (with-open [s (connect r)]
-        (send-text s "GET / HTTP/1.0\r\n\r\n")
-        (rest-of s)))
-    (is (<= (count (filter #(str/includes? % "an HTTP request") @(:lines r))) 4))))
-
-(deftest code-that-speaks-of-http-is-evaluated-all-the-same
-  (with-open [^Closeable r (server)
-              s (session r)]
-    (is (= "\"GET\"" (answer s "(name 'GET)")))
-    (is (= "\"POST / HTTP/1.0\"" (answer s "\"POST / HTTP/1.0\"")))
-    (is (= "27" (answer s "(count \"GET / HTTP/1.0\n\nHost: here\n\")")))))
-
-(deftest rep-10-silent-connections-are-capped-and-dropped-where-a-token-is-wanted
-  (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout 0.5)]
-    (let [before (Thread/activeCount)
-          silent (doall (repeatedly 500 #(connect r)))
-          began (System/nanoTime)]
-      (is (<= (Thread/activeCount) (+ 2 before)))
-      (doseq [s silent]
-        (is (= "" (rest-of s)))
-        (stream/close s :abort true))
-      (is (< (- (System/nanoTime) began) 5000000000))
-      (with-open [s (connect r)]
-        (send-text s "a-token-of-this-test\n(+ 1 2)\n")
-        (is (= "user=> 3\n" (read-until s "\n")))))))
-
-(deftest rep-10-silent-connections-are-capped-without-a-token
-  (with-open [^Closeable r (server)]
-    (let [silent (doall (repeatedly 500 #(connect r)))]
-      (await-that "as many as may are in" (= 64 (count (repl/sessions r))))
-      (run! #(stream/close % :abort true) silent)
-      (await-that "they are gone" (empty? (repl/sessions r)))
-      (with-open [s (session r)]
-        (is (= "3" (answer s "(+ 1 2)")))))))
-
 (def ^:private define-types
   "For a machine of its own: defines types in sessions, 50 and then 1,000, and tells how much metaspace was
   in use after each."
@@ -529,249 +446,6 @@
           after (parse-long (.answer child "after"))]
       (is (< between (+ before 2000000)))
       (is (< after (+ before 2000000))))))
-
-;; ---- REP-12: what ships by default ----------------------------------------------------------------
-
-(deftest rep-12-t1-an-interface-that-others-reach-is-refused
-  (doseq [interface ["0.0.0.0" "::" "192.0.2.1"]]
-    (let [e (is (thrown? IllegalArgumentException (repl/repl-server {:interface interface})))]
-      (is (= (str "repl-server: refusing to offer code evaluation on " (pr-str interface) " (String), which other "
-               "machines can reach; :interface is not a loopback address, expected \"127.0.0.1\", a Unix-domain "
-               "socket (:path), or :allow-remote true together with :token if everyone who can reach this "
-               "machine may run code as this user")
-            (ex-message e)))))
-  (with-open [^Closeable r (server :interface "0.0.0.0" :allow-remote true)
-              s (session r)]
-    (is (= "3" (answer s "(+ 1 2)")))
-    (is (re-find #"0\.0\.0\.0:\d+ WITHOUT A TOKEN: everyone who can reach" (first @(:lines r)))))
-  (with-open [^Closeable r (server)]
-    (is (.isLoopbackAddress (InetAddress/getByName (:host r))))
-    (is (re-find #"127\.0\.0\.1:\d+ without a token: every user of this machine" (first @(:lines r))))))
-
-(deftest rep-12-t2-a-socket-is-its-owners-alone
-  (let [directory (.resolve (temporary-directory) "new/er")]
-    (with-open [^Closeable r (server :path (str directory "/s"))]
-      (is (= "rwx------" (permissions directory)))
-      (is (= "rw-------" (permissions (.toPath (File. ^String (:path r)))))))))
-
-(def ^:private as-nobody
-  ["setpriv" "--reuid=65534" "--regid=65534" "--clear-groups" "/usr/bin/python3" "-c"
-   (str "import socket,sys\n"
-     "s=socket.socket(socket.AF_UNIX)\n"
-     "s.settimeout(10)\n"
-     "s.connect(sys.argv[1])\n"
-     "print('connected')\n"
-     "try:\n  got=s.recv(100)\nexcept ConnectionResetError:\n  got=b''\n"
-     "print('got',len(got))\n")])
-
-(deftest rep-12-t2-another-user-is-refused-even-where-the-file-lets-it-in
-  (if-not (and (= "root" (System/getProperty "user.name")) (.canExecute (io/file "/usr/bin/setpriv"))
-            (.canExecute (io/file "/usr/bin/python3")))
-    (missing "root, setpriv and python3")
-    (let [directory (temporary-directory)
-          path (.resolve directory "s")]
-      (with-open [^Closeable r (server :path path)]
-        (set-permissions directory "rwxr-xr-x")
-        (set-permissions path "rwxrwxrwx")
-        (with-open [child (Child/command (into-array String (conj as-nobody (str path))))]
-          (is (= "connected" (.line child)))
-          (is (= "got 0" (.line child))))
-        (is (some #(str/includes? % "user nobody: the server belongs to root") @(:lines r)))
-        (with-open [s (session r)]
-          (is (= "3" (answer s "(+ 1 2)"))))))))
-
-(deftest rep-12-t5-a-token-lets-in-and-nothing-is-said-before
-  (with-open [^Closeable r (server :token "a-token-of-this-test")
-              s (connect r)]
-    (send-text s "wrong\nwrong again\n")
-    (is (nil? (socket/socket-status [s :input] 0.3)))
-    (send-text s "a-token-of-this-test\r\n")
-    (is (= "user=> " (read-until s "=> ")))
-    (is (= "3" (answer s "(+ 1 2)")))))
-
-(deftest rep-12-t5-the-third-wrong-token-is-the-last
-  (with-open [^Closeable r (server :token "a-token-of-this-test")
-              s (connect r)]
-    (send-text s (str "wrong\nA-token-of-this-test\na-token-of-this-test-\na-token-of-this-test\n" kill "\n"))
-    (is (= "" (rest-of s)))
-    (is (some #(str/includes? % "3 wrong tokens") @(:lines r)))))
-
-(deftest rep-12-t5-a-login-line-is-short-and-in-time
-  (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout 0.3)
-              long-line (connect r)
-              late (connect r)]
-    (send-text long-line (apply str (repeat 300 "x")))
-    (is (= "" (rest-of long-line)))
-    (send-text late "a-token-of")
-    (is (= "" (rest-of late)))))
-
-(deftest rep-12-t5-a-token-file-is-the-owners-and-goes-with-the-server
-  (let [file (.resolve (temporary-directory) "token")]
-    (spit (str file) "left over")
-    (with-open [^Closeable r (server :token-file (str file))
-                s (connect r)]
-      (is (= "rw-------" (permissions file)))
-      (let [token (str/trim (slurp (str file)))]
-        (is (re-matches #"[\w-]{43}" token))
-        (is (not (str/includes? (str (pr-str r) @(:lines r)) token)))
-        (send-text s (str token "\n(+ 1 2)\n"))
-        (is (= "user=> 3\n" (read-until s "\n")))
-        (close r)
-        (is (not (Files/exists file (make-array LinkOption 0))))))))
-
-(deftest rep-12-t6-one-connection-too-many-is-closed
-  (with-open [^Closeable r (server :max-connections 2)
-              a (session r)
-              _ (session r)]
-    (with-open [c (connect r)]
-      (is (= "" (rest-of c))))
-    (stream/close a)
-    (await-that "a place is free" (= 1 (count (repl/sessions r))))
-    (with-open [c (session r)]
-      (is (= "3" (answer c "(+ 1 2)"))))))
-
-(deftest rep-12-t6-one-connection-of-an-address-too-many-is-closed
-  (with-open [^Closeable r (server :max-per-address 1 :interface "127.0.0.1")
-              a (session r)
-              same (connect r)
-              other (Socket.)]
-    (is (= "" (rest-of same)))
-    (.bind other (InetSocketAddress. "127.0.0.2" 0))
-    (.setSoTimeout other 10000)
-    (.connect other (InetSocketAddress. "127.0.0.1" (int (:port r))))
-    (is (= (int \u) (.read (.getInputStream other))))
-    (is (= "3" (answer a "(+ 1 2)")))))
-
-(deftest rep-12-t6-an-idle-session-is-closed-and-a-busy-one-is-not
-  (with-open [^Closeable r (server :idle-timeout 0.3)
-              s (session r)]
-    (is (= ":slept" (answer s "(do (Thread/sleep 600) :slept)")))
-    (is (= "" (rest-of s)))
-    (is (some #(str/includes? % ":idle-timeout") @(:lines r)))))
-
-(deftest rep-12-t7-a-line-too-long-ends-its-session-only
-  (with-open [^Closeable r (server :max-line 1000)
-              other (session r)
-              s (session r)]
-    (is (= "990" (answer s (str "(count \"" (apply str (repeat 990 "x")) "\")"))))
-    (try (send-text s (apply str (repeat 2000 "x")))
-         (catch IOException _ nil))
-    (is (= "" (rest-of s)))
-    (is (some #(str/includes? % ":max-line") @(:lines r)))
-    (is (= "3" (answer other "(+ 1 2)")))))
-
-(deftest rep-12-t7-nesting-too-deep-harms-nobody-else
-  (with-open [^Closeable r (server)
-              other (session r)
-              s (session r)]
-    (send-text s (str (apply str (repeat 300000 "(")) "\n"))
-    (is (read-until s "StackOverflow"))
-    (is (= "3" (answer other "(+ 1 2)")))))
-
-(defn- log-lines [^Child child]
-  (loop [n 0]
-    (let [line (.line child)]
-      (cond
-        (= "counted" line) n
-        (str/includes? line "cannot accept now") (recur (inc n))
-        :else (recur n)))))
-
-(deftest rep-12-t8-a-server-out-of-descriptors-rests-and-serves-on
-  (with-open [child (in-child
-                      '(do
-                         (require '[parley.repl :as repl])
-                         (println "it has loaded the server")
-                         (parley.testing.Classes/load parley.net.SocketStream (into-array ["parley.net"]))
-                         (let [server (repl/repl-server {:log println})]
-                           (println "port" (:port server))
-                           (loop []
-                             (when (= "count" (read-line))
-                               (println "counted")
-                               (recur))))
-                         (System/exit 0)))]
-    (let [r {:port (parse-long (.answer child "port"))}]
-      (with-open [s (session r)] ; has it load and open what it needs
-        (is (= "3" (answer s "(+ 1 2)"))))
-      (.leaveDescriptors child 5)
-      (let [began (System/nanoTime)
-            clients (doall (repeatedly 40 #(connect r)))
-            _ (Await/pass (Duration/ofSeconds 1)) ; the machine compiles what it does for the first time
-            cpu (Cpu/ticks (.pid child))]
-        (Await/pass (Duration/ofSeconds 3))
-        (is (< (- (Cpu/ticks (.pid child)) cpu) 15) "ticks of 10 ms in 3 s")
-        (run! #(stream/close % :abort true) clients)
-        (.limitDescriptors child 4096)
-        (with-open [s (session r)]
-          (is (= "3" (answer s "(+ 1 2)"))))
-        (.tell child "count")
-        (let [lines (log-lines child)
-              seconds (inc (quot (- (System/nanoTime) began) 1000000000))]
-          (is (<= 1 lines seconds)))))))
-
-(deftest rep-12-t10-a-directory-that-others-write-to-is-refused
-  (let [directory (temporary-directory)
-        path (.resolve directory "s")]
-    (doseq [mode ["rwxrwxr-x" "rwx---rwx"]]
-      (set-permissions directory mode)
-      (let [e (is (thrown? IllegalArgumentException (server :path path)))]
-        (is (str/includes? (ex-message e) (str "is " mode ": others could replace the socket"))))
-      (is (not (Files/exists path (make-array LinkOption 0)))))
-    (is (thrown? IllegalArgumentException (server :path "/tmp/parley-repl-test-socket")))))
-
-(deftest rep-12-t14-nothing-starts-by-itself
-  (with-open [child (in-child
-                      '(do
-                         (doseq [n '[parley.repl parley.http parley.nrepl]]
-                           (require n))
-                         (println "threads" (filter #(re-find #"parley" %)
-                                              (map #(.getName %) (keys (Thread/getAllStackTraces)))))
-                         (shutdown-agents)))]
-    (is (= "()" (.answer child "threads")))
-    (is (= 0 (.exitCode child)))))
-
-(deftest rep-12-t15-closing-waits-for-evaluations-and-then-ends-them
-  (with-open [^Closeable r (server :drain 5)
-              short-one (session r)]
-    (send-text short-one "(do (println :on) (Thread/sleep 300) :done)\n")
-    (read-until short-one ":on\n")
-    (close r)
-    (is (= ":done\nuser=> " (rest-of short-one))))
-  (with-open [^Closeable r (server :drain 0.2)
-              long-one (session r)]
-    (send-text long-one "(do (println :on) (Thread/sleep 60000) :done)\n")
-    (read-until long-one ":on\n")
-    (let [threads (session-threads r)]
-      (is (= 1 (count threads)))
-      (close r)
-      (is (not (str/includes? (rest-of long-one) ":done")))
-      (is (Await/holds (Duration/ofSeconds 2) #(over? threads))))))
-
-(deftest rep-12-t17-what-peers-say-cannot-forge-a-log-line
-  (with-open [^Closeable r (server :audit (fn [_] (throw (ex-info "audit\nparley: forged" {}))))
-              s (session r)]
-    (is (= "3" (answer s "(+ 1 2)")) "a failing audit hook harms nobody")
-    (let [line (first (filter #(str/includes? % ":audit failed") @(:lines r)))]
-      (is (some? line))
-      (is (not (str/includes? (str line) "\n"))))))
-
-(deftest rep-12-t21-an-audit-tells-who-came-and-went
-  (let [events (atom [])]
-    (with-open [^Closeable r (server :token "a-token-of-this-test" :audit #(swap! events conj %))]
-      (with-open [s (connect r)]
-        (send-text s "a-token-of-this-test\n:repl/quit\n")
-        (rest-of s))
-      (await-that "the first is gone" (= 2 (count @events)))
-      (with-open [s (connect r)]
-        (send-text s "no\nno\nno\n")
-        (rest-of s))
-      (with-open [s (connect r)]
-        (send-text s "POST / HTTP/1.1\r\n")
-        (rest-of s))
-      (await-that "all is told" (= 4 (count @events))))
-    (is (= [:connect :disconnect :login-failed :guarded :stop] (map :event @events)))
-    (is (= ["1" "1" "2" "3" nil] (map :session @events)))
-    (is (every? #(= "127.0.0.1" (:address %)) (butlast @events)))
-    (is (not (str/includes? (pr-str @events) "a-token-of-this-test")))))
 
 ;; ---- misuse -------------------------------------------------------------------------------------
 

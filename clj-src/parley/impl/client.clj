@@ -1,0 +1,110 @@
+(ns parley.impl.client
+  "A client's way to a server that evaluates code: where it is, whether it is the one that is meant, and
+  the login, before anything of worth is sent."
+  {:no-doc true}
+  (:require
+   [clojure.edn :as edn]
+   [clojure.string :as str]
+   [parley.impl.admission :as admission]
+   [parley.impl.endpoint :as endpoint]
+   [parley.impl.login :as login]
+   [parley.impl.options :as options]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.lang ProcessHandle)
+   (java.net ConnectException ProtocolException)
+   (java.nio.file Files Path)
+   (parley.net SocketStream)))
+
+(set! *warn-on-reflection* true)
+
+(def known
+  "The options of `connect`."
+  #{:port :host :path :port-file :token :token-file :timeout})
+
+(def ^:private largest-file 4096)
+
+(defn- content ^String [op option file]
+  (let [path (endpoint/file-path op option file)]
+    (when (< (long largest-file) (Files/size path))
+      (throw (options/misuse op (str option " " path " has " (Files/size path) " bytes") "a file that a server has made")))
+    (Files/readString path)))
+
+(defn- check-alive [op file pid]
+  (when (and pid (not (.isPresent (ProcessHandle/of pid))))
+    (throw (ConnectException.
+             (str op ": " file " is of process " pid ", which has ended: nothing was sent to who may be there now; "
+               "delete the file")))))
+
+(defn- in-port-file
+  "What a port file says: a port, as of nREPL, or a map of :port, :host or :path, and :pid."
+  [op file]
+  (let [text (content op ":port-file" file)
+        said (try (edn/read-string text)
+                  (catch RuntimeException _ nil))
+        {:keys [port host path pid]} (if (map? said) said {:port said})]
+    (when-not (and (or (string? path) (and (int? port) (<= 1 port 65535)))
+                   (or (nil? host) (string? host))
+                   (or (nil? pid) (pos-int? pid)))
+      (throw (options/misuse op (str ":port-file " file " says " (options/show text)) "a file that a server has made")))
+    (check-alive op file pid)
+    (if path {:path path} {:port port
+                           :host host})))
+
+(defn- target [op {:keys [port path port-file]
+                   :as all}]
+  (when (not= 1 (count (filter some? [port path port-file])))
+    (throw (options/misuse op "it is not said, or said twice, where to connect" "one of :port, :path and :port-file")))
+  (if port-file
+    (in-port-file op port-file)
+    all))
+
+(defn- token-of ^bytes [op {:keys [token token-file]}]
+  (admission/check-token-options op token token-file)
+  (some->> (if token-file (str/trim (content op ":token-file" token-file)) token)
+           (login/check-token op)))
+
+(defn- next-line
+  "A line of a server's login, nil at the end or when it is too long to be one."
+  [s]
+  (loop [line (StringBuilder.)]
+    (let [b (stream/read-byte s nil nil)]
+      (cond
+        (or (nil? b) (<= (long login/longest-line) (.length line))) nil
+        (= 10 (long b)) (str line)
+        :else (recur (.append line (char (long b))))))))
+
+(defn- log-in [op s token]
+  (let [ask (fn [line]
+              (stream/write-line line s)
+              (stream/force-output s)
+              (next-line s))]
+    (when-let [wrong (login/prove token ask)]
+      (throw (ProtocolException. (str op ": " s ": " wrong "; the token was not told"))))))
+
+(defn- open ^SocketStream [{:keys [port host ^Path path timeout]}]
+  (if path
+    (socket/socket-connect path nil :timeout timeout :element-type :bivalent)
+    (socket/socket-connect port (or host "127.0.0.1") :timeout timeout :element-type :bivalent)))
+
+(defn connect
+  "A bivalent stream to a server, logged in. `options` are out of `known`."
+  ^SocketStream [op options]
+  (let [timeout (options/->duration op (:timeout options 10))
+        token (token-of op options)
+        {:keys [path]
+         :as where} (target op options)
+        where (assoc where :timeout timeout :path (some-> path (endpoint/->path true)))
+        s (open where)]
+    (try
+      (when path
+        (endpoint/check-server op s (:path where)))
+      (when token
+        (.readTimeout s timeout)
+        (log-in op s token)
+        (.readTimeout s nil))
+      s
+      (catch Throwable e
+        (stream/close s :abort true)
+        (throw e)))))

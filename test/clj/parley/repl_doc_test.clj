@@ -1,0 +1,88 @@
+(ns parley.repl-doc-test
+  "The examples of doc/repl.md do what it says."
+  (:require
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is testing]]
+   [parley.socket :as socket]
+   [parley.testing.nrepl :refer [with-nrepl]]
+   [parley.testing.repl :as testing-repl :refer [temporary-directory]])
+  (:import
+   (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
+   (java.io Closeable)
+   (java.net InetAddress InetSocketAddress)
+   (parley.testing UnixPaths)))
+
+(set! *warn-on-reflection* true)
+
+(defn- examples
+  "The blocks of Clojure of the document, in order."
+  []
+  (map second (re-seq #"(?s)```clojure\n(.*?)```" (slurp "doc/repl.md"))))
+
+(defn- free-port []
+  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
+    (socket/socket-server-port s)))
+
+(defn- at-home
+  "An example with the ports and files of this machine instead of those it names."
+  [text names]
+  (reduce (fn [text [name here]] (str/replace text name (str here))) text names))
+
+(defn- run
+  "Evaluates an example; what `;=>` says about the form before it must hold."
+  [text]
+  (let [parts (re-seq #"(?s)(.*?)(?:;=> ([^\n]*)\n|\z)" text)]
+    (doseq [[_ code expected] parts
+            :when (not (str/blank? code))]
+      (let [value (load-string code)]
+        (when expected
+          (is (= (read-string expected) value) code))))
+    (count parts)))
+
+(defn- with-server
+  "Calls f with the port of an HTTP server that knows every page."
+  [f]
+  (let [server (HttpServer/create (InetSocketAddress. (InetAddress/getLoopbackAddress) 0) 0)]
+    (.createContext server "/" (reify HttpHandler
+                                 (handle [_ e]
+                                   (let [^HttpExchange e e]
+                                     (.readAllBytes (.getRequestBody e))
+                                     (.sendResponseHeaders e 200 2)
+                                     (with-open [out (.getResponseBody e)]
+                                       (.write out (.getBytes "ok")))))))
+    (.start server)
+    (try
+      (f (.getPort (.getAddress server)))
+      (finally
+        (.stop server 0)))))
+
+(deftest the-examples-of-the-document-run
+  (with-nrepl
+    (with-server
+      (fn [http-port]
+        (let [directory (temporary-directory)
+              in-directory (fn [name] [(pr-str name) (pr-str (str (.resolve directory ^String name)))])
+              names (into {"5555" (free-port)
+                           "7888" (free-port)
+                           "8080" http-port
+                           "\"target/nrepl/socket\"" (pr-str (str (UnixPaths/fresh)))}
+                      (map in-directory)
+                      ["myapp.port" "myapp.token" ".nrepl-port" "page.txt" "image.iso"])]
+          (binding [*ns* (create-ns 'parley.repl-doc-test.examples)
+                    *out* (java.io.StringWriter.)]
+            (refer-clojure)
+            (is (= 4 (count (examples))))
+            (doseq [text (examples)]
+              (testing text
+                (is (pos? (long (run (at-home text names))))))))
+          (is (= ["image.iso" "page.txt"] (sort (.list (.toFile directory)))) "the other files are gone"))))))
+
+(deftest the-session-of-the-document-goes-as-it-says
+  (let [[_ said] (re-find #"(?s)```\n\$ nc 127\.0\.0\.1 5555\n(.*?)```" (slurp "doc/repl.md"))
+        typed (map second (re-seq #"(?m)^user=> (.*)$" said))]
+    (is (= ["(+ 1 2)" ":repl/quit"] typed))
+    (with-open [^Closeable r (testing-repl/server)
+                s (testing-repl/session r)]
+      (doseq [line typed]
+        (testing-repl/send-text s (str line "\n")))
+      (is (= "3\nuser=> " (testing-repl/rest-of s))))))

@@ -1,0 +1,102 @@
+(ns parley.testing.nrepl
+  "What the tests of nrepl-server share. nREPL is the one of Debian's package libnrepl-clojure, or any
+  that is on the class path."
+  (:require
+   [clojure.test :refer [is]]
+   [parley.nrepl :as nrepl]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io Closeable IOException)
+   (java.nio.file Path)
+   (java.util.concurrent Callable)
+   (parley.net SocketStream)
+   (parley.testing Await UnixPaths)))
+
+(set! *warn-on-reflection* true)
+
+(def nrepl?
+  (try
+    (require 'nrepl.core 'nrepl.server 'nrepl.transport 'nrepl.ack)
+    true
+    (catch java.io.FileNotFoundException _
+      false)))
+
+(defmacro with-nrepl
+  "Runs the body when nREPL is there; else skips with a message, or fails where everything must be there."
+  [& body]
+  `(cond
+     nrepl? (do ~@body)
+     (Boolean/getBoolean "parley.ci") (is false "missing on this machine: nREPL (libnrepl-clojure)")
+     :else (println "skipped: missing on this machine: nREPL (libnrepl-clojure)")))
+
+(defmacro await-that [fact & body]
+  `(Await/until ~fact (reify Callable (call [_] (boolean (do ~@body))))))
+
+(defn call
+  "Calls a function of nREPL's."
+  [symbol & args]
+  (apply (requiring-resolve symbol) args))
+
+(defn server
+  "An nrepl-server whose log is in an atom, under :lines."
+  ^Closeable [& {:as options}]
+  (let [lines (atom [])]
+    (assoc (nrepl/nrepl-server (merge {:log #(swap! lines conj %)} options))
+      :lines lines)))
+
+(defn close [s]
+  (.close ^Closeable s))
+
+(defn endpoints
+  "The options of a server on TCP, and of one on a path."
+  []
+  [{} {:socket (str (UnixPaths/fresh))}])
+
+(defn path-of [server]
+  (:socket server))
+
+(defn connect
+  "A transport of nREPL's client."
+  ^Closeable [server]
+  (if-let [path (path-of server)]
+    (call 'nrepl.core/connect :socket path)
+    (call 'nrepl.core/connect :port (:port server) :host "127.0.0.1")))
+
+(defn raw
+  "A connection that can send anything."
+  ^SocketStream [server]
+  (doto (if-let [path (path-of server)]
+          (socket/socket-connect (Path/of path (make-array String 0)) nil :element-type :bivalent)
+          (socket/socket-connect (:port server) "127.0.0.1" :element-type :bivalent))
+    (stream/set-read-timeout! 10)))
+
+(defn send-bytes [s ^bytes bytes]
+  (stream/write-byte-sequence bytes s)
+  (stream/finish-output s))
+
+(defn rest-of
+  "How many bytes come until the end; a reset is an end, too."
+  [s]
+  (try
+    (loop [n 0]
+      (if (stream/read-byte s nil nil)
+        (recur (inc n))
+        n))
+    (catch java.net.SocketTimeoutException e
+      (throw e))
+    (catch IOException _
+      0)))
+
+(defn message [transport m]
+  (doall (call 'nrepl.core/message (call 'nrepl.core/client transport 10000) m)))
+
+(defn values-of [transport code]
+  (call 'nrepl.core/response-values (message transport {:op "eval"
+                                                        :code code})))
+
+(def canary
+  "What strangers try to change."
+  (atom :alive))
+
+(def kill "(reset! parley.testing.nrepl/canary :dead)")

@@ -1,0 +1,38 @@
+package parley.net;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class BackOffTest {
+    private final BackOff backOff = new BackOff();
+
+    private List<Long> millis(int pauses) {
+        return Stream.generate(backOff::next).limit(pauses).map(Duration::toMillis).toList();
+    }
+
+    @Test
+    void pausesGrowFromTenMillisecondsToASecond() {
+        assertEquals(List.of(10L, 20L, 40L, 80L, 160L, 320L, 640L, 1000L, 1000L), millis(9));
+    }
+
+    @Test
+    void afterAResetTheyBeginAgain() {
+        millis(5);
+        backOff.reset();
+        assertEquals(List.of(10L, 20L), millis(2));
+    }
+
+    @Test
+    void onlyWhatOthersMayGiveBackIsExhaustion() {
+        assertTrue(BackOff.isExhaustion(new IOException("Too many open files")));
+        assertTrue(BackOff.isExhaustion(new IOException("Cannot allocate memory")));
+        assertFalse(BackOff.isExhaustion(new IOException("Connection reset by peer")));
+    }
+}
