@@ -83,7 +83,7 @@ final class Leaks {
             try {
                 resource.closeAbandoned();
             } catch (IOException e) {
-                Reports.error("closing " + what + " failed", e);
+                Reports.error("closing " + (what == null ? "what was dropped" : what) + " failed", e);
             }
         }
 

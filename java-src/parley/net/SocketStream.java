@@ -312,7 +312,8 @@ public final class SocketStream extends Pollable {
      */
     public void shutdown(Direction direction) throws IOException {
         requireOpen("socket-stream-shutdown");
-        finishConnecting("socket-stream-shutdown", out);
+        Deadline bound = out.ofNow();
+        finishConnecting("socket-stream-shutdown", () -> bound.min(out.deadline()));
         try {
             if (direction.includesOutput() && !out.isShut()) {
                 shutOutput();

@@ -228,6 +228,11 @@ abstract class StreamSide implements Waits.Patient {
         return operationDeadline.min(deadline);
     }
 
+    /** The deadline of a call that begins now. */
+    final Deadline ofNow() {
+        return Deadline.in(timeout).min(deadline);
+    }
+
     private static Deadline after(Duration timeout, long began) {
         if (timeout == null || timeout.isZero()) {
             return Deadline.in(timeout);

@@ -129,10 +129,13 @@ class HalfCloseTest {
         try (PeerListener full = PeerListener.full(cell.family());
                 SocketStream stream = SocketStream.connect(
                         full.address(), Sockets.timeout(Duration.ZERO))) {
-            stream.writeDeadline(Duration.ofMillis(100));
+            stream.writeTimeout(Duration.ofMillis(100));
             SocketTimeoutException e = assertThrows(SocketTimeoutException.class,
                     () -> stream.shutdown(Direction.OUTPUT));
             assertTrue(e.getMessage().contains("it is still being connected"), e::getMessage);
+            stream.writeTimeout(null);
+            stream.writeDeadline(Duration.ofMillis(100));
+            assertThrows(SocketTimeoutException.class, () -> stream.shutdown(Direction.INPUT));
             assertTrue(stream.isOutput());
         }
     }
