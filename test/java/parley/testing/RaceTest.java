@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 
 /** H5: races are repeated. */
 @Guarded
+@OverHandlesToo
 class RaceTest {
     private static final AtomicInteger PLAIN = new AtomicInteger();
     private static final AtomicInteger OF_CASES = new AtomicInteger();
