@@ -11,7 +11,9 @@ abstract class Registration {
     Registration newer;
     boolean idle;
 
-    int found; // what the poll under way found for Waits.ready; the waiting thread's own
+    Interest interests; // of the Reactor, the first of a list: see Interests
+
+    int found; // what the poll under way found; belongs to whoever polls
 
     Registration(Source source, Poller poller, Object attachment) {
         this.source = source;
