@@ -1,8 +1,26 @@
 package parley.net;
 
+import java.io.IOException;
+import java.nio.channels.SelectionKey;
+
 /** The interests in one source, a list that begins in its registration; under the reactor's lock. */
 final class Interests {
     private Interests() {
+    }
+
+    /** Where the interests of a source in a poller belong, made if need be. */
+    static Registration registration(Source source, Poller running) throws IOException {
+        Registration own = source.registrationWith(running);
+        if (own == null && source instanceof ChannelSource) {
+            // Somebody else's channel may be known under another source: a selector has one key.
+            SelectionKey key = ((ChannelSource) source).channel.keyFor(running.selector);
+            own = key == null || !key.isValid() ? null : (Registration) key.attachment();
+        }
+        if (own != null && own.cancelled) {
+            own.source.removed(own);
+            own = null;
+        }
+        return own != null ? own : source.join(running, 0, null);
     }
 
     static void add(Registration registration, Interest interest) {

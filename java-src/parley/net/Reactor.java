@@ -2,7 +2,6 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -137,7 +136,7 @@ public final class Reactor implements Poller.Owner {
             if (interest.armed) {
                 unlink(interest);
             }
-            link(interest, registration(interest.source(), start()), ops);
+            link(interest, Interests.registration(interest.source(), start()), ops);
             // Whoever closes the source tells us after it was closed: if it is open now, that is
             // still to come, and finds the interest.
             if (!interest.source().isOpen()) {
@@ -164,16 +163,6 @@ public final class Reactor implements Poller.Owner {
         }
     }
 
-    private static Registration registration(Source source, Poller running) throws IOException {
-        Registration own = source.registrationWith(running);
-        if (own == null && source instanceof ChannelSource) {
-            // Somebody else's channel may be known under another source: a selector has one key.
-            SelectionKey key = ((ChannelSource) source).channel.keyFor(running.selector);
-            own = key == null || !key.isValid() ? null : (Registration) key.attachment();
-        }
-        return own != null ? own : source.join(running, 0, null);
-    }
-
     private void link(Interest interest, Registration registration, int ops) {
         interest.ops = ops;
         interest.armed = true;
@@ -198,6 +187,7 @@ public final class Reactor implements Poller.Owner {
         registration.interest(Interests.ops(registration));
         if (registration.interests == null && !registration.source.announcesClose()) {
             registration.cancel(); // nobody would tell us to let go of it
+            registration.cancelled = true;
             nudge();
         }
     }

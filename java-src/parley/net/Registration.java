@@ -11,7 +11,9 @@ abstract class Registration {
     Registration newer;
     boolean idle;
 
-    Interest interests; // of the Reactor, the first of a list: see Interests
+    // Of the Reactor, guarded by its lock.
+    Interest interests; // the first of a list: see Interests
+    boolean cancelled; // and not to be used again
 
     int found; // what the poll under way found; belongs to whoever polls
 
