@@ -1,34 +1,44 @@
 (ns parley.bench.async
-  "Channels over many connections, beside a bare Selector loop and beside Netty's NIO transport echoing
-  through core.async channels, in one run:
+  "Channels over many connections, in one run beside a bare Selector loop, the same loop delivering into
+  channels of core.async, and Netty's NIO transport delivering into them:
 
-    java -cp bench:dev:clj-src:target/classes:$(mvn -q -Pbench dependency:build-classpath \\
-        -Dmdep.outputFile=/dev/stdout) clojure.main -m parley.bench.async 9000 100 5
-    clj -M:bench -m parley.bench.async [connections [active [seconds]]]
+    mvn -q -Pbench compile exec:exec -Dbench.main=parley.bench.async
+    mvn -q -Pbench compile exec:exec -Dbench.main=parley.bench.async -Dbench.parts='9000 100 1 8'
+    clj -M:bench -m parley.bench.async [connections [active [seconds [rounds]]]]
 
-  Clients live in a second process: all connect, the active ones send 32 bytes, wait for the echo, and
-  send again. Packets carry the time at which they were sent, which the server compares with that at which
-  a go block has the value (the Selector loop: has read it)."
+  Clients live in a second process, which stays the same: all connect, the active ones send 32 bytes, wait
+  for the echo, and send again. Packets carry the time at which they were sent, which the server compares
+  with that at which its consumer has the value (the bare loop: has read it). Contenders take turns, round by
+  round; the table has the better quartile of the rounds, since other work on the machine only ever makes
+  them worse, and what the server's process spent on an event, which that disturbs less than the rate. Each turn begins with as long again to warm up;
+  the first round is not counted. Needs 20,000 descriptors in each process for 9,000 connections."
   (:require
    [clojure.core.async :as a]
    [clojure.string :as str]
    [parley.async :as pa]
    [parley.socket :as socket])
   (:import
+   (com.sun.management OperatingSystemMXBean)
    (java.io BufferedReader InputStreamReader)
    (java.lang ProcessBuilder$Redirect)
+   (java.lang.management ManagementFactory)
    (java.net InetSocketAddress StandardSocketOptions)
    (java.nio ByteBuffer)
-   (java.nio.channels CancelledKeyException ClosedSelectorException SelectionKey Selector ServerSocketChannel SocketChannel)
+   (java.nio.channels CancelledKeyException ClosedChannelException ClosedSelectorException SelectionKey Selector ServerSocketChannel SocketChannel)
    (java.util Iterator)
-   (java.util.concurrent CountDownLatch Executor)
+   (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
-   (parley.net Framing Intake Receiver SocketServer SocketStream)))
+   (parley.net Crew Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private packet 32)
 (def ^:private backlog 4096)
+
+(defn- cpu-nanos
+  "What this process has spent of the processors."
+  ^long []
+  (.getProcessCpuTime ^OperatingSystemMXBean (ManagementFactory/getOperatingSystemMXBean)))
 
 ;; ---- latencies ----------------------------------------------------------------------------------
 
@@ -79,46 +89,120 @@
               (throw (IllegalStateException. (str "a packet of " got " bytes"))))))
         n))))
 
-(defn client
-  "Connects, then obeys: a line with seconds has it run so long and print events a second."
-  [port n active]
-  (let [address (InetSocketAddress. "127.0.0.1" (int (parse-long port)))
-        channels (vec (repeatedly (parse-long n)
+(defn- run-clients
+  "Events a second, and the part of a processor that this took."
+  [selector buffer seconds]
+  (let [from (System/nanoTime)
+        cpu (cpu-nanos)
+        until (+ from (long (* (double seconds) 1e9)))]
+    (loop [events 0]
+      (let [now (System/nanoTime)]
+        (if (neg? (- now until))
+          (recur (+ events (echo-round! selector buffer)))
+          (let [took (double (- now from))]
+            [(Math/round (/ events (* 1e-9 took))) (/ (- (cpu-nanos) cpu) took)]))))))
+
+(defn- open-clients [selector port n active buffer]
+  (let [address (InetSocketAddress. "127.0.0.1" (int port))
+        channels (vec (repeatedly n
                         #(doto (SocketChannel/open address)
                            (.setOption StandardSocketOptions/TCP_NODELAY true)
-                           (.configureBlocking false))))
-        buffer (ByteBuffer/allocateDirect packet)
-        in (BufferedReader. (InputStreamReader. System/in))]
-    (println "connected")
-    (with-open [selector (Selector/open)]
-      (let [chosen (take (parse-long active) channels)]
-        (doseq [^SocketChannel ch chosen]
-          (.register ch selector SelectionKey/OP_READ))
-        (loop [started false]
-          (when-let [seconds (some-> (.readLine in) parse-double)]
-            (when-not started
-              (doseq [ch chosen] (send-packet! ch buffer)))
-            (let [from (System/nanoTime)
-                  until (+ from (long (* seconds 1e9)))]
-              (loop [events 0]
-                (let [now (System/nanoTime)]
-                  (if (neg? (- now until))
-                    (recur (+ events (echo-round! selector buffer)))
-                    (println (Math/round (/ events (* 1e-9 (- now from)))))))))
-            (recur true)))))))
+                           (.configureBlocking false))))]
+    {:channels channels
+     :start (delay (doseq [^SocketChannel ch (take active channels)]
+                     (.register ch selector SelectionKey/OP_READ)
+                     (send-packet! ch buffer)))}))
 
-(defn- start-client ^Process [port n active]
+(defn client
+  "Obeys lines of EDN: [:open port n active], [:run seconds], [:close]; answers each with one."
+  []
+  (let [buffer (ByteBuffer/allocateDirect packet)
+        in (BufferedReader. (InputStreamReader. System/in))]
+    (with-open [selector (Selector/open)]
+      (loop [open nil]
+        (when-let [[what & args] (some-> (.readLine in) read-string)]
+          (recur
+            (case what
+              :open (let [[port n active] args
+                          opened (open-clients selector port n active buffer)]
+                      (prn :opened)
+                      opened)
+              :run (do (force (:start open))
+                       (prn (run-clients selector buffer (first args)))
+                       open)
+              :close (do (run! #(.close ^SocketChannel %) (:channels open))
+                         (.selectNow selector)
+                         (prn :closed)))))))))
+
+(defn- start-client []
   (let [^java.util.List command [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC"
                                  "-cp" (System/getProperty "java.class.path") "clojure.main"
-                                 "-m" "parley.bench.async" "client" (str port) (str n) (str active)]]
-    (.start (doto (ProcessBuilder. command)
-              (.redirectError ProcessBuilder$Redirect/INHERIT)))))
+                                 "-m" "parley.bench.async" "client"]
+        process (.start (doto (ProcessBuilder. command)
+                          (.redirectError ProcessBuilder$Redirect/INHERIT)))]
+    {:process process
+     :from (BufferedReader. (InputStreamReader. (.getInputStream process)))}))
+
+(defn- tell [{:keys [^Process process]} & message]
+  (doto (.outputWriter process) (.write (prn-str (vec message))) (.flush)))
+
+(defn- answer [{:keys [^BufferedReader from]}]
+  (or (some-> (.readLine from) read-string)
+    (throw (IllegalStateException. "the client's process has ended"))))
+
+(defn- ask [client & message]
+  (apply tell client message)
+  (answer client))
+
+(defn- stop-client [{:keys [^Process process]}]
+  (.waitFor (.destroyForcibly process)))
 
 ;; ---- servers ------------------------------------------------------------------------------------
 ;; Each is a function of the histogram and the number of connections to come that answers its :port,
 ;; :ready, which waits for all of them, and :stop.
 
-(defn- selector-loop [^Selector selector ^ServerSocketChannel server h ^CountDownLatch all]
+(defn- echo-now
+  "What the bare loop does with what it has read."
+  [h]
+  (fn [^SocketChannel ch ^ByteBuffer buffer]
+    (record! h (.getLong buffer 0))
+    (.write ch buffer)))
+
+(defn- write-back
+  "False when the server was stopped. A function, since go blocks lose type hints."
+  [^SocketChannel ch ^bytes packet]
+  (try
+    (.write ch (ByteBuffer/wrap packet))
+    true
+    (catch ClosedChannelException _
+      false)))
+
+(defn- echo-by-channel
+  "Delivers into a channel of core.async, where a go block takes it and writes it back: what Netty's
+  handler does."
+  [h]
+  (fn [ch]
+    (let [packets (a/chan)]
+      (a/go-loop []
+        (when-let [^bytes packet (a/<! packets)]
+          (record! h (.getLong (ByteBuffer/wrap packet)))
+          (when (write-back ch packet)
+            (recur))))
+      (fn [_ ^ByteBuffer buffer]
+        (let [packet (byte-array (.remaining buffer))]
+          (.get buffer packet)
+          (a/put! packets packet))))))
+
+(defn- accept-all [^ServerSocketChannel server selector on-connection ^CountDownLatch all]
+  (loop []
+    (when-let [ch (.accept server)]
+      (.configureBlocking ch false)
+      (.setOption ch StandardSocketOptions/TCP_NODELAY true)
+      (.register ch selector SelectionKey/OP_READ (on-connection ch))
+      (.countDown all)
+      (recur))))
+
+(defn- selector-loop [^Selector selector ^ServerSocketChannel server on-connection all]
   (let [buffer (ByteBuffer/allocateDirect 4096)]
     (while (.isOpen selector)
       (.select selector)
@@ -128,23 +212,14 @@
             (let [^SelectionKey k (.next keys)]
               (.remove keys)
               (if (.isAcceptable k)
-                (loop []
-                  (when-let [ch (.accept server)]
-                    (.configureBlocking ch false)
-                    (.setOption ch StandardSocketOptions/TCP_NODELAY true)
-                    (.register ch selector SelectionKey/OP_READ)
-                    (.countDown all)
-                    (recur)))
+                (accept-all server selector on-connection all)
                 (let [ch ^SocketChannel (.channel k)]
                   (.clear buffer)
                   (if (neg? (.read ch buffer))
                     (.close ch)
-                    (do
-                      (.flip buffer)
-                      (record! h (.getLong buffer 0))
-                      (.write ch buffer))))))))))))
+                    ((.attachment k) ch (.flip buffer))))))))))))
 
-(defn- selector-server [h n]
+(defn- selector-server [on-connection n]
   (let [server (doto (ServerSocketChannel/open)
                  (.bind (InetSocketAddress. "127.0.0.1" 0) (int backlog))
                  (.configureBlocking false))
@@ -152,7 +227,7 @@
         all (CountDownLatch. n)]
     (.register server selector SelectionKey/OP_ACCEPT)
     (.start (Thread. ^Runnable (fn []
-                                 (try (selector-loop selector server h all)
+                                 (try (selector-loop selector server on-connection all)
                                       (catch ClosedSelectorException _ nil) ; stopped
                                       (catch CancelledKeyException _ nil)))
               "bench-selector"))
@@ -162,85 +237,129 @@
              (doseq [^SelectionKey k (vec (.keys selector))] (.close (.channel k)))
              (.close selector))}))
 
-(defn- parley-echo [h s]
-  (let [chunks (pa/elements s)
-        snk (pa/sink s)]
-    (a/go-loop []
-      (when-let [chunk (a/<! chunks)]
-        (record! h (.getLong (ByteBuffer/wrap ^bytes chunk)))
-        (when (a/>! snk chunk)
-          (recur))))))
+(defn- bare-server [h n]
+  (let [echo (echo-now h)]
+    (selector-server (constantly echo) n)))
 
-(defn- parley-server [h n]
+(defn- delivering-server [h n]
+  (selector-server (echo-by-channel h) n))
+
+(defn- parley-server* [echo n]
   (let [^SocketServer server (socket/socket-server 0 :interface "127.0.0.1" :backlog backlog)
         conns (pa/connections server)
         coming (a/into [] (a/take n conns))
         streams (atom nil)]
     {:port (.port server)
-     :ready (fn [] (run! #(parley-echo h %) (reset! streams (a/<!! coming))))
+     :ready (fn [] (run! echo (reset! streams (a/<!! coming))))
      :stop (fn []
              (run! #(.abort ^SocketStream %) @streams)
              (.close server))}))
 
-;; ---- one row ------------------------------------------------------------------------------------
+(defn- parley-server [h n]
+  (parley-server*
+    (fn [s]
+      (let [chunks (pa/elements s)
+            snk (pa/sink s)]
+        (a/go-loop []
+          (when-let [^bytes chunk (a/<! chunks)]
+            (record! h (.getLong (ByteBuffer/wrap chunk)))
+            (when (a/>! snk chunk)
+              (recur))))))
+    n))
 
-(defn- ask ^long [^Process client ^BufferedReader from line]
-  (doto (.outputWriter client) (.write (str line "\n")) (.flush))
-  (parse-long (.readLine from)))
+(defonce ^:private crew (delay (Crew. (Executors/newCachedThreadPool))))
 
-(defn- measure
-  [what make n active seconds]
-  (let [h (histogram)
-        {:keys [port ready stop]} (make h n)
-        client (start-client port n active)]
-    (try
-      (let [from (BufferedReader. (InputStreamReader. (.getInputStream client)))]
-        (.readLine from)
-        (ready)
-        (ask client from seconds)
-        (ask client from seconds)
-        (clear! h)
-        (let [rate (ask client from seconds)]
-          {:what what
-           :rate rate
-           :p50 (percentile h 0.5)
-           :p99 (percentile h 0.99)}))
-      (finally
-        (.waitFor (.destroyForcibly client))
-        (stop)))))
+(defn- core-server
+  "Without core.async: an intake and an outlet, with functions for their results."
+  [h n]
+  (let [^Executor crew @crew]
+    (parley-server*
+      (fn [s]
+        (let [chunks (Intake/elements s (Framing/chunks 65536) crew)
+              outlet (Outlet. s (Framing/chunks 65536) Outlet$Ending/LEAVE_OPEN crew)
+              written (volatile! nil)
+              read (reify Receiver
+                     (receive [_ chunk]
+                       (when chunk
+                         (record! h (.getLong (ByteBuffer/wrap ^bytes chunk)))
+                         (.put outlet chunk ^Receiver @written))))]
+          (vreset! written (reify Receiver
+                             (receive [_ accepted] (when accepted (.take chunks ^Receiver read)))))
+          (.take chunks ^Receiver read)))
+      n)))
+
+;; ---- heap ---------------------------------------------------------------------------------------
 
 (defn- used-heap []
   (dotimes [_ 3] (System/gc))
   (let [r (Runtime/getRuntime)]
     (- (.totalMemory r) (.freeMemory r))))
 
+(defn- cost
+  "Bytes of heap that each result of f takes."
+  [f xs]
+  (let [before (used-heap)
+        held (mapv f xs)
+        after (used-heap)]
+    (count held) ; still reachable here
+    (/ (double (- after before)) (count xs))))
+
 (defn- heap-each
-  "Bytes of heap for each stream, for each request that waits for its elements in Java, and for each
-  channel of its elements with a take that waits, core.async's part included."
-  [n]
+  "Bytes of heap for what waits for input that does not come, one thing for each of n streams."
+  [client n]
   (let [^SocketServer server (socket/socket-server 0 :interface "127.0.0.1" :backlog backlog)
-        conns (pa/connections server)
         before (used-heap)
-        coming (a/into [] (a/take n conns))
-        client (start-client (.port server) n 0)]
+        coming (a/into [] (a/take n (pa/connections server)))]
+    (ask client :open (.port server) n 0)
+    (let [streams (a/<!! coming)
+          held (used-heap)
+          [nio java channels] (partition (quot n 3) streams)
+          framing (Framing/chunks 1000)
+          receiver (reify Receiver (receive [_ _]))
+          ^Executor crew @crew]
+      (try
+        (with-open [selector (Selector/open)]
+          {:stream (/ (double (- held before)) n)
+           :nio (cost #(.register (.channel ^SocketStream %) selector SelectionKey/OP_READ) nio)
+           :request (cost #(doto (Intake/elements % framing crew) (.take ^Receiver receiver)) java)
+           :channel (cost #(doto (pa/elements %) (a/take! (fn [_]))) channels)
+           :core-async (cost (fn [_] (doto (a/chan) (a/take! (fn [_])))) channels)})
+        (finally
+          (run! #(.abort ^SocketStream %) streams)
+          (.close server)
+          (ask client :close))))))
+
+(defn- print-heap [{:keys [stream nio request channel core-async]}]
+  (println "Heap in bytes, each: a stream" (Math/round ^double stream))
+  (println "beyond it, while a request waits for input:")
+  (doseq [[what bytes] [["registration of a bare channel with a selector" nio]
+                        ["Intake with a request, that included" request]
+                        ["elements with a take, that and core.async's part included" channel]
+                        ["(chan with a take, which watches nothing)" core-async]]]
+    (printf "  %-60s %5d%n" what (Math/round ^double bytes)))
+  (flush))
+
+;; ---- one turn, all turns ------------------------------------------------------------------------
+
+(defn- turn [client make n active seconds]
+  (let [h (histogram)
+        {:keys [port ready stop]} (make h n)]
     (try
-      (let [streams (a/<!! coming)
-            held (used-heap)
-            [some others] (split-at (quot n 2) streams)
-            framing (Framing/chunks 1000)
-            receiver (reify Receiver (receive [_ _]))
-            ^Executor executor (reify Executor (execute [_ task] (.run ^Runnable task)))
-            requests (mapv #(doto (Intake/elements % framing executor) (.take receiver)) some)
-            requested (used-heap)
-            channels (mapv #(doto (pa/elements %) (a/take! (fn [_]))) others)
-            taken (used-heap)]
-        (run! #(.abort ^SocketStream %) streams)
-        {:stream (quot (- held before) n)
-         :request (quot (- requested held) (count requests))
-         :channel (quot (- taken requested) (count channels))})
+      (ask client :open port n active)
+      (ready)
+      (ask client :run seconds)
+      (clear! h)
+      (let [cpu (cpu-nanos)
+            [rate busy] (ask client :run seconds)
+            spent (- (cpu-nanos) cpu)]
+        {:rate rate
+         :client busy
+         :cpu (/ spent 1e3 (max 1 (* rate seconds)))
+         :p50 (percentile h 0.5)
+         :p99 (percentile h 0.99)})
       (finally
-        (.waitFor (.destroyForcibly client))
-        (.close server)))))
+        (stop)
+        (ask client :close)))))
 
 (defn- netty-server []
   (try
@@ -249,27 +368,72 @@
     (catch clojure.lang.Compiler$CompilerException e
       (println "without Netty, which is in the profile and alias bench:" (ex-message (ex-cause e))))))
 
+(defn- contenders []
+  (filterv second
+    [["bare Selector loop" bare-server]
+     ["Selector loop into channels" delivering-server]
+     ["Netty NIO into channels" (netty-server)]
+     ["Intake and Outlet (Java)" core-server]
+     ["elements and sink" parley-server]]))
+
+(defn- typical
+  "The better quartile of the turns; of how busy the client was, neither good nor bad, the middle."
+  [k turns]
+  (let [sorted (sort (map k turns))
+        best-first (if (= :rate k) (reverse sorted) sorted)]
+    (nth best-first (quot (count sorted) (if (= :client k) 2 4)))))
+
+(defn- print-table [rows]
+  (let [rate (into {} (map (juxt :what :rate)) rows)
+        ratio #(if-let [other (rate %2)] (format "%.2f" (/ (double (:rate %1)) other)) "")]
+    (println "| server | events/s | of bare loop | of loop into channels | of Netty | server us/event | client busy | p50 us | p99 us |")
+    (println "|---|---|---|---|---|---|---|---|---|")
+    (doseq [{:keys [what rate cpu client p50 p99]
+             :as row} rows]
+      (println (str/join " | " [(str "| " what) rate
+                                (ratio row "bare Selector loop")
+                                (ratio row "Selector loop into channels")
+                                (ratio row "Netty NIO into channels")
+                                (format "%.1f" cpu)
+                                (format "%.0f %%" (* 100.0 client))
+                                p50
+                                (str p99 " |")])))))
+
+(defn- compare-all [client n active seconds rounds]
+  (let [turns (atom {})
+        all (contenders)]
+    (dotimes [round (inc rounds)]
+      (doseq [[what make] (take (count all) (drop (mod round (count all)) (cycle all)))]
+        (let [result (turn client make n active seconds)]
+          (printf "%2d %-28s %7d/s %5.1f us/event  client %3.0f %%  p50 %5d us  p99 %6d us%n"
+            round what (:rate result) (:cpu result) (* 100.0 (:client result)) (:p50 result) (:p99 result))
+          (flush)
+          (when (pos? round) ; the first warms up
+            (swap! turns update what conj result)))))
+    (println)
+    (print-table
+      (for [[what] all]
+        (into {:what what}
+          (map (fn [k] [k (typical k (@turns what))]))
+          [:rate :cpu :client :p50 :p99])))))
+
 (defn -main
-  ([] (-main "9000" "100" "5"))
-  ([n active seconds]
-   (let [n (parse-long n)
-         {:keys [stream request channel]} (heap-each n)]
-     (println (str/join " " ["java" (System/getProperty "java.version") n "connections," active "active,"
-                             seconds "s each"]))
-     (printf "heap: %d bytes a stream, %d more for a request that waits, %d for a channel and a take%n"
-       stream request channel)
-     (flush)
-     (doseq [[what make] [["Selector loop" selector-server]
-                          ["Netty and channels" (netty-server)]
-                          ["Parley" parley-server]
-                          ["Selector loop, again" selector-server]
-                          ["Netty, again" (netty-server)]
-                          ["Parley, again" parley-server]]
-             :when make]
-       (let [{:keys [rate p50 p99]} (measure what make n active seconds)]
-         (printf "%-22s %8d events/s  p50 %6d us  p99 %6d us%n" what rate p50 p99)
-         (flush)))
-     (shutdown-agents)))
-  ([role port n active]
+  ([] (-main "9000" "100" "1" "8"))
+  ([n active seconds] (-main n active seconds "8"))
+  ([n active seconds rounds]
+   (let [[n active rounds] (map parse-long [n active rounds])
+         seconds (parse-double seconds)
+         client (start-client)]
+     (try
+       (println (str/join " " ["java" (System/getProperty "java.version")
+                               (.availableProcessors (Runtime/getRuntime)) "processors,"
+                               n "connections," active "active," seconds "s a turn," rounds "rounds"]))
+       (print-heap (heap-each client n))
+       (compare-all client n active seconds rounds)
+       (finally
+         (stop-client client)))
+     (shutdown-agents)
+     (System/exit 0)))
+  ([role]
    (assert (= "client" role))
-   (client port n active)))
+   (client)))

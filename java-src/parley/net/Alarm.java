@@ -25,18 +25,17 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
     private static final AtomicIntegerFieldUpdater<Alarm> NEWS =
             AtomicIntegerFieldUpdater.newUpdater(Alarm.class, "news");
 
-    private final Pollable object;
-    private final Direction direction;
-    private final Executor executor;
     private boolean attending; // guarded by the owner's lock
     private volatile int news; // how many changes were seen
     private volatile int found = Pollable.UNKNOWN; // what the kernel said last
 
-    Alarm(Pollable object, Direction direction, Executor executor) {
-        this.object = object;
-        this.direction = direction;
-        this.executor = executor;
-    }
+    // Asked of the owner, which has them anyway: there are as many alarms as there are channels.
+
+    abstract Pollable object();
+
+    abstract Direction direction();
+
+    abstract Executor executor();
 
     /** Try again; on the executor, and perhaps once more after {@link #rest}. */
     @Override
@@ -56,7 +55,7 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
     int attend() {
         if (!attending) {
             attending = true;
-            object.observe(this);
+            object().observe(this);
         }
         return news;
     }
@@ -80,14 +79,14 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
      * @throws IOException if the process is out of descriptors
      */
     boolean arm(int stamp) throws IOException {
-        Reactor.shared().arm(this, object.interest(direction));
+        Reactor.shared().arm(this, object().interest(direction()));
         // A change before now was counted, a later one finds the alarm armed.
         return news == stamp || !Reactor.shared().disarm(this);
     }
 
     /** Has the owner try again after some time, whatever happens. */
     void pause(long nanos) {
-        CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS, executor)
+        CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS, executor())
                 .execute(this);
     }
 
@@ -95,7 +94,7 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
     void rest() {
         if (attending) {
             attending = false;
-            object.forget(this);
+            object().forget(this);
             Reactor.shared().disarm(this);
             found = Pollable.UNKNOWN;
         }
@@ -103,7 +102,7 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
 
     private void ring(int ready) {
         found = ready;
-        executor.execute(this);
+        executor().execute(this);
     }
 
     @Override
@@ -116,7 +115,7 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
 
     @Override
     Source source() {
-        return object.source();
+        return object().source();
     }
 
     @Override
@@ -131,11 +130,11 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
 
     @Override
     boolean isDoubtful() {
-        return mayLapse() || !object.source().announcesClose();
+        return mayLapse() || !object().source().announcesClose();
     }
 
     @Override
     boolean isStale() {
-        return hasLapsed() || !object.source().isOpen();
+        return hasLapsed() || !object().source().isOpen();
     }
 }

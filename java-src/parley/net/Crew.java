@@ -17,6 +17,10 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class Crew implements Executor {
     private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    /** How long a worker goes without polling while there are tasks. */
+    private static final long LONG_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+    private static final int CALM = 50; // times that a watch sees nothing to do before it ends
+    private static final Help HELP = Reactor.shared().help();
 
     private final Executor pool;
     private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
@@ -40,19 +44,32 @@ public final class Crew implements Executor {
         if (workers.compareAndSet(0, 1)) {
             pool.execute(this::work);
         } else {
+            HELP.wakeHelper();
             watch();
         }
     }
 
     private void work() {
-        for (;;) {
-            for (Runnable task = queue.poll(); task != null; task = queue.poll()) {
-                begun.incrementAndGet();
-                run(task);
-            }
+        do {
+            HELP.offer();
+            do {
+                drain();
+            } while (HELP.poll(queue));
+            HELP.end();
             workers.decrementAndGet();
-            if (queue.isEmpty() || !workers.compareAndSet(0, 1)) {
-                return; // a task that came in between has found this worker, or another, there
+            // A task that came in between has found this worker, or another, there.
+        } while (!queue.isEmpty() && workers.compareAndSet(0, 1));
+    }
+
+    private void drain() {
+        long lookedAt = System.nanoTime();
+        for (Runnable task = queue.poll(); task != null; task = queue.poll()) {
+            begun.incrementAndGet();
+            HELP.goesOn();
+            run(task);
+            if (System.nanoTime() - lookedAt > LONG_NANOS) {
+                HELP.poll(queue);
+                lookedAt = System.nanoTime();
             }
         }
     }
@@ -62,7 +79,11 @@ public final class Crew implements Executor {
             task.run();
         } catch (Throwable e) {
             Thread current = Thread.currentThread();
-            current.getUncaughtExceptionHandler().uncaughtException(current, e);
+            try {
+                current.getUncaughtExceptionHandler().uncaughtException(current, e);
+            } catch (Throwable handling) {
+                e.addSuppressed(handling); // a broken handler: nothing is left to tell it to
+            }
         }
     }
 
@@ -74,12 +95,15 @@ public final class Crew implements Executor {
 
     private void watchForHoldUps() {
         do {
-            while (!queue.isEmpty()) {
+            for (int calm = 0; calm < CALM; calm++) {
                 int before = begun.get();
                 LockSupport.parkNanos(this, PATIENCE_NANOS);
-                if (begun.get() == before && !queue.isEmpty()) {
-                    workers.incrementAndGet();
-                    pool.execute(this::work);
+                if (!queue.isEmpty()) {
+                    calm = 0;
+                    if (begun.get() == before) {
+                        workers.incrementAndGet();
+                        pool.execute(this::work);
+                    }
                 }
             }
             watched.set(false);

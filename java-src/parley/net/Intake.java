@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Executor;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * What an object gives, one thing for each request: statuses, connections, or elements of a stream.
@@ -39,7 +38,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     final Pollable object;
     private final Executor executor;
     private final Bell alarm;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final SmallLock lock = new SmallLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
     private boolean pausing; // nothing is tried before a pause is over; guarded by lock
@@ -399,8 +398,25 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     }
 
     private final class Bell extends Alarm {
+        private final Direction direction;
+
         Bell(Direction direction) {
-            super(Intake.this.object, direction, Intake.this.executor);
+            this.direction = direction;
+        }
+
+        @Override
+        Pollable object() {
+            return object;
+        }
+
+        @Override
+        Direction direction() {
+            return direction;
+        }
+
+        @Override
+        Executor executor() {
+            return executor;
         }
 
         @Override

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Executor;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Takes values and writes them to a stream as fast as the peer reads and no faster. A value is
@@ -40,7 +39,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     private final Ending ending;
     private final Executor executor;
     private final Bell alarm;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final SmallLock lock = new SmallLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
     private boolean draining; // something accepted is not yet with the system; guarded by lock
@@ -351,8 +350,19 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     }
 
     private final class Bell extends Alarm {
-        Bell() {
-            super(stream, Direction.OUTPUT, Outlet.this.executor);
+        @Override
+        Pollable object() {
+            return stream;
+        }
+
+        @Override
+        Direction direction() {
+            return Direction.OUTPUT;
+        }
+
+        @Override
+        Executor executor() {
+            return executor;
         }
 
         @Override

@@ -21,13 +21,13 @@ public abstract class Pollable implements Closeable {
     /** In place of ready operations: nobody has asked the kernel, so ask it. */
     static final int UNKNOWN = -1;
 
-    private static final Observer[] NOBODY = {};
-
     // An updater, since streams are many: a lock would take 48 bytes in each.
-    private static final AtomicReferenceFieldUpdater<Pollable, Observer[]> OBSERVERS =
-            AtomicReferenceFieldUpdater.newUpdater(Pollable.class, Observer[].class, "observers");
+    private static final AtomicReferenceFieldUpdater<Pollable, Object> OBSERVERS =
+            AtomicReferenceFieldUpdater.newUpdater(Pollable.class, Object.class, "observers");
 
-    private volatile Observer[] observers = NOBODY; // replaced as a whole, by OBSERVERS
+    // Null, the only Observer, which is the usual case and saves an array, or an Observer[]; replaced
+    // as a whole, by OBSERVERS.
+    private volatile Object observers;
 
     Pollable() {
     }
@@ -166,33 +166,50 @@ public abstract class Pollable implements Closeable {
 
     final void observe(Observer observer) {
         OBSERVERS.updateAndGet(this, old -> {
-            Observer[] more = Arrays.copyOf(old, old.length + 1);
-            more[old.length] = observer;
+            if (old == null) {
+                return observer;
+            } else if (old instanceof Observer) {
+                return new Observer[] {(Observer) old, observer};
+            }
+            Observer[] all = (Observer[]) old;
+            Observer[] more = Arrays.copyOf(all, all.length + 1);
+            more[all.length] = observer;
             return more;
         });
     }
 
     final void forget(Observer observer) {
         OBSERVERS.updateAndGet(this, old -> {
-            int at = Arrays.asList(old).indexOf(observer);
+            if (old == observer) {
+                return null;
+            } else if (!(old instanceof Observer[])) {
+                return old;
+            }
+            Observer[] all = (Observer[]) old;
+            int at = Arrays.asList(all).indexOf(observer);
             if (at < 0) {
                 return old;
-            } else if (old.length == 1) {
-                return NOBODY;
+            } else if (all.length == 2) {
+                return all[1 - at];
             }
-            Observer[] fewer = Arrays.copyOf(old, old.length - 1);
-            System.arraycopy(old, at + 1, fewer, at, fewer.length - at);
+            Observer[] fewer = Arrays.copyOf(all, all.length - 1);
+            System.arraycopy(all, at + 1, fewer, at, fewer.length - at);
             return fewer;
         });
     }
 
     final boolean isObserved() {
-        return observers != NOBODY;
+        return observers != null;
     }
 
     final void tellObservers() {
-        for (Observer each : observers) {
-            each.changed(this);
+        Object told = observers;
+        if (told instanceof Observer) {
+            ((Observer) told).changed(this);
+        } else if (told != null) {
+            for (Observer each : (Observer[]) told) {
+                each.changed(this);
+            }
         }
     }
 }

@@ -2,13 +2,10 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
@@ -24,22 +21,22 @@ import java.util.concurrent.locks.ReentrantLock;
 public final class Reactor implements Poller.Owner {
     private static final Reactor SHARED = new Reactor();
     private static final long IDLE_NANOS = Duration.ofMillis(500).toNanos();
-    private static final long SWEEP_NANOS = Duration.ofMillis(500).toNanos();
     private static final long AFTER_FAILURE_NANOS = Duration.ofMillis(100).toNanos();
 
     private final ReentrantLock lock = new ReentrantLock();
     private Poller poller; // guarded by lock; null when no thread runs
     private int watches; // armed and not fired; guarded by lock
-    private final Set<Interest> doubtful = new HashSet<>(); // of the armed ones; guarded by lock
+    private final Sweep sweep = new Sweep(); // guarded by lock
     private volatile Thread thread; // written under lock
     private volatile boolean sleeping; // the thread is in, or on its way into, a poll
 
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
 
-    // The reactor thread's own.
-    private final List<Registration> ready = new ArrayList<>();
-    private final List<Interest> fired = new ArrayList<>();
-    private long sweepAt;
+    private final Help help = new Help(this);
+    private final ReentrantLock polling = new ReentrantLock(); // held by whoever polls and fires
+    private final List<Registration> ready = new ArrayList<>(); // guarded by polling
+    private final List<Interest> fired = new ArrayList<>(); // guarded by polling
+    private final Poller.Visitor note = this::note;
 
     private Reactor() {
     }
@@ -152,7 +149,7 @@ public final class Reactor implements Poller.Owner {
             if (interest.armed) {
                 unlink(interest);
             }
-            link(interest, registration(interest.source(), start()), ops);
+            link(interest, Interests.registration(interest.source(), start()), ops);
             // Whoever closes the source tells us after it was closed: if it is open now, that is
             // still to come, and finds the interest.
             if (!interest.source().isOpen()) {
@@ -179,43 +176,31 @@ public final class Reactor implements Poller.Owner {
         }
     }
 
-    private static Registration registration(Source source, Poller running) throws IOException {
-        Registration own = source.registrationWith(running);
-        if (own == null && source instanceof ChannelSource) {
-            // Somebody else's channel may be known under another source: a selector has one key.
-            SelectionKey key = ((ChannelSource) source).channel.keyFor(running.selector);
-            own = key == null || !key.isValid() ? null : (Registration) key.attachment();
-        }
-        return own != null ? own : source.join(running, 0, new Interests());
-    }
-
     private void link(Interest interest, Registration registration, int ops) {
-        Interests all = interests(registration);
         interest.ops = ops;
         interest.armed = true;
         interest.registration = registration;
-        interest.next = all.first;
-        all.first = interest;
+        Interests.add(registration, interest);
         watches++;
         if (interest.isDoubtful()) {
-            doubtful.add(interest);
+            sweep.add(interest);
         }
-        registration.interest(all.ops());
+        registration.interest(Interests.ops(registration));
     }
 
     private void unlink(Interest interest) {
         Registration registration = interest.registration;
-        interests(registration).remove(interest);
+        Interests.remove(registration, interest);
         disarmed(interest);
         settle(registration);
     }
 
     /** Asks the kernel for what is still wanted of a source. */
     private void settle(Registration registration) {
-        Interests all = interests(registration);
-        registration.interest(all.ops());
-        if (all.first == null && !registration.source.announcesClose()) {
+        registration.interest(Interests.ops(registration));
+        if (registration.interests == null && !registration.source.announcesClose()) {
             registration.cancel(); // nobody would tell us to let go of it
+            registration.cancelled = true;
             nudge();
         }
     }
@@ -225,16 +210,10 @@ public final class Reactor implements Poller.Owner {
         interest.next = null;
         interest.registration = null;
         watches--;
-        if (!doubtful.isEmpty()) {
-            doubtful.remove(interest);
-        }
+        sweep.remove(interest);
         if (watches == 0) {
             nudge(); // or the thread would sleep for ever and not go
         }
-    }
-
-    private static Interests interests(Registration registration) {
-        return (Interests) registration.attachment;
     }
 
     private void nudge() {
@@ -265,6 +244,7 @@ public final class Reactor implements Poller.Owner {
             start();
             tasks.add(task);
             nudge();
+            help.wakeRest();
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         } finally {
@@ -277,13 +257,12 @@ public final class Reactor implements Poller.Owner {
         while (!stopWhenIdle(mine, idleSince)) {
             boolean busy = watches() > 0;
             try {
-                poll(mine, busy);
+                round(mine, busy);
                 Thread.interrupted(); // a stray interrupt must not make every poll return
-                fireReady();
                 runTasks();
                 sweep();
             } catch (IOException | RuntimeException | Error e) {
-                guarded(() -> Reports.error("the reactor's round failed; it goes on", e));
+                Safely.report("the reactor's round failed; it goes on", e);
                 LockSupport.parkNanos(this, AFTER_FAILURE_NANOS); // or it might do nothing else
             }
             if (busy) {
@@ -292,10 +271,23 @@ public final class Reactor implements Poller.Owner {
         }
     }
 
+    private void round(Poller mine, boolean busy) throws IOException {
+        if (help.rest(tasks)) {
+            return;
+        }
+        polling.lock();
+        try {
+            poll(mine, busy);
+            fireReady();
+        } finally {
+            polling.unlock();
+        }
+    }
+
     private void poll(Poller mine, boolean busy) throws IOException {
         sleeping = true; // from here on, whoever has something new wakes the poll
         try {
-            mine.poll(tasks.isEmpty() ? sleepUntil(busy) : Deadline.PASSED, this::note);
+            mine.poll(tasks.isEmpty() ? sleepUntil(busy) : Deadline.PASSED, note);
         } finally {
             sleeping = false;
         }
@@ -307,14 +299,14 @@ public final class Reactor implements Poller.Owner {
         }
         lock.lock();
         try {
-            return doubtful.isEmpty() ? Deadline.NONE : Deadline.inNanos(SWEEP_NANOS);
+            return sweep.next();
         } finally {
             lock.unlock();
         }
     }
 
     private void note(Registration registration, int ops) {
-        interests(registration).ready = ops;
+        registration.found = ops;
         ready.add(registration);
     }
 
@@ -336,14 +328,13 @@ public final class Reactor implements Poller.Owner {
 
     /** Moves the interests that a ready source satisfies to those to be fired. */
     private void take(Registration registration) {
-        Interests all = interests(registration);
         Interest next;
-        for (Interest each = all.first; each != null; each = next) {
+        for (Interest each = registration.interests; each != null; each = next) {
             next = each.next;
-            if ((each.ops & all.ready) != 0) {
-                all.remove(each);
+            if ((each.ops & registration.found) != 0) {
+                Interests.remove(registration, each);
                 disarmed(each);
-                each.ready = all.ready;
+                each.ready = registration.found;
                 fired.add(each);
             }
         }
@@ -354,7 +345,7 @@ public final class Reactor implements Poller.Owner {
         try {
             for (int i = 0; i < fired.size(); i++) {
                 Interest each = fired.get(i);
-                guarded(() -> each.fire(each.ready));
+                Safely.run(() -> each.fire(each.ready));
             }
         } finally {
             fired.clear();
@@ -363,49 +354,28 @@ public final class Reactor implements Poller.Owner {
 
     private void runTasks() {
         for (int left = tasks.size(); left > 0; left--) { // what they add waits for the next round
-            guarded(tasks.poll());
+            Safely.run(tasks.poll());
         }
     }
 
     /** Fires those that nobody waits for any more, so that their owners let go. */
     private void sweep() {
-        long now = System.nanoTime();
-        if (now - sweepAt < 0) {
+        if (!sweep.isDue()) {
             return;
         }
-        sweepAt = now + SWEEP_NANOS;
         List<Interest> suspects;
         lock.lock();
         try {
-            if (doubtful.isEmpty()) {
-                return;
-            }
-            suspects = new ArrayList<>(doubtful);
+            suspects = sweep.suspects();
         } finally {
             lock.unlock();
         }
         for (Interest each : suspects) {
-            guarded(() -> {
+            Safely.run(() -> {
                 if (each.isStale() && disarm(each)) {
                     each.fire(0);
                 }
             });
-        }
-    }
-
-    private static void guarded(Runnable task) {
-        try {
-            task.run();
-        } catch (Throwable e) {
-            report(e);
-        }
-    }
-
-    private static void report(Throwable e) {
-        try {
-            Reports.error("a listener failed; the reactor goes on", e);
-        } catch (Throwable logging) {
-            e.addSuppressed(logging); // a broken logger: nothing is left to tell it to
         }
     }
 
@@ -422,6 +392,75 @@ public final class Reactor implements Poller.Owner {
             return true;
         } finally {
             lock.unlock();
+        }
+    }
+
+    // ---- help --------------------------------------------------------------------------------
+
+    /** How a thread that is kept busy by what is fired polls in place of the reactor's. */
+    Help help() {
+        return help;
+    }
+
+    Thread thread() {
+        return thread;
+    }
+
+    /**
+     * Polls in place of the reactor's thread and fires what is ready.
+     *
+     * @param work of the calling thread: if there is none this waits for a moment
+     * @return false when nothing is to be done, or the thread of the reactor polls
+     */
+    boolean pollFor(Queue<?> work) {
+        if (!polling.tryLock()) {
+            return false;
+        }
+        try {
+            Poller running = runningForSomebody();
+            if (running != null && pollAsHelper(running, work) > 0) {
+                fireReady();
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            Safely.report("the reactor's round failed; it goes on", e);
+        } finally {
+            polling.unlock();
+        }
+        return !work.isEmpty();
+    }
+
+    private int pollAsHelper(Poller running, Queue<?> work) throws IOException {
+        if (!work.isEmpty() || Threads.currentIsVirtual()) { // which would hold its carrier
+            return running.poll(0, note);
+        }
+        sleeping = true;
+        try {
+            return running.poll(work.isEmpty() ? Help.MOMENT_NANOS : 0, note);
+        } finally {
+            sleeping = false;
+        }
+    }
+
+    private Poller runningForSomebody() {
+        lock.lock();
+        try {
+            return watches == 0 ? null : poller;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Makes the poll under way return. */
+    void endPoll() {
+        if (sleeping) {
+            lock.lock();
+            try {
+                if (poller != null) {
+                    poller.wakeup();
+                }
+            } finally {
+                lock.unlock();
+            }
         }
     }
 
@@ -445,12 +484,11 @@ public final class Reactor implements Poller.Owner {
         List<Interest> taken = new ArrayList<>(1);
         lock.lock();
         try {
-            Interests all = interests(registration);
             Interest next;
-            for (Interest each = all.first; each != null; each = next) {
+            for (Interest each = registration.interests; each != null; each = next) {
                 next = each.next;
                 if (!parkedOnly || each instanceof Parked) {
-                    all.remove(each);
+                    Interests.remove(registration, each);
                     disarmed(each);
                     taken.add(each);
                 }
@@ -460,69 +498,5 @@ public final class Reactor implements Poller.Owner {
             lock.unlock();
         }
         return taken;
-    }
-
-    private static final class Parked extends Interest {
-        private final Source source;
-        private final Thread thread;
-        private volatile boolean fired;
-
-        Parked(Source source, Thread thread) {
-            this.source = source;
-            this.thread = thread;
-        }
-
-        @Override
-        Source source() {
-            return source;
-        }
-
-        @Override
-        void fire(int ready) {
-            fired = true;
-            LockSupport.unpark(thread);
-        }
-
-        @Override
-        void sourceClosed() {
-            fire(0);
-        }
-
-        @Override
-        boolean isDoubtful() {
-            return !source.announcesClose();
-        }
-
-        @Override
-        boolean isStale() {
-            return !source.isOpen();
-        }
-    }
-
-    /** The interests in one source. */
-    private static final class Interests {
-        Interest first; // guarded by the reactor's lock
-        int ready; // what the poll under way found; the reactor thread's own
-
-        void remove(Interest interest) {
-            if (first == interest) {
-                first = interest.next;
-                return;
-            }
-            for (Interest each = first; each != null; each = each.next) {
-                if (each.next == interest) {
-                    each.next = interest.next;
-                    return;
-                }
-            }
-        }
-
-        int ops() {
-            int ops = 0;
-            for (Interest each = first; each != null; each = each.next) {
-                ops |= each.ops;
-            }
-            return ops;
-        }
     }
 }

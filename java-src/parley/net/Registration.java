@@ -13,7 +13,11 @@ abstract class Registration {
     Registration newer;
     boolean idle;
 
-    int found; // what the poll under way found for Waits.ready; the waiting thread's own
+    // Of the Reactor, guarded by its lock.
+    Interest interests; // the first of a list: see Interests
+    boolean cancelled; // and not to be used again
+
+    int found; // what the poll under way found; belongs to whoever polls
 
     Registration(Source source, Poller poller, Object attachment) {
         this.source = source;

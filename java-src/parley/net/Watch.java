@@ -14,7 +14,8 @@ public final class Watch implements AutoCloseable {
     private final Pollable object;
     private final Direction direction;
     private final ReadyListener listener;
-    private final Alarm alarm;
+    private final Executor executor;
+    private final Alarm alarm = new Bell();
     private final ReentrantLock lock = new ReentrantLock();
     private boolean done; // guarded by lock
 
@@ -22,12 +23,7 @@ public final class Watch implements AutoCloseable {
         this.object = object;
         this.direction = direction;
         this.listener = listener;
-        this.alarm = new Alarm(object, direction, executor) {
-            @Override
-            public void run() {
-                lookAgain();
-            }
-        };
+        this.executor = executor;
     }
 
     void start() throws IOException {
@@ -120,5 +116,27 @@ public final class Watch implements AutoCloseable {
     @Override
     public String toString() {
         return "#<watch " + direction + " of " + object + ">";
+    }
+
+    private final class Bell extends Alarm {
+        @Override
+        public void run() {
+            lookAgain();
+        }
+
+        @Override
+        Pollable object() {
+            return object;
+        }
+
+        @Override
+        Direction direction() {
+            return direction;
+        }
+
+        @Override
+        Executor executor() {
+            return executor;
+        }
     }
 }

@@ -541,7 +541,7 @@
   (let [r (Runtime/getRuntime)]
     (- (.totalMemory r) (.freeMemory r))))
 
-(deftest a-consumer-that-stops-taking-stops-the-sender-and-the-heap-stays-flat
+(deftest bp-8-a-consumer-that-stops-taking-stops-the-sender-and-the-heap-stays-flat
   (with-pair [x y]
     (let [chunk (byte-array (* 64 1024) (byte 7))
           sent (AtomicLong.)

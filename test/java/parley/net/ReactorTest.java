@@ -136,6 +136,22 @@ class ReactorTest {
     }
 
     @Test
+    void a_foreign_channel_can_be_watched_again_and_again() throws Exception {
+        Pipe pipe = Pipe.open();
+        pipe.source().configureBlocking(false);
+        PollableChannel channel = PollableChannel.of(pipe.source());
+        for (int i = 0; i < 5; i++) {
+            REACTOR.whenReady(channel, Direction.INPUT, told::add).close(); // lets go of it
+            REACTOR.whenReady(channel, Direction.INPUT, told::add);
+            pipe.sink().write(ByteBuffer.allocate(1));
+            assertSame(SocketStatus.INPUT, next());
+            assertEquals(1, pipe.source().read(ByteBuffer.allocate(8)));
+        }
+        pipe.sink().close();
+        pipe.source().close();
+    }
+
+    @Test
     void watches_of_one_foreign_channel_do_not_replace_each_other() throws Exception {
         Pipe pipe = Pipe.open();
         pipe.source().configureBlocking(false);

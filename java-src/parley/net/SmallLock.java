@@ -1,0 +1,57 @@
+package parley.net;
+
+import java.util.concurrent.locks.AbstractQueuedSynchronizer;
+
+/**
+ * A lock as {@link java.util.concurrent.locks.ReentrantLock}, in one object instead of two, for what
+ * there is very much of.
+ */
+final class SmallLock extends AbstractQueuedSynchronizer {
+    private static final long serialVersionUID = 1;
+
+    void lock() {
+        if (!tryAcquire(1)) {
+            acquire(1);
+        }
+    }
+
+    boolean tryLock() {
+        return tryAcquire(1);
+    }
+
+    void unlock() {
+        release(1);
+    }
+
+    @Override
+    protected boolean tryAcquire(int count) {
+        Thread current = Thread.currentThread();
+        int holds = getState();
+        if (holds == 0 && compareAndSetState(0, count)) {
+            setExclusiveOwnerThread(current);
+            return true;
+        } else if (getExclusiveOwnerThread() == current && holds > 0) {
+            setState(holds + count);
+            return true;
+        }
+        return false;
+    }
+
+    @Override
+    protected boolean tryRelease(int count) {
+        if (getExclusiveOwnerThread() != Thread.currentThread()) {
+            throw new IllegalMonitorStateException();
+        }
+        int holds = getState() - count;
+        if (holds == 0) {
+            setExclusiveOwnerThread(null);
+        }
+        setState(holds);
+        return holds == 0;
+    }
+
+    @Override
+    protected boolean isHeldExclusively() {
+        return getExclusiveOwnerThread() == Thread.currentThread();
+    }
+}
