@@ -215,7 +215,7 @@
               (pa/elements y)))))))
 
 (deftest asy-3-closing-a-raw-handle-while-a-choice-waits-ends-it
-  (dotimes [i 20]
+  (dotimes [i 4]
     (let [[x y] (raw/socketpair :unix :stream)
           chans [(pa/ready y :input) (pa/readiness y :input)]
           waiting (mapv later chans)]
