@@ -275,7 +275,8 @@
       (or (nil? taken) (#{:half :strange} taken) (and no-hang? (:in-shut? end))) nil
       (= :empty taken) (when no-hang? (to (assoc settled :last nil)))
       (= :end taken) (to (assoc end :last nil))
-      (= :peek-char operation) (when (:buffered? end) (to (assoc settled :peeked? true)))
+      ;; What unreading after a peek does is unspecified (CLHS, UNREAD-CHAR).
+      (= :peek-char operation) (when (:buffered? end) (to (assoc settled :peeked? true :last nil)))
       :else (to (assoc (second taken) :last (first taken) :peeked? false)))))
 
 (defn- unread-move

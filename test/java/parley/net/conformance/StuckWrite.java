@@ -127,9 +127,10 @@ final class StuckWrite extends Stuck {
 
     @Override
     public void close() throws IOException {
-        link.close();
-        if (drain != null) {
+        if (drain != null) { // it ends with the stream, but not when the peer is closed under it
+            link.stream.abort();
             drain.ended(Task.PATIENCE);
         }
+        link.close();
     }
 }
