@@ -33,7 +33,7 @@ final class Utf8Decoder extends Decoder {
         int codePoint = first & 0x3f >> length - 1;
         for (int i = 1; i < length; i++) {
             int next = bytes[from + i];
-            if ((next & 0xc0) != 0x80) {
+            if (!isTrail(next)) {
                 return 0;
             }
             codePoint = codePoint << 6 | next & 0x3f;
@@ -78,7 +78,10 @@ final class Utf8Decoder extends Decoder {
         return length < 0 ? null : new String(scratch, 0, length);
     }
 
-    /** The number of characters, or -1 when some bytes are not plainly good. */
+    /**
+     * The number of characters, or -1 when some bytes are not plainly good. What is most frequent is
+     * done here, without the calls and fields that one character at a time needs.
+     */
     private int decodeShort(byte[] bytes, int from, int to, char[] into) {
         int length = 0;
         int at = from;
@@ -87,18 +90,40 @@ final class Utf8Decoder extends Decoder {
             if (first >= 0) {
                 into[length++] = (char) first;
                 at++;
-                continue;
-            }
-            int n = decodeLong(bytes, at, to, first & 0xff);
-            if (n == 0) {
-                return -1;
-            }
-            at += n;
-            into[length++] = (char) unit;
-            if (low >= 0) {
-                into[length++] = (char) low;
+            } else if (first >> 5 == -2 && (first & 0x1e) != 0 && at + 1 < to
+                    && isTrail(bytes[at + 1])) {
+                into[length++] = (char) ((first & 0x1f) << 6 | bytes[at + 1] & 0x3f);
+                at += 2;
+            } else if (first >> 4 == -2 && at + 2 < to && isPlainThree(bytes, at)) {
+                into[length++] = three(bytes, at);
+                at += 3;
+            } else {
+                int n = decodeLong(bytes, at, to, first & 0xff);
+                if (n == 0) {
+                    return -1;
+                }
+                at += n;
+                into[length++] = (char) unit;
+                if (low >= 0) {
+                    into[length++] = (char) low;
+                }
             }
         }
         return length;
+    }
+
+    /** Whether three bytes, the first of which says three, are well-formed. */
+    private static boolean isPlainThree(byte[] bytes, int at) {
+        int unit = three(bytes, at);
+        return isTrail(bytes[at + 1]) && isTrail(bytes[at + 2])
+                && unit >= 0x800 && !Character.isSurrogate((char) unit);
+    }
+
+    private static char three(byte[] bytes, int at) {
+        return (char) (bytes[at] << 12 | (bytes[at + 1] & 0x3f) << 6 | bytes[at + 2] & 0x3f);
+    }
+
+    private static boolean isTrail(int next) {
+        return (next & 0xc0) == 0x80;
     }
 }
