@@ -104,8 +104,9 @@
       (try
         (end-quietly client)
         (finally
-          (forget service client)
+          ;; While the client is still there for whoever closes, or :stop would come first.
           (journal/event journal :disconnect (about client))
+          (forget service client)
           (deliver (:done client) true))))))
 
 (defn- admit [{:keys [journal threads]

@@ -11,9 +11,8 @@
    [parley.stream :as stream])
   (:import
    (java.nio.file Files)
-   (java.nio.file.attribute FileAttribute)
    (parley.net Reactor SocketStream)
-   (parley.testing Await Child)))
+   (parley.testing Await Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -138,8 +137,7 @@
   ^Child [& forms]
   (let [java (str (System/getProperty "java.home") "/bin/java")
         path (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-        script (Files/createTempFile "parley" ".clj" (make-array FileAttribute 0))]
-    (.deleteOnExit (.toFile script))
+        script (TemporaryPaths/fresh)]
     (Files/writeString script
       (str/join "\n" (map pr-str (list* '(require '[clojure.core.async :as a] '[parley.async :as pa]
                                                   '[parley.stream :as stream])

@@ -14,12 +14,12 @@
    [parley.testing.deftests :as deftests])
   (:import
    (java.io File)
-   (java.nio.file Files Path)
-   (java.nio.file.attribute FileAttribute)
+   (java.nio.file Path)
    (java.util Locale)
    (java.util.concurrent TimeUnit)
    (java.util.jar JarFile)
-   (javax.tools Diagnostic DiagnosticCollector FileObject ToolProvider)))
+   (javax.tools Diagnostic DiagnosticCollector FileObject ToolProvider)
+   (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -181,7 +181,7 @@
 (defn- with-directory
   "Calls `f` with a new directory and removes that afterwards."
   [f]
-  (let [directory (.toFile (Files/createTempDirectory "parley" (make-array FileAttribute 0)))]
+  (let [directory (.toFile (TemporaryPaths/directory))]
     (try (f directory)
          (finally
            (run! io/delete-file (reverse (file-seq directory)))))))

@@ -15,9 +15,8 @@
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files Path)
-   (java.nio.file.attribute FileAttribute)
    (java.util.concurrent.locks LockSupport)
-   (parley.testing Child Leaks)))
+   (parley.testing Child Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -270,7 +269,7 @@
         (run! raw/sock-close [server client])))))
 
 (deftest a-unix-domain-server-gives-a-stream
-  (let [directory (Files/createTempDirectory "parley" (make-array FileAttribute 0))
+  (let [directory (TemporaryPaths/directory)
         path (.resolve directory "s")]
     (socket/with-open-stream [server (socket/socket-server path)]
       (let [[s address] (raw/open-unix-socket-stream path)]
@@ -367,7 +366,7 @@
     (is (= :eof (socket/socket-status in)))))
 
 (deftest closing-a-pipe-flushes-and-ends-a-command-that-reads
-  (let [file (Files/createTempFile "parley" ".txt" (make-array FileAttribute 0))
+  (let [file (TemporaryPaths/fresh)
         s (stream/make-pipe-output-stream (str "cat > " file))]
     (stream/write-line "written" s)
     (stream/close s)
@@ -489,8 +488,7 @@
   ^Child [shell & forms]
   (let [java (str (System/getProperty "java.home") "/bin/java")
         path (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-        script (Files/createTempFile "parley" ".clj" (make-array FileAttribute 0))]
-    (.deleteOnExit (.toFile script))
+        script (TemporaryPaths/fresh)]
     (Files/writeString script
       (str/join "\n" (map pr-str (list* '(require '[parley.socket :as socket] '[parley.stream :as stream])
                                         forms)))

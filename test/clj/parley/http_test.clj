@@ -15,18 +15,17 @@
    (java.io Closeable File IOException InputStream)
    (java.net ConnectException InetAddress InetSocketAddress ProtocolException SocketTimeoutException)
    (java.nio.file CopyOption Files OpenOption Path)
-   (java.nio.file.attribute FileAttribute)
    (java.security MessageDigest)
    (java.util Random)
    (java.util.concurrent Callable)
-   (parley.testing Await Child)))
+   (parley.testing Await Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- helpers ------------------------------------------------------------------------------------
 
 (defn- directory ^Path []
-  (Files/createTempDirectory "parley-http" (make-array FileAttribute 0)))
+  (TemporaryPaths/directory))
 
 (defn- new-file ^File []
   (.toFile (.resolve (directory) "file")))

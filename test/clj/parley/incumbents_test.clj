@@ -11,7 +11,7 @@
    (java.io Closeable File IOException)
    (java.net ServerSocket)
    (java.time Duration)
-   (parley.testing Await UnixPaths)))
+   (parley.testing Await TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -94,13 +94,13 @@
 
 (deftest nrepls-own-server-leaves-its-file-and-cannot-bind-the-path-again
   (with-nrepl
-    (let [path (str (UnixPaths/fresh))
+    (let [path (str (TemporaryPaths/fresh))
           start #(call 'nrepl.server/start-server :socket path)]
       (close (start))
       (is (.exists (File. path)))
       (is (thrown? IOException (close (start)))))
     (testing "not so nrepl-server"
-      (let [path (str (UnixPaths/fresh))]
+      (let [path (str (TemporaryPaths/fresh))]
         (dotimes [_ 2]
           (with-open [_ (nrepl/nrepl-server :socket path :log nil)]
             (is (.exists (File. path))))

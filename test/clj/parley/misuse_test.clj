@@ -10,10 +10,9 @@
    (java.io File IOException)
    (java.net BindException ConnectException UnknownHostException)
    (java.nio.file Files)
-   (java.nio.file.attribute FileAttribute)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Leaks)))
+   (parley.testing Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -118,7 +117,7 @@
     (socket/socket-server 0 :interface "192.0.2.7")))
 
 (deftest c-15-c-16-a-path-that-cannot-be
-  (let [directory (Files/createTempDirectory "parley-misuse" (make-array FileAttribute 0))
+  (let [directory (TemporaryPaths/directory)
         file (.resolve directory "file")]
     (try
       (let [long-path (.toPath (File. (str "/tmp/" (apply str (repeat 120 "x")))))]

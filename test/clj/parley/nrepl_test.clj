@@ -12,7 +12,7 @@
    (java.io Closeable File IOException)
    (java.net ServerSocket SocketException)
    (java.time Duration)
-   (parley.testing Await Child UnixPaths)))
+   (parley.testing Await Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -40,7 +40,7 @@
       (is (= (:port r) (.getLocalPort ^ServerSocket (:server-socket r))))
       (is (= (str "nrepl://localhost:" (:port r))
             (str (call 'nrepl.socket/as-nrepl-uri (:server-socket r) "nrepl")))))
-    (let [path (str (UnixPaths/fresh))]
+    (let [path (str (TemporaryPaths/fresh))]
       (with-open [r (server :socket path)]
         (is (nil? (:port r)))
         (is (= (str "nrepl+unix:" path) (str (call 'nrepl.socket/as-nrepl-uri (:server-socket r) "nrepl"))))))))
@@ -60,7 +60,7 @@
         (is (= (str (:port r)) (slurp file)))
         (is (= [3] (values-of t "(+ 1 2)"))))
       (is (not (.exists file)))
-      (with-open [_ (server :port-file file :socket (str (UnixPaths/fresh)))
+      (with-open [_ (server :port-file file :socket (str (TemporaryPaths/fresh)))
                   t (nrepl/connect :port-file file)]
         (is (= [3] (values-of t "(+ 1 2)"))))
       (is (not (.exists file))))))
@@ -281,7 +281,7 @@
   "Cycles on one port and one path, each hundredth with nREPL's own handler."
   [n]
   (let [port (with-open [r (server)] (:port r))
-        path (str (UnixPaths/fresh))
+        path (str (TemporaryPaths/fresh))
         evaluates (call 'nrepl.server/default-handler)
         shouts (shout nil)]
     (dotimes [i n]
@@ -327,7 +327,7 @@
 
 (deftest unix-files-go-with-their-server-and-dead-ones-are-replaced
   (with-nrepl
-    (let [path (str (UnixPaths/fresh))]
+    (let [path (str (TemporaryPaths/fresh))]
       (with-open [_ (server :socket path)]
         (is (.exists (File. path)))
         (is (= :eaddrinuse (socket/os-error-code (is (thrown? IOException (server :socket path)))))))

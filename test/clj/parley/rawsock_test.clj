@@ -13,10 +13,9 @@
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files Path)
-   (java.nio.file.attribute FileAttribute)
    (java.util Arrays)
    (parley.posix ClosedDescriptorException PosixException ResolverException)
-   (parley.testing Leaks)))
+   (parley.testing Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -75,9 +74,6 @@
     (while (and (< (System/nanoTime) end)
                 (not-any? #(= "poll" (.getMethodName ^StackTraceElement %)) (.getStackTrace thread)))
       (java.util.concurrent.locks.LockSupport/parkNanos 1000000))))
-
-(defn- temporary-path ^Path [file-name]
-  (.resolve (Files/createTempDirectory "parley" (make-array FileAttribute 0)) ^String file-name))
 
 ;; ---- addresses ----------------------------------------------------------------------------------
 
@@ -218,7 +214,7 @@
         (finally (raw/sock-close accepted))))))
 
 (deftest a-unix-domain-server-is-reached-by-its-path
-  (let [path (temporary-path "s")
+  (let [path (TemporaryPaths/fresh)
         address (raw/make-sockaddr :unix path)]
     (with-handles [server (raw/socket :unix :stream)]
       (raw/bind server address)
@@ -438,10 +434,19 @@
 (def ^:private any-number
   (mostly (gen/choose -3 80)))
 
+(defn- nowhere
+  "An address of the family, of any size, at which nobody is: an unbound port of nobody's, or a name in no
+  directory."
+  [family bytes]
+  (raw/make-sockaddr family
+    (byte-array (case family
+                  :unix (cons 0 (rest bytes))
+                  (map (constantly 0) bytes)))))
+
 (def ^:private any-address
-  (mostly (gen/fmap (fn [[family data]] (raw/make-sockaddr family data))
+  (mostly (gen/fmap (fn [[family bytes]] (nowhere family (map unchecked-byte bytes)))
             (gen/tuple (gen/elements [:inet :inet6 :unix :unspec :packet])
-              (gen/fmap #(byte-array (map unchecked-byte %)) (gen/vector gen/small-integer 0 126))))))
+              (gen/vector gen/small-integer 0 126)))))
 
 (def ^:private any-options
   ;; the time is always there: without it a call may wait for ever, as it should

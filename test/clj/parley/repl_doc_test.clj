@@ -10,7 +10,7 @@
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
    (java.io Closeable)
    (java.net InetAddress InetSocketAddress)
-   (parley.testing UnixPaths)))
+   (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -65,7 +65,7 @@
               names (into {"5555" (free-port)
                            "7888" (free-port)
                            "8080" http-port
-                           "\"target/nrepl/socket\"" (pr-str (str (UnixPaths/fresh)))}
+                           "\"target/nrepl/socket\"" (pr-str (str (TemporaryPaths/fresh)))}
                       (map in-directory)
                       ["myapp.port" "myapp.token" ".nrepl-port" "page.txt" "image.iso"])]
           (binding [*ns* (create-ns 'parley.repl-doc-test.examples)

@@ -9,12 +9,13 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill missing over? permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill missing over? patience permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable File IOException)
    (java.net InetAddress InetSocketAddress Socket)
    (java.nio.file Files LinkOption)
    (java.time Duration)
+   (parley.net SocketServer)
    (parley.testing Await Child Cpu)))
 
 (set! *warn-on-reflection* true)
@@ -357,6 +358,24 @@
     (let [line (first (filter #(str/includes? % ":audit failed") @(:lines r)))]
       (is (some? line))
       (is (not (str/includes? (str line) "\n"))))))
+
+(deftest rep-12-t21-the-audit-of-a-closed-server-ends-with-its-stop
+  (let [events (atom [])
+        leaves (promise)
+        go-on (promise)
+        r (server :audit (fn [{:keys [event]}]
+                           (when (= :disconnect event)
+                             (deliver leaves true)
+                             (deref go-on (* 1000 patience) nil))
+                           (swap! events conj event)))]
+    (close (session r))
+    (is (true? (deref leaves (* 1000 patience) nil)))
+    (let [closing (future (close r))]
+      (await-that "the endpoint is free, and a session has not quite ended"
+        (not (.isOpen (.channel ^SocketServer (:server (:service r))))))
+      (deliver go-on true)
+      (deref closing (* 1000 patience) nil))
+    (is (= [:connect :disconnect :stop] @events))))
 
 (deftest rep-12-t21-an-audit-tells-who-came-and-went
   (let [events (atom [])]

@@ -15,7 +15,7 @@
    (java.io Closeable File IOException PipedReader PipedWriter)
    (java.net ProtocolException)
    (java.time Duration)
-   (parley.testing Await Leaks UnixPaths)))
+   (parley.testing Await Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -44,7 +44,7 @@
     (is (= "user=> " (read-until s "=> ")))))
 
 (deftest the-first-prompt-of-a-unix-domain-server-does-not-wait
-  (with-open [^Closeable r (server :path (UnixPaths/fresh) :grace 3600)
+  (with-open [^Closeable r (server :path (TemporaryPaths/fresh) :grace 3600)
               s (connect r)]
     (is (= "user=> " (read-until s "=> ")))
     (is (= "3" (answer s "(+ 1 2)")))))
@@ -122,7 +122,7 @@
   (let [directory (temporary-directory)
         port-file (.resolve directory "port")
         token-file (.resolve directory "token")]
-    (doseq [options [{} {:path (UnixPaths/fresh)}]]
+    (doseq [options [{} {:path (TemporaryPaths/fresh)}]]
       (with-open [^Closeable r (server (merge options {:port-file port-file
                                                        :token-file (str token-file)}))]
         (is (= (merge (select-keys r (if (:path r) [:path] [:host :port]))
@@ -136,7 +136,7 @@
       (is (empty? (.list (.toFile directory)))))))
 
 (deftest connect-takes-a-port-a-path-and-no-token
-  (let [path (UnixPaths/fresh)]
+  (let [path (TemporaryPaths/fresh)]
     (with-open [^Closeable by-port (server)
                 ^Closeable by-path (server :path path)]
       (doseq [options [{:port (:port by-port)} {:path path} {:path (str path)}]]
@@ -289,7 +289,7 @@
       (is (= "3" (answer s "(+ 1 2)"))))))
 
 (deftest rep-3-a-session-stops-its-own-server
-  (doseq [options [{} {:path (UnixPaths/fresh)}]]
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}]]
     (with-open [^Closeable r (server options)
                 s (session r)
                 other (session r)]
@@ -301,7 +301,7 @@
       (rebind r))))
 
 (deftest rep-3-stopping-twice-and-at-once-is-stopping
-  (doseq [options [{} {:path (UnixPaths/fresh)}]]
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}]]
     (let [r (server options)
           all (doall (repeatedly 8 #(future (close r))))]
       (run! #(is (nil? (deref % 5000 :hangs))) all)
@@ -342,7 +342,7 @@
   "Cycles on one port and one path, each hundredth with an evaluator."
   [n]
   (let [port (with-open [r (server)] (:port r))
-        path (UnixPaths/fresh)]
+        path (TemporaryPaths/fresh)]
     (dotimes [i n]
       (doseq [options [{:port port} {:path path}]]
         (if (zero? (long (mod i 100)))

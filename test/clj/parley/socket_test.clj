@@ -12,10 +12,10 @@
    (java.net UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.nio.file Files LinkOption Path)
-   (java.nio.file.attribute FileAttribute PosixFilePermissions)
+   (java.nio.file.attribute PosixFilePermissions)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Blocked Leaks)))
+   (parley.testing Blocked Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -41,7 +41,7 @@
       (.assertBack before))))
 
 (defn- temporary-directory ^Path []
-  (Files/createTempDirectory "parley-test" (make-array FileAttribute 0)))
+  (TemporaryPaths/directory))
 
 (defmacro ^:private with-path
   "Binds a path in a fresh directory, which is deleted afterwards."

@@ -14,11 +14,10 @@
    (java.net StandardSocketOptions)
    (java.nio ByteBuffer)
    (java.nio.channels AsynchronousCloseException SelectableChannel SelectionKey Selector SocketChannel)
-   (java.nio.file Files Path)
-   (java.nio.file.attribute FileAttribute)
+   (java.nio.file Path)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Await Blocked Leaks)))
+   (parley.testing Await Blocked Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -39,7 +38,7 @@
 (defn- call-with-pairs
   "Calls `f` with n pairs of streams, [ours theirs], over sockets of the kind."
   [kind n opts f]
-  (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+  (let [directory (TemporaryPaths/directory)
         [server connect] (server-of kind directory)
         pairs (atom [])]
     (try
@@ -192,7 +191,7 @@
 
 (deftest sta-1-a-server-is-true-while-a-connection-waits
   (doseq [kind [:tcp :unix]]
-    (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+    (let [directory (TemporaryPaths/directory)
           [server connect] (server-of kind directory)]
       (is (nil? (socket/socket-status server 0)))
       (is (nil? (socket/socket-wait server 0)))
@@ -422,7 +421,7 @@
 
 (deftest foreign-channels-are-members-too
   (with-pair [ours theirs]
-    (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+    (let [directory (TemporaryPaths/directory)
           [server _] (server-of :tcp directory)
           channel (doto (SocketChannel/open
                           (java.net.InetSocketAddress. "127.0.0.1" (int (socket/socket-server-port server))))

@@ -17,10 +17,9 @@
    (java.nio ByteBuffer CharBuffer)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.nio.charset Charset CharsetEncoder)
-   (java.nio.file Files)
-   (java.nio.file.attribute FileAttribute)
    (java.util Arrays Random)
-   (parley.net CodingException)))
+   (parley.net CodingException)
+   (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -34,7 +33,7 @@
   "Calls `f` with a function that makes [stream raw-channel] over a Unix-domain socket: what one side
   has written, the other side can read at once."
   [f]
-  (let [directory (Files/createTempDirectory "parley-test" (make-array FileAttribute 0))
+  (let [directory (TemporaryPaths/directory)
         path (.resolve directory "socket")]
     (try
       (with-open [server (ServerSocketChannel/open StandardProtocolFamily/UNIX)]

@@ -11,7 +11,7 @@
    (java.nio.file Path)
    (java.util.concurrent Callable)
    (parley.net SocketStream)
-   (parley.testing Await UnixPaths)))
+   (parley.testing Await TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -51,7 +51,7 @@
 (defn endpoints
   "The options of a server on TCP, and of one on a path."
   []
-  [{} {:socket (str (UnixPaths/fresh))}])
+  [{} {:socket (str (TemporaryPaths/fresh))}])
 
 (defn path-of [server]
   (:socket server))

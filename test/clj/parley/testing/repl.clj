@@ -11,10 +11,10 @@
   (:import
    (java.io Closeable File IOException)
    (java.nio.file Files LinkOption Path)
-   (java.nio.file.attribute FileAttribute PosixFilePermissions)
+   (java.nio.file.attribute PosixFilePermissions)
    (java.util.concurrent Callable)
    (parley.net SocketStream)
-   (parley.testing Await Child)))
+   (parley.testing Await Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -93,7 +93,7 @@
   (not-any? (fn [^Thread t] (.isAlive t)) threads))
 
 (defn temporary-directory ^Path []
-  (Files/createTempDirectory "parley-repl" (make-array FileAttribute 0)))
+  (TemporaryPaths/directory))
 
 (defn permissions [^Path path]
   (PosixFilePermissions/toString

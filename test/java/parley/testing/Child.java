@@ -92,6 +92,8 @@ public final class Child implements AutoCloseable {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-XX:+UseSerialGC");
+        // What a child that is killed leaves behind goes with this machine's own.
+        command.add("-Djava.io.tmpdir=" + TemporaryPaths.root());
         command.addAll(options);
         command.addAll(List.of("-cp", classPath(), main.getName()));
         return command;

@@ -59,7 +59,7 @@ public enum Family {
     /** An address to bind: port 0 of the loopback, or a path at which nothing is. */
     public SocketAddress unbound() {
         if (this == UNIX) {
-            return UnixDomainSocketAddress.of(UnixPaths.fresh());
+            return UnixDomainSocketAddress.of(TemporaryPaths.fresh());
         }
         try {
             return new InetSocketAddress(InetAddress.getByName(host), 0);

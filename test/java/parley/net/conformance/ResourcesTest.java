@@ -43,7 +43,7 @@ import parley.testing.PeerListener;
 import parley.testing.Reported;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.UnixPaths;
+import parley.testing.TemporaryPaths;
 import parley.testing.Within;
 
 /** RES: descriptors and threads, and what happens when there are none left. */
@@ -172,8 +172,8 @@ class ResourcesTest {
     public static final class Client {
         static final List<String> CALLS = List.of("connect", "connect-now", "connect-unix",
                 "listen", "listen-unix", "set", "status");
-        private static final Path NOWHERE = UnixPaths.fresh();
-        private static final Path SERVED = UnixPaths.fresh();
+        private static final Path NOWHERE = TemporaryPaths.fresh();
+        private static final Path SERVED = TemporaryPaths.fresh();
 
         /** The child's entry: the port to connect to. */
         public static void main(String[] arguments) throws IOException {

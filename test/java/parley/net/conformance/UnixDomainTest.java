@@ -28,7 +28,7 @@ import parley.testing.Peer;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
-import parley.testing.UnixPaths;
+import parley.testing.TemporaryPaths;
 
 /** UDS: Unix-domain sockets and their files. */
 @Guarded
@@ -47,7 +47,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_1_the_file_of_a_dead_server_is_replaced() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             dead.bind(UnixDomainSocketAddress.of(path)); // the JDK leaves the file behind
         }
@@ -59,7 +59,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_1_the_file_of_a_live_server_is_left_alone() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (SocketServer live = listen(path)) {
             IOException e = assertThrows(IOException.class, () -> listen(path));
             assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
@@ -71,7 +71,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_1_a_live_server_with_a_full_queue_is_live() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (SocketServer live = SocketServer.listen(
                 ServerOptions.builder().path(path).backlog(1).build());
                 Peer one = Peer.connect(UnixDomainSocketAddress.of(path));
@@ -84,7 +84,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_1_a_file_that_is_no_socket_is_left_alone() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         Files.writeString(path, "precious");
         IOException e = assertThrows(IOException.class, () -> listen(path));
         assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
@@ -95,8 +95,8 @@ class UnixDomainTest {
 
     @Test
     void UDS_1_a_symbolic_link_is_left_alone() throws Exception {
-        Path target = UnixPaths.fresh();
-        Path link = UnixPaths.fresh();
+        Path target = TemporaryPaths.fresh();
+        Path link = TemporaryPaths.fresh();
         Files.writeString(target, "precious");
         Files.createSymbolicLink(link, target);
         assertThrows(IOException.class, () -> listen(link));
@@ -108,7 +108,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_2_a_path_that_is_too_long_is_named_with_the_limit() {
-        Path path = UnixPaths.fresh().resolveSibling("x".repeat(120));
+        Path path = TemporaryPaths.fresh().resolveSibling("x".repeat(120));
         Exception e = assertThrows(Exception.class, () -> listen(path));
         assertTrue(e.getMessage().contains(path.toString()), e::getMessage);
         assertTrue(e.getMessage().matches("(?s).*\\b10[3-8]\\b.*"), e::getMessage);
@@ -119,7 +119,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_2_a_missing_directory_is_named() {
-        Path path = UnixPaths.fresh().resolve("s");
+        Path path = TemporaryPaths.fresh().resolve("s");
         IOException e = assertThrows(IOException.class, () -> listen(path));
         assertEquals(ErrorCode.ENOENT, ErrorCode.of(e), e::toString);
         assertTrue(e.getMessage().contains(path.getParent().toString()), e::getMessage);
@@ -127,14 +127,14 @@ class UnixDomainTest {
 
     @Test
     void UDS_3_close_removes_the_file() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         listen(path).close();
         assertFalse(Files.exists(path));
     }
 
     @Test
     void UDS_3_close_leaves_a_file_that_somebody_else_made_there() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         SocketServer first = listen(path);
         Files.delete(path);
         try (SocketServer second = listen(path)) {
@@ -146,7 +146,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_3_the_end_of_the_process_removes_the_file() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (Child child = Child.java(Listener.class, path.toString())) {
             assertEquals("rw-------", child.answer("listening"));
             child.tell("exit");
@@ -171,7 +171,7 @@ class UnixDomainTest {
     @Test
     void UDS_4_the_file_is_the_owners_alone_whatever_the_umask() throws Exception {
         for (String umask : new String[] {"000", "077"}) {
-            Path path = UnixPaths.fresh();
+            Path path = TemporaryPaths.fresh();
             try (Child child = Child.withUmask(umask, Listener.class, path.toString())) {
                 assertEquals("rw-------", child.answer("listening"));
             }
@@ -181,7 +181,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_4_the_mode_can_be_asked_for() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (SocketServer server = SocketServer.listen(
                 ServerOptions.builder().path(path).mode("rw-rw-rw-").build())) {
             assertEquals("rw-rw-rw-", PosixFilePermissions.toString(
@@ -192,7 +192,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_5_a_connect_to_a_full_queue_tries_until_its_time_is_up() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
         try (SocketServer server = SocketServer.listen(
                 ServerOptions.builder().path(path).backlog(1).build());
@@ -216,7 +216,7 @@ class UnixDomainTest {
 
     @Test
     void UDS_7_names_print_sensibly() throws Exception {
-        Path path = UnixPaths.fresh();
+        Path path = TemporaryPaths.fresh();
         try (SocketServer server = listen(path);
                 Peer peer = Peer.connect(UnixDomainSocketAddress.of(path));
                 SocketStream stream = server.accept()) {

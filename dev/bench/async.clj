@@ -1,10 +1,10 @@
-(ns parley.bench.async
+(ns bench.async
   "Channels over many connections, in one run beside a bare Selector loop, the same loop delivering into
   channels of core.async, and Netty's NIO transport delivering into them:
 
-    mvn -q -Pbench compile exec:exec -Dbench.main=parley.bench.async
-    mvn -q -Pbench compile exec:exec -Dbench.main=parley.bench.async -Dbench.parts='9000 100 1 8'
-    clj -M:bench -m parley.bench.async [connections [active [seconds [rounds]]]]
+    mvn -q -Pbench compile exec:exec -Dbench.main=bench.async
+    mvn -q -Pbench compile exec:exec -Dbench.main=bench.async -Dbench.parts='9000 100 1 8'
+    clj -M:bench -m bench.async [connections [active [seconds [rounds]]]]
 
   Clients live in a second process, which stays the same: all connect, the active ones send 32 bytes, wait
   for the echo, and send again. Packets carry the time at which they were sent, which the server compares
@@ -137,7 +137,7 @@
 (defn- start-client []
   (let [^java.util.List command [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC"
                                  "-cp" (System/getProperty "java.class.path") "clojure.main"
-                                 "-m" "parley.bench.async" "client"]
+                                 "-m" "bench.async" "client"]
         process (.start (doto (ProcessBuilder. command)
                           (.redirectError ProcessBuilder$Redirect/INHERIT)))]
     {:process process
@@ -363,7 +363,7 @@
 
 (defn- netty-server []
   (try
-    (requiring-resolve 'parley.bench.async-netty/server)
+    (requiring-resolve 'bench.async-netty/server)
     (catch java.io.FileNotFoundException _ nil)
     (catch clojure.lang.Compiler$CompilerException e
       (println "without Netty, which is in the profile and alias bench:" (ex-message (ex-cause e))))))

@@ -1,9 +1,12 @@
-(ns parley.bench.streams
+(ns bench.streams
   "How fast streams are, beside java.net.Socket with the buffers of java.io, in one run:
 
-    java -cp clj-src:target/classes:dev:… clojure.main -m parley.bench.streams [rounds [warm-up-rounds]]
+    mvn -q -Pbench compile exec:exec -Dbench.main=bench.streams
+    mvn -q -Pbench compile exec:exec -Dbench.main=bench.streams -Dbench.parts='5 7 4 make-stream'
+    clj -M:bench -m bench.streams [connections [rounds [warm-up-rounds [rows]]]]
 
-  Each row is measured in rounds that take turns between the two; shown are the medians. The other end
+  Each row is measured over several connections, since how the scheduler places the two ends of one is good
+  for a factor of two, and over each in rounds that take turns between the two; shown are the medians. The other end
   of every connection is a plain blocking channel, in a thread of this process. The rows of make-stream
   have a stream over a handle on the right and a socket stream on the left."
   (:require
@@ -250,22 +253,33 @@
    ["make-stream read-line" (sender (line-block ascii-line)) 500000 "lines/s" lines-parley lines-handle]
    ["make-stream ping-pong" echo 10000 "1/median" ping-pong-parley ping-pong-handle]])
 
-(defn- compare-row [[what peer n unit make-plain make-parley] rounds warm-up]
+(defn- measured
+  "[plain parley] of each round over connections of their own. Who begins changes with the rounds, since
+  whoever comes second finds the other's sink still busy."
+  [[_ peer n _ make-plain make-parley] rounds]
   (let [[^Closeable a plain-round] (connected peer #(make-plain % n))
         [^Closeable b parley-round] (connected peer #(make-parley % n))]
     (try
-      (let [pairs (vec (repeatedly (+ warm-up rounds) #(vector (plain-round) (parley-round))))
-            [p q] (map median (apply map vector (drop warm-up pairs)))]
-        (println (format "%-24s %14.0f %14.0f  %-9s %5.2f" what p q unit (/ q p)))
-        (flush))
+      (mapv (fn [round]
+              (if (even? round)
+                [(plain-round) (parley-round)]
+                (let [q (parley-round)]
+                  [(plain-round) q])))
+        (range rounds))
       (finally
         (.close a)
         (.abort ^SocketStream b)))))
 
+(defn- compare-row [[what _ _ unit :as row] connections rounds warm-up]
+  (let [pairs (doall (mapcat (fn [_] (drop warm-up (measured row (+ warm-up rounds)))) (range connections)))
+        [p q] (map median (apply map vector pairs))]
+    (println (format "%-24s %14.0f %14.0f  %-9s %5.2f" what p q unit (/ q p)))
+    (flush)))
+
 (defn -main
   "Prints a row for each way of reading and writing."
-  [& [rounds warm-up pattern]]
+  [& [connections rounds warm-up pattern]]
   (println (format "%-24s %14s %14s  %-9s %5s" "" "java.io" "Parley" "" "ratio"))
   (doseq [row rows
           :when (re-find (re-pattern (or pattern "")) (first row))]
-    (compare-row row (parse-long (or rounds "7")) (parse-long (or warm-up "4")))))
+    (compare-row row (parse-long (or connections "5")) (parse-long (or rounds "7")) (parse-long (or warm-up "4")))))

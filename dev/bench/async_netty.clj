@@ -1,9 +1,9 @@
-(ns parley.bench.async-netty
-  "The server that parley.bench.async compares with: Netty's NIO transport, one event loop, each
+(ns bench.async-netty
+  "The server that bench.async compares with: Netty's NIO transport, one event loop, each
   connection with a core.async channel that its handler puts into and a go block that echoes."
   (:require
    [clojure.core.async :as a]
-   [parley.bench.async :as bench])
+   [bench.async :as bench])
   (:import
    (io.netty.bootstrap ServerBootstrap)
    (io.netty.buffer ByteBuf)
@@ -31,7 +31,7 @@
       (channelInactive [_] (a/close! packets)))))
 
 (defn server
-  "As parley.bench.async describes servers."
+  "As bench.async describes servers."
   [h n]
   (let [group (MultiThreadIoEventLoopGroup. 1 (NioIoHandler/newFactory))
         all (CountDownLatch. n)
