@@ -2,8 +2,8 @@
   "The server that bench.async compares with: Netty's NIO transport, one event loop, each
   connection with a core.async channel that its handler puts into and a go block that echoes."
   (:require
-   [clojure.core.async :as a]
-   [bench.async :as bench])
+   [bench.async :as bench]
+   [clojure.core.async :as a])
   (:import
    (io.netty.bootstrap ServerBootstrap)
    (io.netty.buffer ByteBuf)

@@ -26,13 +26,36 @@
         cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
     (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
 
+(defn- edits
+  "How many characters of `a` must be replaced, left out or put in to make it `b` (Levenshtein)."
+  ^long [a b]
+  (peek (reduce (fn [row x]
+                  (reduce (fn [new [y replaced dropped]]
+                            (conj new (min (inc (long dropped)) (inc (long (peek new)))
+                                        (+ (long replaced) (if (= x y) 0 1)))))
+                    [(inc (long (first row)))]
+                    (map vector b row (rest row))))
+          (vec (range (inc (count b))))
+          a)))
+
+(defn- one-of
+  "The legal keys, as messages list them, with that which was perhaps meant."
+  [known key]
+  (let [known (sort-by str known)
+        likely? (fn [k]
+                  (and (keyword? key) (keyword? k)
+                    (or (str/includes? (name k) (name key)) (<= (edits (name key) (name k)) 2))))]
+    (str "one of " (str/join " " (map pr-str known))
+      (when-let [meant (first (filter likely? known))]
+        (str "; did you mean " meant "?")))))
+
 (defn choose
   "The value of `key` in the map `table`, or an error naming the option and the legal keys."
   [op option table key]
   (if-let [found (find table key)]
     (val found)
     (throw (misuse op (str option " is " (show key))
-             (str "one of " (str/join " " (map pr-str (sort-by str (keys table)))))))))
+             (one-of (keys table) key)))))
 
 (defn option-map
   "The map of trailing options `args`: keywords and values, or one map. `known` is the set of legal
@@ -47,7 +70,7 @@
     (doseq [key (take-nth 2 args)]
       (when-not (contains? known key)
         (throw (misuse op (str "unknown option " (show key))
-                 (str "one of " (str/join " " (sort known)))))))
+                 (one-of known key)))))
     (apply array-map args)))
 
 (defn flag

@@ -3,12 +3,17 @@ package parley.net;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.net.SocketAddress;
+import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
+import java.util.stream.Collectors;
 import parley.posix.Ipv6Text;
 
 /** How addresses are shown, as CLISP does. */
 public final class Addresses {
+    private static final int SHOWN = 16; // of a machine that may have hundreds
+
     private Addresses() {
     }
 
@@ -56,6 +61,17 @@ public final class Addresses {
         }
         int zone = text.indexOf('%');
         return Ipv6Text.format(address.getAddress()) + (zone < 0 ? "" : text.substring(zone));
+    }
+
+    /** The addresses that this machine has now, as a list for a message. */
+    static String ours() {
+        try {
+            return NetworkInterface.networkInterfaces().flatMap(NetworkInterface::inetAddresses)
+                    .map(Addresses::literal).sorted().limit(SHOWN)
+                    .collect(Collectors.joining(", "));
+        } catch (SocketException e) {
+            return "none that can be listed (" + Failures.text(e) + ")";
+        }
     }
 
     /**

@@ -16,8 +16,9 @@ final class Failures {
     }
 
     static IllegalStateException closed(String operation, Pollable object) {
-        return new IllegalStateException(operation + ": " + object
-                + " is closed, expected an open one; open a new one");
+        Closing closing = object.closing();
+        return new IllegalStateException(operation + ": " + object + " is closed, "
+                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one");
     }
 
     static AsynchronousCloseException closedMeanwhile(String operation, Object object) {

@@ -29,6 +29,8 @@ public abstract class Pollable implements Closeable {
     // as a whole, by OBSERVERS.
     private volatile Object observers;
 
+    private volatile Closing closing; // null until it is closed by a call of ours
+
     Pollable() {
     }
 
@@ -120,6 +122,16 @@ public abstract class Pollable implements Closeable {
      */
     public Object subject() {
         return this;
+    }
+
+    /** Remembers that this thread closes the object now. */
+    final void noteClosing() {
+        closing = new Closing();
+    }
+
+    /** Who closed the object, or null: it is open, or others closed what is underneath. */
+    final Closing closing() {
+        return closing;
     }
 
     /** What the kernel is asked about. */

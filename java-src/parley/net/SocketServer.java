@@ -169,7 +169,7 @@ public final class SocketServer extends Pollable {
         if (code == ErrorCode.EADDRINUSE) {
             hint = "; choose another, or 0 to let the system choose";
         } else if (code == ErrorCode.EADDRNOTAVAIL) {
-            hint = ": it is not an address of this machine";
+            hint = ": it is not an address of this machine, which has " + Addresses.ours();
         } else if (code == ErrorCode.EACCES || code == ErrorCode.EPERM) {
             hint = target instanceof InetSocketAddress ? ": ports below 1024 need privilege"
                     : ": this user may not make a file there";
@@ -346,6 +346,7 @@ public final class SocketServer extends Pollable {
     @Override
     public void close() throws IOException {
         if (closed.compareAndSet(false, true)) {
+            noteClosing();
             closing.countDown();
             try {
                 release(channel, source, file);

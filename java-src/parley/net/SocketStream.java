@@ -486,7 +486,7 @@ public final class SocketStream extends Pollable {
      */
     @Override
     public void close() throws IOException {
-        if (STATE.compareAndSet(this, State.OPEN, State.CLOSING)) {
+        if (beginClosing()) {
             try {
                 if (connecting == null) {
                     out.closing(Deadline.in(options.closeTimeout()));
@@ -503,9 +503,18 @@ public final class SocketStream extends Pollable {
      * @throws IOException if the system reports one
      */
     public void abort() throws IOException {
-        if (STATE.compareAndSet(this, State.OPEN, State.CLOSING)) {
+        if (beginClosing()) {
             release(true);
         }
+    }
+
+    /** Tells whether it falls to this call to close the stream. */
+    private boolean beginClosing() {
+        boolean begun = STATE.compareAndSet(this, State.OPEN, State.CLOSING);
+        if (begun) {
+            noteClosing();
+        }
+        return begun;
     }
 
     private void release(boolean reset) throws IOException {

@@ -113,7 +113,7 @@
       (re-pattern (str "socket-server: 127.0.0.1:" port ": Address already in use; choose another, or 0 to let .*"))
       (socket/socket-server port :interface "127.0.0.1")))
   (says BindException
-    #"socket-server: 192.0.2.7:0: Cannot assign requested address: it is not an address of this machine"
+    #"socket-server: 192.0.2.7:0: Cannot assign requested address: it is not an address of this machine, which has (.*, )?127\.0\.0\.1(, .*)?"
     (socket/socket-server 0 :interface "192.0.2.7")))
 
 (deftest c-15-c-16-a-path-that-cannot-be
@@ -149,6 +149,9 @@
 
 (deftest c-24-an-option-that-is-none
   (doseq [[opts part] {[:keepalive true] "unknown option :keepalive .*, expected one of :buffered .*:timeout"
+                       [:time-out 1] "unknown option :time-out .*, expected one of .*; did you mean :timeout\\?"
+                       [:format :utf-8] "unknown option :format .*; did you mean :external-format\\?"
+                       [:element-type :byt] "the element type is :byt .*, expected one of .*; did you mean :byte\\?"
                        [:element-type :octet] "the element type is :octet .*, expected one of .*:bivalent.*"
                        [:external-format "utf8x"] "this JDK has no charset \"utf8x\" .*, expected one of .*"
                        [:external-format "ü ü"] "the charset is \"ü ü\" .*, expected the name of one, such as :utf-8"
@@ -175,6 +178,11 @@
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
+(defn- by-this-thread
+  "As a pattern: a moment ago."
+  []
+  (str (java.util.regex.Pattern/quote (.getName (Thread/currentThread))) " \\d+ m?s ago"))
+
 (deftest c-18-a-closed-stream-or-server
   (stream/close *client*)
   (socket/socket-server-close *server*)
@@ -187,12 +195,12 @@
                   "socket-options" #(socket/socket-options *client* :so-keepalive)
                   "stream-handles" #(socket/stream-handles *client*)}]
     (says IllegalStateException
-      (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, expected an open one; open a new one"))
+      (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
       (f)))
   (doseq [[op f] {"socket-accept" #(socket/socket-accept *server*)
                   "socket-status" #(socket/socket-wait *server* 0)}]
     (says IllegalStateException
-      (re-pattern (str op ": #<socket-server .* closed> is closed, expected an open one; open a new one"))
+      (re-pattern (str op ": #<socket-server .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
       (f))))
 
 (deftest c-19-writing-after-output-was-shut

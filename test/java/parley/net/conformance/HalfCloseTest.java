@@ -118,7 +118,8 @@ class HalfCloseTest {
                 String said = assertThrows(IllegalStateException.class,
                         () -> link.stream.shutdown(each)).getMessage();
                 assertTrue(said.startsWith("socket-stream-shutdown: " + link.stream), said);
-                assertTrue(said.endsWith(" is closed, expected an open one; open a new one"), said);
+                assertTrue(said.contains(" is closed, by the thread "), said);
+                assertTrue(said.endsWith(" ago; expected an open one; open a new one"), said);
             }
         }
     }
