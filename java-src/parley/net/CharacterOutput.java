@@ -76,7 +76,7 @@ final class CharacterOutput {
             encoder = Encoder.of(format.charset());
             if (markedLast >= 0) {
                 String last = Character.toString(markedLast);
-                encoder.encode(last, 0, last.length(), new byte[64], 0, 64);
+                encoder.encode(last.toCharArray(), 0, last.length(), new byte[64], 0, 64);
             }
         }
         lastWritten = markedLast;
@@ -130,7 +130,13 @@ final class CharacterOutput {
     }
 
     void newLine() throws IOException {
-        put('\n');
+        if (!ascii || !unix || pendingHigh >= 0) {
+            put('\n');
+            return;
+        }
+        buffer.put('\n');
+        lineStart = true;
+        lastWritten = '\n';
     }
 
     private void putLines(CharSequence chars, int end) throws IOException {
@@ -150,9 +156,35 @@ final class CharacterOutput {
         encode(chars, from, end);
     }
 
-    private void encode(CharSequence chars, int from, int to) throws IOException {
-        Encoder with = encoder();
+    /** Encodes piece by piece, each moved into an array first: that is what goes through fastest. */
+    private void encode(CharSequence text, int from, int to) throws IOException {
         int at = from;
+        while (at < to) {
+            buffer.room(1);
+            char[] chars = buffer.chars();
+            int count = move(text, at, to, chars);
+            encode(chars, count);
+            at += count;
+        }
+    }
+
+    /** Moves what there is room for, but no half of a pair whose other half comes behind. */
+    private static int move(CharSequence text, int from, int to, char[] into) {
+        int count = Math.min(to - from, into.length);
+        if (text instanceof String) {
+            ((String) text).getChars(from, from + count, into, 0);
+        } else {
+            for (int i = 0; i < count; i++) {
+                into[i] = text.charAt(from + i);
+            }
+        }
+        boolean parted = count < to - from && Character.isHighSurrogate(into[count - 1]);
+        return parted ? count - 1 : count;
+    }
+
+    private void encode(char[] chars, int to) throws IOException {
+        Encoder with = encoder();
+        int at = 0;
         while (at < to) {
             buffer.room(1);
             int next = with.encode(chars, at, to, buffer.bytes, buffer.tail, buffer.bytes.length);
@@ -161,7 +193,7 @@ final class CharacterOutput {
             at = next;
             int bad = with.bad; // encoding a replacement changes it
             if (bad > 0) {
-                unencodable(chars, at);
+                unencodable(Character.codePointAt(chars, at, to));
                 at += bad;
             } else if (at < to && full) {
                 buffer.drain();
@@ -169,30 +201,30 @@ final class CharacterOutput {
         }
     }
 
-    private void unencodable(CharSequence chars, int at) throws IOException {
+    private void unencodable(int codePoint) throws IOException {
         CodingAction action = format.outputErrorAction();
         if (action == CodingAction.ERROR) {
             throw new CodingException(side.operation() + ": the character U+"
-                    + Integer.toHexString(Character.codePointAt(chars, at)) + " has no bytes in "
+                    + Integer.toHexString(codePoint) + " has no bytes in "
                     + format.charset() + "; it was not written, use another charset or set an"
                     + " :output-error-action", buffer.accepted());
         } else if (action.replacement() >= 0) {
-            String replacement = String.valueOf((char) action.replacement());
+            char replacement = (char) action.replacement();
             if (!format.charset().newEncoder().canEncode(replacement)) {
                 throw new CodingException(side.operation() + ": the replacement character U+"
                         + Integer.toHexString(action.replacement()) + " has no bytes in "
                         + format.charset() + " itself; choose another", buffer.accepted());
             }
-            encode(replacement, 0, 1);
+            encode(new char[] {replacement}, 1); // of its own: the others are not done yet
         }
     }
 
     /** Something else than characters comes: half a pair that waits will never be whole. */
     void settle() throws IOException {
         if (pendingHigh >= 0) {
-            String half = String.valueOf((char) pendingHigh);
+            char[] half = {(char) pendingHigh};
             pendingHigh = -1;
-            encode(half, 0, 1);
+            encode(half, 1);
         }
     }
 

@@ -185,7 +185,7 @@ final class CharsetDecoding extends Decoder {
     }
 
     @Override
-    String decodeRun(byte[] bytes, int from, int to) {
+    String decodeRun(InputBuffer buffer, int from, int to) {
         return null;
     }
 

@@ -42,7 +42,7 @@ abstract class Decoder {
     abstract boolean isAsciiCompatible();
 
     /** All the characters of a run without newlines, or null when some of its bytes are bad. */
-    abstract String decodeRun(byte[] bytes, int from, int to);
+    abstract String decodeRun(InputBuffer buffer, int from, int to);
 
     /** The bytes of a line feed. */
     byte[] newline() {

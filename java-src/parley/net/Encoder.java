@@ -36,33 +36,15 @@ abstract class Encoder {
      *
      * @return the index of the first character that was not encoded
      */
-    abstract int encode(CharSequence chars, int from, int to, byte[] out, int at, int limit);
+    abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
 
-    /**
-     * Encodes characters below a limit, one byte each, up to one that is not. Told apart from other
-     * sequences, strings are several times as fast.
-     */
-    static int encodeNarrow(CharSequence chars, int from, int to, int size, byte[] out, int at) {
-        if (chars instanceof String) {
-            return encodeNarrow((String) chars, from, to, size, out, at);
-        }
+    /** Encodes characters below a limit, one byte each, up to one that is not. */
+    private static int encodeNarrow(char[] chars, int from, int to, int size, byte[] out, int at) {
         int i = from;
-        while (i < to && chars.charAt(i) < size) {
-            out[at + i - from] = (byte) chars.charAt(i);
-            i++;
+        while (i < to && chars[i] < size) {
+            out[at + i - from] = (byte) chars[i++];
         }
         return i;
-    }
-
-    private static int encodeNarrow(String chars, int from, int to, int size, byte[] out, int at) {
-        for (int i = from; i < to; i++) {
-            char c = chars.charAt(i);
-            if (c >= size) {
-                return i;
-            }
-            out[at + i - from] = (byte) c;
-        }
-        return to;
     }
 
     /** The bytes that bring the output back to its initial state. */
@@ -84,14 +66,13 @@ abstract class Encoder {
         }
 
         @Override
-        int encode(CharSequence chars, int from, int to, byte[] out, int at, int limit) {
+        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             bad = 0;
             int stop = from + Math.min(to - from, limit - at);
             int i = encodeNarrow(chars, from, stop, size, out, at);
             end = at + i - from;
             if (i < stop) {
-                boolean pair = i + 1 < to
-                        && Character.isSurrogatePair(chars.charAt(i), chars.charAt(i + 1));
+                boolean pair = i + 1 < to && Character.isSurrogatePair(chars[i], chars[i + 1]);
                 bad = pair ? 2 : 1;
             }
             return i;
@@ -105,22 +86,22 @@ abstract class Encoder {
         }
 
         @Override
-        int encode(CharSequence chars, int from, int to, byte[] out, int at, int limit) {
+        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             bad = 0;
             int i = from;
             int o = at;
             while (i < to && o < limit) {
-                char c = chars.charAt(i);
+                char c = chars[i];
                 if (c < 0x80) {
                     int next = encodeNarrow(chars, i, i + Math.min(to - i, limit - o), 0x80, out, o);
                     o += next - i;
                     i = next;
                     continue;
                 }
-                int codePoint = Character.codePointAt(chars, i);
+                int codePoint = Character.codePointAt(chars, i, to);
                 int length = codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
                 boolean lone = codePoint < 0x10000 && Character.isSurrogate(c);
-                if (lone || o + length > limit || length == 4 && i + 1 >= to) {
+                if (lone || o + length > limit) {
                     bad = lone ? 1 : 0;
                     break;
                 }
@@ -152,13 +133,13 @@ abstract class Encoder {
         }
 
         @Override
-        int encode(CharSequence chars, int from, int to, byte[] out, int at, int limit) {
+        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             used = true;
             if (bytes == null || bytes.array() != out) {
                 bytes = ByteBuffer.wrap(out);
             }
             bytes.limit(limit).position(at);
-            CharBuffer in = CharBuffer.wrap(chars, from, to);
+            CharBuffer in = CharBuffer.wrap(chars, from, to - from);
             CoderResult result = encoder.encode(in, bytes, false);
             bad = result.isError() ? result.length()
                     : result.isUnderflow() ? in.remaining() : 0; // a lone half of a pair

@@ -25,6 +25,11 @@ final class InputBuffer {
         return limit - position;
     }
 
+    /** Room for characters, while bytes are here. */
+    char[] chars() {
+        return segment.chars();
+    }
+
     /** How many bytes of the stream were read. */
     long offset() {
         return base + position;

@@ -63,7 +63,7 @@ final class LineCursor {
         if (at < 0 || buffer.bytes[at] == '\r' && at + 2 >= buffer.limit) {
             return null;
         }
-        String line = decoder.decodeRun(buffer.bytes, from, at);
+        String line = decoder.decodeRun(buffer, from, at);
         if (line != null) {
             endRun(at);
         }
@@ -96,7 +96,7 @@ final class LineCursor {
             }
             at = buffer.limit;
         }
-        String line = characters.decoder().decodeRun(buffer.bytes, from, at);
+        String line = characters.decoder().decodeRun(buffer, from, at);
         if (line == null) {
             scanned = -1; // some bytes are bad: character by character
             return null;

@@ -75,6 +75,11 @@ final class OutputBuffer {
         }
     }
 
+    /** Room for characters, once {@link #room} was made; good until the end of the operation. */
+    char[] chars() {
+        return segment.chars();
+    }
+
     void put(int value) throws IOException {
         room(1);
         bytes[tail++] = (byte) value;

@@ -14,6 +14,9 @@ final class Segment {
     /** For a status check, which may find input in thousands of streams before one is read. */
     static final int SMALL = 512;
 
+    /** How many characters are made of bytes, or bytes of characters, at a time. */
+    static final int CHARS = 512;
+
     private static final int POOLED = 64;
     private static final AtomicReferenceArray<Segment> POOL = new AtomicReferenceArray<>(POOLED);
     private static final AtomicReferenceArray<Segment> SMALL_POOL =
@@ -21,6 +24,7 @@ final class Segment {
 
     final byte[] bytes;
     private final ByteBuffer buffer; // over bytes; whoever holds the segment moves its bounds
+    private char[] chars; // whoever holds the segment makes it, when needed
 
     Segment(int size) {
         bytes = new byte[size];
@@ -66,6 +70,14 @@ final class Segment {
     // Spreads threads over the pool without any state of its own.
     private static int slot() {
         return (int) (Thread.currentThread().getId() * 7 & 0x3fffffff) % POOLED;
+    }
+
+    /** Room for {@link #CHARS} characters on their way to bytes or from them. */
+    char[] chars() {
+        if (chars == null) {
+            chars = new char[CHARS];
+        }
+        return chars;
     }
 
     /** The buffer between two indices. */

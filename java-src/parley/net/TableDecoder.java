@@ -90,8 +90,8 @@ final class TableDecoder extends Decoder {
     }
 
     @Override
-    String decodeRun(byte[] bytes, int from, int to) {
-        return unlessReplaced(new String(bytes, from, to - from, charset));
+    String decodeRun(InputBuffer buffer, int from, int to) {
+        return unlessReplaced(new String(buffer.bytes, from, to - from, charset));
     }
 
     @Override

@@ -4,9 +4,6 @@ import java.nio.charset.StandardCharsets;
 
 /** UTF-8 (RFC 3629) by hand for what is well-formed; the JDK judges the rest. */
 final class Utf8Decoder extends Decoder {
-    private static final int SHORT = 512; // bytes of a run that is worth decoding by hand
-
-    private char[] scratch; // made at the first short run that is not ASCII
     private CharsetDecoding judge; // made at the first sequence that is not plainly good
 
     @Override
@@ -65,17 +62,16 @@ final class Utf8Decoder extends Decoder {
     }
 
     @Override
-    String decodeRun(byte[] bytes, int from, int to) {
+    String decodeRun(InputBuffer buffer, int from, int to) {
+        byte[] bytes = buffer.bytes;
         if (LineScanner.isAscii(bytes, from, to)) {
             return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1); // copies only
-        } else if (to - from > SHORT) {
+        } else if (to - from > Segment.CHARS) {
             return unlessReplaced(new String(bytes, from, to - from, StandardCharsets.UTF_8));
         }
-        if (scratch == null) {
-            scratch = new char[SHORT];
-        }
-        int length = decodeShort(bytes, from, to, scratch);
-        return length < 0 ? null : new String(scratch, 0, length);
+        char[] chars = buffer.chars(); // a run as short as this is worth decoding by hand
+        int length = decodeShort(bytes, from, to, chars);
+        return length < 0 ? null : new String(chars, 0, length);
     }
 
     /**
