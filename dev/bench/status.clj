@@ -119,6 +119,7 @@
     (let [directory (Files/createTempDirectory "parley-bench" (make-array FileAttribute 0))
           program (str (.resolve directory "poll"))
           {:keys [exit err]} (shell/sh "gcc" "-O2" "-o" program (str (io/file "dev" "bench" "poll.c")))]
+      (run! #(.deleteOnExit ^File %) [(.toFile directory) (io/file program)]) ; the last of them first
       (if (zero? (long exit))
         program
         (throw (ex-info (str "gcc: " err) {}))))))
