@@ -17,6 +17,7 @@
   (:import
    (java.io EOFException InputStream OutputStream PushbackReader Writer)
    (java.nio ByteOrder)
+   (java.util.function IntPredicate)
    (parley.net Blocking DescriptorStreams Direction ElementType Line Pollable SocketOptions SocketStream StreamInput StreamOutput)))
 
 (set! *warn-on-reflection* true)
@@ -68,15 +69,15 @@
     (throw (options/misuse "unread-char" (str "the character is " (options/show c)) "the character read last")))
   (.unreadChar (in "unread-char" s) (int (char c))))
 
-(defn- peek-past
-  "Skips characters while `skip?` holds and tells the next one."
-  [s skip? eof-error? eof-value]
-  (let [input (in "peek-char" s)]
-    (loop []
-      (let [unit (.peekChar input)]
-        (if (and (<= 0 unit) (skip? (char unit)))
-          (do (.readChar input) (recur))
-          (char-or "peek-char" s unit eof-error? eof-value))))))
+(defn- skipping
+  "The predicate of the characters that a peek type skips."
+  ^IntPredicate [peek-type]
+  (cond
+    (true? peek-type) (reify IntPredicate (test [_ c] (Character/isWhitespace c)))
+    (char? peek-type) (let [wanted (int (char peek-type))]
+                        (reify IntPredicate (test [_ c] (not= c wanted))))
+    :else (throw (options/misuse "peek-char" (str "the peek type is " (options/show peek-type))
+                   "nil, true or a character"))))
 
 (defn peek-char
   "Tells the next character and leaves it there; eof-value at the end. Common Lisp PEEK-CHAR: a first
@@ -92,14 +93,11 @@
      (peek-char nil a b c)
      (peek-char a b c nil)))
   ([peek-type s eof-error? eof-value]
-   (peek-past s
-     (cond
-       (nil? peek-type) (constantly false)
-       (true? peek-type) #(Character/isWhitespace (char %))
-       (char? peek-type) #(not= peek-type %)
-       :else (throw (options/misuse "peek-char" (str "the peek type is " (options/show peek-type))
-                      "nil, true or a character")))
-     eof-error? eof-value)))
+   (let [input (in "peek-char" s)
+         unit (if (nil? peek-type)
+                (.peekChar input)
+                (.peekChar input (skipping peek-type)))]
+     (char-or "peek-char" s unit eof-error? eof-value))))
 
 (defn read-line
   "Reads a line and returns it without its end; eof-value when there is none. Common Lisp READ-LINE, its
@@ -391,26 +389,28 @@
        (.hasBytes (.elementType ^SocketStream s))))
 
 (defn- read-elements
-  "As read-byte-sequence, element by element, into any array of numbers."
-  [op array s {:as opts}]
-  (let [input (in op s)
-        [from to] (bounds op (java.lang.reflect.Array/getLength array) opts)
-        mode (blocking op opts)]
-    (loop [at (long from)]
-      (let [wait (if (and (= mode Blocking/INTERACTIVE) (< (long from) at)) Blocking/NO_HANG mode)
-            n (when (< at (long to))
-                (.readElement input (if (= wait Blocking/INTERACTIVE) Blocking/FULL wait)))]
-        (if (nil? n)
-          at
-          (do (java.lang.reflect.Array/set array (int at)
-                (if (instance? long/1 array) (long n) (element s n)))
-              (recur (inc at))))))))
+  "As read-byte-sequence, integers of the element type into an array of longs or of objects."
+  [op array s opts]
+  (let [input (in op s)]
+    (when-not (or (instance? long/1 array) (#{Object Number} (.getComponentType (class array))))
+      (throw (options/misuse op (str "the sequence is " (options/show array))
+               "a long array, or an object array")))
+    (let [[from to] (bounds op (java.lang.reflect.Array/getLength array) opts)
+          mode (blocking op opts)]
+      (if (instance? long/1 array)
+        (long (.readElements input ^longs array (int from) (int to) mode))
+        (let [longs (long-array (- (long to) (long from)))
+              n (.readElements input longs 0 (alength longs) mode)]
+          (dotimes [i n]
+            (aset ^objects array (+ (long from) i) (element s (aget longs i))))
+          (+ (long from) n))))))
 
 (defn read-byte-sequence
   "Fills a byte array from :start to :end and returns the index of the first byte not filled; less than
   :end only at the end of file, or with :no-hang true (never waits: nothing there counts as the end) or
   :interactive true (waits for the first one only). For elements of more than eight bits: a long array or
-  an object array. CLISP EXT:READ-BYTE-SEQUENCE."
+  an object array; an unsigned element of 64 bits is in a long array as its bits. CLISP
+  EXT:READ-BYTE-SEQUENCE."
   [array s & opts]
   (let [op "read-byte-sequence"
         opts (options/option-map op sequence-options opts)]
@@ -420,16 +420,30 @@
             [from to] (bounds op (alength array) opts)]
         (long (.readBytes (in op s) array (int from) (int to) (blocking op opts)))))))
 
-(defn- write-elements [op array s opts]
-  (let [[from to] (bounds op (java.lang.reflect.Array/getLength array) opts)]
-    (doseq [at (range from to)]
-      (write-byte (java.lang.reflect.Array/get array (int at)) s))
-    [array to]))
+(defn- ->longs
+  "The bits of the numbers of an array, those of a long array as they are."
+  ^longs [op array ^ElementType type from to]
+  (if (instance? long/1 array)
+    (java.util.Arrays/copyOfRange ^longs array (int from) (int to))
+    (let [longs (long-array (- (long to) (long from)))]
+      (dotimes [i (alength longs)]
+        (aset longs i (long (bits op (java.lang.reflect.Array/get array (+ (long from) i))
+                              (quot (.bits type) 8) (.isSigned type)))))
+      longs)))
+
+(defn- write-elements
+  "As write-byte-sequence-values, integers of the element type from an array of numbers."
+  [op array s opts]
+  (let [output (out op s)
+        [from to] (bounds op (java.lang.reflect.Array/getLength array) opts)
+        longs (->longs op array (.elementType ^SocketStream s) from to)]
+    [array (+ (long from) (.writeElements output longs 0 (alength longs) (blocking op opts)))]))
 
 (defn write-byte-sequence-values
   "Writes a byte array from :start to :end: [array index], the index of the first byte not written; less
   than :end only with :no-hang true (hands over what the system takes now) or :interactive true (after
-  waiting until it takes anything). CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
+  waiting until it takes anything). For elements of more than eight bits: a long array, of which an unsigned
+  one of 64 bits takes the bits, or another array of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
   [array s & opts]
   (let [op "write-byte-sequence"
         opts (options/option-map op sequence-options opts)]

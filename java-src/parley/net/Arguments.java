@@ -38,6 +38,10 @@ final class Arguments {
         return need(operation, "the direction", direction, "a Direction");
     }
 
+    static Blocking blocking(String operation, Blocking blocking) {
+        return need(operation, "the blocking", blocking, "a Blocking");
+    }
+
     /** A part of an array; the length is -1 where there is no array. */
     static void range(String operation, int from, int to, int length) {
         if (length < 0) {

@@ -2,12 +2,14 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * Bytes out of the input: through the buffer, big reads past it. Guarded by the reader's lock.
  */
 final class ByteCursor {
     private static final int CHUNK = 64 * 1024;
+    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     private final Refill refill;
     private final InputBuffer buffer;
@@ -47,7 +49,7 @@ final class ByteCursor {
         return buffer.bytes[buffer.position++] & 0xff;
     }
 
-    long takeInteger(int width, boolean signed, java.nio.ByteOrder order) {
+    long takeInteger(int width, boolean signed, ByteOrder order) {
         long value = Integers.decode(buffer.bytes, buffer.position, width, signed, order);
         buffer.position += width;
         return value;
@@ -96,6 +98,38 @@ final class ByteCursor {
                 return at;
             }
             buffer.putBack(into, from, at - from);
+            throw e;
+        }
+    }
+
+    /**
+     * Reads integers into an array; when that fails, none was read, unless some came before the
+     * connection broke: then the error is left to the next read.
+     *
+     * @return the index behind the last one
+     */
+    int readIntegers(long[] into, int from, int to, ElementType type, Blocking blocking)
+            throws IOException {
+        int width = type.width();
+        int at = from;
+        try {
+            while (at < to && ensure(width, mayWait(blocking, at > from) ? blocking
+                    : Blocking.NO_HANG)) {
+                byte[] chunk = new byte[(int) Math.min(CHUNK, (long) (to - at) * width)];
+                int n = read(chunk, 0, chunk.length, blocking == Blocking.FULL ? blocking
+                        : Blocking.NO_HANG);
+                buffer.putBack(chunk, n - n % width, n % width);
+                for (int i = 0; i <= n - width; i += width) {
+                    into[at++] = Integers.decode(chunk, i, width, type.isSigned(), ORDER);
+                }
+            }
+            return at;
+        } catch (IOException e) {
+            if (refill.failure() != null && at > from) {
+                return at;
+            }
+            byte[] bytes = Integers.encode(into, from, at, width, ORDER);
+            buffer.putBack(bytes, 0, bytes.length);
             throw e;
         }
     }

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.util.function.IntPredicate;
 
 /** Many characters at once, into an array. Guarded by the reader's lock. */
 final class CharacterSequences {
@@ -61,6 +62,35 @@ final class CharacterSequences {
             if (at > from && refill.failure() != null) {
                 return at; // the error comes with the next read
             }
+            cursor.rewind();
+            throw e;
+        } finally {
+            cursor.unmark();
+        }
+    }
+
+    /**
+     * The first character that is not to be skipped; when that fails, none was skipped, but for
+     * each full `most` of them: what is skipped without an end must not fill the memory.
+     */
+    int peekPast(IntPredicate skip, int most) throws IOException {
+        cursor.mark();
+        try {
+            for (int skipped = 0;;) {
+                boolean atEnd = refill.atEnd();
+                int unit = cursor.peek(atEnd, false);
+                if (unit == CharacterCursor.MORE) {
+                    refill.more(1);
+                } else if (unit < 0 || !skip.test(unit)) {
+                    return unit;
+                } else {
+                    cursor.read(atEnd);
+                    if (++skipped % most == 0) {
+                        cursor.mark();
+                    }
+                }
+            }
+        } catch (IOException e) {
             cursor.rewind();
             throw e;
         } finally {

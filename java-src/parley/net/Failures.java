@@ -5,6 +5,7 @@ import java.io.InterruptedIOException;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -24,6 +25,13 @@ final class Failures {
     static AsynchronousCloseException closedMeanwhile(String operation, Object object) {
         return new ClosedMeanwhile(operation + ": " + object
                 + " was closed by another thread during the call");
+    }
+
+    /** Misuse of a closed stream as an error of java.io, of the same words. */
+    static ClosedChannelException closedView(IllegalStateException misuse) {
+        ClosedChannelException closed = new ClosedView(misuse.getMessage());
+        closed.initCause(misuse);
+        return closed;
     }
 
     static void ifInterrupted(String operation, Object object) throws InterruptedIOException {
@@ -72,6 +80,20 @@ final class Failures {
         private final String message;
 
         ClosedMeanwhile(String message) {
+            this.message = message;
+        }
+
+        @Override
+        public String getMessage() {
+            return message;
+        }
+    }
+
+    private static final class ClosedView extends ClosedChannelException {
+        private static final long serialVersionUID = 1L;
+        private final String message;
+
+        ClosedView(String message) {
             this.message = message;
         }
 

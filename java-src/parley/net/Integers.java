@@ -38,6 +38,15 @@ final class Integers {
         }
     }
 
+    /** The bytes of a range of integers, one behind the other. */
+    static byte[] encode(long[] values, int from, int to, int width, ByteOrder order) {
+        byte[] bytes = new byte[Math.multiplyExact(to - from, width)];
+        for (int i = from; i < to; i++) {
+            encode(values[i], bytes, (i - from) * width, width, order);
+        }
+        return bytes;
+    }
+
     /** Tells whether an integer of so many bytes can have the value. */
     static boolean fits(long value, int width, boolean signed) {
         if (width == 8) {

@@ -142,6 +142,32 @@ final class OutputBuffer {
         return at;
     }
 
+    /**
+     * Writes integers, all of them or what the system takes now; of one that it takes in part, the
+     * rest stays here.
+     *
+     * @return the index of the first integer that was not written
+     */
+    int put(long[] from, int start, int end, int width, Blocking blocking) throws IOException {
+        for (int at = start; at < end;) {
+            int next = (int) Math.min(end, (long) at + CHUNK / width);
+            byte[] chunk = Integers.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
+            if (blocking == Blocking.FULL) {
+                put(chunk, 0, chunk.length);
+            } else {
+                int n = putNow(chunk, 0, chunk.length,
+                        ByteCursor.mayWait(blocking, at > start));
+                int whole = (n + width - 1) / width * width;
+                put(chunk, n, whole); // takes no more than memory: putNow has left nothing here
+                if (whole < chunk.length) {
+                    return at + whole / width;
+                }
+            }
+            at = next;
+        }
+        return end;
+    }
+
     /** Takes all of an array over if the system takes some of it now; else false, and none. */
     boolean offer(byte[] from) throws IOException {
         int at = putNow(from, 0, from.length, false);

@@ -48,34 +48,41 @@ public abstract class Pollable implements Closeable {
      * @throws IOException if the process is out of descriptors
      */
     public SocketStatus status(Direction direction, Duration timeout) throws IOException {
-        Deadline deadline = Deadline.in(Deadline.check("socket-status", timeout));
-        requireOpen("socket-status");
-        Arguments.direction("socket-status", direction);
-        SocketStatus status = look(direction);
+        return status("socket-status", direction, timeout);
+    }
+
+    /** As {@link #status(Direction, Duration)}, by the name that errors are to tell. */
+    final SocketStatus status(String operation, Direction direction, Duration timeout)
+            throws IOException {
+        Deadline deadline = Deadline.in(Deadline.check(operation, timeout));
+        requireOpen(operation);
+        Arguments.direction(operation, direction);
+        SocketStatus status = look(operation, direction);
         return status.isActionable() || deadline.hasPassed() ? status
-                : awaitStatus(direction, deadline);
+                : awaitStatus(operation, direction, deadline);
     }
 
     /** Looks; what was found while the object was being closed is no answer. */
-    private SocketStatus look(Direction direction) throws IOException {
+    private SocketStatus look(String operation, Direction direction) throws IOException {
         SocketStatus status = evaluate(direction, UNKNOWN);
         if (!isOpen()) {
-            throw Failures.closedMeanwhile("socket-status", this);
+            throw Failures.closedMeanwhile(operation, this);
         }
         return status;
     }
 
-    private SocketStatus awaitStatus(Direction direction, Deadline deadline) throws IOException {
+    private SocketStatus awaitStatus(String operation, Direction direction, Deadline deadline)
+            throws IOException {
         StatusWait wait = new StatusWait(deadline);
         observe(wait); // before looking again, or news from in between would be missed
         try {
             for (;;) {
                 wait.changed = false;
-                SocketStatus status = look(direction);
+                SocketStatus status = look(operation, direction);
                 if (status.isActionable() || deadline.hasPassed()) {
                     return status;
                 }
-                await("socket-status", interest(direction), wait);
+                await(operation, interest(direction), wait);
             }
         } finally {
             forget(wait);

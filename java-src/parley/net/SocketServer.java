@@ -270,7 +270,7 @@ public final class SocketServer extends Pollable {
      * @throws IOException as {@link #status}
      */
     public boolean awaitConnection(Duration timeout) throws IOException {
-        return status(Direction.INPUT, timeout) == SocketStatus.READY;
+        return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
     }
 
     // ---- accessors ---------------------------------------------------------------------------

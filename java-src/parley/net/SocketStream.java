@@ -111,6 +111,7 @@ public final class SocketStream extends Pollable {
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }
+        Arguments.options("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
@@ -193,8 +194,8 @@ public final class SocketStream extends Pollable {
      */
     public void elementType(ElementType type) {
         requireOpen("set-stream-element-type!");
-        elementType = java.util.Objects.requireNonNull(type,
-                "set-stream-element-type!: the type is null, expected an ElementType");
+        elementType = Arguments.need("set-stream-element-type!", "the type", type,
+                "an ElementType");
         tellObservers();
     }
 
@@ -216,8 +217,8 @@ public final class SocketStream extends Pollable {
      * @throws IOException if the locks cannot be had in time
      */
     public void externalFormat(ExternalFormat format) throws IOException {
-        java.util.Objects.requireNonNull(format,
-                "set-stream-external-format!: the format is null, expected an ExternalFormat");
+        Arguments.need("set-stream-external-format!", "the format", format,
+                "an ExternalFormat");
         out.format(format);
         in.format(format);
         externalFormat = format;
@@ -312,6 +313,7 @@ public final class SocketStream extends Pollable {
      */
     public void shutdown(Direction direction) throws IOException {
         requireOpen("socket-stream-shutdown");
+        Arguments.direction("socket-stream-shutdown", direction);
         Deadline bound = out.ofNow();
         finishConnecting("socket-stream-shutdown", () -> bound.min(out.deadline()));
         try {

@@ -5,6 +5,7 @@ import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
 import java.time.Duration;
+import java.util.function.IntPredicate;
 
 import parley.net.InputSight.Sought;
 
@@ -94,6 +95,25 @@ public final class StreamInput extends StreamSide {
                 refill.more(1);
             }
             return found;
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Skips characters and tells the next one, which it leaves there (Common Lisp {@code PEEK-CHAR}
+     * with a peek type).
+     *
+     * @param skip tells which characters to skip; it must not use the stream
+     * @return the first other character, or {@link #END}
+     * @throws IOException as {@link #readChar}; then nothing was skipped, or where many were, not
+     *     the last of them
+     */
+    public int peekChar(IntPredicate skip) throws IOException {
+        Arguments.need("peek-char", "the predicate", skip, "one that tells what to skip");
+        begin("peek-char", true);
+        try {
+            return new CharacterSequences(refill, cursor).peekPast(skip, lineLimit);
         } finally {
             end();
         }
@@ -225,6 +245,7 @@ public final class StreamInput extends StreamSide {
      */
     public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("read-char-sequence", from, to, into == null ? -1 : into.length);
+        Arguments.blocking("read-char-sequence", blocking);
         begin("read-char-sequence", true);
         try {
             return new CharacterSequences(refill, cursor).read(into, from, to, blocking);
@@ -353,6 +374,7 @@ public final class StreamInput extends StreamSide {
 
     private Long integer(String name, int width, boolean signed, ByteOrder order,
             Blocking blocking) throws IOException {
+        Arguments.blocking(name, blocking);
         begin(name, false);
         try {
             return bytes.ensure(width, blocking)
@@ -382,9 +404,34 @@ public final class StreamInput extends StreamSide {
     /** As {@link #readBytes}, whatever the element type. */
     int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
+        Arguments.blocking("read-byte-sequence", blocking);
         begin("read-byte-sequence");
         try {
             return bytes.read(into, from, to, blocking);
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Reads integers of the stream's element type (CLISP {@code EXT:READ-BYTE-SEQUENCE}).
+     *
+     * @param into where to put their bits, as {@link #readElement} tells them
+     * @param from the first index to fill
+     * @param to the index behind the last one
+     * @param blocking how long to wait
+     * @return the index of the first integer not filled, as {@link #readBytes}
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException see the class
+     */
+    public int readElements(long[] into, int from, int to, Blocking blocking)
+            throws IOException {
+        Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
+        Arguments.blocking("read-byte-sequence", blocking);
+        ElementType type = stream.elementType();
+        begin("read-byte-sequence", false);
+        try {
+            return bytes.readIntegers(into, from, to, type, blocking);
         } finally {
             end();
         }

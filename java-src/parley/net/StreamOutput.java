@@ -244,9 +244,8 @@ public final class StreamOutput extends StreamSide {
      */
     public void writeElement(long value) throws IOException {
         ElementType type = stream.elementType();
-        if (type.hasBytes() && !Integers.fits(value, type.width(), type.isSigned())) {
-            throw new IllegalArgumentException("write-byte: the value " + value
-                    + " is outside the element type of " + stream + ", expected one of " + type);
+        if (type.hasBytes()) {
+            requireFits("write-byte", value, type);
         }
         integer("write-byte", value, type.width(), ByteOrder.LITTLE_ENDIAN);
     }
@@ -291,6 +290,7 @@ public final class StreamOutput extends StreamSide {
      */
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
+        Arguments.blocking("write-byte-sequence", blocking);
         long mark = enterBytes("write-byte-sequence");
         try {
             if (blocking == Blocking.FULL) {
@@ -303,6 +303,49 @@ public final class StreamOutput extends StreamSide {
             throw undo(e, mark);
         } finally {
             end();
+        }
+    }
+
+    /**
+     * Writes integers of the stream's element type (CLISP {@code EXT:WRITE-BYTE-SEQUENCE}).
+     *
+     * @param values their bits
+     * @param from the first index to write
+     * @param to the index behind the last one
+     * @param blocking as {@link #writeBytes}; of an integer that the system took in part, the rest
+     *     is buffered
+     * @return the index of the first integer not written
+     * @throws IllegalArgumentException if the type cannot hold one; none was written
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException see the class
+     */
+    public int writeElements(long[] values, int from, int to, Blocking blocking)
+            throws IOException {
+        Arguments.range("write-byte-sequence", from, to, values == null ? -1 : values.length);
+        Arguments.blocking("write-byte-sequence", blocking);
+        ElementType type = stream.elementType();
+        requireBytes("write-byte-sequence");
+        for (int i = from; i < to; i++) {
+            requireFits("write-byte-sequence", values[i], type);
+        }
+        long mark = enterBytes("write-byte-sequence");
+        try {
+            int end = buffer.put(values, from, to, type.width(), blocking);
+            if (blocking == Blocking.FULL) {
+                written();
+            }
+            return end;
+        } catch (IOException e) {
+            throw undo(e, mark);
+        } finally {
+            end();
+        }
+    }
+
+    private void requireFits(String name, long value, ElementType type) {
+        if (!Integers.fits(value, type.width(), type.isSigned())) {
+            throw new IllegalArgumentException(name + ": the value " + value
+                    + " is outside the element type of " + stream + ", expected one of " + type);
         }
     }
 

@@ -6,7 +6,6 @@ import java.io.OutputStream;
 import java.io.PushbackReader;
 import java.io.Reader;
 import java.io.Writer;
-import java.nio.channels.ClosedChannelException;
 import java.util.Objects;
 
 /**
@@ -30,9 +29,7 @@ final class Views {
             if (stream.isOpen()) {
                 throw e;
             }
-            IOException closed = new ClosedChannelException();
-            closed.initCause(e);
-            throw closed;
+            throw Failures.closedView(e);
         }
     }
 

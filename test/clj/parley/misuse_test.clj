@@ -198,7 +198,7 @@
       (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
       (f)))
   (doseq [[op f] {"socket-accept" #(socket/socket-accept *server*)
-                  "socket-status" #(socket/socket-wait *server* 0)}]
+                  "socket-wait" #(socket/socket-wait *server* 0)}]
     (says IllegalStateException
       (re-pattern (str op ": #<socket-server .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
       (f))))

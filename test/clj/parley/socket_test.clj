@@ -394,6 +394,7 @@
                #(socket/socket-status [client server] 0) #(socket/socket-stream-shutdown client :io)
                #(socket/socket-accept server) #(socket/socket-wait server 0) #(socket/socket-status server 0)]]
       (throwing IllegalStateException nil "is closed" (f)))
+    (throwing IllegalStateException nil "socket-wait: " (socket/socket-wait server 0))
     (is (= [nil nil nil] [(stream/open-stream? client) (stream/input-stream? client)
                           (stream/output-stream? client)]))))
 

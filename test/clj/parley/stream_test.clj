@@ -65,6 +65,17 @@
   [s]
   (is (socket/socket-status [s :input] patience)))
 
+(defn- in-thread
+  "Calls f in a thread of its own; a delay waits for its end and tells what it returned."
+  [f]
+  (let [result (promise)
+        thread (doto (Thread. (fn [] (deliver result (try (f)
+                                                          (catch Throwable e
+                                                            e)))))
+                 (.start))]
+    (delay (.join thread)
+           @result)))
+
 (defn- failure [f]
   (try (f)
        nil
@@ -101,6 +112,30 @@
     (is (= :end (stream/peek-char s nil :end) (stream/peek-char true s nil :end)))
     (fails EOFException ["peek-char"] (stream/peek-char s))
     (fails IllegalArgumentException ["peek-char" "peek type" ":all"] (stream/peek-char :all s nil nil))))
+
+(deftest a-peek-that-skips-is-one-operation
+  (with-pair [s peer]
+    (testing "bounded as a whole, and without effect when time is up"
+      (stream/set-read-timeout! s 0.3)
+      (let [trickle (in-thread #(dotimes [_ 6]
+                                  (send-text peer " ")
+                                  (Thread/sleep 100)))]
+        (fails SocketTimeoutException ["peek-char" "nothing was consumed"] (stream/peek-char true s))
+        @trickle
+        (stream/set-read-timeout! s patience)
+        (is (= "      " (let [chars (char-array 6)]
+                          (stream/read-char-sequence chars s)
+                          (String. chars))))))
+    (testing "no other reader comes in between"
+      (let [rounds 20000
+            spaces (in-thread #(do (dotimes [_ rounds]
+                                     (stream/write-string " x" peer))
+                                   (stream/close peer)))
+            skipper (in-thread #(while (not= :end (stream/peek-char true s nil :end))))
+            other (vec (take-while some? (repeatedly #(stream/read-char s nil nil))))]
+        @spaces
+        @skipper
+        (is (= rounds (count (filter #{\x} other))) "an x was never skipped")))))
 
 (deftest unread-char-puts-the-last-character-back-once
   (with-pair [s peer]
@@ -323,6 +358,61 @@
         (stream/force-output s)
         (is (= [1 0 2 0] (bytes-of peer 4))))
       (fails IllegalArgumentException ["long array"] (stream/read-byte-sequence (byte-array 2) s)))))
+
+(deftest sequences-of-wide-elements-are-moved-as-wholes
+  (with-pair [s peer :element-type [:unsigned-byte 16]]
+    (testing "time is up for all of them together, and none was read"
+      (stream/set-read-timeout! s 0.3)
+      (let [trickle (in-thread #(dotimes [_ 6]
+                                  (send-bytes peer 1 2)
+                                  (Thread/sleep 100)))]
+        (fails SocketTimeoutException ["read-byte-sequence" "nothing was consumed"]
+          (stream/read-byte-sequence (long-array 6) s))
+        @trickle
+        (stream/set-read-timeout! s patience)
+        (let [objects (object-array 8)]
+          (is (= 7 (stream/read-byte-sequence objects s :start 1 :end 7)))
+          (is (= [nil 513 513 513 513 513 513 nil] (vec objects))))))
+    (testing "what is there is taken, but no half of an element"
+      (let [longs (long-array 4)]
+        (is (= 1 (stream/read-byte-sequence longs s :start 1 :no-hang true)))
+        (send-bytes peer 3 0 4)
+        (is (= 2 (stream/read-byte-sequence longs s :start 1 :interactive true)))
+        (send-bytes peer 0 5)
+        (arrives s)
+        (is (= 3 (stream/read-byte-sequence longs s :start 2 :no-hang true)))
+        (is (= [0 3 4 0] (vec longs)))
+        (stream/close peer)
+        (is (= 0 (stream/read-byte-sequence longs s)))
+        (stream/set-stream-element-type! s :byte)
+        (is (= 5 (stream/read-byte s)))))))
+
+(deftest misuse-of-wide-sequences-moves-nothing
+  (with-pair [s peer :element-type [:unsigned-byte 16]]
+    (fails IllegalArgumentException ["write-byte-sequence" "70000"]
+      (stream/write-byte-sequence (long-array [1 70000]) s))
+    (fails IllegalArgumentException ["write-byte-sequence" "-1"]
+      (stream/write-byte-sequence (object-array [1 -1]) s))
+    (stream/write-byte-sequence (int-array [3]) s)
+    (stream/force-output s)
+    (is (= [3 0] (bytes-of peer 2)))
+    (send-bytes peer 7 0)
+    (doseq [array [(int-array 1) (double-array 1) (make-array String 1)]]
+      (fails IllegalArgumentException ["read-byte-sequence" "long array"] (stream/read-byte-sequence array s)))
+    (is (= 7 (stream/read-byte s)))))
+
+(deftest wide-sequences-are-written-as-far-as-the-system-takes-them
+  (with-pair [s peer :element-type [:signed-byte 64]]
+    (let [longs (long-array (range 1000000))
+          [_ taken] (stream/write-byte-sequence-values longs s :no-hang true)
+          rest-taken (in-thread #(do (stream/write-byte-sequence longs s :start taken)
+                                     (stream/force-output s)))
+          result (long-array 1000000)]
+      (is (< 0 (long taken) 1000000))
+      (stream/set-stream-element-type! peer [:signed-byte 64])
+      (is (= 1000000 (stream/read-byte-sequence result peer)))
+      (is (nil? @rest-taken))
+      (is (java.util.Arrays/equals longs result)))))
 
 (deftest integers-have-any-width-and-order
   (with-pair [s peer :element-type :unsigned-byte-8]
@@ -665,5 +755,5 @@
       (stream/close peer)
       (is (= [-1 -1 -1] [(.read ^Reader reader) (.read reader (char-array 2)) (.read input (byte-array 2))]))
       (.close reader)
-      (is (instance? ClosedChannelException (failure #(.read input))))
-      (is (instance? ClosedChannelException (failure #(.write (stream/socket-writer s) "x")))))))
+      (fails ClosedChannelException ["read" "is closed"] (.read input))
+      (fails ClosedChannelException ["write-string" "is closed"] (.write (stream/socket-writer s) "x")))))

@@ -78,6 +78,24 @@ class MisuseTest {
                     () -> SocketStream.adopt(null, StreamOptions.DEFAULT));
             argument("socket-status: the direction is null, expected a Direction",
                     () -> stream.status(null, Duration.ZERO));
+            argument("socket-stream-shutdown: the direction is null, expected a Direction",
+                    () -> stream.shutdown(null));
+            argument("socket-stream: the options are null, expected StreamOptions, .*",
+                    () -> SocketStream.adopt(stream.channel(), null));
+            argument("set-stream-element-type!: the type is null, expected an ElementType",
+                    () -> stream.elementType(null));
+            argument("set-stream-external-format!: the format is null, expected an .*",
+                    () -> stream.externalFormat(null));
+            argument("read-char-sequence: the blocking is null, expected a Blocking",
+                    () -> stream.in().readChars(new char[1], 0, 1, null));
+            argument("read-byte-sequence: the blocking is null, expected a Blocking",
+                    () -> stream.in().readBytes(new byte[1], 0, 1, null));
+            argument("read-byte: the blocking is null, expected a Blocking",
+                    () -> stream.in().readElement(null));
+            argument("write-byte-sequence: the blocking is null, expected a Blocking",
+                    () -> stream.out().writeBytes(new byte[1], 0, 1, null));
+            argument("peek-char: the predicate is null, expected one that tells what to skip",
+                    () -> stream.in().peekChar(null));
             argument("socket-status: the objects are null, expected an array of at least one",
                     () -> StatusList.check(null, new Direction[0], null));
             argument("socket-status: the directions are null, expected one for each object",
@@ -130,6 +148,10 @@ class MisuseTest {
                         chars, wrong[0], wrong[1], Blocking.FULL));
                 range("write-byte-sequence" + what, () -> link.stream.out().writeBytes(
                         bytes, wrong[0], wrong[1], Blocking.FULL));
+                range("read-byte-sequence" + what, () -> link.stream.in().readElements(
+                        new long[4], wrong[0], wrong[1], Blocking.FULL));
+                range("write-byte-sequence" + what, () -> link.stream.out().writeElements(
+                        new long[4], wrong[0], wrong[1], Blocking.FULL));
             }
             argument("read-byte-sequence: the array is null, expected one with room for the range",
                     () -> link.stream.in().readBytes(null, 0, 1, Blocking.FULL));
