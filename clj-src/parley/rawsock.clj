@@ -21,10 +21,11 @@
   and macOS; elsewhere an UnsupportedOperationException says what is missing."
   (:refer-clojure :exclude [send])
   (:require
+   [clojure.string :as str]
    [parley.impl.options :as options]
    [parley.impl.rawsock :as impl])
   (:import
-   (java.net InetAddress SocketTimeoutException)
+   (java.net Inet4Address InetAddress SocketTimeoutException)
    (java.util LinkedHashSet List)
    (parley.net DescriptorStreams Direction)
    (parley.posix BlockingIo Checksums Databases Databases$Network Databases$Protocol Datagrams$Part Datagrams$Received Descriptor DescriptorOption Handles Interfaces Interfaces$Entry Posix PosixException Protocols Resolver Resolver$Found Resolver$Named Resolver$Question SockAddr Sockets Sockets$Accepted)))
@@ -54,7 +55,9 @@
 
        (and (= :packet family) (map? data))
        (let [{:keys [protocol index address]} (options/option-map op #{:protocol :index :address} [data])]
-         (SockAddr/ofPacket (int (or protocol 0)) (int (or index 0)) (impl/->bytes op address)))
+         (SockAddr/ofPacket (impl/number op ":protocol" 65535 (or protocol 0))
+           (impl/number op ":index" Integer/MAX_VALUE (or index 0))
+           (impl/->bytes op address)))
 
        (and (int? data) (<= 0 data 126))
        (SockAddr/of (impl/domain-name op family) (byte-array data))
@@ -69,9 +72,15 @@
          address (if (instance? InetAddress host) host (impl/literal-address op (or host any)))]
      (when-not (int? port)
        (throw (options/misuse op (str "the port is " (options/show port)) "an integer from 0 to 65535")))
-     (when-not (= family (if (= 4 (alength (.getAddress ^InetAddress address))) :inet :inet6))
-       (throw (options/misuse op (str "the host is " (options/show host)) (str "an address of family " family))))
-     (SockAddr/of ^InetAddress address (int port)))))
+     (if (and (= :inet6 family) (string? host) (instance? Inet4Address address) (str/includes? host ":"))
+       (SockAddr/of "inet6"
+         (byte-array (concat (take 6 (.data (SockAddr/of ^InetAddress (impl/literal-address op "::") (int port))))
+                       (impl/literal-bytes op host)
+                       [0 0 0 0])))
+       (do
+         (when-not (= family (if (instance? Inet4Address address) :inet :inet6))
+           (throw (options/misuse op (str "the host is " (options/show host)) (str "an address of family " family))))
+         (SockAddr/of ^InetAddress address (int port)))))))
 
 (defn sockaddr-family
   "The family of an address, :inet, :inet6, :unix, :packet, or its number. CLISP RAWSOCK:SOCKADDR-FAMILY."
@@ -112,7 +121,7 @@
         size (case family :inet 4 :inet6 16
                    (throw (options/misuse op (str "the family is " (options/show family)) ":inet or :inet6")))
         data (cond
-               (string? address) (.getAddress (impl/literal-address op address))
+               (string? address) (impl/literal-bytes op address)
                (and (integer? address) (<= 0 address (dec (.shiftLeft BigInteger/ONE (* 8 size)))))
                (byte-array (map #(unchecked-byte (.intValue (.shiftRight (biginteger address) (* 8 %))))
                              (range (dec size) -1 -1)))
@@ -202,33 +211,29 @@
    (impl/on [d "sock-listen" socket]
      (Sockets/listen d (int backlog)))))
 
-(defn- waiting-nanos
-  "Nanoseconds of :timeout, for ever without it."
-  [op opts]
-  (if (contains? opts :timeout) (impl/timeout-nanos op opts) Long/MAX_VALUE))
-
 (defn- without-address
   "Trailing options, after the address that CLISP would fill in, if there is one."
   [args]
   (if (or (keyword? (first args)) (map? (first args))) args (rest args)))
 
 (defn connect
-  "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds. For datagrams, says
-  where they go. Returns nil. CLISP RAWSOCK:CONNECT."
+  "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds, without it
+  what :so-sndtimeo says. For datagrams, says where they go. Returns nil. CLISP RAWSOCK:CONNECT."
   [socket address & args]
   (let [op "connect"
-        nanos (waiting-nanos op (options/option-map op #{:timeout} args))
+        nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} args)))
         address (impl/sockaddr op address)]
     (impl/on [d op socket]
       (when-not (Sockets/connect d address nanos)
         (throw (SocketTimeoutException. (str "connect(" socket ", " address "): not connected in time")))))))
 
 (defn accept
-  "Takes a connection and returns [handle address]: accept(2). Waits for one, at most :timeout seconds.
-  CLISP RAWSOCK:ACCEPT, whose address argument may be given and is ignored."
+  "Takes a connection and returns [handle address]: accept(2). Waits for one, at most :timeout seconds,
+  without it what :so-rcvtimeo says. CLISP RAWSOCK:ACCEPT, whose address argument may be given and is
+  ignored."
   [socket & args]
   (let [op "accept"
-        nanos (waiting-nanos op (options/option-map op #{:timeout} (without-address args)))]
+        nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} (without-address args))))]
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
         [(Handles/register (.socket accepted)) (.peer accepted)]
@@ -321,7 +326,11 @@
       (let [received (BlockingIo/receive d [part] 0 flags (long nanos))]
         [(.count ^Datagrams$Received received) (.address ^Datagrams$Received received)]))))
 
-(def ^:private message-keys #{:addr :iovec :control :flags})
+(defn- message-map [op message]
+  (when-not (map? message)
+    (throw (options/misuse op (str "the message is " (options/show message))
+             "a map whose :iovec is a vector of byte arrays")))
+  (options/option-map op #{:addr :iovec :control :flags} [message]))
 
 (defn recvmsg
   "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP RAWSOCK:RECVMSG.
@@ -335,7 +344,7 @@
   [socket message & args]
   (let [op "recvmsg"
         opts (options/option-map op (disj impl/receive-keys :waitall) args)
-        {:keys [iovec control]} (options/option-map op message-keys [message])
+        {:keys [iovec control]} (message-map op message)
         parts (impl/parts op iovec opts)
         size (cond (nil? control) 0 (bytes? control) (alength ^bytes control) :else control)
         flags (int (impl/message-flags op opts))
@@ -391,7 +400,7 @@
   [socket message & args]
   (let [op "sendmsg"
         opts (options/option-map op impl/send-keys args)
-        {:keys [iovec addr control]} (options/option-map op message-keys [message])
+        {:keys [iovec addr control]} (message-map op message)
         parts (impl/parts op iovec opts)
         address (when addr (impl/sockaddr op addr))
         control (bytes (if control (impl/buffer op control) (byte-array 0)))
@@ -415,7 +424,9 @@
 
 (defn- file-parts [op buffer opts]
   (if (impl/vectored? buffer)
-    (impl/parts op buffer opts)
+    (let [parts (impl/parts op buffer opts)]
+      ;; an empty array moves nothing, which is not the end; but it may be an empty datagram
+      (or (seq (remove (fn [^Datagrams$Part part] (zero? (.length part))) parts)) parts))
     (let [[array start length] (impl/part op buffer opts)]
       [(Datagrams$Part. ^bytes array (int start) (int length))])))
 
@@ -611,7 +622,7 @@
    (cond
      (nil? designator) (protocol)
      (string? designator) (protocol-map (Databases/protocol ^String designator))
-     (int? designator) (protocol-map (Databases/protocol (int designator)))
+     (int? designator) (protocol-map (Databases/protocol (int (c-int "protocol" "the protocol" designator))))
      :else (throw (options/misuse "protocol" (str "the protocol is " (options/show designator))
                     "a name, a number or nil")))))
 
@@ -658,6 +669,9 @@
   (let [op "ifaddrs"
         known (into #{} (map keyword) (Interfaces/knownFlags))
         {:keys [flags-or flags-and]} (options/option-map op #{:flags-or :flags-and} args)]
+    (doseq [[k flags] {:flags-or flags-or :flags-and flags-and}]
+      (when-not (or (nil? flags) (coll? flags))
+        (throw (options/misuse op (str k " is " (options/show flags)) "a collection of flags"))))
     (doseq [flag (concat flags-or flags-and)]
       (options/choose op "a flag" (zipmap known known) flag))
     (into []

@@ -254,7 +254,8 @@
                 :tcp-user-timeout (milliseconds) :ip-tos :ip-ttl
   :so-linger    nil or seconds
   :so-rcvtimeo  seconds, as timeouts are given, 0 or nil for no bound: bound each read and write of the
-  :so-sndtimeo  stream; what is read back is rounded to the kernel's ticks
+  :so-sndtimeo  stream; of a server, accepts without a timeout and, over TCP, the streams it accepts
+                afterwards; what is read back is rounded to the kernel's ticks
   :so-type      :stream, :dgram …, cannot be set
   :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
 
@@ -380,7 +381,7 @@
     (do (.check core timeout) x)
     (cond
       (pair? x) (check-one (x 0) (options/->direction "socket-status" (x 1)) timeout)
-      (object/pollable x) (check-one x Direction/IO timeout)
+      (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list x timeout)
       :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
                      "a stream, a server, [object direction], a non-empty list of those, or a status set")))))

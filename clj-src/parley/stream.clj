@@ -608,7 +608,8 @@
               process's own; or a stream, whose descriptor is meant
   :direction  :input, :output or :io; by default what the descriptor was opened for
 
-  and the options of parley.socket/socket-accept but :timeout."
+  and the options of parley.socket/socket-accept but :timeout. The stream's reads and writes are bounded
+  by what :so-rcvtimeo and :so-sndtimeo of a socket say."
   ^SocketStream [handle & opts]
   (let [op "make-stream"
         opts (options/option-map op (-> options/stream-options (disj :timeout) (conj :direction)) opts)

@@ -33,15 +33,15 @@
 
 (defn pollable
   "What socket-status can be asked about, or nil."
-  ^Pollable [x]
+  ^Pollable [op x]
   (cond
     (instance? Pollable x) x
     (instance? SelectableChannel x) (PollableChannel/of x)
-    (handle? x) (PollableDescriptor/of (int x))))
+    (handle? x) (PollableDescriptor/of ^String op (int x))))
 
 (defn need-pollable
   "As pollable, or an error about the element in `place`."
   ^Pollable [op place x]
-  (or (pollable x)
+  (or (pollable op x)
       (throw (options/misuse op (str place " is " (options/show x))
                "a stream, a server, or another pollable object"))))

@@ -176,6 +176,22 @@
     (throw (options/misuse op (str "the address is " (options/show x))
              "one in numbers, such as \"127.0.0.1\" or \"::1\""))))
 
+(defn literal-bytes
+  "The bytes of an address in numbers, 16 of one that has a colon: Java makes one of IPv4 of
+  \"::ffff:1.2.3.4\"."
+  ^bytes [op x]
+  (let [data (.getAddress (literal-address op x))]
+    (if (and (= 4 (alength data)) (str/includes? x ":"))
+      (byte-array (concat (repeat 10 0) [-1 -1] data))
+      data)))
+
+(defn number
+  "An int from 0 to `most` that `op` was given."
+  [op what most x]
+  (if (and (int? x) (<= 0 x most))
+    (int x)
+    (throw (options/misuse op (str what " is " (options/show x)) (str "an integer from 0 to " most)))))
+
 (defn ->bytes
   "A fresh byte array of an array, or of a sequence of integers from -128 to 255."
   ^bytes [op x]

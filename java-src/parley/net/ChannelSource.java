@@ -75,6 +75,23 @@ final class ChannelSource extends Source {
         return new int[] {number, channel instanceof ServerSocketChannel ? -1 : number};
     }
 
+    /**
+     * Throws the reset that hides behind an end of file, since it was told to somebody who used the
+     * descriptor: the kernel tells it once.
+     */
+    void throwReset() throws IOException {
+        if (descriptor != null) {
+            descriptor.throwReset();
+        }
+    }
+
+    /** Remembers for those who use the descriptor that reading the channel failed so. */
+    void noteReset(IOException failure) {
+        if (descriptor != null && ErrorCode.of(failure) == ErrorCode.ECONNRESET) {
+            descriptor.noteReset();
+        }
+    }
+
     private ChannelDescriptor descriptor() throws IOException {
         ChannelDescriptor found = descriptor;
         if (found == null) {

@@ -29,7 +29,17 @@ final class ChannelTransport implements Transport {
 
     @Override
     public int read(ByteBuffer into) throws IOException {
-        return channel.read(into);
+        int n;
+        try {
+            n = channel.read(into);
+        } catch (IOException e) {
+            source.noteReset(e);
+            throw e;
+        }
+        if (n < 0) {
+            source.throwReset();
+        }
+        return n;
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.nio.channels.SelectionKey;
 import parley.posix.ClosedDescriptorException;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorSet;
+import parley.posix.Handles;
 import parley.posix.Poll;
 
 /** A descriptor as a source, or two: one for input and one for output, as of pipes. */
@@ -58,8 +59,15 @@ final class DescriptorSource extends Source {
         if (!isOpen()) {
             throw new ClosedChannelException();
         }
-        return new int[] {
-            isOpen(input) ? input.number() : -1, isOpen(output) ? output.number() : -1};
+        return new int[] {handle(input), handle(output)};
+    }
+
+    /** The number, which raw socket functions refuse once it is somebody else's. */
+    private int handle(Descriptor descriptor) {
+        if (!isOpen(descriptor)) {
+            return -1;
+        }
+        return own ? Handles.lend(descriptor) : descriptor.number();
     }
 
     @Override

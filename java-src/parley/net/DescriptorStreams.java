@@ -46,12 +46,24 @@ public final class DescriptorStreams {
                 DescriptorOption.TCP_NODELAY.set(descriptor, true); // streams do the buffering
             }
             Direction sides = direction == null ? directionOf(descriptor) : direction;
-            return stream(new DescriptorTransport(
+            Duration reading = limit(descriptor, DescriptorOption.SO_RCVTIMEO);
+            Duration writing = limit(descriptor, DescriptorOption.SO_SNDTIMEO);
+            SocketStream stream = stream(new DescriptorTransport(
                     descriptor, descriptor, sides, "handle " + handle), sides, options);
+            stream.readTimeout(reading);
+            stream.writeTimeout(writing);
+            return stream;
         } catch (IOException | RuntimeException e) {
             descriptor.close();
             throw e;
         }
+    }
+
+    /** What SO_RCVTIMEO or SO_SNDTIMEO bounds, null for no bound. */
+    private static Duration limit(Descriptor descriptor, DescriptorOption option)
+            throws IOException {
+        return descriptor.isSocket()
+                ? SocketOptions.bound((Duration) option.get(descriptor)) : null;
     }
 
     private static Direction directionOf(Descriptor descriptor) throws IOException {

@@ -33,10 +33,22 @@ public final class PollableDescriptor extends Pollable {
      * @throws IllegalArgumentException if it is no socket, pipe or terminal
      */
     public static Pollable of(int handle) throws IOException {
-        ChannelDescriptor channel = Handles.channel("socket-status", handle);
+        return of("socket-status", handle);
+    }
+
+    /**
+     * Makes a handle checkable, or one whose options can be set.
+     *
+     * @param operation what is called, for messages
+     * @param handle as {@link #of(int)}
+     * @return as there
+     * @throws IOException as there
+     */
+    public static Pollable of(String operation, int handle) throws IOException {
+        ChannelDescriptor channel = Handles.channel(operation, handle);
         return channel != null
                 ? PollableChannel.of(channel.channel())
-                : new PollableDescriptor(Handles.descriptor("socket-status", handle));
+                : new PollableDescriptor(Handles.descriptor(operation, handle));
     }
 
     @Override

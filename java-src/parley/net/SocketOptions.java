@@ -2,7 +2,6 @@ package parley.net;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.function.Consumer;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 
@@ -34,7 +33,8 @@ public final class SocketOptions {
 
     /**
      * Sets an option. SO_RCVTIMEO and SO_SNDTIMEO of a stream also bound each of its reads and
-     * writes, as {@link SocketStream#readTimeout} and {@link SocketStream#writeTimeout} do.
+     * writes, as {@link SocketStream#readTimeout} and {@link SocketStream#writeTimeout} do; those of a
+     * server bound its accepts without a timeout, and go to the streams accepted, as in the kernel.
      *
      * @param object a stream, a server or another pollable object
      * @param option which one
@@ -52,15 +52,28 @@ public final class SocketOptions {
         try (Descriptor descriptor = object.source().duplicate()) {
             before = option.set(descriptor, value);
         }
-        if (object instanceof SocketStream) {
-            SocketStream stream = (SocketStream) object;
-            if (option == DescriptorOption.SO_RCVTIMEO) {
-                bound(stream::readTimeout, (Duration) value);
-            } else if (option == DescriptorOption.SO_SNDTIMEO) {
-                bound(stream::writeTimeout, (Duration) value);
-            }
+        if (option == DescriptorOption.SO_RCVTIMEO) {
+            reading(object, bound((Duration) value));
+        } else if (option == DescriptorOption.SO_SNDTIMEO) {
+            writing(object, bound((Duration) value));
         }
         return before;
+    }
+
+    private static void reading(Pollable object, Duration limit) {
+        if (object instanceof SocketStream stream) {
+            stream.readTimeout(limit);
+        } else if (object instanceof SocketServer server) {
+            server.readTimeout(limit);
+        }
+    }
+
+    private static void writing(Pollable object, Duration limit) {
+        if (object instanceof SocketStream stream) {
+            stream.writeTimeout(limit);
+        } else if (object instanceof SocketServer server) {
+            server.writeTimeout(limit);
+        }
     }
 
     private static void check(Pollable object, DescriptorOption option) {
@@ -69,8 +82,8 @@ public final class SocketOptions {
     }
 
     /** For the kernel zero is no bound. */
-    private static void bound(Consumer<Duration> side, Duration value) {
-        side.accept(value == null || value.isZero() ? null : value);
+    static Duration bound(Duration value) {
+        return value == null || value.isZero() ? null : value;
     }
 
     /**

@@ -38,6 +38,8 @@ public final class SocketServer extends Pollable {
     private final Leaks.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
+    private volatile Duration readTimeout; // of accepts, and of streams accepted; null for none
+    private volatile Duration writeTimeout; // of streams accepted; null for none
 
     private SocketServer(ServerSocketChannel channel, SocketAddress address, UnixSocketFile file)
             throws IOException {
@@ -209,7 +211,8 @@ public final class SocketServer extends Pollable {
      */
     public SocketStream accept(StreamOptions options) throws IOException {
         Arguments.options("socket-accept", options);
-        Deadline deadline = Deadline.in(options.timeout());
+        Deadline deadline =
+                Deadline.in(options.timeout() == null ? readTimeout : options.timeout());
         requireOpen("socket-accept");
         AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
         for (;;) {
@@ -255,7 +258,13 @@ public final class SocketServer extends Pollable {
             return null;
         }
         try {
-            return new SocketStream(new ChannelTransport(accepted), host(), port(), options);
+            SocketStream stream =
+                    new SocketStream(new ChannelTransport(accepted), host(), port(), options);
+            if (address instanceof InetSocketAddress) {
+                stream.readTimeout(readTimeout); // the kernel hands these options on, for TCP
+                stream.writeTimeout(writeTimeout);
+            }
+            return stream;
         } catch (IOException | RuntimeException e) {
             accepted.close();
             throw e;
@@ -309,6 +318,16 @@ public final class SocketServer extends Pollable {
      */
     public ServerSocketChannel channel() {
         return channel;
+    }
+
+    /** SO_RCVTIMEO as it was set, null for none. */
+    void readTimeout(Duration timeout) {
+        readTimeout = timeout;
+    }
+
+    /** SO_SNDTIMEO as it was set, null for none. */
+    void writeTimeout(Duration timeout) {
+        writeTimeout = timeout;
     }
 
     // ---- status and closing ------------------------------------------------------------------

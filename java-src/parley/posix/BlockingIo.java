@@ -153,6 +153,16 @@ public final class BlockingIo {
         return Descriptor.WOULD_BLOCK;
     }
 
+    /** The time that SO_RCVTIMEO or SO_SNDTIMEO of a socket sets. */
+    static long ofOption(Descriptor descriptor, DescriptorOption option) throws IOException {
+        if (!descriptor.isSocket()) {
+            return Long.MAX_VALUE;
+        }
+        Duration limit = (Duration) option.get(descriptor);
+        boolean none = limit.isZero() || limit.getSeconds() > Integer.MAX_VALUE;
+        return none ? Long.MAX_VALUE : limit.toNanos();
+    }
+
     /** A time that begins with the call, and is looked up only when there is a wait. */
     private static final class Clock {
         private final Descriptor descriptor; // immutable
@@ -168,15 +178,8 @@ public final class BlockingIo {
 
         long left() throws IOException {
             if (timeoutNanos == OPTION) {
-                timeoutNanos = descriptor.isSocket() ? ofOption() : Long.MAX_VALUE;
+                timeoutNanos = ofOption(descriptor, option);
             }
             return Waiting.left(start, timeoutNanos);
-        }
-
-        private long ofOption() throws IOException {
-            Duration limit = (Duration) option.get(descriptor);
-            boolean none = limit.isZero() || limit.getSeconds() > Integer.MAX_VALUE;
-            return none ? Long.MAX_VALUE : limit.toNanos();
-        }
-    }
+        }    }
 }

@@ -19,7 +19,9 @@ import java.util.Arrays;
  * found is remembered with the identity of the socket, checked by {@link #number} and, without any
  * race, by {@link #duplicate}: use the latter for every call on the number.
  *
- * <p>Immutable.
+ * <p>A reset that a duplicate met is remembered, and can be told by who reads the channel.
+ *
+ * <p>Thread-safe.
  */
 public final class ChannelDescriptor {
     private final SelectableChannel channel; // immutable
@@ -27,6 +29,7 @@ public final class ChannelDescriptor {
     private final String identity; // immutable; null where the system has no inodes for sockets
     private final byte[] local; // immutable; stands in for a missing identity
     private final byte[] peer; // immutable; likewise, null where there was none
+    private final ResetMemory reset = new ResetMemory(); // thread-safe; that of all duplicates
 
     private ChannelDescriptor(SelectableChannel channel, int fd) {
         this.channel = channel;
@@ -87,13 +90,26 @@ public final class ChannelDescriptor {
         if (!channel.isOpen()) {
             throw new ClosedChannelException();
         }
-        Descriptor copy = Descriptor.duplicate(fd);
+        Descriptor copy = Descriptor.duplicate(fd, reset);
         // checked on the copy, whose socket can no longer change
         if (!same(copy.number())) {
             copy.close();
             throw new ClosedChannelException();
         }
         return copy;
+    }
+
+    /**
+     * Throws the reset that a duplicate met, which took it from the channel: the channel then tells
+     * an end of file. Call it when the channel does.
+     */
+    public void throwReset() throws PosixException {
+        reset.throwAgain("read(" + fd + ")");
+    }
+
+    /** Remembers for all duplicates that the channel met a reset, which they are not told. */
+    public void noteReset() {
+        reset.note(new PosixException(Constants.ECONNRESET, "read(" + fd + ")"));
     }
 
     private boolean same(int number) {

@@ -40,15 +40,16 @@ public final class Descriptor implements AutoCloseable {
     private final boolean owned; // immutable
     private final int socketType; // immutable; 0 for what is no socket
     private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
-    private final ResetMemory reset = new ResetMemory(); // thread-safe
+    private final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
     private final CountDownLatch released = new CountDownLatch(1); // the number was given back
     private final Set<Runnable> waiters = ConcurrentHashMap.newKeySet(); // run by close
 
-    private Descriptor(int fd, boolean owned) throws IOException {
+    private Descriptor(int fd, boolean owned, ResetMemory reset) throws IOException {
         Posix.require("Descriptor");
         this.fd = fd;
         this.owned = owned;
+        this.reset = reset;
         this.nonblocking = Fcntl.isNonblocking(fd);
         this.socketType = typeOf(fd);
         if (owned) {
@@ -73,7 +74,7 @@ public final class Descriptor implements AutoCloseable {
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor own(int fd) throws IOException {
-        return new Descriptor(fd, true);
+        return new Descriptor(fd, true, new ResetMemory());
     }
 
     /**
@@ -83,7 +84,7 @@ public final class Descriptor implements AutoCloseable {
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor borrow(int fd) throws IOException {
-        return new Descriptor(fd, false);
+        return new Descriptor(fd, false, new ResetMemory());
     }
 
     /**
@@ -92,10 +93,15 @@ public final class Descriptor implements AutoCloseable {
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor duplicate(int fd) throws IOException {
+        return duplicate(fd, new ResetMemory());
+    }
+
+    /** Duplicates a number of a socket whose resets are remembered there. */
+    static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
         OwnNumbers.lockForAdding();
         try {
-            return ownOrClose(Fcntl.duplicate(fd));
+            return ownOrClose(Fcntl.duplicate(fd), reset);
         } finally {
             OwnNumbers.unlockForAdding();
         }
@@ -109,8 +115,12 @@ public final class Descriptor implements AutoCloseable {
 
     /** Takes over a number just made, which is closed if that fails. */
     static Descriptor ownOrClose(int fd) throws IOException {
+        return ownOrClose(fd, new ResetMemory());
+    }
+
+    private static Descriptor ownOrClose(int fd, ResetMemory reset) throws IOException {
         try {
-            return own(fd);
+            return new Descriptor(fd, true, reset);
         } catch (IOException | RuntimeException e) {
             LibC.close(fd);
             throw e;
@@ -121,9 +131,7 @@ public final class Descriptor implements AutoCloseable {
     public Descriptor duplicate() throws IOException {
         acquire("dup");
         try {
-            Descriptor copy = duplicate(fd);
-            copy.reset.copy(reset);
-            return copy;
+            return duplicate(fd, reset);
         } finally {
             release();
         }
@@ -139,6 +147,11 @@ public final class Descriptor implements AutoCloseable {
         return uses.get() >= 0;
     }
 
+    /** Says whether closing this closes the number. */
+    boolean isOwned() {
+        return owned;
+    }
+
     /** Returns true for sockets of any kind. */
     public boolean isSocket() {
         return socketType != 0;
@@ -149,7 +162,7 @@ public final class Descriptor implements AutoCloseable {
         return socketType;
     }
 
-    /** Returns the reset that a call on this descriptor met, or null. */
+    /** Returns the reset that a call on this descriptor, or a duplicate, met, or null. */
     public PosixException error() {
         return reset.first();
     }

@@ -9,7 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * Descriptors by number, for those who have nothing but the number: the raw socket functions.
  *
  * <p>A number says nothing of who owns it. So it is remembered which numbers were handed out: those
- * of descriptors made here, and those lent by a channel. When such a number was closed it is
+ * of descriptors made here, and those lent by a channel or a stream. When such a number was closed it is
  * refused until it is handed out again, even if the system has meanwhile given it to somebody else.
  * Other numbers, which came from outside, are used as they are if they are sockets, pipes or
  * terminals, but never closed.
@@ -18,11 +18,20 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class Handles {
     /** What is known of a number: exactly one of the parts is there, or none once it was closed. */
-    private record Handed(Descriptor descriptor, WeakReference<ChannelDescriptor> lent) {
+    private record Handed(Descriptor made, WeakReference<?> lent) {
         static final Handed CLOSED = new Handed(null, null);
 
         ChannelDescriptor channel() {
-            return lent == null ? null : lent.get();
+            return lent != null && lent.get() instanceof ChannelDescriptor channel ? channel : null;
+        }
+
+        /** The descriptor, of our own or lent. */
+        Descriptor descriptor() {
+            return lent != null && lent.get() instanceof Descriptor theirs ? theirs : made;
+        }
+
+        boolean isLent() {
+            return channel() != null || made == null && descriptor() != null;
         }
     }
 
@@ -48,6 +57,17 @@ public final class Handles {
         return number;
     }
 
+    /**
+     * Hands out the number of a stream's descriptor, which can be used until the stream is closed,
+     * and is the stream's to close. A number that the stream only borrows stays what it was.
+     */
+    public static int lend(Descriptor descriptor) {
+        if (descriptor.isOwned()) {
+            HANDED.put(descriptor.number(), new Handed(null, new WeakReference<>(descriptor)));
+        }
+        return descriptor.number();
+    }
+
     /** A call on a descriptor. */
     @FunctionalInterface
     public interface Call<T> {
@@ -71,8 +91,9 @@ public final class Handles {
                 return call.on(foreign);
             }
         }
-        if (handed.descriptor() != null) {
-            return call.on(handed.descriptor());
+        Descriptor known = handed.descriptor();
+        if (known != null) {
+            return call.on(known);
         }
         ChannelDescriptor channel = handed.channel();
         if (channel == null) {
@@ -94,11 +115,12 @@ public final class Handles {
         if (handed == null || handed.descriptor() != null) {
             return null;
         }
-        if (handed.channel() == null) {
+        ChannelDescriptor channel = handed.channel();
+        if (channel == null) {
             throw new ClosedDescriptorException(name + "(" + number + ")");
         }
-        handed.channel().number();
-        return handed.channel();
+        channel.number();
+        return channel;
     }
 
     /**
@@ -109,10 +131,11 @@ public final class Handles {
     public static Descriptor descriptor(String name, int number) throws IOException {
         Posix.require(name);
         Handed handed = HANDED.get(number);
-        if (handed != null && handed.descriptor() == null) {
+        Descriptor known = handed == null ? foreign(name, number) : handed.descriptor();
+        if (known == null) {
             throw new ClosedDescriptorException(name + "(" + number + ")");
         }
-        return handed == null ? foreign(name, number) : handed.descriptor();
+        return known;
     }
 
     /**
@@ -133,15 +156,14 @@ public final class Handles {
     public static void close(int number) throws IOException {
         Posix.require("close");
         Handed handed = HANDED.get(number);
-        if (handed == null || handed.channel() != null) {
+        if (handed == null || handed.isLent()) {
             throw new IllegalArgumentException("close(" + number + "): this handle was not made by"
                     + " the raw socket functions; close what it belongs to");
         }
-        if (handed.descriptor() == null
-                || !HANDED.replace(number, handed, Handed.CLOSED)) {
+        if (handed.made() == null || !HANDED.replace(number, handed, Handed.CLOSED)) {
             throw new ClosedDescriptorException("close(" + number + ")");
         }
-        handed.descriptor().close();
+        handed.made().close();
     }
 
     private static Descriptor foreign(String name, int number) throws IOException {

@@ -14,11 +14,6 @@ final class ResetMemory {
         return first;
     }
 
-    /** Takes over what another descriptor of the same connection has met. */
-    void copy(ResetMemory other) {
-        first = other.first;
-    }
-
     /** Remembers a failure of a stream socket, if it is one that breaks the connection. */
     void note(PosixException failure) {
         int errno = failure.errno();

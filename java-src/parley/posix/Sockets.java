@@ -106,7 +106,8 @@ public final class Sockets {
     /**
      * Connects: connect(2), waiting until it is done. For datagram sockets, sets where data goes.
      *
-     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all
+     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
+     *     BlockingIo#OPTION} what SO_SNDTIMEO says
      * @return false when time was up; the connect goes on, and {@link #finishConnect} can be called
      * @throws PosixException of the system: ECONNREFUSED …
      */
@@ -124,7 +125,8 @@ public final class Sockets {
                 && errno != Constants.EINTR) {
             throw new PosixException(errno, call);
         }
-        return finishConnect(socket, call, timeoutNanos);
+        return finishConnect(socket, call, timeoutNanos == BlockingIo.OPTION
+                ? BlockingIo.ofOption(socket, DescriptorOption.SO_SNDTIMEO) : timeoutNanos);
     }
 
     /** Begins to connect; returns 0 when that is all, or the error number. */
@@ -169,14 +171,17 @@ public final class Sockets {
     /**
      * Takes a connection: accept(2).
      *
-     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all
+     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
+     *     BlockingIo#OPTION} what SO_RCVTIMEO says
      * @return the connection, or null when time was up
      * @throws InterruptedIOException when the thread is interrupted; its flag stays set
      */
     public static Accepted accept(Descriptor server, long timeoutNanos) throws IOException {
         long start = System.nanoTime();
+        long nanos = timeoutNanos == BlockingIo.OPTION
+                ? BlockingIo.ofOption(server, DescriptorOption.SO_RCVTIMEO) : timeoutNanos;
         while (true) {
-            if (server.await(Poll.IN, Waiting.left(start, timeoutNanos)) == 0) {
+            if (server.await(Poll.IN, Waiting.left(start, nanos)) == 0) {
                 return null;
             }
             Accepted accepted = acceptNow(server);

@@ -121,6 +121,68 @@
     (is (thrown? SocketTimeoutException
           (stream/write-byte-sequence (byte-array 20000000) client)))))
 
+(defn- times-out?
+  "Whether f ends, by itself, with a SocketTimeoutException."
+  [f]
+  (let [[^Thread thread result] (in-thread f)
+        outcome (deref result 10000 :late)]
+    (.interrupt thread)
+    (instance? SocketTimeoutException outcome)))
+
+(deftest time-options-of-a-server-bound-its-accepts-and-the-streams-accepted
+  (with-connection [_client _accepted server]
+    (is (= [0] (socket/socket-options server :so-rcvtimeo 0.1)))
+    (is (times-out? #(socket/socket-accept server)))
+    (socket/with-open-stream [_other (socket/socket-connect (socket/socket-server-port server) "127.0.0.1"
+                                       :timeout 5)
+                              late (socket/socket-accept server :timeout 5)]
+      (is (= [0.1] (socket/socket-options late :so-rcvtimeo)))
+      (is (times-out? #(stream/read-char late))))))
+
+(deftest time-options-of-a-handle-bound-a-stream-over-it
+  (with-raw-pair [a _b]
+    (socket/socket-options a :so-rcvtimeo 0.1)
+    (socket/with-open-stream [s (stream/make-stream a)]
+      (is (times-out? #(stream/read-char s))))))
+
+(deftest rst-1-a-reset-told-by-an-option-or-to-a-handle-is-told-to-the-stream-too
+  (doseq [ask [(fn [client _] (is (= [:econnreset] (socket/socket-options client :so-error))))
+               (fn [_ handle] (is (= [:econnreset] (socket/socket-options handle :so-error))))
+               (fn [_ handle] (dotimes [_ 3] (is (= :econnreset (code-of #(raw/recv handle (byte-array 1)))))))
+               (fn [_ handle] (is (= :econnreset (code-of #(raw/recv handle (byte-array 1) :peek true)))))
+               (fn [client _] (with-open [s (stream/make-stream client)]
+                                (is (= :econnreset (code-of #(stream/read-char s))))))]]
+    (with-connection [client accepted _server]
+      (let [[handle] (socket/stream-handles client)]
+        (socket/socket-options accepted :so-linger 0)
+        (stream/close accepted)
+        (is (some? (socket/socket-status [handle :input] 5)))
+        (ask client handle)
+        (is (= :error (socket/socket-status client 5)))
+        (dotimes [_ 2]
+          (is (= :econnreset (code-of #(stream/read-char client)))))
+        (is (= :econnreset (socket/os-error-code (socket/stream-error client))))
+        (is (= :econnreset (code-of #(raw/recv handle (byte-array 1)))))))))
+
+(deftest rst-1-a-reset-told-to-the-stream-is-told-to-its-handle-too
+  (with-connection [client accepted _server]
+    (let [[handle] (socket/stream-handles client)]
+      (socket/socket-options accepted :so-linger 0)
+      (stream/close accepted)
+      (is (= :econnreset (code-of #(stream/read-char client))))
+      (is (= :econnreset (code-of #(raw/recv handle (byte-array 1))))))))
+
+(deftest rst-1-a-reset-told-to-a-stream-over-a-handle-is-told-to-its-other-users-too
+  (with-connection [client accepted _server]
+    (let [[handle] (socket/stream-handles client)]
+      (socket/with-open-stream [one (stream/make-stream handle)
+                                other (stream/make-stream handle)]
+        (socket/socket-options accepted :so-linger 0)
+        (stream/close accepted)
+        (doseq [f [#(stream/read-char one) #(stream/read-char other) #(raw/recv handle (byte-array 1))
+                   #(stream/read-char client)]]
+          (is (= :econnreset (code-of f))))))))
+
 (deftest options-of-a-closed-stream-are-refused
   (with-connection [client _accepted _server]
     (stream/close client)
@@ -152,6 +214,21 @@
       (is (= :ecanceled (code-of #(raw/send in (byte-array 1)))))
       (is (= 2 (count (socket/stream-handles server))))
       (is (nil? (second (socket/stream-handles server)))))))
+
+(deftest raw-2-the-handle-of-a-closed-stream-over-a-handle-is-refused
+  (with-raw-pair [a _b]
+    (let [s (stream/make-stream a)
+          [handle] (socket/stream-handles s)]
+      (is (= 1 (raw/send handle (byte-array 1))))
+      (is (str/includes? (message-of #(raw/sock-close handle)) "not made by the raw socket functions"))
+      (stream/close s)
+      (let [[ours theirs] (parley.posix.Sockets/socketpair "unix" "stream" 0)]
+        (with-open [^parley.posix.Descriptor ours ours
+                    ^parley.posix.Descriptor theirs theirs]
+          (is (= handle (.number ours)))
+          (is (= :ebadf (code-of #(raw/send handle (byte-array 1)))))
+          (is (= :ebadf (code-of #(socket/socket-options handle :so-type))))
+          (is (= -2 (.read theirs (byte-array 1) 0 1))))))))
 
 (deftest handles-of-nine-thousand-streams-come-within-two-seconds
   (let [servers (vec (repeatedly 3 #(socket/socket-server 0 :interface "127.0.0.1" :backlog 4096)))

@@ -98,6 +98,9 @@
   (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" 65536)) "65535"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" "80")) "port"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inett [])) "known on Linux are unspec inet"))
+  (is (= "make-sockaddr: :index is \"lo\" (String), expected an integer from 0 to 2147483647"
+         (message-of #(raw/make-sockaddr :packet {:index "lo"}))))
+  (is (str/includes? (message-of #(raw/make-sockaddr :packet {:protocol 65536})) ":protocol is 65536"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inet [1 2 300])) "sequence of bytes"))
   (is (str/includes? (message-of #(raw/make-sockaddr :unix (str/join (repeat 120 "x")))) "at most 107"))
   (is (str/includes? (message-of #(raw/sockaddr-family "x")) "expected a sockaddr")))
@@ -107,6 +110,13 @@
   (is (= "127.0.0.1" (raw/convert-address :inet (byte-array [127 0 0 1]))))
   (is (= "127.0.0.1" (raw/convert-address :inet 0x7f000001)))
   (is (= "::1" (raw/convert-address :inet6 1)))
+  (testing "of IPv4 in IPv6"
+    (is (= "::ffff:1.2.3.4" (raw/convert-address :inet6 (raw/convert-address :inet6 "::ffff:1.2.3.4"))))
+    (let [mapped (raw/make-sockaddr :inet6 "::ffff:1.2.3.4" 80)]
+      (is (= [:inet6 "::ffff:1.2.3.4" 80]
+             [(raw/sockaddr-family mapped) (raw/sockaddr-host mapped) (raw/sockaddr-port mapped)])))
+    (is (str/includes? (message-of #(raw/convert-address :inet "::ffff:1.2.3.4")) "family :inet"))
+    (is (str/includes? (message-of #(raw/make-sockaddr :inet6 "1.2.3.4" 80)) "family :inet6")))
   (is (= "2001:db8::5" (raw/convert-address :inet6 (raw/convert-address :inet6 "2001:db8::5"))))
   (is (str/includes? (message-of #(raw/convert-address :inet "::1")) "family :inet"))
   (is (str/includes? (message-of #(raw/convert-address :inet -1)) "convert-address"))
@@ -195,7 +205,13 @@
     (let [start (System/nanoTime)]
       (is (thrown? SocketTimeoutException (raw/recv a (byte-array 1))))
       (is (<= 100000000 (- (System/nanoTime) start))))
-    (is (str/includes? (message-of #(raw/recv a (byte-array 1) :timeout -1)) "the timeout is -1"))))
+    (is (str/includes? (message-of #(raw/recv a (byte-array 1) :timeout -1)) "the timeout is -1")))
+  (testing "of accepts too"
+    (with-handles [[server _address] (loopback-server)]
+      (raw/set-socket-option! server :so-rcvtimeo 0.1)
+      (let [[^Thread thread result] (in-thread #(raw/accept server))]
+        (is (instance? SocketTimeoutException (deref result 5000 :late)))
+        (.interrupt thread)))))
 
 (deftest urgent-data-is-read-apart
   (with-handles [[server address] (loopback-server)
@@ -237,7 +253,11 @@
       (is (= "love" (text-of (second into-buffers) 4)))
       (is (= "you" (text-of (peek into-buffers) 3))))
     (is (= 4 (raw/sock-write a (mapv bytes-of ["I" "love" "you"]) :start 1 :end 2)))
-    (is (= 4 (raw/sock-read b (byte-array 9))))))
+    (is (= 4 (raw/sock-read b (byte-array 9))))
+    (testing "an empty one is passed over, and not taken for the end"
+      (is (thrown? SocketTimeoutException (raw/sock-read b [(byte-array 0) (byte-array 1)] :timeout 0)))
+      (is (= 1 (raw/sock-write a [(byte-array 0) (byte-array 1)])))
+      (is (= 1 (raw/sock-read b [(byte-array 0) (byte-array 1)]))))))
 
 ;; ---- datagrams and messages ---------------------------------------------------------------------
 
@@ -404,6 +424,10 @@
                           ["unknown option :strat" #(raw/send a (byte-array 4) :strat 3)]
                           [":peek is 1" #(raw/recv a (byte-array 4) :peek 1)]
                           ["peek and waitall" #(raw/recv a (byte-array 4) :peek true :waitall true)]
+                          ["sendmsg: the message is nil" #(raw/sendmsg a nil)]
+                          ["recvmsg: the message is [" #(raw/recvmsg a [(byte-array 1)])]
+                          [":flags-or is :up" #(raw/ifaddrs :flags-or :up)]
+                          ["protocol: the protocol is 99999999999" #(raw/protocol 99999999999)]
                           ["the address is \"x\"" #(raw/bind a "x")]
                           ["the domain is \"inet\"" #(raw/socket "inet" :stream)]
                           ["unknown type streem" #(raw/socket :inet :streem)]
