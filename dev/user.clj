@@ -10,7 +10,13 @@
   needed."
   {:clojure.tools.namespace.repl/load false}
   (:require
-   [clojure.test :as t]))
+   [clojure.string :as str]
+   [clojure.test :as t])
+  (:import
+   (clojure.lang Namespace RT)
+   (java.io File)
+   (java.net URL URLClassLoader)
+   (java.nio.file Path)))
 
 (set! *warn-on-reflection* true)
 
@@ -30,16 +36,46 @@
    (stop)
    (:port (reset! echo ((requiring-resolve 'parley.echo/start) port)))))
 
+(defn- renew-aliases
+  "Lets a namespace that was not loaded again see those that were, under the names it has for them."
+  [^Namespace here]
+  (doseq [[alias there] (ns-aliases here)
+          :let [loaded (find-ns (ns-name there))]
+          :when (and loaded (not (identical? loaded there)))]
+    (ns-unalias here alias)
+    (.addAlias here alias loaded)))
+
 (defn reload
-  "Stops, then loads the changed namespaces of clj-src and dev/parley again."
+  "Stops, then loads the changed namespaces of clj-src and dev/parley again; all of them the first time.
+  The aliases of the current namespace are of the new ones."
   []
   (stop)
   ((requiring-resolve 'clojure.tools.namespace.repl/set-refresh-dirs) "clj-src" "dev/parley")
-  ((requiring-resolve 'clojure.tools.namespace.repl/refresh)))
+  (let [result ((requiring-resolve 'clojure.tools.namespace.repl/refresh))]
+    (renew-aliases *ns*)
+    result))
+
+(defn- class-path
+  "What this code was loaded from."
+  []
+  (->> (iterate #(.getParent ^ClassLoader %) (.getContextClassLoader (Thread/currentThread)))
+       (take-while some?)
+       (filter #(instance? URLClassLoader %))
+       (mapcat #(.getURLs ^URLClassLoader %))
+       (map #(str (Path/of (.toURI ^URL %))))
+       (str/join File/pathSeparator)))
+
+(defn- tell-class-path
+  "Tests start other processes on the class path of this one, which the property does not tell where Maven
+  has loaded the code into its own."
+  []
+  (when-not (identical? (ClassLoader/getSystemClassLoader) (.getClassLoader RT))
+    (System/setProperty "java.class.path" (class-path))))
 
 (defn run-tests
   "Loads and runs the tests of the given namespaces, or of all, and answers the counts."
   [& namespaces]
+  (tell-class-path)
   (let [namespaces-under (requiring-resolve 'parley.testing.deftests/namespaces-under)
         deftests-in (requiring-resolve 'parley.testing.deftests/deftests-in)
         nightly? (fn [v] (or (:nightly (meta v)) (:nightly (meta (:ns (meta v))))))]

@@ -18,7 +18,9 @@
 
   Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
   :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
-  the answer is cut off; java.net.ProtocolException when it is not HTTP; else as parley.socket/socket-connect
+  the answer is cut off; java.net.ProtocolException when it is not HTTP; before anything is sent,
+  IllegalArgumentException for arguments, a directory as the file among them, and
+  java.nio.file.NoSuchFileException for a file that cannot be read or made; else as parley.socket/socket-connect
   and parley.stream say."
   (:require
    [clojure.java.io :as io]
@@ -30,7 +32,7 @@
    (java.io EOFException File IOException InputStream InputStreamReader OutputStream)
    (java.net ProtocolException)
    (java.nio.charset Charset IllegalCharsetNameException StandardCharsets UnsupportedCharsetException)
-   (java.nio.file CopyOption Files Path StandardCopyOption)
+   (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (parley.net SocketStream)))
 
@@ -63,6 +65,8 @@
                                    "1.0" :keep} version)
     (when-not (or (nil? progress) (ifn? progress))
       (throw (options/misuse op (str ":progress is " (options/show progress)) "a function of a map")))
+    (when-not (or (nil? headers) (map? headers))
+      (throw (options/misuse op (str ":headers is " (options/show headers)) "a map of strings to strings")))
     (doseq [[k v] headers]
       (check-text op "a header's name" k #"[\w!#$%&'*+.^`|~-]+" "a token, as a string")
       (check-text op (str "the header " k) v #"[^\p{Cntrl}]*" "a string without line ends"))
@@ -111,8 +115,10 @@
 ;; ---- the answer ---------------------------------------------------------------------------------
 
 (defn- next-line [s call]
-  (or (stream/read-line s nil nil)
-      (throw (EOFException. (explain call "the server closed the connection within the head of its answer")))))
+  (let [[line cut?] (stream/read-line-values s nil nil)]
+    (when (or (nil? line) cut?)
+      (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
+    line))
 
 (defn- header [call line]
   (let [[_ name value] (or (re-matches #"([^\s:]+):[ \t]*(.*?)[ \t]*" line)
@@ -271,9 +277,21 @@
 
 ;; ---- fetching -----------------------------------------------------------------------------------
 
-(defn- temporary ^Path [^File file]
+(defn- temporary
+  "A new file beside a file, with the mode that new files of this process have."
+  ^Path [^File file]
   (let [target (.toPath (.getAbsoluteFile file))]
-    (Files/createTempFile (.getParent target) (str (.getFileName target)) ".part" (make-array FileAttribute 0))))
+    (Files/createFile (.resolveSibling target (str (.getFileName target) "." (random-uuid) ".part"))
+      (make-array FileAttribute 0))))
+
+(defn- check-target
+  "Refuses, before anything is asked for, where no file can be made."
+  [{:keys [op ^File file]}]
+  (let [directory (.getParentFile (.getAbsoluteFile file))]
+    (when (or (.isDirectory file) (nil? directory))
+      (throw (options/misuse op (str "the file " file " is a directory") "the name of a file")))
+    (when-not (.isDirectory directory)
+      (throw (NoSuchFileException. (str directory) nil (str op ": there is no such directory for the file " file))))))
 
 (defn- write-whole
   "Has `write` write to a file beside `file`, which becomes `file` when that succeeds."
@@ -291,6 +309,7 @@
   "Asks for a page, has `copy` take head, body and output, and gives the result."
   [{:keys [file]
     :as call} copy]
+  (check-target call)
   (socket/with-open-stream [s (connect call)]
     (send-head s call "GET" {})
     (stream/finish-output s)
@@ -351,6 +370,15 @@
 
 ;; ---- uploading ----------------------------------------------------------------------------------
 
+(defn- size
+  "The bytes of the file to upload."
+  ^long [{:keys [op ^File file]}]
+  (when-not (.exists file)
+    (throw (NoSuchFileException. (str file) nil (str op ": there is no such file to upload"))))
+  (when (.isDirectory file)
+    (throw (options/misuse op (str "the file " file " is a directory") "a file to upload")))
+  (Files/size (.toPath file)))
+
 (defn- send-file [s {:keys [^File file progress]} total]
   (with-open [in (io/input-stream file)]
     (let [bytes (byte-array block)]
@@ -376,9 +404,8 @@
   "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
   arguments and the errors."
   [host page file & port-and-options]
-  (let [{:keys [^File file]
-         :as call} (arguments "wput" host page file port-and-options)
-        total (Files/size (.toPath file))]
+  (let [call (arguments "wput" host page file port-and-options)
+        total (size call)]
     (socket/with-open-stream [s (connect call)]
       (send-head s call "PUT" {"Content-Length" (str total)})
       (let [failure (upload s call total)

@@ -180,6 +180,10 @@
     (throw (ex-info "Cannot listen on both port and filesystem socket"
              {:nrepl/kind :nrepl.server/invalid-start-request}))))
 
+(defn- check-ack-port [op {:keys [ack-port]}]
+  (when-not (or (nil? ack-port) (and (int? ack-port) (<= 1 ack-port 65535)))
+    (throw (options/misuse op (str ":ack-port is " (options/show ack-port)) "a port from 1 to 65535, or nil"))))
+
 (defn- check-functions [op options]
   (doseq [key [:handler :transport-fn :greeting-fn]]
     (let [f (get options key)]
@@ -196,6 +200,7 @@
         limit (fn [all option] (update all option #(service/limit op option % false)))]
     (check-endpoint all)
     (check-functions op all)
+    (check-ack-port op all)
     (admission/check-token-options op token token-file)
     (admission/check-bindings op bindings)
     (-> (reduce limit all [:max-connections :max-unauthenticated :max-message :max-depth :max-digits])
@@ -296,7 +301,18 @@
 
 (defn- listen [op {:keys [port bind socket]
                    :as options}]
-  (endpoint/listen op (assoc options :interface bind :port port :path socket)))
+  (endpoint/listen op (assoc options :interface bind :port port :path socket :names {:interface ":bind"
+                                                                                     :path ":socket"})))
+
+(defn- tell-port
+  "Tells another server this one's port; where it cannot be told, this one ends."
+  [^Closeable made {:keys [ack-port transport-fn]}]
+  (try
+    (when ack-port
+      ((nrepl 'nrepl.ack/send-ack) (:port made) ack-port transport-fn))
+    (catch Throwable e
+      (.close made)
+      (throw e))))
 
 (defn nrepl-server
   "Starts an nREPL server; takes the place of nrepl.server/start-server. Options as keywords and values, or
@@ -345,10 +361,8 @@
         options (with-nrepl (checked op options))
         server (listen op options)]
     (try
-      (let [made (start op server options)]
-        (when-let [ack-port (:ack-port options)]
-          ((nrepl 'nrepl.ack/send-ack) (:port made) ack-port (:transport-fn options)))
-        made)
+      (doto ^Closeable (start op server options)
+        (tell-port options))
       (catch Throwable e
         (.close ^SocketServer server)
         (throw e)))))

@@ -21,7 +21,7 @@
    [parley.impl.service :as service]
    [parley.impl.text :as text])
   (:import
-   (java.io Closeable Writer)
+   (java.io Closeable FileNotFoundException Writer)
    (java.net SocketTimeoutException)
    (java.time Duration)
    (parley.net SocketServer SocketStream)))
@@ -47,9 +47,15 @@
   "What :accept stands for now: a var or a symbol is looked up for each client, so that a new definition
   takes effect at once."
   [accept]
-  (if (symbol? accept)
-    (requiring-resolve accept)
-    accept))
+  (letfn [(missing [cause]
+            (IllegalStateException. (str ":accept is " accept ", which is not there") cause))]
+    (if (symbol? accept)
+      (or (try
+            (requiring-resolve accept)
+            (catch FileNotFoundException e ; an IOException, yet no news of the connection
+              (throw (missing e))))
+          (throw (missing nil)))
+      accept)))
 
 (defn- session-of [{:keys [id peer stream]} server]
   {:id id
@@ -215,7 +221,7 @@
                    'clojure.core.server/repl. Vars and symbols are looked up for each client
   :args            a vector of arguments for it
   :bind-err        whether *err* is the connection too, default true
-  :bindings        a map of more vars to bind, such as {#'*print-length* 100}. Where the process has no
+  :bindings        a map of more dynamic vars to bind, such as {#'*print-length* 100}. Where the process has no
                    limits of its own, *print-length* is 100000 and *print-level* 256, which pr-str
                    heeds, too; nil takes one away
   :token           what a client must send as its first line, or show that it knows, as `connect` does:
@@ -274,7 +280,8 @@
   Returns a socket stream in UTF-8, for the functions of parley.stream.
 
   Errors: IllegalArgumentException for options; SecurityException for a path of another user's;
-  java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind;
+  java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind,
+  java.nio.file.NoSuchFileException for one that is not there;
   else as parley.socket/socket-connect."
   ^SocketStream [& options]
   (client/connect "connect" (options/option-map "connect" client/known options)))

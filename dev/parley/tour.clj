@@ -310,6 +310,7 @@
 
 (defn- repl []
   (main/repl :init #(do (in-ns 'user)
+                        (apply require main/repl-requires) ; doc, source and the like
                         (require '[parley.socket :as socket]
                                  '[parley.stream :as stream])
                         (println "parley.socket is socket, parley.stream is stream; (start) (stop) (reload) (run-tests)"))))

@@ -9,6 +9,7 @@
    [parley.impl.options :as options]
    [parley.stream :as stream])
   (:import
+   (clojure.lang Var)
    (java.io ByteArrayOutputStream)
    (java.time Duration)
    (parley.net SocketStream StreamInput)))
@@ -110,7 +111,9 @@
   "Refuses what cannot be bound."
   [op bindings]
   (when-not (or (nil? bindings) (and (map? bindings) (every? var? (keys bindings))))
-    (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values"))))
+    (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values")))
+  (when-let [fixed (first (remove (fn [^Var v] (.isDynamic v)) (keys bindings)))]
+    (throw (options/misuse op (str ":bindings has " fixed ", which is not dynamic") "dynamic vars only"))))
 
 (defn duration
   "A Duration of seconds, nil for none."

@@ -14,7 +14,7 @@
   (:import
    (java.lang ProcessHandle)
    (java.net ConnectException ProtocolException)
-   (java.nio.file Files Path)
+   (java.nio.file Files LinkOption NoSuchFileException Path)
    (parley.net SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -27,6 +27,9 @@
 
 (defn- content ^String [op option file]
   (let [path (endpoint/file-path op option file)]
+    (when-not (Files/exists path (make-array LinkOption 0))
+      (throw (NoSuchFileException. (str path) nil
+               (str op ": " option " is not there; start the server, which makes it and deletes it when it ends"))))
     (when (< (long largest-file) (Files/size path))
       (throw (options/misuse op (str option " " path " has " (Files/size path) " bytes") "a file that a server has made")))
     (Files/readString path)))

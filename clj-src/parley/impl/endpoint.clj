@@ -8,7 +8,7 @@
   (:import
    (java.io File)
    (java.lang ProcessHandle)
-   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
+   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress UnknownHostException)
    (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
@@ -45,32 +45,45 @@
 
 ;; ---- TCP ----------------------------------------------------------------------------------------
 
-(defn- addresses [interface]
-  (if (instance? SocketStream interface)
-    [(InetAddress/getByName (first (socket/socket-stream-local interface true)))]
-    (InetAddress/getAllByName ^String interface)))
+(defn- addresses
+  "What an interface stands for; nothing when it is no name, or nobody's: binding it says what is wrong."
+  [interface]
+  (cond
+    (instance? SocketStream interface) [(InetAddress/getByName (first (socket/socket-stream-local interface true)))]
+    (re-find #"[\s\p{Cntrl}/]" interface) []
+    :else (try
+            (InetAddress/getAllByName ^String interface)
+            (catch UnknownHostException _
+              []))))
 
 (defn- check-interface
   "Refuses what other machines can reach, unless they are allowed to."
-  [op interface allow-remote]
-  (when-not (or (string? interface) (instance? SocketStream interface))
-    (throw (options/misuse op (str ":interface is " (options/show interface))
-             "a host name or an address, such as \"127.0.0.1\"")))
+  [op {:keys [interface allow-remote names]} addresses]
   (when-not (or (options/flag op ":allow-remote" allow-remote)
-                (every? (fn [^InetAddress a] (.isLoopbackAddress a)) (addresses interface)))
+                (every? (fn [^InetAddress a] (.isLoopbackAddress a)) addresses))
     (throw (options/misuse op
              (str "refusing to offer code evaluation on " (options/show interface)
-               ", which other machines can reach; :interface is not a loopback address")
-             (str "\"127.0.0.1\", a Unix-domain socket (:path), or :allow-remote true together with "
+               ", which other machines can reach; " (:interface names) " is not a loopback address")
+             (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
                ":token if everyone who can reach this machine may run code as this user")))))
 
-(defn- listen-tcp [op {:keys [port interface allow-remote]}]
-  (let [interface (or interface "127.0.0.1")]
-    (when-not (or (nil? port) (and (int? port) (<= 0 port 65535)))
-      (throw (options/misuse op (str ":port is " (options/show port))
-               "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket")))
-    (check-interface op interface allow-remote)
-    (socket/socket-server port :interface interface :backlog backlog)))
+(defn- listen-tcp [op {:keys [port interface names]
+                       :as opts}]
+  (when-not (or (nil? port) (and (int? port) (<= 0 port 65535)))
+    (throw (options/misuse op (str ":port is " (options/show port))
+             "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket")))
+  (when-not (or (string? interface) (instance? SocketStream interface))
+    (throw (options/misuse op (str (:interface names) " is " (options/show interface))
+             "a host name or an address, such as \"127.0.0.1\"")))
+  (check-interface op opts (addresses interface))
+  (let [server (socket/socket-server port :interface interface :backlog backlog)]
+    (try
+      ;; A name may have come to stand for something else meanwhile.
+      (check-interface op opts [(.getAddress ^InetSocketAddress (.localAddress server))])
+      server
+      (catch Throwable e
+        (socket/socket-server-close server)
+        (throw e)))))
 
 ;; ---- Unix-domain sockets ------------------------------------------------------------------------
 
@@ -126,16 +139,19 @@
 
 (defn listen
   "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
-  code there."
-  ^SocketServer [op {:keys [port path enabled-in]
+  code there. :names says what the caller's options of :interface and :path are called, if otherwise."
+  ^SocketServer [op {:keys [port path interface enabled-in names]
                      :as opts}]
   (check-enabled op enabled-in)
-  (let [target (or (->path path true) (->path port false))]
+  (let [target (or (->path path true) (->path port false))
+        names (merge {:interface ":interface"
+                      :path ":path"} names)]
     (when (and path (nil? target))
-      (throw (options/misuse op (str ":path is " (options/show path)) "a path, as a string, a File or a Path")))
+      (throw (options/misuse op (str (:path names) " is " (options/show path))
+               "a path, as a string, a File or a Path")))
     (if target
       (listen-unix op target)
-      (listen-tcp op opts))))
+      (listen-tcp op (assoc opts :interface (or interface "127.0.0.1") :names names)))))
 
 (defn unix?
   "Whether a server or stream is of a Unix-domain socket."

@@ -22,6 +22,9 @@
   [op [option ^Path file ^String text]]
   (when (and (Files/exists file no-links) (not (Files/isRegularFile file no-links)))
     (throw (options/misuse op (str option " " file " is there and is no regular file") "the name of a file to make")))
+  (when-not (Files/isDirectory (.getParent file) (make-array LinkOption 0))
+    (throw (options/misuse op (str option " " file " is in a directory that is not there")
+             "a file in one that is")))
   (let [new (Files/createTempFile (.getParent file) (str (.getFileName file)) ".new" owner-only)]
     (try
       (Files/writeString new text (make-array OpenOption 0))

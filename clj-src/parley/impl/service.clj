@@ -19,6 +19,7 @@
   (:import
    (java.io IOException)
    (java.lang.reflect Method)
+   (java.nio.channels ClosedChannelException)
    (java.time Duration Instant)
    (java.util.concurrent ConcurrentHashMap)
    (java.util.concurrent.atomic AtomicLong)
@@ -96,6 +97,8 @@
     :as service} client]
   (try
     (session client)
+    (catch ClosedChannelException _
+      nil) ; closed on this side, and whoever did so has said why
     (catch IOException e
       (journal/event journal :lost (assoc (about client) :reason (str e))))
     (catch Throwable e

@@ -6,7 +6,9 @@
    [parley.stream :as stream]
    [user])
   (:import
-   (java.io IOException)
+   (clojure.lang DynamicClassLoader Namespace)
+   (java.io File IOException)
+   (java.net URL URLClassLoader)
    (parley.testing Leaks)))
 
 (set! *warn-on-reflection* true)
@@ -46,3 +48,29 @@
   (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
     (start-use-and-stop)
     (assert-nothing-left-open before)))
+
+(deftest after-a-reload-aliases-are-of-the-namespaces-that-were-loaded
+  (let [^Namespace here (create-ns 'parley.dev-test.here)
+        loads #(create-ns 'parley.dev-test.there)
+        old (loads)]
+    (try
+      (.addAlias here 'there old)
+      (.addAlias here 'stays (the-ns 'clojure.string))
+      (remove-ns 'parley.dev-test.there) ; as tools.namespace does
+      (let [new (loads)]
+        (#'user/renew-aliases here)
+        (is (identical? new (get (ns-aliases here) 'there)))
+        (is (identical? (the-ns 'clojure.string) (get (ns-aliases here) 'stays))))
+      (finally
+        (remove-ns 'parley.dev-test.there)
+        (remove-ns 'parley.dev-test.here)))))
+
+(deftest the-class-path-is-told-by-who-loaded-the-code
+  (let [thread (Thread/currentThread)
+        before (.getContextClassLoader thread)
+        maven (URLClassLoader. (into-array URL (map #(.toURL (.toURI (File. ^String %))) ["/a b/x.jar" "/y"])) nil)]
+    (try
+      (.setContextClassLoader thread (DynamicClassLoader. maven))
+      (is (= (str "/a b/x.jar" File/pathSeparator "/y") (#'user/class-path)))
+      (finally
+        (.setContextClassLoader thread before)))))

@@ -12,9 +12,9 @@
   (:import
    (clojure.lang ExceptionInfo)
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
-   (java.io Closeable File IOException InputStream)
+   (java.io Closeable EOFException File IOException InputStream)
    (java.net ConnectException InetAddress InetSocketAddress ProtocolException SocketTimeoutException)
-   (java.nio.file CopyOption Files OpenOption Path)
+   (java.nio.file CopyOption Files LinkOption NoSuchFileException OpenOption Path)
    (java.security MessageDigest)
    (java.util Random)
    (java.util.concurrent Callable)
@@ -124,10 +124,10 @@
   (doseq [[answer message] {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" #"cut off after 5 of 10 bytes"
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel" #"cut off after 3 bytes, before"
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n" #"cut off after 3 bytes"
-                            "HTTP/1.1 200 OK\r\nContent-Le" #"within the head|not a header"
+                            "HTTP/1.1 200 OK\r\nContent-Le" #"within the head"
                             "" #"within the head"}]
     (let [file (new-file)]
-      (is (thrown-with-msg? IOException message
+      (is (thrown-with-msg? EOFException message
             (with-script answer #(http/wget-binary "127.0.0.1" "/x" file %))))
       (is (empty-beside? file)))))
 
@@ -184,10 +184,29 @@
            #(http/wput "x" "/" "x" 80 :version "2") "wput: :version is \"2\""
            #(http/wput "x" "/" "x" :headers {"A" "b\nC: d"}) "wput: the header A is"
            #(http/wput "x" "/" "x" :headers {"A:" "b"}) "wput: a header's name is"
+           #(http/wput "x" "/" "x" :headers "A: b") "wput: :headers is \"A: b\""
+           #(http/wput "x" "/" (directory)) "wput: the file /"
+           #(http/wget-text "x" "/" (directory)) "wget-text: the file /"
            #(http/wput "x" "/" "x" :progress 1) "wput: :progress is 1"
            #(http/wput "x" "/" "x" :ports 1) "wput: unknown option :ports"}]
     (let [e (is (thrown? IllegalArgumentException (call)))]
       (is (str/starts-with? (str (some-> e ex-message)) message)))))
+
+(deftest a-file-that-cannot-be-is-named-before-anything-is-sent
+  (doseq [call [#(http/wget-text "127.0.0.1" "/" "/nowhere/x" 1)
+                #(http/wget-binary "127.0.0.1" "/" "/nowhere/x" 1)
+                #(http/wput "127.0.0.1" "/" "/nowhere/x" 1)]]
+    (let [e (is (thrown? NoSuchFileException (call)))]
+      (is (re-find #"^/nowhere.*: w(get|put).*: there is no such (directory|file)" (ex-message e))))))
+
+(deftest what-is-fetched-has-the-mode-of-any-new-file
+  (let [file (new-file)
+        any (new-file)
+        mode #(Files/getPosixFilePermissions (.toPath ^File %) (make-array LinkOption 0))]
+    (spit any "")
+    (with-script "HTTP/1.1 200 OK\r\n\r\nhello" #(http/wget-binary "127.0.0.1" "/" file %))
+    (is (= (mode any) (mode file)))
+    (is (alone? file))))
 
 ;; ---- the JDK's server -----------------------------------------------------------------------------
 

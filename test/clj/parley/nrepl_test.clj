@@ -10,7 +10,8 @@
   (:import
    (clojure.lang ExceptionInfo)
    (java.io Closeable File IOException)
-   (java.net ServerSocket SocketException)
+   (java.net ConnectException ServerSocket SocketException)
+   (java.nio.file Files LinkOption)
    (java.time Duration)
    (parley.testing Await Child TemporaryPaths)))
 
@@ -238,6 +239,14 @@
                 r (server :ack-port (:port told))]
       (is (= (:port r) (call 'nrepl.ack/wait-for-ack 10000))))))
 
+(deftest a-server-whose-port-cannot-be-told-leaves-nothing-behind
+  (with-nrepl
+    (let [file (TemporaryPaths/fresh)
+          nobody (with-open [s (socket/socket-server 0 :interface "127.0.0.1")]
+                   (socket/socket-server-port s))]
+      (is (thrown? ConnectException (server :ack-port nobody :port-file file)))
+      (is (not (Files/exists file (make-array LinkOption 0)))))))
+
 (deftest without-nrepl-the-error-says-how-to-bring-it
   (let [paths (str/split (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
                 (re-pattern File/pathSeparator))
@@ -321,6 +330,12 @@
                                {:transport-fn "x"} ":transport-fn is \"x\""
                                {:max-depth 0} ":max-depth is 0"
                                {:wire :morse} ":wire is :morse"
+                               {:bind 5} ":bind is 5"
+                               {:bind "0.0.0.0"} (str "refusing to offer code evaluation on \"0.0.0.0\" (String), which "
+                                                   "other machines can reach; :bind is not a loopback address, expected "
+                                                   "\"127.0.0.1\", a Unix-domain socket (:socket)")
+                               {:socket 5} ":socket is 5"
+                               {:ack-port "7888"} ":ack-port is \"7888\""
                                {:tls? true} "unknown option :tls?"}]
       (let [e (is (thrown? IllegalArgumentException (nrepl/nrepl-server options)))]
         (is (str/starts-with? (str (some-> e ex-message)) (str "nrepl-server: " message)))))))

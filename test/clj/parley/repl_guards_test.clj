@@ -18,7 +18,7 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [await-that canary close connect guarded-by in-child kill missing over? permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
+   [parley.testing.repl :refer [await-that canary close connect guarded-by in-child kill missing over? permissions reachable-directory read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable IOException)
    (java.nio.file Files Path)
@@ -104,7 +104,7 @@
   (if-not others?
     (missing "root, setpriv and python3")
     (guarded-by [parley.impl.service/stranger (constantly nil)]
-      (let [directory (temporary-directory)
+      (let [directory (reachable-directory)
             path (.resolve directory "s")]
         (with-open [^Closeable _ (server :path path)]
           (set-permissions directory "rwxr-xr-x")
@@ -253,7 +253,7 @@
   (if-not others?
     (missing "root, setpriv and python3")
     (guarded-by [parley.impl.endpoint/check-server (constantly nil)]
-      (let [directory (temporary-directory)
+      (let [directory (reachable-directory)
             path (.resolve directory "s")]
         (set-permissions directory "rwxrwxrwx")
         (with-open [child (as-nobody be-a-server path)]

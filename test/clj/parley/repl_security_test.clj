@@ -9,7 +9,7 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill missing over? patience permissions read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill missing over? patience permissions reachable-directory read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable File IOException)
    (java.net InetAddress InetSocketAddress Socket)
@@ -138,7 +138,7 @@
   (if-not (and (= "root" (System/getProperty "user.name")) (.canExecute (io/file "/usr/bin/setpriv"))
             (.canExecute (io/file "/usr/bin/python3")))
     (missing "root, setpriv and python3")
-    (let [directory (temporary-directory)
+    (let [directory (reachable-directory)
           path (.resolve directory "s")]
       (with-open [^Closeable r (server :path path)]
         (set-permissions directory "rwxr-xr-x")

@@ -13,7 +13,8 @@
    [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
-   (java.net ProtocolException)
+   (java.net ProtocolException UnknownHostException)
+   (java.nio.file NoSuchFileException)
    (java.time Duration)
    (parley.testing Await Leaks TemporaryPaths)))
 
@@ -465,12 +466,46 @@
            {:token "a-token-of-this-test"
             :token-file "/x"} "both :token and :token-file"
            {:bindings {:a 1}} ":bindings is {:a 1}"
+           {:bindings {#'rebind 1}} ":bindings has #'parley.repl-test/rebind, which is not dynamic"
+           {:port-file "/nowhere/port"} ":port-file /nowhere/port is in a directory that is not there"
+           {:token-file "/nowhere/token"} ":token-file /nowhere/token is in a directory that is not there"
            {:log 5} ":log is 5"
            {:path 5} ":path is 5"
            {:interface 5} ":interface is 5"
            {:adress "x"} "unknown option :adress"}]
     (let [e (is (thrown? IllegalArgumentException (repl/repl-server options)))]
       (is (str/starts-with? (str (some-> e ex-message)) (str "repl-server: " message))))))
+
+(deftest an-interface-that-is-no-host-is-refused-as-a-server-socket-refuses-it
+  (doseq [[interface message] {"two words" #"has a space or a control character in it"
+                               "x\u0000y" #"has a space or a control character in it"
+                               "http://x/" #"is a URL or has a port in it"}]
+    (is (thrown-with-msg? IllegalArgumentException message (repl/repl-server {:interface interface}))))
+  (is (thrown-with-msg? UnknownHostException #"^socket-server: no address for \"no-such-host.invalid\""
+        (repl/repl-server {:interface "no-such-host.invalid"}))))
+
+(deftest an-accept-function-that-is-not-there-is-told-of-in-the-log
+  (doseq [accept ['no.such.namespace/repl 'clojure.core/no-such-function]]
+    (with-open [^Closeable r (server :accept accept)]
+      (with-open [s (connect r)]
+        (is (= "" (rest-of s))))
+      (await-that "the log says so"
+        (some #(str/includes? % (str ":accept is " accept ", which is not there")) @(:lines r))))))
+
+(deftest what-the-server-closed-itself-is-no-lost-connection
+  (let [events (atom [])]
+    (with-open [^Closeable r (server :max-line 100 :audit #(swap! events conj (:event %)))
+                s (session r)]
+      (send-text s (apply str (repeat 200 "x")))
+      (rest-of s)
+      (await-that "the session ends" (some #{:disconnect} @events)))
+    (is (= [:connect :disconnect :stop] @events))))
+
+(deftest connect-says-which-file-is-not-there
+  (doseq [options [{:port-file "/nowhere/port"} {:port 1
+                                                 :token-file "/nowhere/token"}]]
+    (let [e (is (thrown? NoSuchFileException (repl/connect options)))]
+      (is (re-find #"connect: :(port|token)-file is not there; start the server" (ex-message e))))))
 
 (deftest sessions-and-interrupt-want-a-server
   (is (thrown-with-msg? IllegalArgumentException #"^sessions: the server is nil" (repl/sessions)))

@@ -95,6 +95,11 @@
 (defn temporary-directory ^Path []
   (TemporaryPaths/directory))
 
+(defn reachable-directory
+  "A new directory, whose mode alone says whether other users can enter it."
+  ^Path []
+  (TemporaryPaths/reachableDirectory))
+
 (defn permissions [^Path path]
   (PosixFilePermissions/toString
     (Files/getPosixFilePermissions path (make-array LinkOption 0))))

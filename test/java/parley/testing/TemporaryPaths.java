@@ -5,16 +5,19 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
- * Paths for files and Unix-domain sockets, short enough for every system, in one directory that is
- * the owner's alone and is removed, with all that is in it, when the Java machine ends.
+ * Paths for files and Unix-domain sockets, short enough for every system, in a directory that is the
+ * owner's alone, but for those that other users are to reach. All of it is removed when the Java
+ * machine ends.
  */
 public final class TemporaryPaths {
-    private static final Path ROOT = made();
+    private static final Path OUTER = made(); // others may pass through it, and list nothing
+    private static final Path ROOT = own(OUTER.resolve("o"));
     private static final AtomicInteger NEXT = new AtomicInteger();
 
     private TemporaryPaths() {
@@ -32,8 +35,17 @@ public final class TemporaryPaths {
 
     /** A new directory, the owner's alone and empty. */
     public static Path directory() {
+        return directoryIn(ROOT);
+    }
+
+    /** As {@link #directory()}; when its mode is changed, other users come as far as that allows. */
+    public static Path reachableDirectory() {
+        return directoryIn(OUTER);
+    }
+
+    private static Path directoryIn(Path parent) {
         try {
-            return Files.createTempDirectory(ROOT, "d");
+            return Files.createTempDirectory(parent, "d");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -42,8 +54,18 @@ public final class TemporaryPaths {
     private static Path made() {
         try {
             Path root = Files.createTempDirectory("parley");
+            root.toFile().setExecutable(true, false);
             Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(root)));
             return root;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Path own(Path directory) {
+        try {
+            return Files.createDirectory(directory, PosixFilePermissions.asFileAttribute(
+                    PosixFilePermissions.fromString("rwx------")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
