@@ -20,6 +20,7 @@
    [parley.impl.options :as options]
    [parley.impl.print])
   (:import
+   (java.io PushbackReader StringReader)
    (java.nio ByteOrder)
    (java.util.concurrent Executor)
    (parley.impl.async IntakeChannel OutletChannel)
@@ -106,6 +107,29 @@
    #'*print-readably* true
    #'*print-namespace-maps* false})
 
+(defn- any-tag-but-object [tag value]
+  (if (= 'object tag)
+    (throw (IllegalArgumentException. "an object"))
+    (tagged-literal tag value)))
+
+(defn- one-form?
+  "Whether the text is one form of EDN, whoever reads its tags: functions, regular expressions and
+  symbols with spaces print as something else."
+  [text]
+  (with-open [in (PushbackReader. (StringReader. text))]
+    (try
+      (edn/read {:default any-tag-but-object} in)
+      (identical? in (edn/read {:default any-tag-but-object :eof in} in))
+      (catch Exception _ false))))
+
+(defn- print-form [form]
+  (try
+    (let [text (with-bindings print-nothing-special
+                 (pr-str form))]
+      (when (one-form? text)
+        text))
+    (catch StackOverflowError _ nil)))
+
 (defn- edn-syntax [op readers]
   (when-not (or (nil? readers) (map? readers))
     (throw (options/misuse op (str ":readers is " (options/show readers))
@@ -115,8 +139,10 @@
       (let [form (edn/read-string {:readers (or readers {})} text)]
         (if (nil? form) ::nil form)))
     (print [_ form]
-      (with-bindings print-nothing-special
-        (pr-str (if (= ::nil form) nil form))))))
+      (let [form (if (= ::nil form) nil form)]
+        (or (print-form form)
+            (throw (options/misuse op (str "the value is " (options/show form))
+                     "something that prints as one form of EDN")))))))
 
 (defn- framing ^Framing [op {:keys [as max-size length-bytes endianness readers]
                              :or {as :bytes
@@ -140,8 +166,8 @@
 
 (defn- spread
   "The options, where the first may be the value of :as alone."
-  [opts]
-  (if (and (odd? (count opts)) (keyword? (first opts)))
+  [known [as :as opts]]
+  (if (and (keyword? as) (not (contains? known as)) (or (odd? (count opts)) (map? (last opts))))
     (list* :as opts)
     opts))
 
@@ -153,7 +179,8 @@
                    :line   strings without their line ends, in the stream's external format, as
                            read-line reads them: the last one needs no end
                    :frame  byte arrays, each behind its length
-                   :edn    forms in UTF-8, read by clojure.edn; nil is :parley.async/nil
+                   :edn    forms in UTF-8, read by clojure.edn; nil is :parley.async/nil; at most 512
+                           levels deep
   :max-size      bytes of an element, default 65536 for :bytes (longer input is several elements),
                  1048576 for the others (longer is an error)
   :length-bytes  of :frame: bytes of the length, 1, 2, 4 (default) or 8, unsigned
@@ -166,7 +193,7 @@
   two takes is left to the kernel, or at most one buffer of it (or the part of an element) waits in
   the stream, where anybody can read it."
   [s & opts]
-  (let [opts (options/option-map "elements" framing-options (spread opts))]
+  (let [opts (options/option-map "elements" framing-options (spread framing-options opts))]
     (IntakeChannel.
       (Intake/elements (object/stream "elements" s) (framing "elements" opts) (executor))
       identity)))
@@ -208,8 +235,8 @@
   Puts give false once the channel is closed, which it also is when writing has failed
   (channel-error tells) and when the stream is closed. Closing it refuses the puts that wait."
   [s & opts]
-  (let [opts (options/option-map "sink" (-> framing-options (disj :readers) (conj :when-closed))
-               (spread opts))
+  (let [known (-> framing-options (disj :readers) (conj :when-closed))
+        opts (options/option-map "sink" known (spread known opts))
         convert (framing "sink" opts)
         ending (options/choose "sink" ":when-closed" endings (:when-closed opts))
         as (:as opts :bytes)]

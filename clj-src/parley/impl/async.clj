@@ -39,8 +39,10 @@
   (when-not (identical? Intake/PENDING value)
     (channels/box (convert value))))
 
-(defprotocol Failing
-  (failure [channel] "What ended the channel before its time, or nil."))
+;; Once only, so that channels made before a reload stay what they are.
+(defonce ^:private failing
+  (defprotocol Failing
+    (failure [channel] "What ended the channel before its time, or nil.")))
 
 (deftype IntakeChannel [^Intake intake convert]
   impl/ReadPort

@@ -36,6 +36,15 @@ final class Ahead {
         return bytes;
     }
 
+    /** The bytes of the first so many. */
+    int bytes(int count) {
+        int sum = 0;
+        for (int i = first; i < first + count; i++) {
+            sum += spans[i];
+        }
+        return sum;
+    }
+
     char unit() {
         return units[first];
     }

@@ -2,7 +2,10 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /** Forms of EDN, found by a scanner and read by somebody else's syntax. */
 final class FormFraming<T> extends Framing<T> {
@@ -65,11 +68,27 @@ final class FormFraming<T> extends Framing<T> {
 
     @Override
     byte[] encode(T form, ExternalFormat format) {
-        byte[] bytes = (syntax.print(form) + "\n").getBytes(StandardCharsets.UTF_8);
+        byte[] bytes = bytes(syntax.print(form) + "\n");
         if (bytes.length - 1 > most) {
             throw tooLongToPut(bytes.length - 1);
         }
+        FormScanner written = new FormScanner();
+        written.scan(bytes, 0, bytes.length, true);
+        if (written.isTooDeep()) {
+            throw new IllegalArgumentException("sink: the value is nested too deep, expected at"
+                    + " most " + FormScanner.DEPTH + " levels, which is what elements reads");
+        }
         return bytes;
+    }
+
+    private static byte[] bytes(String text) {
+        try {
+            ByteBuffer encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+            return Arrays.copyOf(encoded.array(), encoded.limit());
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException("sink: the value has half of a surrogate pair,"
+                    + " expected characters that UTF-8 has", e);
+        }
     }
 
     @Override

@@ -48,8 +48,23 @@ final class LineCursor {
                 return orTooLong(line, atEnd, scanned, most);
             }
         }
-        String line = readSlowly(atEnd);
+        String line = readSlowly(atEnd, Integer.MAX_VALUE);
         return orTooLong(line, atEnd, ahead.size(), most);
+    }
+
+    /**
+     * Reads a line without its end, of a charset whose line ends are not those of ASCII; nothing is
+     * consumed of one with more bytes, whether or not its end has come.
+     */
+    String readWithin(boolean atEnd, int most) throws CodingException, LineTooLongException {
+        if (!characters.settleFormerNewline(atEnd)) {
+            return null;
+        }
+        String line = readSlowly(atEnd, most);
+        if (line == null && ahead.bytes() > most) {
+            throw new LineTooLongException(most);
+        }
+        return line;
     }
 
     /** Reads a line that is whole in the buffer, with something behind it, and plain; else null. */
@@ -120,7 +135,8 @@ final class LineCursor {
         }
     }
 
-    private String readSlowly(boolean atEnd) throws CodingException {
+    private String readSlowly(boolean atEnd, int most)
+            throws CodingException, LineTooLongException {
         scanned = 0;
         int newline = ahead.newline();
         while (newline < 0) {
@@ -128,15 +144,18 @@ final class LineCursor {
             if (unit == CharacterCursor.MORE || unit == CharacterCursor.END && ahead.isEmpty()) {
                 return null;
             } else if (unit == CharacterCursor.END) {
-                return take(ahead.size(), true);
+                return take(ahead.size(), true, most);
             } else if (unit == '\n') {
                 newline = ahead.size() - 1;
             }
         }
-        return take(newline, false);
+        return take(newline, false, most);
     }
 
-    private String take(int count, boolean endOfInput) {
+    private String take(int count, boolean endOfInput, int most) throws LineTooLongException {
+        if (most < Integer.MAX_VALUE && ahead.bytes(count) > most) {
+            throw new LineTooLongException(most);
+        }
         String line = ahead.text(count);
         for (int i = 0; i < count; i++) {
             characters.take();

@@ -19,8 +19,25 @@ final class LineFraming extends Framing<String> {
 
     @Override
     String take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException {
+        try {
+            return takeLine(buffer, cursor, ended);
+        } catch (CodingException e) {
+            throw malformed(e);
+        } catch (LineTooLongException e) {
+            throw tooLong((long) most + 1);
+        }
+    }
+
+    private FramingException malformed(CodingException e) {
+        return new FramingException("elements: " + this + " is malformed: at offset "
+                + e.offset() + " of the stream are bytes that are no character; nothing was"
+                + " consumed, read them as bytes, or set an :input-error-action", e);
+    }
+
+    private String takeLine(InputBuffer buffer, CharacterCursor cursor, boolean ended)
+            throws IOException {
         if (!cursor.hasAsciiNewlines()) {
-            return cursor.lines().read(ended, most);
+            return cursor.lines().readWithin(ended, most);
         }
         if (buffer.offset() != scannedFrom) {
             scannedFrom = buffer.offset();

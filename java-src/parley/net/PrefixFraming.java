@@ -41,13 +41,23 @@ final class PrefixFraming extends Framing<byte[]> {
 
     @Override
     byte[] encode(byte[] frame, ExternalFormat format) {
-        if (frame.length > most || width < 4 && frame.length >= 1 << 8 * width) {
+        if (frame.length > most) {
             throw tooLongToPut(frame.length);
         }
+        requireLengthFits(frame.length);
         byte[] bytes = new byte[width + frame.length];
         Integers.encode(frame.length, bytes, 0, width, order);
         System.arraycopy(frame, 0, bytes, width, frame.length);
         return bytes;
+    }
+
+    private void requireLengthFits(int size) {
+        if (width < 4 && size >= 1 << 8 * width) {
+            throw new IllegalArgumentException("sink: the value is a frame of " + size
+                    + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
+                    + width + (width == 1 ? " byte" : " bytes") + " of length can tell; give the"
+                    + " length more bytes");
+        }
     }
 
     @Override

@@ -415,6 +415,41 @@
           (send-text u "the rest goes on\n")
           (is (= "the rest goes on" (taken others))))))))
 
+(deftest a-line-of-what-is-no-text-is-a-malformed-element
+  (with-pair [x y]
+    (let [lines (pa/elements y :line)
+          waiting (later lines)]
+      (send-bytes x (byte-array [97 -1 98 10]))
+      (is (= :closed (taken waiting)))
+      (is (instance? FramingException (pa/channel-error lines)))
+      (is (re-find #"^elements: a line is malformed: at offset 1 " (ex-message (pa/channel-error lines))))
+      (is (= [97 -1 98 10] (vec (taken (pa/elements y)))) "nothing was consumed"))))
+
+(deftest the-maximum-size-of-a-line-is-in-bytes-whatever-the-charset-and-the-splitting
+  (doseq [split? [true false]
+          [charset width] {:utf-8 1
+                           :utf-16be 2}
+          n [4 5 6 10 11]
+          :let [line (apply str (repeat n "a"))]]
+    (testing [split? charset n]
+      (with-pair [x y]
+        (doseq [s [x y]]
+          (stream/set-stream-external-format! s charset))
+        (let [lines (pa/elements y {:as :line
+                                    :max-size 10})
+              waiting (later lines)]
+          (send-text x line)
+          (when split?
+            (a/poll! lines))
+          (send-text x "\n")
+          (if (<= (* width n) 10)
+            (is (= line (taken waiting)))
+            (do
+              (is (= :closed (taken waiting)))
+              (is (instance? FramingException (pa/channel-error lines)))
+              (is (re-find #"^elements: a line of .* expected at most 10" (ex-message (pa/channel-error lines))))
+              (is (= line (stream/read-line y)) "nothing was consumed"))))))))
+
 (deftest elements-may-have-exactly-the-maximum-size
   (with-pair [x y]
     (send-text x "12345\n")
@@ -691,12 +726,45 @@
     (is (thrown-with-msg? IllegalArgumentException #"^sink: the value is a frame of 6 bytes, expected at most 5"
           (a/>!! (pa/sink x {:as :frame
                              :max-size 5}) (byte-array 6))))
+    (is (thrown-with-msg? IllegalArgumentException #"^sink: the value is a frame of 256 bytes, expected at most 255,"
+          (a/>!! (pa/sink x {:as :frame
+                             :length-bytes 1}) (byte-array 256))))
+    (is (thrown-with-msg? IllegalArgumentException #"^elements: :max-size is 0" (pa/elements x :line {:max-size 0}))
+      "the value of :as alone, and a map of the others")
+    (is (thrown-with-msg? IllegalArgumentException #"^sink: the options \(:as\) .* have no value" (pa/sink x :as)))
     (.abort x)
     (is (thrown-with-msg? IllegalStateException #"^elements: .* is closed" (pa/elements x :line)))
     (is (thrown-with-msg? IllegalStateException #"^ready: .* is closed" (pa/ready x :input)))))
+
+(deftest a-sink-of-forms-refuses-what-elements-could-not-read
+  (with-pair [x y]
+    (let [snk (pa/sink x :edn)
+          nested (fn [n] (nth (iterate list 1) n))]
+      (doseq [value [(Object.) inc #'inc #"re" (byte-array 1) (symbol "a b") (symbol "a] [b") (symbol "") (keyword "")
+                     "\ud800" {:a [(atom 1)]} (nested 600) (nested 100000)]]
+        (is (thrown-with-msg? IllegalArgumentException #"^sink: the value (is|has) " (a/>!! snk value))))
+      (is (nil? (pa/channel-error snk)))
+      (let [forms (pa/elements y {:as :edn
+                                  :readers {'my/tag (fn [v] [:my v])}})]
+        (doseq [[value back] {(tagged-literal 'my/tag 5) [:my 5]
+                              #inst "2020-01-01" #inst "2020-01-01"
+                              (nested 500) (nested 500)
+                              ::pa/nil ::pa/nil}]
+          (is (true? (a/>!! snk value)))
+          (is (= back (taken forms))))))))
 
 (deftest channels-show-what-they-are
   (with-pair [x _]
     (is (re-find #"^#<elements of #<socket-stream .* open>>$" (pr-str (pa/elements x :line))))
     (is (re-find #"^#<sink to #<socket-stream .* open>>$" (pr-str (pa/sink x :line))))
     (is (= :intake (:kind (clojure.datafy/datafy (pa/ready x :input)))))))
+
+(deftest channels-made-before-a-reload-stay-what-they-are
+  (with-pair [x y]
+    (let [lines (pa/elements y {:as :line
+                                :max-size 3})]
+      (require 'parley.impl.async 'parley.async :reload)
+      (is (nil? (pa/channel-error lines)))
+      (send-text x "too long\n")
+      (is (nil? (taken lines)))
+      (is (instance? FramingException (pa/channel-error lines))))))
