@@ -345,7 +345,7 @@
   "[pollable direction] of an element of a list."
   [op place x]
   (if (pair? x)
-    [(object/need-pollable op place (x 0)) (options/->direction op (x 1))]
+    [(object/need-pollable op place (x 0)) (options/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
 (defn- check-one [x direction ^Duration timeout]

@@ -103,7 +103,7 @@
    (cond
      (nil? x) nil
      (and (int? x) (zero? (long x))) Duration/ZERO
-     (ratio? x) (seconds->duration op (with-precision 40 (bigdec x)))
+     (and (ratio? x) (pos? x)) (seconds->duration op (with-precision 40 (bigdec x)))
      (number? x) (seconds->duration op x)
      (and (vector? x) (= 2 (count x))) (->duration op (x 0) (x 1))
      (instance? Duration x) (if (.isNegative ^Duration x) (throw (bad-timeout op x)) x)
@@ -123,9 +123,9 @@
   {:input Direction/INPUT :output Direction/OUTPUT :io Direction/IO})
 
 (defn ->direction
-  "The Direction of :input, :output or :io."
-  ^Direction [op x]
-  (choose op "the direction" directions x))
+  "The Direction of :input, :output or :io; an error names what has it."
+  (^Direction [op x] (choose op "the direction" directions x))
+  (^Direction [op x whose] (choose op (str "the direction of " whose) directions x)))
 
 (def ^:private statuses
   {SocketStatus/NONE nil

@@ -6,7 +6,7 @@
    [clojure.core.protocols :as protocols]
    [parley.impl.options :as options])
   (:import
-   (clojure.lang Counted IMeta IReduceInit MapEntry Seqable)
+   (clojure.lang Counted IMeta IReduce MapEntry Seqable)
    (java.io Closeable Writer)
    (java.util.function BiConsumer)
    (parley.net Pollable StatusSet)))
@@ -34,7 +34,8 @@
     (reify
       Counted
       (count [_] (.size core))
-      IReduceInit
+      IReduce
+      (reduce [_ f] (reduce f (entries core)))
       (reduce [_ f init] (reduce f init (entries core)))
       Seqable
       (seq [_] (seq (entries core)))

@@ -314,8 +314,9 @@
       (is (re-find #"element 1 is nil" (message [ours nil] 0)))
       (is (re-find #"element 1 is \"x\"" (message (list ours "x") 0)))
       (is (re-find #"direction is :sideways.*:input :io :output" (message [ours :sideways] 0)))
-      (is (re-find #"direction is :sideways" (message [[ours :input] [ours :sideways]] 0)))
+      (is (re-find #"direction of element 1 is :sideways" (message [[ours :input] [ours :sideways]] 0)))
       (is (re-find #"timeout is -1" (message ours -1)))
+      (is (re-find #"timeout is -1/3 \(Ratio\)" (message ours -1/3)) "as it was given")
       (is (re-find #"timeout" (message ours Double/NaN)))
       (stream/close theirs)
       (is (re-find #"socket-status: .*closed" (message theirs 0)))
@@ -398,6 +399,7 @@
           (is (= {b :input c :output} (into {} ss) (reduce conj {} ss) (into {} (seq ss))))
           (is (= [nil :input :output] (map #(socket/status-of ss %) [a b c])))
           (is (= 1 (reduce (fn [_ _] (reduced 1)) 0 ss)))
+          (is (= #{b :input c :output} (set (reduce into ss))) "without an initial value, too")
           (let [seen (atom #{})]
             (run! (fn [[object status]]
                     (swap! seen conj status)
