@@ -20,6 +20,14 @@
     ["GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "PRI"
      "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "SEARCH" "REPORT"]))
 
+(def ^:private any-method
+  "What the first line of a request begins with whose method is none of those."
+  #"[A-Z][A-Z-]* [/*].*")
+
+(def ^:private perhaps-method
+  "What such a line may begin with so far."
+  #"[A-Z][A-Z-]* ?")
+
 (def ^:private headers
   "What a line of a request's head begins with, in lower case."
   {"host:" "the head of an HTTP request"
@@ -37,9 +45,17 @@
   (or (some (fn [[word what]] (when (str/starts-with? text word) what)) words)
       (when (some (fn [[^String word]] (.startsWith word text)) words) :held)))
 
+(defn- match-first [text]
+  (let [found (match first-words text)]
+    (cond
+      (string? found) found
+      (re-matches any-method text) "an HTTP request"
+      (re-matches perhaps-method text) :held
+      :else found)))
+
 (defn- verdict [first-line? ^String text]
   (let [as-header (match headers (str/lower-case text))
-        as-first (when first-line? (match first-words text))]
+        as-first (when first-line? (match-first text))]
     (or (when (string? as-first) as-first)
         (when (string? as-header) as-header)
         as-first

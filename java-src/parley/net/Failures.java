@@ -13,6 +13,8 @@ import java.nio.channels.ClosedChannelException;
  * {@link ErrorCode#of} reads them.
  */
 final class Failures {
+    static final String NOTHING_LOST = "nothing is lost, the call can be made again";
+
     private Failures() {
     }
 
@@ -35,9 +37,15 @@ final class Failures {
     }
 
     static void ifInterrupted(String operation, Object object) throws InterruptedIOException {
+        ifInterrupted(operation, object, NOTHING_LOST);
+    }
+
+    /** As {@link #ifInterrupted(String, Object)}, saying what the caller can do. */
+    static void ifInterrupted(String operation, Object object, String hint)
+            throws InterruptedIOException {
         if (Thread.currentThread().isInterrupted()) {
             throw new InterruptedIOException(operation + ": the thread was interrupted while it"
-                    + " waited for " + object + "; nothing is lost, the call can be made again");
+                    + " waited for " + object + "; " + hint);
         }
     }
 

@@ -27,6 +27,9 @@ final class InputSight {
     /** For an operation that tells the caller: a broken input is an error of that operation. */
     InputState now(String operation, Sought sought) throws IOException {
         side.stream.requireOpen(operation);
+        if (!side.stream.isConnectedNow(operation)) {
+            return InputState.NOTHING;
+        }
         InputState found = look(true, sought);
         if (found == InputState.BROKEN) {
             throw Failures.again(operation, side.stream, refill.failure());

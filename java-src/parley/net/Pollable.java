@@ -163,7 +163,13 @@ public abstract class Pollable implements Closeable {
      * has passed, or for no reason.
      */
     final void await(String operation, int ops, Waits.Patient patient) throws IOException {
-        Failures.ifInterrupted(operation, this);
+        await(operation, ops, patient, Failures.NOTHING_LOST);
+    }
+
+    /** As {@link #await(String, int, Waits.Patient)}, with what to do after an interrupt. */
+    final void await(String operation, int ops, Waits.Patient patient, String interruptHint)
+            throws IOException {
+        Failures.ifInterrupted(operation, this, interruptHint);
         try {
             Waits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
@@ -174,7 +180,7 @@ public abstract class Pollable implements Closeable {
         if (!isOpen()) {
             throw Failures.closedMeanwhile(operation, this);
         }
-        Failures.ifInterrupted(operation, this);
+        Failures.ifInterrupted(operation, this, interruptHint);
     }
 
     final void requireOpen(String operation) {

@@ -394,6 +394,11 @@ public final class SocketStream extends Pollable {
 
     // ---- connecting --------------------------------------------------------------------------
 
+    /** Tells whether a connection begun with timeout zero may still be on its way. */
+    boolean isConnecting() {
+        return connecting != null;
+    }
+
     /** Waits until a connection begun with timeout zero is there. */
     void finishConnecting(String operation, Waits.Patient patient) throws IOException {
         Connecting pending = connecting;

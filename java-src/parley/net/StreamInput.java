@@ -126,7 +126,10 @@ public final class StreamInput extends StreamSide {
      * @throws IOException as {@link #readChar}
      */
     public int readCharNoHang() throws IOException {
-        begin("read-char-no-hang", true);
+        requireCharacters("read-char-no-hang");
+        if (!begin("read-char-no-hang", Blocking.NO_HANG)) {
+            return NOTHING;
+        }
         try {
             int found;
             do {
@@ -246,7 +249,10 @@ public final class StreamInput extends StreamSide {
     public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("read-char-sequence", from, to, into == null ? -1 : into.length);
         Arguments.blocking("read-char-sequence", blocking);
-        begin("read-char-sequence", true);
+        requireCharacters("read-char-sequence");
+        if (!begin("read-char-sequence", blocking)) {
+            return from;
+        }
         try {
             return new CharacterSequences(refill, cursor).read(into, from, to, blocking);
         } finally {
@@ -282,6 +288,9 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the lock cannot be had in time
      */
     public void clear() throws IOException {
+        if (!stream.isConnectedNow("clear-input")) {
+            return; // nothing has come
+        }
         beginLocal("clear-input");
         try {
             do {
@@ -332,7 +341,10 @@ public final class StreamInput extends StreamSide {
      * @throws IOException see the class
      */
     public int readByteNoHang() throws IOException {
-        begin("read-byte-no-hang", false);
+        requireBytes("read-byte-no-hang");
+        if (!begin("read-byte-no-hang", Blocking.NO_HANG)) {
+            return NOTHING;
+        }
         try {
             if (bytes.ensure(1, Blocking.NO_HANG)) {
                 return bytes.take();
@@ -375,7 +387,10 @@ public final class StreamInput extends StreamSide {
     private Long integer(String name, int width, boolean signed, ByteOrder order,
             Blocking blocking) throws IOException {
         Arguments.blocking(name, blocking);
-        begin(name, false);
+        requireBytes(name);
+        if (!begin(name, blocking)) {
+            return null;
+        }
         try {
             return bytes.ensure(width, blocking)
                     ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
@@ -405,7 +420,9 @@ public final class StreamInput extends StreamSide {
     int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         Arguments.blocking("read-byte-sequence", blocking);
-        begin("read-byte-sequence");
+        if (!begin("read-byte-sequence", blocking)) {
+            return from;
+        }
         try {
             return bytes.read(into, from, to, blocking);
         } finally {
@@ -429,7 +446,10 @@ public final class StreamInput extends StreamSide {
         Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         Arguments.blocking("read-byte-sequence", blocking);
         ElementType type = stream.elementType();
-        begin("read-byte-sequence", false);
+        requireBytes("read-byte-sequence");
+        if (!begin("read-byte-sequence", blocking)) {
+            return from;
+        }
         try {
             return bytes.readIntegers(into, from, to, type, blocking);
         } finally {
@@ -457,7 +477,9 @@ public final class StreamInput extends StreamSide {
 
     /** How many bytes are there without waiting. */
     int available() throws IOException {
-        begin("available");
+        if (!begin("available", Blocking.NO_HANG)) {
+            return 0;
+        }
         try {
             return bytes.available();
         } finally {

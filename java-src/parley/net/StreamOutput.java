@@ -18,6 +18,8 @@ import java.time.Duration;
  * sent later. A flush keeps what it could not send.
  */
 public final class StreamOutput extends StreamSide {
+    private static final long BUSY = -1; // in place of where a write begins: it does not
+
     private final boolean buffered;
 
     // Guarded by the lock of this side.
@@ -33,9 +35,19 @@ public final class StreamOutput extends StreamSide {
 
     // ---- the protocol of a write -------------------------------------------------------------
 
-    /** Begins a write; {@link #written} or {@link #undo} must follow, and then {@link #end}. */
     private long enter(String name) throws IOException {
-        begin(name);
+        return enter(name, Blocking.FULL);
+    }
+
+    /**
+     * Begins a write; {@link #written} or {@link #undo} must follow, and then {@link #end}.
+     *
+     * @return where in the output it begins; {@link #BUSY} when it must not wait and would
+     */
+    private long enter(String name, Blocking blocking) throws IOException {
+        if (!begin(name, blocking)) {
+            return BUSY;
+        }
         boolean entered = false;
         try {
             requireOutput();
@@ -55,12 +67,19 @@ public final class StreamOutput extends StreamSide {
     }
 
     private long enterBytes(String name) throws IOException {
-        requireBytes(name);
-        return enterAnyBytes(name);
+        return enterBytes(name, Blocking.FULL);
     }
 
-    private long enterAnyBytes(String name) throws IOException {
-        long mark = enter(name);
+    private long enterBytes(String name, Blocking blocking) throws IOException {
+        requireBytes(name);
+        return enterAnyBytes(name, blocking);
+    }
+
+    private long enterAnyBytes(String name, Blocking blocking) throws IOException {
+        long mark = enter(name, blocking);
+        if (mark == BUSY) {
+            return BUSY;
+        }
         try {
             characters.settle();
         } catch (IOException e) {
@@ -224,7 +243,7 @@ public final class StreamOutput extends StreamSide {
 
     /** As {@link #writeByte}, whatever the element type. */
     void viewByte(int value) throws IOException {
-        long mark = enterAnyBytes("write-byte");
+        long mark = enterAnyBytes("write-byte", Blocking.FULL);
         try {
             buffer.put(value);
             written();
@@ -291,7 +310,10 @@ public final class StreamOutput extends StreamSide {
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
         Arguments.blocking("write-byte-sequence", blocking);
-        long mark = enterBytes("write-byte-sequence");
+        long mark = enterBytes("write-byte-sequence", blocking);
+        if (mark == BUSY) {
+            return from;
+        }
         try {
             if (blocking == Blocking.FULL) {
                 buffer.put(bytes, from, to);
@@ -328,7 +350,10 @@ public final class StreamOutput extends StreamSide {
         for (int i = from; i < to; i++) {
             requireFits("write-byte-sequence", values[i], type);
         }
-        long mark = enterBytes("write-byte-sequence");
+        long mark = enterBytes("write-byte-sequence", blocking);
+        if (mark == BUSY) {
+            return from;
+        }
         try {
             int end = buffer.put(values, from, to, type.width(), blocking);
             if (blocking == Blocking.FULL) {
@@ -351,7 +376,7 @@ public final class StreamOutput extends StreamSide {
 
     /** Writes all of a range, whatever the element type. */
     void viewBytes(byte[] bytes, int from, int to) throws IOException {
-        long mark = enterAnyBytes("write-byte-sequence");
+        long mark = enterAnyBytes("write-byte-sequence", Blocking.FULL);
         try {
             buffer.put(bytes, from, to);
             written();
@@ -526,6 +551,11 @@ public final class StreamOutput extends StreamSide {
     @Override
     String sideName() {
         return "output to";
+    }
+
+    @Override
+    String interruptHint() {
+        return timeoutHint();
     }
 
     @Override

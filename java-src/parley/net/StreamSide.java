@@ -48,6 +48,11 @@ abstract class StreamSide implements Waits.Patient {
 
     abstract String timeoutHint();
 
+    /** What to do after an interrupt. */
+    String interruptHint() {
+        return Failures.NOTHING_LOST;
+    }
+
     // ---- the protocol of an operation --------------------------------------------------------
 
     final void begin(String name, boolean characters) throws IOException {
@@ -62,6 +67,29 @@ abstract class StreamSide implements Waits.Patient {
     /** Begins an operation; {@link #end} must follow unless this throws. */
     final void begin(String name) throws IOException {
         start(name, true);
+        requireTimeOrEnd();
+    }
+
+    /**
+     * As {@link #begin}, of what waits as long as {@code blocking} says.
+     *
+     * @return false when it must not wait, and would: for the connection, or for a thread that waits
+     *     for the transport itself
+     */
+    final boolean begin(String name, Blocking blocking) throws IOException {
+        if (blocking != Blocking.NO_HANG) {
+            begin(name);
+            return true;
+        }
+        stream.requireOpen(name);
+        if (!stream.isConnectedNow(name) || !beginNow(name)) {
+            return false;
+        }
+        requireTimeOrEnd();
+        return true;
+    }
+
+    private void requireTimeOrEnd() throws IOException {
         boolean begun = false;
         try {
             requireTime();
@@ -103,7 +131,7 @@ abstract class StreamSide implements Waits.Patient {
                 throw Failures.closedMeanwhile(name, stream);
             }
             if (moves) {
-                stream.finishConnecting(name, this);
+                finishConnecting(name);
             }
             if (shut) {
                 onShut();
@@ -112,6 +140,17 @@ abstract class StreamSide implements Waits.Patient {
         } finally {
             if (!begun) {
                 unlock();
+            }
+        }
+    }
+
+    private void finishConnecting(String name) throws IOException {
+        if (stream.isConnecting()) {
+            waiting = true; // for others, who may not wait
+            try {
+                stream.finishConnecting(name, this);
+            } finally {
+                waiting = false;
             }
         }
     }
@@ -203,7 +242,7 @@ abstract class StreamSide implements Waits.Patient {
         }
         waiting = true;
         try {
-            stream.await(operation, ops, this);
+            stream.await(operation, ops, this, interruptHint());
         } finally {
             waiting = false;
         }

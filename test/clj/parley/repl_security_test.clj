@@ -26,6 +26,7 @@
    "OPTIONS" (str "OPTIONS * HTTP/1.1\r\nOrigin: http://evil.example\r\n\r\n" kill "\n")
    "HTTP/2" (str "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" kill "\n")
    "any method" (str "BREW /pot HTTP/1.1\r\nhost: localhost\r\n" kill "\n")
+   "any method, without a host" (str "BREW /" kill " HTTP/1.1\r\n\r\n" kill "\n")
    "TLS" (str "\u0016\u0003\u0001\u0002\u0000" kill "\n")
    "SSH" (str "SSH-2.0-OpenSSH_9.2\r\n" kill "\n")})
 

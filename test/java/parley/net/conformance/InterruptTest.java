@@ -107,6 +107,22 @@ class InterruptTest {
         }
     }
 
+    @EveryCase
+    void INT_1_an_interrupted_write_points_to_how_much_went(Case cell) throws Exception {
+        try (Link link = Link.narrow(cell, 4096)) {
+            Task<?> writer = cell.start("writer", () -> {
+                Sockets.write(link.stream, Payload.bytes(0, Link.MUCH));
+                return null;
+            });
+            Blocked.in(writer, "parley.net.StreamSide.await");
+            writer.interrupt();
+            InterruptedIOException e = writer.failure(InterruptedIOException.class);
+            assertTrue(e.getMessage().endsWith("see bytesTransferred for what went;"
+                    + " the stream can still be used"), e.getMessage());
+            link.stream.abort();
+        }
+    }
+
     @Tag("nightly")
     @EveryCase
     void INT_3_many_interrupts_against_a_status_loop_are_all_survived(Case cell) throws Exception {
