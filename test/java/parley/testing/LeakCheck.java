@@ -18,7 +18,6 @@ public final class LeakCheck
 
     @Override
     public void beforeAll(ExtensionContext context) {
-        WarmUp.once();
         remember(context, Leaks.snapshot());
     }
 

@@ -38,8 +38,9 @@ public final class Leaks {
         threads = threads();
     }
 
-    /** What is open now. */
+    /** What is open now, once the Java machine has opened what it keeps. */
     public static Leaks snapshot() {
+        WarmUp.once();
         return new Leaks(Set.of());
     }
 
