@@ -38,7 +38,7 @@
             back (copy target client)]
         (a/<! there)
         (a/<! back)
-        (a/<! (a/io-thread (run! stream/close [client target]))))
+        (a/<! (a/io-thread (try (stream/close client) (finally (stream/close target))))))
       (stream/close client :abort true))))
 
 (defn start
