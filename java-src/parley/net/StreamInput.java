@@ -496,8 +496,7 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the connection is broken
      */
     <T> T takeNow(Framing<T> framing) throws IOException {
-        stream.requireOpen("elements");
-        if (!stream.isConnectedNow("elements") || !beginNow("elements")) {
+        if (!tryBegin("elements")) {
             return null;
         }
         boolean moved = false;

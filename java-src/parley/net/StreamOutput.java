@@ -350,7 +350,7 @@ public final class StreamOutput extends StreamSide {
         for (int i = from; i < to; i++) {
             requireFits("write-byte-sequence", values[i], type);
         }
-        long mark = enterBytes("write-byte-sequence", blocking);
+        long mark = enterAnyBytes("write-byte-sequence", blocking);
         if (mark == BUSY) {
             return from;
         }
@@ -394,8 +394,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException if nobody can read any more
      */
     boolean offer(byte[] bytes) throws IOException {
-        stream.requireOpen("sink");
-        if (!stream.isConnectedNow("sink") || !beginNow("sink")) {
+        if (!tryBegin("sink")) {
             return false;
         }
         try {

@@ -81,12 +81,17 @@ abstract class StreamSide implements Waits.Patient {
             begin(name);
             return true;
         }
-        stream.requireOpen(name);
-        if (!stream.isConnectedNow(name) || !beginNow(name)) {
-            return false;
+        boolean begun = tryBegin(name);
+        if (begun) {
+            requireTimeOrEnd();
         }
-        requireTimeOrEnd();
-        return true;
+        return begun;
+    }
+
+    /** Begins an operation, whatever the deadline, unless it would have to wait: then false. */
+    final boolean tryBegin(String name) throws IOException {
+        stream.requireOpen(name);
+        return stream.isConnectedNow(name) && beginNow(name);
     }
 
     private void requireTimeOrEnd() throws IOException {

@@ -8,50 +8,23 @@
    [parley.async :as pa]
    [parley.rawsock :as raw]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.channels :refer [await-watches later long-enough taken]]
+   [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
    (java.nio.file Files)
-   (parley.net Reactor SocketStream)
-   (parley.testing Await Child TemporaryPaths)))
+   (parley.net SocketStream)
+   (parley.testing Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- helpers ------------------------------------------------------------------------------------
-
-(def ^:private long-enough 20000)
-
-(defn- taken
-  "What comes out of a channel, or :nothing when that takes too long."
-  ([ch] (taken ch long-enough))
-  ([ch millis]
-   (let [[value port] (a/alts!! [ch (a/timeout millis)] :priority true)]
-     (if (= port ch) value :nothing))))
-
-(defn- later
-  "A promise-like channel of what a take that waits gets."
-  [ch]
-  (let [result (a/promise-chan)]
-    (a/take! ch #(a/put! result (if (nil? %) :closed %)))
-    result))
-
-(defn- await-watches [n]
-  (Await/until (str "the reactor watches " n) #(= n (.watches (Reactor/shared)))))
 
 (defn- nothing-is-watched-afterwards [f]
   (f)
   (await-watches 0))
 
 (use-fixtures :each nothing-is-watched-afterwards)
-
-(defmacro ^:private with-raw-pair
-  "Binds the handles of a socketpair for the body."
-  [[a b] & body]
-  `(let [[~a ~b] (raw/socketpair :unix :stream)]
-     (try
-       ~@body
-       (finally
-         (raw/sock-close ~a)
-         (raw/sock-close ~b)))))
 
 (defn- write-raw [handle text]
   (let [bytes (.getBytes ^String text "UTF-8")]

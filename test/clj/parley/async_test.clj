@@ -12,7 +12,8 @@
    [clojure.test.check.properties :as prop]
    [parley.async :as pa]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.channels :refer [await-watches later long-enough taken watches]])
   (:import
    (java.io IOException)
    (java.net StandardSocketOptions)
@@ -21,34 +22,12 @@
    (java.time Duration)
    (java.util Arrays)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net FramingException Reactor SocketStream)
+   (parley.net FramingException SocketStream)
    (parley.testing Await Blocked Cpu Leaks Task Threads)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- helpers ------------------------------------------------------------------------------------
-
-(def ^:private long-enough 20000)
-
-(defn- taken
-  "What comes out of a channel, or :nothing when that takes too long."
-  ([ch] (taken ch long-enough))
-  ([ch millis]
-   (let [[value port] (a/alts!! [ch (a/timeout millis)] :priority true)]
-     (if (= port ch) value :nothing))))
-
-(defn- later
-  "A promise-like channel of what a take that waits gets."
-  [ch]
-  (let [result (a/promise-chan)]
-    (a/take! ch #(a/put! result (if (nil? %) :closed %)))
-    result))
-
-(defn- watches []
-  (.watches (Reactor/shared)))
-
-(defn- await-watches [n]
-  (Await/until (str "the reactor watches " n) #(= n (watches))))
 
 (defn- with-pair*
   [f]

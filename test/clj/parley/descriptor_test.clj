@@ -9,7 +9,8 @@
    [clojure.test.check.properties :as prop]
    [parley.rawsock :as raw]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
    (java.io InterruptedIOException)
    (java.net SocketTimeoutException)
@@ -30,16 +31,6 @@
                                        :timeout 5)
                              ~accepted (socket/socket-accept ~server :timeout 5)]
      ~@body))
-
-(defmacro ^:private with-raw-pair
-  "Binds the handles of a socketpair for the body."
-  [[a b] & body]
-  `(let [[~a ~b] (raw/socketpair :unix :stream)]
-     (try
-       ~@body
-       (finally
-         (raw/sock-close ~a)
-         (raw/sock-close ~b)))))
 
 (defn- message-of [f]
   (try (f) nil
