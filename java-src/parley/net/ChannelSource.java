@@ -6,7 +6,6 @@ import java.nio.channels.CancelledKeyException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.util.Map;
 import java.util.WeakHashMap;
@@ -131,17 +130,12 @@ final class ChannelSource extends Source {
     }
 
     private static final class ChannelRegistration extends Registration {
-        private volatile SelectionKey key; // written with the poller's lock of keys held
+        private final SelectionKey key;
 
         ChannelRegistration(ChannelSource source, Poller poller, int ops, Object attachment)
                 throws ClosedChannelException {
             super(source, poller, attachment);
-            poller.keys.lock();
-            try {
-                key = source.channel.register(poller.selector, ops, this);
-            } finally {
-                poller.keys.unlock();
-            }
+            key = source.channel.register(poller.selector, ops, this);
             source.added(this);
         }
 
@@ -158,7 +152,7 @@ final class ChannelSource extends Source {
         void interest(int ops) {
             try {
                 if (key.interestOps() != ops) {
-                    change(ops);
+                    key.interestOps(ops);
                 }
             } catch (CancelledKeyException e) {
                 // Closed meanwhile: whoever waits finds out by itself when it is woken.
@@ -166,32 +160,9 @@ final class ChannelSource extends Source {
             }
         }
 
-        private void change(int ops) {
-            poller.keys.lock(); // or a change might be made to a key that is being replaced
-            try {
-                key.interestOps(ops);
-            } finally {
-                poller.keys.unlock();
-            }
-        }
-
-        @Override
-        void moveTo(Selector fresh) {
-            try {
-                key = ((ChannelSource) source).channel.register(fresh, key.interestOps(), this);
-            } catch (ClosedChannelException | CancelledKeyException e) {
-                poller.wakeup(); // closed or cancelled meanwhile: the old key ends with its selector
-            }
-        }
-
         @Override
         void cancel() {
-            poller.keys.lock();
-            try {
-                key.cancel();
-            } finally {
-                poller.keys.unlock();
-            }
+            key.cancel();
         }
     }
 }

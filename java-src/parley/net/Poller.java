@@ -37,12 +37,10 @@ final class Poller implements AutoCloseable {
     private static final Consumer<SelectionKey> IGNORE = key -> { };
     private static final long MILLI = 1_000_000L;
 
-    volatile Selector selector; // replaced by the polling thread, with turn and keys held
+    final Selector selector;
     private final Owner owner;
     // Held while selecting. Fair, so that a flusher's turn comes before the owner's next one.
     private final ReentrantLock turn = new ReentrantLock(true);
-    final ReentrantLock keys = new ReentrantLock(); // held while a key is made or changed
-    private final SpinGuard spin = new SpinGuard();
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
     private volatile DescriptorMembers descriptors; // null until the first one; set under this lock
@@ -103,33 +101,7 @@ final class Poller implements AutoCloseable {
         if (nanos == 0 || flushers.get() > 0) {
             return selector.selectNow(visit);
         }
-        spin.begins();
-        int found = selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
-        if (spin.ends(found, nanos)) {
-            replaceSelector();
-        }
-        return found;
-    }
-
-    /** What {@link SpinGuard} asks for; every registration goes on with a key of the new selector. */
-    private void replaceSelector() {
-        keys.lock();
-        try {
-            Selector spinning = selector;
-            Selector fresh = open();
-            for (SelectionKey key : spinning.keys()) {
-                ((Registration) key.attachment()).moveTo(fresh);
-            }
-            selector = fresh;
-            spinning.close();
-            Reports.warning("a selector returned early more than " + SpinGuard.LIMIT + " times in"
-                    + " a row without a reason; it was replaced");
-        } catch (IOException e) {
-            Reports.error("a selector returns early without a reason, and cannot be replaced", e);
-        } finally {
-            keys.unlock();
-            wakeup(); // the old one may have swallowed what was meant for this thread
-        }
+        return selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
     }
 
     /**
@@ -186,7 +158,6 @@ final class Poller implements AutoCloseable {
     }
 
     private void wakeSelector() {
-        spin.woken();
         selector.wakeup();
     }
 

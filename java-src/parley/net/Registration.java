@@ -1,7 +1,5 @@
 package parley.net;
 
-import java.nio.channels.Selector;
-
 /** One source in one poller. */
 abstract class Registration {
     final Source source;
@@ -35,11 +33,6 @@ abstract class Registration {
 
     /** Asks for these operations from the next poll on; does nothing once the source is closed. */
     abstract void interest(int ops);
-
-    /** As the poller replaces its selector, with the lock of keys held. */
-    void moveTo(Selector fresh) {
-        throw new IllegalStateException(this + " has no key");
-    }
 
     /**
      * Ends the registration; the poller lets go of the source in its next poll, and the source is to
