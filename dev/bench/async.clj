@@ -28,7 +28,7 @@
    (java.util Iterator)
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
-   (parley.net Crew Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)))
+   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -267,7 +267,7 @@
               (recur))))))
     n))
 
-(defonce ^:private crew (delay (Crew. (Executors/newCachedThreadPool))))
+(defonce ^:private crew (delay (BatchingExecutor. (Executors/newCachedThreadPool))))
 
 (defn- core-server
   "Without core.async: an intake and an outlet, with functions for their results."

@@ -12,12 +12,12 @@
    (java.io Writer)
    (java.util.concurrent Executor)
    (java.util.concurrent.locks Lock)
-   (parley.net Claim Crew Intake Outlet Receiver)))
+   (parley.net BatchingExecutor Claim Intake Outlet Receiver)))
 
 (set! *warn-on-reflection* true)
 
 (defonce ^{:doc "Where waiting takes and puts are served: threads of core.async."} executor
-  (delay (Crew. (reify Executor
+  (delay (BatchingExecutor. (reify Executor
                   (execute [_ task] (dispatch/exec task :core-async-dispatch))))))
 
 (deftype HandlerClaim [handler convert]

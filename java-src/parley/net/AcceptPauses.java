@@ -25,7 +25,7 @@ final class AcceptPauses {
         this.closing = closing;
     }
 
-    /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
+    /** ThreadWaits before the next attempt, within the deadline; ends early when the object is closed. */
     void pause(IOException cause, Deadline deadline) throws IOException {
         report(cause);
         try {
@@ -45,7 +45,7 @@ final class AcceptPauses {
         long now = System.nanoTime();
         long last = LAST_REPORT.get();
         if (now - last >= BackOff.LONGEST.toNanos() && LAST_REPORT.compareAndSet(last, now)) {
-            Reports.warning(operation + " pauses, connections wait: " + Failures.text(cause));
+            Log.warning(operation + " pauses, connections wait: " + Failures.text(cause));
         }
     }
 }

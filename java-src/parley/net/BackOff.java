@@ -53,7 +53,7 @@ public final class BackOff {
      * and time zones come out of files, and what cannot be loaded once may never be.
      */
     static void prepare() {
-        Reports.prepare();
+        Log.prepare();
         IOException example = new IOException("Too many open files");
         isExhaustion(Failures.again("accept", "an example", example));
         Failures.words(example);

@@ -29,9 +29,22 @@ final class ChannelSource extends Source {
         this.own = own;
     }
 
-    /** The source of a channel that is ours to close. */
-    static ChannelSource ofOwn(SelectableChannel channel) {
+    /**
+     * The source of a channel that is ours to close; keeps the selector of the event loop open until
+     * {@link #release}.
+     *
+     * @throws IOException if the process is out of descriptors
+     */
+    static ChannelSource ofOwn(SelectableChannel channel) throws IOException {
+        EventLoop.shared().retain();
         return new ChannelSource(channel, true);
+    }
+
+    @Override
+    void released() {
+        if (own) {
+            EventLoop.shared().release();
+        }
     }
 
     /**

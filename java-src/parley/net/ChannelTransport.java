@@ -20,11 +20,11 @@ final class ChannelTransport implements Transport {
     /** Takes over the channel and makes it non-blocking. */
     ChannelTransport(SocketChannel channel) throws IOException {
         this.channel = channel;
-        this.source = ChannelSource.ofOwn(channel);
         channel.configureBlocking(false);
         if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true); // streams do the buffering
         }
+        this.source = ChannelSource.ofOwn(channel); // last: a source must be released
     }
 
     @Override

@@ -21,8 +21,8 @@ final class Connecting {
         return failure;
     }
 
-    /** Waits until the connection is there. */
-    void finish(String operation, Waits.Patient patient) throws IOException {
+    /** ThreadWaits until the connection is there. */
+    void finish(String operation, HasDeadline patient) throws IOException {
         while (!step()) {
             if (patient.deadline().hasPassed()) {
                 throw Failures.timeout(operation, stream, "it is still being connected");

@@ -35,7 +35,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
                 throw e;
             }
             if (pause == 0 && System.nanoTime() - quietUntil >= 0) {
-                Reports.warning(this + " pauses and tries again, until accepting works: "
+                Log.warning(this + " pauses and tries again, until accepting works: "
                         + Failures.text(e));
             }
             quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes

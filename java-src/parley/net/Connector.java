@@ -255,7 +255,7 @@ final class Connector {
             connected = transport.channel.connect(address);
             while (!connected) {
                 Failures.ifInterrupted(NAME, "a connection to " + host);
-                Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
+                ThreadWaits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
                     throw Failures.timeout(NAME, host, "the server does not answer");

@@ -7,7 +7,7 @@ import java.time.Duration;
  * gives; a <em>deadline</em> is the point that it becomes when the call begins, so that a call made
  * of many waits is bounded as a whole. Immutable.
  */
-final class Deadline implements Waits.Patient {
+final class Deadline implements HasDeadline {
     /** Never. */
     static final Deadline NONE = new Deadline(0);
 

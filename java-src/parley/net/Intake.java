@@ -20,7 +20,7 @@ import java.util.concurrent.Executor;
  * {@link #cause} tells of a failure.
  *
  * <p>For use by any number of threads. Everything but what a request finds at once happens on the
- * executor: pass a {@link Crew}, or any that does not run tasks in the calling thread.
+ * executor: pass a {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
  *
  * @param <T> what it gives
  */
@@ -37,7 +37,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     final Pollable object;
     private final Executor executor;
-    private final Bell alarm;
+    private final Trigger trigger;
     private final SmallLock lock = new SmallLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
@@ -51,7 +51,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         this.object = object;
         this.executor = Objects.requireNonNull(executor,
                 "intake: the executor is null, expected one whose threads may run receivers");
-        this.alarm = new Bell(direction);
+        this.trigger = new Trigger(direction);
     }
 
     // ---- making ------------------------------------------------------------------------------
@@ -143,8 +143,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     abstract String name();
 
-    final Alarm alarm() {
-        return alarm;
+    final RetryTrigger trigger() {
+        return trigger;
     }
 
     // ---- requests ----------------------------------------------------------------------------
@@ -158,7 +158,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         Receiver<T> told = guarded(receiver);
         Object taken = take(Claim.of(told));
         if (taken != PENDING) {
-            executor.execute(() -> told.receive(cast(taken)));
+            BatchingExecutor.handOver(executor, () -> told.receive(cast(taken)));
         }
     }
 
@@ -195,7 +195,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
             return PENDING;
         } finally {
             lock.unlock();
-            told.forEach(executor::execute);
+            handOver(told);
         }
     }
 
@@ -218,7 +218,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     /** Serves the request that is first, or sees to it that it is tried again. */
     private Object serveFirst() {
         for (;;) {
-            int stamp = alarm.attend();
+            int stamp = trigger.attend();
             Object taken = serve(first());
             if (taken != Outcome.NOTHING || waits(stamp)) {
                 return taken;
@@ -230,17 +230,17 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         long pause = pauseNanos();
         try {
             if (pause == 0) {
-                return alarm.arm(stamp);
+                return trigger.arm(stamp);
             }
         } catch (ClosedChannelException e) {
             end(object.isOpen() ? e : null);
             return false; // the next try commits the request
         } catch (IOException e) {
-            Reports.warning(this + " goes on in a moment: " + Failures.text(e));
+            Log.warning(this + " goes on in a moment: " + Failures.text(e));
             pause = WITHOUT_DESCRIPTORS_NANOS;
         }
         pausing = true;
-        alarm.pause(pause);
+        trigger.pause(pause);
         return true;
     }
 
@@ -307,12 +307,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         } finally {
             lock.unlock();
         }
-        for (int i = 1; i < told.size(); i++) {
-            executor.execute(told.get(i)); // each by itself, since any may block
-        }
-        if (!told.isEmpty()) {
-            told.get(0).run();
-        }
+        handOver(told);
     }
 
     private void afterServing(List<Runnable> told) {
@@ -325,7 +320,14 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
             }
         }
         if (isEmpty()) {
-            alarm.rest();
+            trigger.rest();
+        }
+    }
+
+    /** Hands each by itself to the executor, since any may block. */
+    private void handOver(List<Runnable> told) {
+        for (int i = 0; i < told.size(); i++) {
+            BatchingExecutor.handOver(executor, told.get(i));
         }
     }
 
@@ -377,7 +379,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         } finally {
             lock.unlock();
         }
-        told.forEach(executor::execute);
+        handOver(told);
     }
 
     @Override
@@ -397,10 +399,10 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         return claim.mayLapse();
     }
 
-    private final class Bell extends Alarm {
+    private final class Trigger extends RetryTrigger {
         private final Direction direction;
 
-        Bell(Direction direction) {
+        Trigger(Direction direction) {
             this.direction = direction;
         }
 
@@ -412,11 +414,6 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         @Override
         Direction direction() {
             return direction;
-        }
-
-        @Override
-        Executor executor() {
-            return executor;
         }
 
         @Override

@@ -83,7 +83,7 @@ final class Leaks {
             try {
                 resource.closeAbandoned();
             } catch (IOException e) {
-                Reports.error("closing " + (what == null ? "what was dropped" : what) + " failed", e);
+                Log.error("closing " + (what == null ? "what was dropped" : what) + " failed", e);
             }
         }
 
@@ -91,7 +91,7 @@ final class Leaks {
             String message = what + " was never closed and is unreachable: closed now; close it,"
                     + " as with-open-stream does" + (made == null ? " (-D" + TRACE
                     + "=true tells where it was made)" : "");
-            Reports.leak(message, made);
+            Log.leak(message, made);
         }
     }
 }

@@ -38,7 +38,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     private final Framing<T> framing;
     private final Ending ending;
     private final Executor executor;
-    private final Bell alarm;
+    private final Trigger trigger;
     private final SmallLock lock = new SmallLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
@@ -75,7 +75,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         this.framing = Objects.requireNonNull(framing, "sink: the framing is null");
         this.ending = Objects.requireNonNull(ending, "sink: the ending is null");
         this.executor = Objects.requireNonNull(executor, "sink: the executor is null");
-        this.alarm = new Bell();
+        this.trigger = new Trigger();
     }
 
     // ---- values ------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     public void put(T value, Receiver<Boolean> receiver) {
         Object put = put(value, Claim.of(receiver));
         if (put != Intake.PENDING) {
-            executor.execute(() -> receiver.receive((Boolean) put));
+            BatchingExecutor.handOver(executor, () -> receiver.receive((Boolean) put));
         }
     }
 
@@ -119,7 +119,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             return putNow(offer, told);
         } finally {
             lock.unlock();
-            told.forEach(executor::execute);
+            handOver(told);
         }
     }
 
@@ -147,7 +147,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     /** Serves the offer that is first, or sees to it that it is tried again. */
     private Outcome serveFirst() {
         for (;;) {
-            int stamp = alarm.attend();
+            int stamp = trigger.attend();
             Outcome outcome = serve(first());
             if (outcome != Outcome.NOTHING || waits(stamp)) {
                 return outcome;
@@ -187,14 +187,14 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
 
     private boolean waits(int stamp) {
         try {
-            return alarm.arm(stamp);
+            return trigger.arm(stamp);
         } catch (ClosedChannelException e) {
             fail(e);
             return false;
         } catch (IOException e) {
-            Reports.warning(this + " goes on in a moment: " + Failures.text(e));
+            Log.warning(this + " goes on in a moment: " + Failures.text(e));
             pausing = true;
-            alarm.pause(WITHOUT_DESCRIPTORS_NANOS);
+            trigger.pause(WITHOUT_DESCRIPTORS_NANOS);
             return true;
         }
     }
@@ -210,12 +210,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         } finally {
             lock.unlock();
         }
-        for (int i = 1; i < told.size(); i++) {
-            executor.execute(told.get(i));
-        }
-        if (!told.isEmpty()) {
-            told.get(0).run();
-        }
+        handOver(told);
     }
 
     /** Does all that can be done now, and sees to the rest. */
@@ -240,7 +235,13 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             finish(told);
         }
         if (!draining && isEmpty()) {
-            alarm.rest();
+            trigger.rest();
+        }
+    }
+
+    private void handOver(List<Runnable> told) {
+        for (int i = 0; i < told.size(); i++) {
+            BatchingExecutor.handOver(executor, told.get(i));
         }
     }
 
@@ -253,7 +254,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     /** True when everything accepted is with the system; else this is tried again. */
     private boolean drain() {
         while (draining && !pausing) {
-            int stamp = alarm.attend();
+            int stamp = trigger.attend();
             try {
                 draining = !stream.out().drained();
             } catch (IOException | RuntimeException e) {
@@ -329,7 +330,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         } finally {
             lock.unlock();
         }
-        told.forEach(executor::execute);
+        handOver(told);
     }
 
     @Override
@@ -349,7 +350,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         return offer.claim.mayLapse();
     }
 
-    private final class Bell extends Alarm {
+    private final class Trigger extends RetryTrigger {
         @Override
         Pollable object() {
             return stream;
@@ -358,11 +359,6 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         @Override
         Direction direction() {
             return Direction.OUTPUT;
-        }
-
-        @Override
-        Executor executor() {
-            return executor;
         }
 
         @Override

@@ -277,6 +277,6 @@ final class OutputBuffer {
                     + " bytes that were written are lost, the peer takes no more"), 0);
         }
         Failures.ifInterrupted("close", side.stream);
-        Waits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
+        ThreadWaits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
     }
 }

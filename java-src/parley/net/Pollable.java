@@ -90,7 +90,7 @@ public abstract class Pollable implements Closeable {
     }
 
     /** Ends the wait for the kernel when another thread leaves something that it does not report. */
-    private static final class StatusWait implements Observer, Waits.Patient {
+    private static final class StatusWait implements Observer, HasDeadline {
         private final Deadline deadline;
         private volatile boolean changed;
 
@@ -162,16 +162,16 @@ public abstract class Pollable implements Closeable {
      * Blocks until the kernel may be ready for one of the operations, or the patient's deadline
      * has passed, or for no reason.
      */
-    final void await(String operation, int ops, Waits.Patient patient) throws IOException {
+    final void await(String operation, int ops, HasDeadline patient) throws IOException {
         await(operation, ops, patient, Failures.NOTHING_LOST);
     }
 
-    /** As {@link #await(String, int, Waits.Patient)}, with what to do after an interrupt. */
-    final void await(String operation, int ops, Waits.Patient patient, String interruptHint)
+    /** As {@link #await(String, int, HasDeadline)}, with what to do after an interrupt. */
+    final void await(String operation, int ops, HasDeadline patient, String interruptHint)
             throws IOException {
         Failures.ifInterrupted(operation, this, interruptHint);
         try {
-            Waits.await(source(), ops, patient);
+            ThreadWaits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
             throw Failures.closedMeanwhile(operation, this);
         } catch (IOException e) {

@@ -76,7 +76,7 @@ public final class PollableChannel extends Pollable {
     @Override
     SocketStatus evaluate(Direction direction, int known) throws IOException {
         int ops = interest(direction);
-        int ready = known == UNKNOWN ? ops == 0 ? 0 : Waits.ready(source, ops) : known & ops;
+        int ready = known == UNKNOWN ? ops == 0 ? 0 : ThreadWaits.ready(source, ops) : known & ops;
         if ((ready & SelectionKey.OP_ACCEPT) != 0) {
             return SocketStatus.READY;
         }

@@ -25,13 +25,19 @@ final class Poller implements AutoCloseable {
         void ready(Registration registration, int ops);
     }
 
-    /** Whoever polls a poller, told what happens to its sources by other threads. */
+    /** The user of a poller, notified by other threads of what happens to its sources. */
     interface Owner {
+        /** An owner that learns from observers of the objects that it has to look again. */
+        Owner PASSIVE = new Owner() { };
+
         /** A thread that waits for this registration must look again. */
-        void wake(Registration registration);
+        default void wake(Registration registration) {
+        }
 
         /** The source is closed: when this returns the poller has let go of it. */
-        void sourceClosed(Registration registration);
+        default void sourceClosed(Registration registration) {
+            registration.poller.flush();
+        }
     }
 
     private static final Consumer<SelectionKey> IGNORE = key -> { };
@@ -75,7 +81,7 @@ final class Poller implements AutoCloseable {
     }
 
     /**
-     * Waits until a source is ready, time is up, or somebody wakes or interrupts this thread, and
+     * ThreadWaits until a source is ready, time is up, or somebody wakes or interrupts this thread, and
      * shows the visitor what is ready. May return early without a reason: callers loop. When very
      * many sources are ready one poll shows only some of them, and the next one others.
      *

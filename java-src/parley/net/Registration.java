@@ -6,16 +6,17 @@ abstract class Registration {
     final Poller poller;
     final Object attachment; // what the poller's owner knows about the source
 
-    // Of Waits, all guarded by its lock: the neighbours among the idle registrations.
+    // Of ThreadWaits, all guarded by its lock: the neighbours among the idle registrations.
     Registration older;
     Registration newer;
     boolean idle;
 
-    // Of the Reactor, guarded by its lock.
-    Interest interests; // the first of a list: see Interests
+    // Of the EventLoop, guarded by its lock.
+    Interest interests; // the first of a list
     boolean cancelled; // and not to be used again
+    int unwanted; // polls in a row that found something in which there was no interest
 
-    int found; // what the poll under way found; belongs to whoever polls
+    int found; // what the poll under way found; belongs to the thread that polls
 
     Registration(Source source, Poller poller, Object attachment) {
         this.source = source;
@@ -26,6 +27,26 @@ abstract class Registration {
     /** In place of one whose source has no kernel object any more: nothing will be reported. */
     static Registration ofNothing(Source source, Poller poller) {
         return new Nothing(source, poller);
+    }
+
+    /** Under the loop's lock: adds an interest in the source. */
+    final void add(Interest interest) {
+        interest.next = interests;
+        interests = interest;
+    }
+
+    /** Under the loop's lock: removes an interest in the source. */
+    final void remove(Interest interest) {
+        if (interests == interest) {
+            interests = interest.next;
+            return;
+        }
+        for (Interest each = interests; each != null; each = each.next) {
+            if (each.next == interest) {
+                each.next = interest.next;
+                return;
+            }
+        }
     }
 
     /** The operations asked for; 0 keeps the source registered and silent. */

@@ -122,10 +122,10 @@ public final class SocketServer extends Pollable {
             refuseEarlyBirds(channel);
             return new SocketServer(channel, target, file);
         } catch (IOException e) {
-            release(channel, ChannelSource.ofOwn(channel), file);
+            release(channel, null, file);
             throw explain(e, target);
         } catch (RuntimeException e) {
-            release(channel, ChannelSource.ofOwn(channel), file);
+            release(channel, null, file);
             throw e;
         }
     }
@@ -188,7 +188,7 @@ public final class SocketServer extends Pollable {
     // ---- accepting ---------------------------------------------------------------------------
 
     /**
-     * Waits for a connection and accepts it, with the default options.
+     * ThreadWaits for a connection and accepts it, with the default options.
      *
      * @return the stream
      * @throws IOException as {@link #accept(StreamOptions)}
@@ -198,7 +198,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Waits for a connection and accepts it (CLISP {@code SOCKET:SOCKET-ACCEPT}).
+     * ThreadWaits for a connection and accepts it (CLISP {@code SOCKET:SOCKET-ACCEPT}).
      *
      * @param options of the stream; the timeout bounds the wait and is not inherited by the stream
      * @return the stream
@@ -272,7 +272,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Waits until an accept will not block (CLISP {@code SOCKET:SOCKET-WAIT}).
+     * ThreadWaits until an accept will not block (CLISP {@code SOCKET:SOCKET-WAIT}).
      *
      * @param timeout null for ever, zero to poll
      * @return false when time is up
@@ -344,7 +344,7 @@ public final class SocketServer extends Pollable {
 
     @Override
     SocketStatus evaluate(Direction direction, int ready) throws IOException {
-        int found = ready == UNKNOWN ? Waits.ready(source, SelectionKey.OP_ACCEPT) : ready;
+        int found = ready == UNKNOWN ? ThreadWaits.ready(source, SelectionKey.OP_ACCEPT) : ready;
         return (found & SelectionKey.OP_ACCEPT) != 0 ? SocketStatus.READY : SocketStatus.NONE;
     }
 
@@ -386,7 +386,9 @@ public final class SocketServer extends Pollable {
             try {
                 channel.close();
             } finally {
-                source.release();
+                if (source != null) {
+                    source.release();
+                }
             }
         }
     }

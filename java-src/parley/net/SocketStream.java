@@ -399,8 +399,8 @@ public final class SocketStream extends Pollable {
         return connecting != null;
     }
 
-    /** Waits until a connection begun with timeout zero is there. */
-    void finishConnecting(String operation, Waits.Patient patient) throws IOException {
+    /** ThreadWaits until a connection begun with timeout zero is there. */
+    void finishConnecting(String operation, HasDeadline patient) throws IOException {
         Connecting pending = connecting;
         if (pending != null) {
             pending.finish(operation, patient);

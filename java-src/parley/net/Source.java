@@ -98,5 +98,10 @@ abstract class Source {
             each.poller.owner().sourceClosed(each);
             removed(each);
         }
+        released();
+    }
+
+    /** At the end of {@link #release}, once. */
+    void released() {
     }
 }

@@ -17,7 +17,7 @@ final class StatusIntake extends Intake<SocketStatus> {
     @Override
     SocketStatus next() throws IOException {
         object.requireOpen(name());
-        SocketStatus status = object.evaluate(direction, alarm().takeFound());
+        SocketStatus status = object.evaluate(direction, trigger().takeFound());
         object.requireOpen(name()); // what closing looks like from inside is no end of input
         return status.isActionable() ? status : null;
     }

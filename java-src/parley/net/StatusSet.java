@@ -35,7 +35,7 @@ public final class StatusSet implements AutoCloseable {
 
     // The user's own.
     private final Map<Pollable, Member> members;
-    private final List<Member> foreign = new ArrayList<>(0); // those whose closing nobody tells
+    private final List<ForeignClose> foreign = new ArrayList<>(0);
     private final Poller.Visitor visitor = this::report;
     private Member[] touched = new Member[8]; // to be evaluated in this round
     private int touchedCount;
@@ -59,7 +59,7 @@ public final class StatusSet implements AutoCloseable {
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
-        Poller mine = poller = new Poller(FlushingOwner.INSTANCE);
+        Poller mine = poller = new Poller(Poller.Owner.PASSIVE);
         news = new News(mine, reported ? null : this);
         guard = Leaks.guard(this, reported ? "a status set" : null, () -> abandon(mine));
     }
@@ -120,11 +120,59 @@ public final class StatusSet implements AutoCloseable {
             throw e;
         }
         members.put(object, member);
-        if (!object.source().announcesClose()) {
-            foreign.add(member);
+        if (!object.source().endsPollOnClose()) {
+            watchForeign(member);
         }
         news.push(member); // it may have something to tell from before
         return member;
+    }
+
+    private void watchForeign(Member member) throws IOException {
+        ForeignClose close = new ForeignClose(member);
+        foreign.add(close);
+        EventLoop.shared().arm(close, 0);
+    }
+
+    /** Ends the wait for a channel that its owner closes, which NIO does not report. */
+    private static final class ForeignClose extends Interest {
+        private final Member member;
+
+        ForeignClose(Member member) {
+            this.member = member;
+        }
+
+        @Override
+        Source source() {
+            return member.object.source();
+        }
+
+        @Override
+        void fire(int ready) {
+            member.changed(member.object);
+        }
+
+        @Override
+        void sourceClosed() {
+            fire(0);
+        }
+
+        @Override
+        boolean isDoubtful() {
+            return true;
+        }
+
+        @Override
+        boolean isStale() {
+            return !source().isOpen();
+        }
+    }
+
+    private void forgetForeign(Member member) {
+        for (int i = foreign.size() - 1; i >= 0; i--) {
+            if (foreign.get(i).member == member) {
+                EventLoop.shared().disarm(foreign.remove(i));
+            }
+        }
     }
 
     private Registration register(Member member) throws IOException {
@@ -165,7 +213,7 @@ public final class StatusSet implements AutoCloseable {
     private void drop(Member member) throws IOException {
         member.gone = true;
         members.remove(member.object);
-        foreign.remove(member);
+        forgetForeign(member);
         member.object.forget(member);
         poller.release(member.registration); // now, not at the next check
     }
@@ -274,7 +322,7 @@ public final class StatusSet implements AutoCloseable {
 
     private void poll(long nanos) throws IOException {
         reported = 0;
-        int shown = poller.poll(Waits.bounded(nanos, foreign), visitor);
+        int shown = poller.poll(nanos, visitor);
         for (int before = 0; shown >= MANY && reported > before;) {
             before = reported;
             shown = poller.poll(0, visitor);
@@ -291,8 +339,8 @@ public final class StatusSet implements AutoCloseable {
 
     private void touchClosedForeign() {
         for (int i = 0; i < foreign.size(); i++) {
-            if (!foreign.get(i).object.isOpen()) {
-                touch(foreign.get(i));
+            if (!foreign.get(i).member.object.isOpen()) {
+                touch(foreign.get(i).member);
             }
         }
     }
@@ -485,6 +533,7 @@ public final class StatusSet implements AutoCloseable {
         if (user.compareAndSet(null, Thread.currentThread())) {
             members.values().forEach(each -> each.object.forget(each));
             members.clear();
+            foreign.forEach(EventLoop.shared()::disarm);
             foreign.clear();
             user.set(null);
         }

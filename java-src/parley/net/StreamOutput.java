@@ -490,7 +490,7 @@ public final class StreamOutput extends StreamSide {
             return false;
         }
         return ready == Pollable.UNKNOWN
-                ? Waits.ready(stream.source(), SelectionKey.OP_WRITE) != 0
+                ? ThreadWaits.ready(stream.source(), SelectionKey.OP_WRITE) != 0
                 : (ready & SelectionKey.OP_WRITE) != 0;
     }
 

@@ -11,7 +11,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * deadlines, and the protocol of beginning, waiting and ending. One side's lock says nothing about
  * the other side.
  */
-abstract class StreamSide implements Waits.Patient {
+abstract class StreamSide implements HasDeadline {
     private static final long SLICE_NANOS = Duration.ofMillis(50).toNanos();
 
     final SocketStream stream;
@@ -240,7 +240,7 @@ abstract class StreamSide implements Waits.Patient {
         return true;
     }
 
-    /** Waits until the transport may be ready, within the deadlines. */
+    /** ThreadWaits until the transport may be ready, within the deadlines. */
     final void await() throws IOException {
         if (deadline().hasPassed()) {
             throw timedOut();

@@ -51,7 +51,7 @@ final class UnixSocketFile {
                 try {
                     each.delete();
                 } catch (IOException e) {
-                    Reports.error("the socket file " + each.path + " stays behind", e);
+                    Log.error("the socket file " + each.path + " stays behind", e);
                 }
             }
         }

@@ -15,7 +15,7 @@ public final class Watch implements AutoCloseable {
     private final Direction direction;
     private final ReadyListener listener;
     private final Executor executor;
-    private final Alarm alarm = new Bell();
+    private final RetryTrigger trigger = new Trigger();
     private final ReentrantLock lock = new ReentrantLock();
     private boolean done; // guarded by lock
 
@@ -34,27 +34,28 @@ public final class Watch implements AutoCloseable {
             close();
             throw e;
         }
-        tell(status);
-    }
-
-    private void lookAgain() {
-        SocketStatus status;
-        try {
-            status = look();
-        } catch (IOException | RuntimeException e) {
-            Reports.error(this + " ends", e);
-            status = finish() ? SocketStatus.ERROR : SocketStatus.NONE;
-        }
-        tell(status);
-    }
-
-    private void tell(SocketStatus status) {
         if (status.isActionable()) {
             listener.ready(status);
         }
     }
 
-    /** NONE when the alarm was armed instead, or the watch is done already. */
+    private void lookAgain() {
+        SocketStatus status = lookOrEnd();
+        if (status.isActionable()) {
+            BatchingExecutor.handOver(executor, () -> listener.ready(status));
+        }
+    }
+
+    private SocketStatus lookOrEnd() {
+        try {
+            return look();
+        } catch (IOException | RuntimeException | Error e) {
+            Log.error(this + " ends", e);
+            return finish() ? SocketStatus.ERROR : SocketStatus.NONE;
+        }
+    }
+
+    /** NONE when the trigger was armed instead, or the watch is done already. */
     private SocketStatus look() throws IOException {
         lock.lock();
         try {
@@ -64,12 +65,12 @@ public final class Watch implements AutoCloseable {
             SocketStatus status;
             int stamp;
             do {
-                stamp = alarm.attend();
+                stamp = trigger.attend();
                 status = now();
             } while (!status.isActionable() && !arm(stamp));
             if (status.isActionable()) {
                 done = true;
-                alarm.rest();
+                trigger.rest();
             }
             return status;
         } finally {
@@ -79,13 +80,13 @@ public final class Watch implements AutoCloseable {
 
     private SocketStatus now() throws IOException {
         SocketStatus status = object.isOpen()
-                ? object.evaluate(direction, alarm.takeFound()) : SocketStatus.ERROR;
+                ? object.evaluate(direction, trigger.takeFound()) : SocketStatus.ERROR;
         return object.isOpen() ? status : SocketStatus.ERROR; // closed while we looked: no end
     }
 
     private boolean arm(int stamp) throws IOException {
         try {
-            return alarm.arm(stamp);
+            return trigger.arm(stamp);
         } catch (ClosedChannelException e) {
             if (object.isOpen()) {
                 throw e; // else the next look tells
@@ -106,7 +107,7 @@ public final class Watch implements AutoCloseable {
         try {
             boolean first = !done;
             done = true;
-            alarm.rest();
+            trigger.rest();
             return first;
         } finally {
             lock.unlock();
@@ -118,7 +119,7 @@ public final class Watch implements AutoCloseable {
         return "#<watch " + direction + " of " + object + ">";
     }
 
-    private final class Bell extends Alarm {
+    private final class Trigger extends RetryTrigger {
         @Override
         public void run() {
             lookAgain();
@@ -132,11 +133,6 @@ public final class Watch implements AutoCloseable {
         @Override
         Direction direction() {
             return direction;
-        }
-
-        @Override
-        Executor executor() {
-            return executor;
         }
     }
 }

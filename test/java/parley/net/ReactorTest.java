@@ -287,7 +287,7 @@ class ReactorTest {
     @Test
     void an_intake_serves_requests_in_order_and_each_once() throws Exception {
         BlockingQueue<String> lines = new LinkedBlockingQueue<>();
-        try (Intake<String> intake = Intake.elements(stream, Framing.lines(100), new Crew(
+        try (Intake<String> intake = Intake.elements(stream, Framing.lines(100), new BatchingExecutor(
                 task -> Threads.PLATFORM.start("crew", () -> {
                     task.run();
                     return null;

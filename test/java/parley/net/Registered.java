@@ -7,7 +7,9 @@ public final class Registered {
 
     /** The keys, and the descriptors in their place, that the reactor holds. */
     public static int withReactor() {
-        return Reactor.shared().registrations();
+        return EventLoop.shared().registrations()
+                + (EventLoop.ofVirtualThreads() == EventLoop.shared() ? 0
+                        : EventLoop.ofVirtualThreads().registrations());
     }
 
     /** The watches that are armed. */
@@ -17,6 +19,6 @@ public final class Registered {
 
     /** The selectors that are kept for the next wait, each with the key of one stream. */
     public static int idle() {
-        return Waits.idlePollers();
+        return ThreadWaits.idlePollers();
     }
 }

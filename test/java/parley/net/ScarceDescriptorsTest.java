@@ -35,7 +35,7 @@ class ScarceDescriptorsTest {
             thread.setDaemon(true);
             thread.start();
         };
-        private static final Crew CREW = new Crew(POOL);
+        private static final BatchingExecutor BATCHES = new BatchingExecutor(POOL);
 
         private Server() {
         }
@@ -44,7 +44,7 @@ class ScarceDescriptorsTest {
         public static void main(String[] args) throws IOException {
             SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1")
                     .backlog(100).build());
-            serve(Intake.connections(server, StreamOptions.DEFAULT, CREW));
+            serve(Intake.connections(server, StreamOptions.DEFAULT, BATCHES));
             System.out.println("listening " + server.port());
             System.in.read();
             System.out.println("bye");
@@ -53,8 +53,8 @@ class ScarceDescriptorsTest {
         private static void serve(Intake<SocketStream> connections) {
             connections.take(stream -> {
                 serve(connections);
-                answer(stream, Intake.elements(stream, Framing.lines(100), CREW),
-                        new Outlet<>(stream, Framing.lines(100), Outlet.Ending.CLOSE, CREW));
+                answer(stream, Intake.elements(stream, Framing.lines(100), BATCHES),
+                        new Outlet<>(stream, Framing.lines(100), Outlet.Ending.CLOSE, BATCHES));
             });
         }
 

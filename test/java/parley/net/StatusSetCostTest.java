@@ -167,8 +167,7 @@ class StatusSetCostTest {
     void SEL_1_an_idle_wait_wakes_at_most_five_times_a_second() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = connect(listener.address());
-                Poller poller = new Poller(null)) {
-            assertTrue(Waits.BETWEEN_LOOKS >= SECOND.toNanos() / 5);
+                Poller poller = new Poller(Poller.Owner.PASSIVE)) {
             Registration registration =
                     stream.source().join(poller, stream.interest(Direction.INPUT), null);
             long end = System.nanoTime() + SECOND.toNanos();
@@ -271,8 +270,8 @@ class StatusSetCostTest {
     // ---- descriptors -------------------------------------------------------------------------
 
     @Test
-    void idle_pollers_are_bounded_however_many_threads_were_blocked() throws Exception {
-        int count = 3 * Waits.SPARE;
+    void pollers_are_bounded_however_many_threads_are_blocked() throws Exception {
+        int count = 3 * ThreadWaits.MOST;
         List<SocketStream> streams = new ArrayList<>();
         List<Peer> peers = new ArrayList<>();
         List<Task<Integer>> readers = new ArrayList<>();
@@ -292,18 +291,18 @@ class StatusSetCostTest {
             for (Task<Integer> each : readers) {
                 assertEquals('x', each.await());
             }
-            assertTrue(Waits.idlePollers() <= Waits.SPARE, Waits.idlePollers() + " idle");
+            assertTrue(ThreadWaits.idlePollers() <= ThreadWaits.MOST, ThreadWaits.idlePollers() + " idle");
             // Each of the others takes a poller from one that was blocked before.
             for (SocketStream each : streams) {
                 assertEquals(SocketStatus.NONE, each.status(Direction.INPUT, Duration.ofNanos(1)));
             }
-            assertTrue(Waits.idlePollers() <= Waits.SPARE, Waits.idlePollers() + " idle");
+            assertTrue(ThreadWaits.idlePollers() <= ThreadWaits.MOST, ThreadWaits.idlePollers() + " idle");
             long sockets = Descriptors.sockets();
             for (SocketStream each : streams) {
                 each.close();
             }
             assertEquals(sockets - count, Descriptors.sockets());
-            assertEquals(0, Waits.idlePollers());
+            assertEquals(0, ThreadWaits.idlePollers());
         } finally {
             for (SocketStream each : streams) {
                 each.abort();

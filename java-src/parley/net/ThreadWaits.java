@@ -1,33 +1,22 @@
 package parley.net;
 
 import java.io.IOException;
-import java.time.Duration;
-import java.util.List;
+import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * How a thread blocks until one source is ready. A virtual thread parks and the {@link Reactor}
- * wakes it, since a selector would pin its carrier. A platform thread selects on a poller of its
- * own for as long as it waits.
+ * Blocks a thread until one source is ready. A platform thread selects on a poller of its own, which
+ * is the fastest way to wait, and there are at most {@value #MOST} such pollers in a process. A
+ * virtual thread, and a platform thread for which there is no poller or no descriptor to open one,
+ * parks until the {@link EventLoop} wakes it.
  *
  * <p>A poller stays registered with the source it served last, so that the usual case (the same
- * side of the same stream again) costs no registration. It is closed with that source, and at most
- * {@value #SPARE} idle ones are kept in all: descriptors grow with the threads that are blocked, not
- * with the streams that ever were.
+ * side of the same stream again) costs no registration. It is closed with that source.
  */
-final class Waits implements Poller.Owner {
-    /** Somebody whose deadline may be moved by other threads while it waits. */
-    interface Patient {
-        /** The deadline in force now. */
-        Deadline deadline();
-    }
+final class ThreadWaits implements Poller.Owner {
+    static final int MOST = 16;
 
-    static final int SPARE = 32;
-
-    /** How long to wait at a time for a source of which nobody tells when it is closed. */
-    static final long BETWEEN_LOOKS = Duration.ofMillis(250).toNanos();
-
-    private static final Waits INSTANCE = new Waits();
+    private static final ThreadWaits INSTANCE = new ThreadWaits();
     private static final Poller.Visitor NOTE = (registration, ops) -> registration.found |= ops;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -35,47 +24,52 @@ final class Waits implements Poller.Owner {
     private Registration oldest;
     private Registration newest;
     private int idleCount;
+    private int pollers; // idle and in use; guarded by lock
 
-    private Waits() {
+    private ThreadWaits() {
     }
 
     /**
-     * Blocks until the source is ready for one of the operations, is woken or closed, the patient's
-     * deadline has passed or the thread is interrupted, or for no reason: which of these, the caller
-     * finds out.
+     * Blocks until the source is ready for one of the operations, is woken or closed, the deadline
+     * has passed or the thread is interrupted, or for no reason: the caller finds out which.
      *
-     * @throws java.nio.channels.ClosedChannelException if the source is closed already
+     * @throws ClosedChannelException if the source is closed already
+     * @throws IOException if there is no thread to wait with
      */
-    static void await(Source source, int ops, Patient patient) throws IOException {
-        if (Threads.currentIsVirtual() && source.announcesClose()) {
-            Reactor.shared().await(source, ops, patient);
+    static void await(Source source, int ops, HasDeadline patient) throws IOException {
+        if (Threads.currentIsVirtual()) {
+            awaitVirtual(source, ops, patient);
             return;
         }
-        Registration registration = INSTANCE.acquire(source, ops);
+        // A thread in a selector does not learn that the owner of a foreign channel closes it.
+        Registration registration =
+                source.endsPollOnClose() ? INSTANCE.acquire(source, ops) : null;
+        if (registration == null) {
+            EventLoop.shared().await(source, ops, patient);
+            return;
+        }
         try {
-            long left = patient.deadline().remaining();
-            registration.poller.poll(bounded(left, source), NOTE);
+            registration.poller.poll(patient.deadline().remaining(), NOTE);
         } finally {
             INSTANCE.giveBack(registration);
         }
     }
 
-    private static long bounded(long nanos, Source source) {
-        return source.endsPollOnClose() ? nanos : Math.min(nanos, BETWEEN_LOOKS);
-    }
-
-    /** How long to wait at a time, of so long, for members that others may close. */
-    static long bounded(long nanos, List<Member> foreign) {
-        long bound = nanos;
-        for (int i = 0; i < foreign.size(); i++) {
-            bound = bounded(bound, foreign.get(i).object.source());
+    private static void awaitVirtual(Source source, int ops, HasDeadline patient)
+            throws IOException {
+        EventLoop loop = EventLoop.ofVirtualThreads();
+        if (!loop.canRun()) {
+            loop = EventLoop.shared(); // its selector is open while a stream is
         }
-        return bound;
+        loop.await(source, ops, patient);
     }
 
-    /** The operations of those asked for that the source is ready for now. */
+    /** Returns those of the operations that the source is ready for now. */
     static int ready(Source source, int ops) throws IOException {
         Registration registration = INSTANCE.acquire(source, ops);
+        if (registration == null) {
+            return EventLoop.shared().ready(source, ops);
+        }
         try {
             registration.found = 0;
             registration.poller.poll(0, NOTE);
@@ -85,7 +79,7 @@ final class Waits implements Poller.Owner {
         }
     }
 
-    /** How many pollers nobody waits on. */
+    /** Returns how many pollers no thread waits on. */
     static int idlePollers() {
         INSTANCE.lock.lock();
         try {
@@ -95,8 +89,9 @@ final class Waits implements Poller.Owner {
         }
     }
 
+    /** Returns a registration for the calling thread alone, or null when there is none to be had. */
     private Registration acquire(Source source, int ops) throws IOException {
-        Registration stolen = null;
+        Registration stolen;
         lock.lock();
         try {
             Registration own = idleOf(source, ops);
@@ -105,22 +100,57 @@ final class Waits implements Poller.Owner {
                 own.interest(ops);
                 return own;
             }
-            if (idleCount >= SPARE) {
-                stolen = oldest;
+            stolen = pollers < MOST ? null : oldest;
+            if (stolen != null) {
                 unlist(stolen);
+            } else if (pollers < MOST) {
+                pollers++;
+            } else {
+                return null;
             }
         } finally {
             lock.unlock();
         }
-        Poller poller = stolen == null ? new Poller(this) : stolen.poller;
+        return join(source, ops, stolen);
+    }
+
+    private Registration join(Source source, int ops, Registration stolen) throws IOException {
+        Poller poller = stolen == null ? null : stolen.poller;
+        boolean joined = false;
         try {
-            if (stolen != null) {
+            if (poller == null) {
+                poller = open();
+            } else {
                 poller.release(stolen);
             }
-            return source.join(poller, ops, null);
-        } catch (IOException | RuntimeException e) {
+            Registration registration = poller == null ? null : source.join(poller, ops, null);
+            joined = registration != null;
+            return registration;
+        } finally {
+            if (!joined) {
+                discard(poller);
+            }
+        }
+    }
+
+    /** Returns null when the process is out of descriptors. */
+    private Poller open() {
+        try {
+            return new Poller(this);
+        } catch (IOException e) {
+            return null; // the event loop has one already
+        }
+    }
+
+    private void discard(Poller poller) {
+        lock.lock();
+        try {
+            pollers--;
+        } finally {
+            lock.unlock();
+        }
+        if (poller != null) {
             poller.close();
-            throw e;
         }
     }
 
@@ -139,24 +169,16 @@ final class Waits implements Poller.Owner {
     }
 
     private void giveBack(Registration registration) {
-        Registration superfluous = null;
         lock.lock();
         try {
-            if (!registration.source.isOpen() || !registration.source.announcesClose()) {
-                superfluous = registration;
-            } else {
+            if (registration.source.isOpen() && registration.source.announcesClose()) {
                 list(registration);
-                if (idleCount > SPARE) {
-                    superfluous = oldest;
-                    unlist(superfluous);
-                }
+                return;
             }
         } finally {
             lock.unlock();
         }
-        if (superfluous != null) {
-            superfluous.poller.close();
-        }
+        discard(registration.poller);
     }
 
     /** Under the lock: makes a registration the newest idle one. */
@@ -211,7 +233,7 @@ final class Waits implements Poller.Owner {
             lock.unlock();
         }
         if (wasIdle) {
-            registration.poller.close();
+            discard(registration.poller);
         } else {
             registration.poller.flush();
         }

@@ -24,14 +24,14 @@ import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 
-/** A crew keeps up with the reactor, helps it, and is no place where one can hold up the others. */
+/** A batching executor keeps up with the reactor, and no task can hold up the others. */
 @Guarded
-class CrewTest {
+class BatchingExecutorTest {
     private static final int CONNECTIONS = 40;
     private static final int ROUNDS = 200;
 
     private final ExecutorService pool = Executors.newCachedThreadPool();
-    private final Crew crew = new Crew(pool);
+    private final BatchingExecutor executor = new BatchingExecutor(pool);
     private final List<SocketStream> streams = new ArrayList<>();
     private final List<Peer> peers = new ArrayList<>();
     private final CountDownLatch release = new CountDownLatch(1);
@@ -51,8 +51,11 @@ class CrewTest {
         }
         listener.close();
         assertEquals(0, Reactor.shared().watches());
+        CountDownLatch closed = new CountDownLatch(1);
+        EventLoop.shared().post(closed::countDown, 0); // behind what closing the streams has left
+        assertTrue(closed.await(10, TimeUnit.SECONDS));
         Await.until("no worker is left",
-                () -> crew.toString().equals("#<crew of 0, 0 waiting>"));
+                () -> executor.toString().equals("#<batching-executor of 0, 0 waiting>"));
         pool.shutdown();
         assertTrue(pool.awaitTermination(10, TimeUnit.SECONDS));
     }
@@ -81,9 +84,9 @@ class CrewTest {
 
     /** Echoes for ever. */
     private void echo(SocketStream stream) {
-        Intake<byte[]> chunks = Intake.elements(stream, Framing.chunks(100), crew);
+        Intake<byte[]> chunks = Intake.elements(stream, Framing.chunks(100), executor);
         Outlet<byte[]> outlet = new Outlet<>(stream, Framing.chunks(100),
-                Outlet.Ending.LEAVE_OPEN, crew);
+                Outlet.Ending.LEAVE_OPEN, executor);
         chunks.take(new Receiver<>() {
             @Override
             public void receive(byte[] chunk) {
@@ -95,35 +98,35 @@ class CrewTest {
     }
 
     @Test
-    void a_task_that_blocks_holds_up_neither_the_crew_nor_watches_of_others() throws Exception {
+    void a_task_that_blocks_holds_up_neither_tasks_nor_watches_of_others() throws Exception {
         SocketStream blocks = connect();
         SocketStream served = connect();
         SocketStream watched = connect();
         BlockingQueue<SocketStatus> onReactor = new LinkedBlockingQueue<>();
-        BlockingQueue<Object> onCrew = new LinkedBlockingQueue<>();
-        Intake.elements(blocks, Framing.chunks(100), crew).take(chunk -> block());
-        peers.get(0).send("block"); // its worker helps, and is stuck from now on
+        BlockingQueue<Object> onExecutor = new LinkedBlockingQueue<>();
+        Intake.elements(blocks, Framing.chunks(100), executor).take(chunk -> block());
+        peers.get(0).send("block"); // its worker is stuck from now on
         Await.until("it was taken", () -> Reactor.shared().watches() == 0);
         for (int i = 0; i < 20; i++) {
             Reactor.shared().whenReady(watched, Direction.INPUT, onReactor::add);
-            Intake.elements(served, Framing.chunks(1), crew).take(onCrew::add);
+            Intake.elements(served, Framing.chunks(1), executor).take(onExecutor::add);
             peers.get(1).send("x");
             peers.get(2).send("x");
-            soon(onCrew);
+            soon(onExecutor);
             assertSame(SocketStatus.INPUT, soon(onReactor));
             assertEquals('x', watched.in().readByte());
         }
     }
 
     @Test
-    void tasks_that_go_on_without_end_do_not_keep_a_worker_from_polling() throws Exception {
+    void tasks_that_go_on_without_end_do_not_keep_others_from_running() throws Exception {
         SocketStream served = connect();
         BlockingQueue<Object> told = new LinkedBlockingQueue<>();
-        crew.execute(new Runnable() {
+        executor.execute(new Runnable() {
             @Override
             public void run() {
                 if (release.getCount() > 0) {
-                    crew.execute(this);
+                    executor.execute(this);
                 }
             }
         });
@@ -146,10 +149,10 @@ class CrewTest {
         });
         try {
             for (int i = 0; i < 10; i++) {
-                crew.execute(() -> {
+                executor.execute(() -> {
                     throw new StackOverflowError("on purpose");
                 });
-                crew.execute(() -> ran.add("next"));
+                executor.execute(() -> ran.add("next"));
                 assertEquals("next", soon(ran));
             }
             assertEquals(10, uncaught.get());
@@ -159,12 +162,12 @@ class CrewTest {
     }
 
     @Test
-    void no_event_is_lost_between_those_who_poll() throws Exception {
+    void no_event_is_lost() throws Exception {
         for (int i = 0; i < CONNECTIONS; i++) {
             echo(connect());
         }
         for (int round = 0; round < ROUNDS; round++) {
-            int first = round % 7; // some rounds have few events, so that help ends and begins again
+            int first = round % 7; // some rounds have few events
             for (int i = first; i < CONNECTIONS; i += first + 1) {
                 peers.get(i).send("x");
             }
@@ -175,14 +178,30 @@ class CrewTest {
     }
 
     @Test
-    void an_idle_crew_leaves_and_costs_no_processor_time() throws Exception {
+    void a_pool_that_cannot_start_a_thread_is_asked_again() throws Exception {
+        AtomicInteger failures = new AtomicInteger(2);
+        BatchingExecutor unlucky = new BatchingExecutor(task -> {
+            if (failures.getAndDecrement() > 0) {
+                throw new OutOfMemoryError("unable to create native thread, on purpose");
+            }
+            pool.execute(task);
+        });
+        BlockingQueue<String> ran = new LinkedBlockingQueue<>();
+        unlucky.execute(() -> ran.add("first"));
+        assertEquals("first", soon(ran));
+        unlucky.execute(() -> ran.add("second"));
+        assertEquals("second", soon(ran));
+    }
+
+    @Test
+    void an_idle_worker_leaves_and_costs_no_processor_time() throws Exception {
         echo(connect());
         for (int i = 0; i < 100; i++) {
             peers.get(0).send("x");
             assertEquals('x', peers.get(0).receive(1)[0]);
         }
         Await.until("no worker is left",
-                () -> crew.toString().equals("#<crew of 0, 0 waiting>"));
+                () -> executor.toString().equals("#<batching-executor of 0, 0 waiting>"));
         Cpu.assertIdle(Duration.ofSeconds(1), 5);
     }
 }

@@ -1,43 +1,41 @@
 package parley.net;
 
 import java.io.IOException;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
- * Tells its owner, on an executor, that it is worth trying again: the kernel reports the object
- * ready, some thread left bytes in a buffer, the object was closed, or a pause is over. An owner
- * does, under a lock of its own:
+ * Has its owner try again, on the thread of the {@link EventLoop}, when that is of use: the kernel
+ * reports the object ready, a thread left bytes in a buffer, the object was closed, or a pause is
+ * over. What the owner does there must not block, and must hand results to receivers on an executor.
+ * An owner does, under a lock of its own:
  *
  * <pre>
  * do {
- *     stamp = alarm.attend();
+ *     stamp = trigger.attend();
  *     try to get what is wanted, without waiting
- * } while (nothing came &amp;&amp; !alarm.arm(stamp));
+ * } while (nothing came &amp;&amp; !trigger.arm(stamp));
  * </pre>
  *
  * and {@link #rest} when nothing is wanted any more. Between {@link #attend} and {@link #arm} no
- * change is missed: if there was one, the alarm is not armed and the owner tries again.
+ * change is missed: if there was one, the trigger is not armed and the owner tries again.
  */
-abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
-    private static final AtomicIntegerFieldUpdater<Alarm> NEWS =
-            AtomicIntegerFieldUpdater.newUpdater(Alarm.class, "news");
+abstract class RetryTrigger extends Interest implements Pollable.Observer, Runnable {
+    private static final AtomicIntegerFieldUpdater<RetryTrigger> NEWS =
+            AtomicIntegerFieldUpdater.newUpdater(RetryTrigger.class, "news");
+
+    private static final EventLoop LOOP = EventLoop.shared();
 
     private boolean attending; // guarded by the owner's lock
     private volatile int news; // how many changes were seen
     private volatile int found = Pollable.UNKNOWN; // what the kernel said last
 
-    // Asked of the owner, which has them anyway: there are as many alarms as there are channels.
+    // Asked of the owner, which has them anyway: there are as many triggers as there are channels.
 
     abstract Pollable object();
 
     abstract Direction direction();
 
-    abstract Executor executor();
-
-    /** Try again; on the executor, and perhaps once more after {@link #rest}. */
+    /** Tries again; on the loop's thread, and perhaps once more after {@link #rest}. */
     @Override
     public abstract void run();
 
@@ -61,7 +59,7 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
     }
 
     /**
-     * What the kernel reported when the alarm went off.
+     * What the kernel reported when the trigger went off.
      *
      * @return operations, or {@link Pollable#UNKNOWN}; told once
      */
@@ -79,36 +77,35 @@ abstract class Alarm extends Interest implements Pollable.Observer, Runnable {
      * @throws IOException if the process is out of descriptors
      */
     boolean arm(int stamp) throws IOException {
-        Reactor.shared().arm(this, object().interest(direction()));
-        // A change before now was counted, a later one finds the alarm armed.
-        return news == stamp || !Reactor.shared().disarm(this);
+        LOOP.arm(this, object().interest(direction()));
+        // A change before now was counted, a later one finds the trigger armed.
+        return news == stamp || !LOOP.disarm(this);
     }
 
     /** Has the owner try again after some time, whatever happens. */
     void pause(long nanos) {
-        CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS, executor())
-                .execute(this);
+        LOOP.post(this, nanos);
     }
 
-    /** Nothing is wanted: nothing of this alarm stays anywhere. */
+    /** Nothing is wanted: nothing of this trigger stays anywhere. */
     void rest() {
         if (attending) {
             attending = false;
             object().forget(this);
-            Reactor.shared().disarm(this);
+            LOOP.disarm(this);
             found = Pollable.UNKNOWN;
         }
     }
 
     private void ring(int ready) {
         found = ready;
-        executor().execute(this);
+        LOOP.execute(this);
     }
 
     @Override
     public void changed(Pollable changed) {
         NEWS.incrementAndGet(this);
-        if (Reactor.shared().disarm(this)) {
+        if (LOOP.disarm(this)) {
             ring(Pollable.UNKNOWN);
         }
     }

@@ -2,13 +2,13 @@ package parley.net;
 
 import java.util.concurrent.locks.LockSupport;
 
-/** A virtual thread that waits inside an operation of a stream. */
-final class Parked extends Interest {
+/** A thread that waits inside an operation until an {@link EventLoop} wakes it. */
+final class ParkedThread extends Interest {
     private final Source source;
     private final Thread thread;
-    volatile boolean fired; // written by whoever fires it
+    volatile boolean fired; // written by the thread that fires it
 
-    Parked(Source source, Thread thread) {
+    ParkedThread(Source source, Thread thread) {
         this.source = source;
         this.thread = thread;
     }
@@ -20,13 +20,18 @@ final class Parked extends Interest {
 
     @Override
     void fire(int ready) {
+        expire();
+    }
+
+    /** Ends the wait. */
+    void expire() {
         fired = true;
         LockSupport.unpark(thread);
     }
 
     @Override
     void sourceClosed() {
-        fire(0);
+        expire();
     }
 
     @Override

@@ -1,0 +1,141 @@
+package parley.net;
+
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Runs tasks, begun in the order they came, on as few threads of a pool as keep up. A burst of a
+ * hundred short tasks costs one hand-over to another thread and not a hundred. A task that blocks
+ * holds the others up for a millisecond; then a further thread takes over, so that a hundred tasks
+ * that block still all begin.
+ *
+ * <p>When the pool fails to start a thread, the tasks stay queued, and a thread is asked for again,
+ * ever less often. When the pool rejects a worker, its tasks run in the thread that asked for it.
+ */
+public final class BatchingExecutor implements Executor {
+    private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final long LONGEST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final Executor pool;
+    private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger workers = new AtomicInteger(); // running, blocked ones included
+    private final AtomicInteger begun = new AtomicInteger(); // tasks ever taken off the queue
+    private final AtomicBoolean watched = new AtomicBoolean(); // a look for hold-ups is scheduled
+
+    private volatile long pauseNanos = PATIENCE_NANOS; // longer while no worker can be started
+
+    /**
+     * Makes an executor.
+     *
+     * @param pool gives the threads; must not run tasks in the calling thread, nor limit its threads
+     *     where tasks may block
+     */
+    public BatchingExecutor(Executor pool) {
+        this.pool = Objects.requireNonNull(pool,
+                "BatchingExecutor: the pool is null, expected an Executor");
+    }
+
+    /**
+     * Gives a task to an executor. If the executor rejects the task, the rejection is logged and the
+     * task runs in the calling thread, since a result that no receiver gets would be lost.
+     */
+    static void handOver(Executor executor, Runnable task) {
+        try {
+            executor.execute(task);
+        } catch (RuntimeException | Error e) {
+            Log.error("an executor rejected a task, which now runs on "
+                    + Thread.currentThread().getName(), e);
+            Log.guard(task);
+        }
+    }
+
+    @Override
+    public void execute(Runnable task) {
+        queue.add(Objects.requireNonNull(task, "execute: the task is null"));
+        if (workers.compareAndSet(0, 1)) {
+            startWorker();
+        }
+        if (!queue.isEmpty() && watched.compareAndSet(false, true)) {
+            lookLater();
+        }
+    }
+
+    /** Starts a worker, already counted. */
+    private void startWorker() {
+        boolean started = false;
+        try {
+            pool.execute(this::work);
+            started = true;
+            pauseNanos = PATIENCE_NANOS;
+        } catch (RejectedExecutionException e) {
+            Log.error("the pool rejected a worker; its tasks run on "
+                    + Thread.currentThread().getName(), e);
+            drain();
+        } catch (RuntimeException | Error e) {
+            Log.error("no thread for " + queue.size() + " tasks, which wait for one", e);
+            pauseNanos = Math.min(2 * pauseNanos, LONGEST_PAUSE_NANOS);
+        } finally {
+            if (!started) {
+                workers.decrementAndGet();
+            }
+        }
+    }
+
+    private void work() {
+        do {
+            try {
+                drain();
+            } finally {
+                workers.decrementAndGet();
+            }
+            // A task that came in between has found this worker, or another, there.
+        } while (!queue.isEmpty() && workers.compareAndSet(0, 1));
+    }
+
+    private void drain() {
+        for (Runnable task = queue.poll(); task != null; task = queue.poll()) {
+            begun.incrementAndGet();
+            try {
+                task.run();
+            } catch (Throwable e) {
+                Log.guard(() -> uncaught(e));
+            }
+        }
+    }
+
+    private static void uncaught(Throwable e) {
+        Thread current = Thread.currentThread();
+        current.getUncaughtExceptionHandler().uncaughtException(current, e);
+    }
+
+    private void lookLater() {
+        int before = begun.get();
+        EventLoop.shared().post(() -> look(before), pauseNanos);
+    }
+
+    /** Starts a further worker when no task was begun since the last look. */
+    private void look(int before) {
+        watched.set(false);
+        if (queue.isEmpty()) {
+            return;
+        }
+        if (begun.get() == before) {
+            workers.incrementAndGet();
+            startWorker();
+        }
+        if (watched.compareAndSet(false, true)) {
+            lookLater();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "#<batching-executor of " + workers + ", " + queue.size() + " waiting>";
+    }
+}
