@@ -153,7 +153,9 @@ class ResourcesTest {
                 Child child = Child.java(Client.class, Integer.toString(listener.port()))) {
             child.answer("begin"); // all but the last, which would keep its selector, once done
             child.leaveDescriptors(0);
-            for (String call : Client.CALLS) {
+            child.tell("status"); // of an open server: takes no descriptor
+            assertEquals("ok", child.answer("status"));
+            for (String call : Client.CALLS.subList(0, Client.CALLS.size() - 1)) {
                 child.tell(call);
                 String failure = child.answer(call);
                 assertTrue(failure.startsWith("EMFILE"), failure);
