@@ -25,7 +25,7 @@ final class AcceptPauses {
         this.closing = closing;
     }
 
-    /** ThreadWaits before the next attempt, within the deadline; ends early when the object is closed. */
+    /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
     void pause(IOException cause, Deadline deadline) throws IOException {
         report(cause);
         try {

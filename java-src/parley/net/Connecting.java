@@ -21,7 +21,7 @@ final class Connecting {
         return failure;
     }
 
-    /** ThreadWaits until the connection is there. */
+    /** Waits until the connection is there. */
     void finish(String operation, HasDeadline patient) throws IOException {
         while (!step()) {
             if (patient.deadline().hasPassed()) {

@@ -81,7 +81,7 @@ final class Poller implements AutoCloseable {
     }
 
     /**
-     * ThreadWaits until a source is ready, time is up, or somebody wakes or interrupts this thread, and
+     * Waits until a source is ready, time is up, or somebody wakes or interrupts this thread, and
      * shows the visitor what is ready. May return early without a reason: callers loop. When very
      * many sources are ready one poll shows only some of them, and the next one others.
      *

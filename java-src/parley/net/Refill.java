@@ -61,7 +61,7 @@ final class Refill {
         return moreNow(count);
     }
 
-    /** ThreadWaits until bytes have come or the input has ended. */
+    /** Waits until bytes have come or the input has ended. */
     void more(int count) throws IOException {
         while (!moreNow(count)) {
             await();
@@ -81,7 +81,7 @@ final class Refill {
         return !ended && transfer(null, buffered ? Segment.SMALL : 1) != 0;
     }
 
-    /** ThreadWaits until the transport may have something; no memory is held meanwhile. */
+    /** Waits until the transport may have something; no memory is held meanwhile. */
     void await() throws IOException {
         buffer.releaseIfEmpty(side.unreadable());
         side.await();

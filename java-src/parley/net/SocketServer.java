@@ -188,7 +188,7 @@ public final class SocketServer extends Pollable {
     // ---- accepting ---------------------------------------------------------------------------
 
     /**
-     * ThreadWaits for a connection and accepts it, with the default options.
+     * Waits for a connection and accepts it, with the default options.
      *
      * @return the stream
      * @throws IOException as {@link #accept(StreamOptions)}
@@ -198,7 +198,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * ThreadWaits for a connection and accepts it (CLISP {@code SOCKET:SOCKET-ACCEPT}).
+     * Waits for a connection and accepts it (CLISP {@code SOCKET:SOCKET-ACCEPT}).
      *
      * @param options of the stream; the timeout bounds the wait and is not inherited by the stream
      * @return the stream
@@ -272,7 +272,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * ThreadWaits until an accept will not block (CLISP {@code SOCKET:SOCKET-WAIT}).
+     * Waits until an accept will not block (CLISP {@code SOCKET:SOCKET-WAIT}).
      *
      * @param timeout null for ever, zero to poll
      * @return false when time is up

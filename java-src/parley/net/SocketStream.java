@@ -399,7 +399,7 @@ public final class SocketStream extends Pollable {
         return connecting != null;
     }
 
-    /** ThreadWaits until a connection begun with timeout zero is there. */
+    /** Waits until a connection begun with timeout zero is there. */
     void finishConnecting(String operation, HasDeadline patient) throws IOException {
         Connecting pending = connecting;
         if (pending != null) {
@@ -435,7 +435,8 @@ public final class SocketStream extends Pollable {
         if (connecting != null) {
             return SelectionKey.OP_CONNECT;
         }
-        boolean read = direction.includesInput() && !in.isShut() && !in.hasEnded();
+        // While a reader runs code of the user's nothing can be found: its end is announced.
+        boolean read = direction.includesInput() && !in.isShut() && !in.hasEnded() && !in.foreign;
         boolean write = direction.includesOutput() && !out.isShut() && out.failure() == null;
         return (read ? SelectionKey.OP_READ : 0) | (write ? SelectionKey.OP_WRITE : 0);
     }

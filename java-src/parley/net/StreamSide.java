@@ -3,21 +3,15 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * What the two sides of a stream have in common: a lock that makes each operation a whole, the
  * deadlines, and the protocol of beginning, waiting and ending. One side's lock says nothing about
  * the other side.
  */
-abstract class StreamSide implements HasDeadline {
-    private static final long SLICE_NANOS = Duration.ofMillis(50).toNanos();
-
+abstract class StreamSide extends SideLock implements HasDeadline {
     final SocketStream stream;
     private final int ops; // what the transport must be ready for
-    private final ReentrantLock lock = new ReentrantLock();
-    private final QuickLock quick = new QuickLock(); // taken inside lock, or alone for a moment
 
     private String operation = ""; // under way; guarded by lock
     private Duration operationTimeout; // of it, or null; guarded by lock
@@ -26,7 +20,6 @@ abstract class StreamSide implements HasDeadline {
     private volatile Deadline deadline = Deadline.NONE; // of all operations, set by any thread
     private volatile Duration timeout; // of each operation, set by any thread
     private volatile boolean shut; // this side was shut down by us, or closed
-    private volatile boolean waiting; // the holder of the lock waits for the transport
 
     StreamSide(SocketStream stream, int ops) {
         this.stream = stream;
@@ -122,10 +115,9 @@ abstract class StreamSide implements HasDeadline {
         stream.requireOpen(name);
         Duration bound = timeout;
         long began = bound == null ? 0 : System.nanoTime();
-        if (!lock.tryLock()) {
+        if (!tryLock(name)) {
             acquire(name, after(bound, began), moves);
         }
-        quick.lock();
         boolean begun = false;
         try {
             operation = name;
@@ -144,15 +136,16 @@ abstract class StreamSide implements HasDeadline {
             begun = true;
         } finally {
             if (!begun) {
-                unlock();
+                owner = null;
+                unparkNext();
             }
         }
     }
 
     private void finishConnecting(String name) throws IOException {
         if (stream.isConnecting()) {
-            waiting = true; // for others, who may not wait
             try {
+                waits(true);
                 stream.finishConnecting(name, this);
             } finally {
                 waiting = false;
@@ -168,35 +161,32 @@ abstract class StreamSide implements HasDeadline {
      *     the side is shut
      */
     final boolean beginQuick() {
-        if (!quick.tryLock()) {
+        if (!tryMoment()) {
             return false;
         }
         if (shut || deadline != Deadline.NONE || stream.isObserved()) {
-            quick.unlock();
+            endMoment();
             return false;
         }
         return true;
     }
 
     final void endQuick() {
-        quick.unlock();
+        endMoment();
     }
 
     private void acquire(String name, Deadline mine, boolean moves) throws IOException {
-        try {
-            for (;;) {
-                Deadline both = moves ? mine.min(deadline) : mine;
-                if (lock.tryLock(Math.min(both.remaining(), SLICE_NANOS), TimeUnit.NANOSECONDS)) {
-                    return;
-                } else if (both.hasPassed()) {
-                    throw Failures.timeout(name, sideName() + " " + stream
-                            + ", which another thread uses", timeoutHint());
-                }
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        lock(name, () -> {
+            Deadline both = moves ? mine.min(deadline) : mine;
             Failures.ifInterrupted(name, stream);
-        }
+            if (!stream.isOpen()) {
+                throw Failures.closedMeanwhile(name, stream);
+            } else if (both.hasPassed()) {
+                throw Failures.timeout(name, sideName() + " " + stream
+                        + ", which another thread uses", timeoutHint());
+            }
+            return both.remaining();
+        });
     }
 
     /** Ends an operation. */
@@ -206,47 +196,53 @@ abstract class StreamSide implements HasDeadline {
 
     /** Ends an operation, which may have changed what those who watch the stream would find. */
     final void end(boolean changed) {
-        boolean tell;
+        boolean notify = false;
         try {
             finish();
-            tell = changed && stream.isObserved() && leavesNews();
+            notify = stream.isObserved() && (refused || changed && leavesNews());
         } finally {
-            unlock();
+            owner = null;
+            unparkNext();
         }
-        if (tell) {
+        if (notify) {
             stream.tellObservers();
         }
     }
 
-    /** Begins a look at the state; false when a thread that waits for the transport is in. */
+    /** Begins a look at the state; false when the owner of the lock is not to be waited for. */
     final boolean beginLook() {
         return beginNow("socket-status");
     }
 
-    /** Begins what never waits; false when a thread that waits for the transport is in. */
+    /** Begins what never waits; false when the owner of the lock is not to be waited for. */
     final boolean beginNow(String name) {
-        while (!lock.tryLock()) {
-            if (waiting) {
-                return false;
-            }
-            Thread.yield(); // the holder does not block, so it is soon done
+        if (!lockSoon(name, Deadline.NONE)) {
+            return false;
         }
-        quick.lock();
         operation = name;
         operationDeadline = Deadline.NONE;
-        if (shut) {
-            onShut();
+        boolean begun = false;
+        try {
+            if (shut) {
+                onShut();
+            }
+            begun = true;
+        } finally {
+            if (!begun) {
+                owner = null;
+                unparkNext();
+            }
         }
         return true;
     }
 
-    /** ThreadWaits until the transport may be ready, within the deadlines. */
+    /** Waits until the transport may be ready, within the deadlines. */
     final void await() throws IOException {
         if (deadline().hasPassed()) {
             throw timedOut();
         }
-        waiting = true;
         try {
+            waits(true);
             stream.await(operation, ops, this, interruptHint());
         } finally {
             waiting = false;
@@ -289,6 +285,7 @@ abstract class StreamSide implements HasDeadline {
     final void deadline(Deadline newDeadline) {
         deadline = newDeadline;
         stream.source().wake();
+        unparkAll();
     }
 
     void timeout(Duration newTimeout) {
@@ -305,41 +302,40 @@ abstract class StreamSide implements HasDeadline {
         return shut;
     }
 
-    /** Marks this side as shut; whoever waits finds out. */
+    /** Marks this side as shut; threads that wait find out. */
     final void shut() {
         shut = true;
         stream.source().wake();
-        if (lock.tryLock()) {
-            quick.lock();
+        unparkAll();
+        if (owner != Thread.currentThread() && tryLock("close")) {
             try {
                 onShut();
             } finally {
-                unlock();
+                owner = null;
+                unparkNext();
             }
         }
     }
 
     /**
-     * Begins closing: waits for the operation under way unless that waits for the transport.
+     * Begins closing: waits for the operation under way unless its owner waits for the transport or
+     * runs code of the user's.
      *
      * @return false when it does, or the deadline has passed; else {@link #unlock} must follow
      */
     final boolean lockToClose(Deadline until) {
-        while (!lock.tryLock()) {
-            if (waiting || until.hasPassed()) {
-                return false;
-            }
-            Thread.yield(); // the holder finds out that the stream closes before it can block
+        unparkAll(); // they find that the stream is closing
+        if (!lockSoon("close", until)) {
+            return false;
         }
-        quick.lock();
         operation = "close";
         operationDeadline = until;
         return true;
     }
 
     final void unlock() {
-        quick.unlock();
-        lock.unlock();
+        owner = null;
+        unparkNext();
     }
 
     // ---- kinds of elements -------------------------------------------------------------------
