@@ -33,6 +33,13 @@ final class EventLoop implements Poller.Owner {
     private static final EventLoop OF_VIRTUAL_THREADS =
             Threads.virtualCanSelect() ? new EventLoop("virtual-reactor", true) : SHARED;
 
+    static {
+        // Loads what waiting takes while there are descriptors to read classes with.
+        TaskQueue queue = new TaskQueue();
+        queue.add(new ParkedThread(null, Thread.currentThread())::expire, 0);
+        queue.runDue();
+    }
+
     private final String name;
     private final boolean virtual;
     private final ReentrantLock lock = new ReentrantLock();

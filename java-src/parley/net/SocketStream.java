@@ -521,6 +521,9 @@ public final class SocketStream extends Pollable {
         boolean begun = STATE.compareAndSet(this, State.OPEN, State.CLOSING);
         if (begun) {
             noteClosing();
+            source().wake(); // blocked threads end now, however long the flush takes
+            in.unparkAll();
+            out.unparkAll();
         }
         return begun;
     }
