@@ -4,6 +4,7 @@
   (:require
    [clojure.core.async :as a]
    [clojure.core.async.impl.protocols :as impl]
+   [clojure.datafy :as datafy]
    [clojure.edn :as edn]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing use-fixtures]]
@@ -210,7 +211,7 @@
 
 (deftest asy-3-whoever-waits-when-the-stream-is-closed-is-told
   (dotimes [i 100]
-    (with-pair [x y]
+    (with-pair [_ y]
       (let [chans [(pa/ready y :input) (pa/readiness y :input) (pa/elements y :line)]
             before (mapv later chans)
             closer (.start Threads/PLATFORM "closer"
@@ -736,7 +737,7 @@
   (with-pair [x _]
     (is (re-find #"^#<elements of #<socket-stream .* open>>$" (pr-str (pa/elements x :line))))
     (is (re-find #"^#<sink to #<socket-stream .* open>>$" (pr-str (pa/sink x :line))))
-    (is (= :intake (:kind (clojure.datafy/datafy (pa/ready x :input)))))))
+    (is (= :intake (:kind (datafy/datafy (pa/ready x :input)))))))
 
 (deftest channels-made-before-a-reload-stay-what-they-are
   (with-pair [x y]

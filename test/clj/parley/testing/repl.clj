@@ -9,6 +9,7 @@
    [parley.socket :as socket]
    [parley.stream :as stream])
   (:import
+   (clojure main)
    (java.io Closeable File IOException)
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute PosixFilePermissions)
@@ -118,7 +119,7 @@
   "Evaluates code in a Java machine of its own and gives the machine."
   ^Child [code & options]
   (let [code (list 'do '(println "the machine is up") code)]
-    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) clojure.main (into-array String ["-e" (pr-str code)]))))
+    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) main (into-array String ["-e" (pr-str code)]))))
 
 (def canary
   "What strangers try to change."
