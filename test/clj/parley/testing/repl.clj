@@ -10,7 +10,6 @@
    [parley.stream :as stream]
    [parley.testing.missing :as missing])
   (:import
-   (clojure main)
    (java.io Closeable File IOException)
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute PosixFilePermissions)
@@ -115,7 +114,7 @@
   "Evaluates code in a Java machine of its own and gives the machine."
   ^Child [code & options]
   (let [code (list 'do '(println "the machine is up") code)]
-    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) main (into-array String ["-e" (pr-str code)]))))
+    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) clojure.main (into-array String ["-e" (pr-str code)]))))
 
 (def canary
   "What strangers try to change."
