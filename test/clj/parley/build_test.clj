@@ -114,7 +114,7 @@
            (filled-in (text dependency :version))])))
 
 (def ^:private from-clojars
-  "Libraries of deps.edn alone: the pom asks no other repository than Maven Central."
+  "Libraries that only deps.edn names, since the pom uses no repository but Maven Central."
   '#{clj-kondo/clj-kondo lambdaisland/kaocha nrepl/nrepl})
 
 (deftest aliases-have-the-versions-of-the-pom
@@ -204,8 +204,8 @@
            (run! io/delete-file (reverse (file-seq directory)))))))
 
 (def ^:private ^:dynamic *jars*
-  "A delay: builder -> the jar that it makes. Maven makes its own before it runs tests; without Maven,
-  one under target/ may be of other sources."
+  "Delays a map, builder -> jar. Maven makes its jar before it runs the tests. Without Maven, a jar under
+  target/ may be older than the sources, so the tests ignore it."
   nil)
 
 (defn- make-jars
@@ -273,7 +273,7 @@
                       (sources #"\.cljc?$" "clj-src")))))
 
 (defn- macros-in
-  "The macros that a file defines: qualified symbol -> whether it is public."
+  "Returns the macros that a file defines: qualified symbol -> whether it is public."
   [file]
   (let [source (slurp file)
         [_ ns-name] (re-find #"(?m)^\(ns ([\w.-]+)" source)]
@@ -284,18 +284,18 @@
 (def ^:private exported "clj-src/clj-kondo.exports/parley/parley/config.edn")
 
 (defn- macros-of
-  "The symbols that a configuration of clj-kondo tells about."
+  "Returns the macros that a clj-kondo configuration describes."
   [file]
   (let [{:keys [lint-as hooks]} (edn/read-string (slurp file))]
     (set (concat (keys lint-as) (mapcat keys (vals hooks))))))
 
-(deftest every-public-macro-is-in-the-exported-configuration-of-clj-kondo
+(deftest clj-kondo-knows-every-public-macro
   (let [files (filter #(.isFile ^File %) (.listFiles (io/file "clj-src/parley")))
         macros (into {} (map macros-in) files)]
     (is (contains? macros 'parley.socket/with-open-stream))
     (is (= [] (remove (macros-of exported) (keys (filter val macros)))))))
 
-(deftest configurations-of-clj-kondo-name-macros-that-exist
+(deftest every-macro-in-a-clj-kondo-configuration-exists
   (let [macros (into {} (mapcat macros-in) (apply sources #"\.cljc?$" clojure-directories))]
     (doseq [file [exported ".clj-kondo/config.edn"]
             macro (macros-of file)
