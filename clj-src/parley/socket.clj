@@ -20,7 +20,6 @@
    [parley.impl.status-set :as status-set-view])
   (:import
    (clojure.lang APersistentVector RT)
-   (java.io Closeable)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.nio.file Path)

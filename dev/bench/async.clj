@@ -22,6 +22,7 @@
    (java.io BufferedReader InputStreamReader)
    (java.lang ProcessBuilder$Redirect)
    (java.lang.management ManagementFactory)
+   (java.lang.ref Reference)
    (java.net InetSocketAddress StandardSocketOptions)
    (java.nio ByteBuffer)
    (java.nio.channels CancelledKeyException ClosedChannelException ClosedSelectorException SelectionKey Selector ServerSocketChannel SocketChannel)
@@ -301,7 +302,7 @@
   (let [before (used-heap)
         held (mapv f xs)
         after (used-heap)]
-    (count held) ; still reachable here
+    (Reference/reachabilityFence held)
     (/ (double (- after before)) (count xs))))
 
 (defn- heap-each

@@ -7,7 +7,7 @@
    [clojure.java.io :as io]
    [clojure.set :as set]
    [clojure.string :as str]
-   [clojure.test :refer [deftest is testing]]
+   [clojure.test :refer [deftest is testing use-fixtures]]
    [clojure.tools.build.api :as b]
    [clojure.tools.deps :as deps]
    [clojure.xml :as xml]
@@ -83,13 +83,17 @@
 (deftest deps-edn-has-the-dependencies-of-the-pom
   (is (= (dependencies "" "compile") (versions (:deps @project)))))
 
+(def ^:private maven-repository
+  "The local repository of the Maven that runs this, nil without Maven."
+  (System/getProperty "localRepository"))
+
 (defn- basis
   "What tools.build makes of deps.edn, from Maven's own repository when Maven runs this: all is there
   already."
   []
   (b/create-basis {:project "deps.edn"
-                   :extra (if-let [repository (System/getProperty "localRepository")]
-                            {:mvn/local-repo repository}
+                   :extra (if maven-repository
+                            {:mvn/local-repo maven-repository}
                             {})}))
 
 (deftest tests-run-with-the-libraries-that-deps-edn-leads-to
@@ -109,17 +113,30 @@
           [(symbol (text dependency :groupId) (text dependency :artifactId))
            (filled-in (text dependency :version))])))
 
+(def ^:private from-clojars
+  "Libraries that only deps.edn names, since the pom uses no repository but Maven Central."
+  '#{clj-kondo/clj-kondo lambdaisland/kaocha nrepl/nrepl})
+
 (deftest aliases-have-the-versions-of-the-pom
   (let [known (merge (dependencies "" "compile" "test") (profile-dependencies))]
-    (doseq [[alias {:keys [deps extra-deps]}] (:aliases @project)
-            [library version] (versions (merge deps extra-deps))
-            :when (not= 'lambdaisland/kaocha library)]
+    (doseq [[alias {:keys [deps extra-deps replace-deps]}] (:aliases @project)
+            [library version] (versions (merge deps extra-deps replace-deps))
+            :when (not (from-clojars library))]
       (is (= (known library) version) (str library " in " alias)))))
 
 (deftest aliases-bring-what-the-tests-of-the-pom-need
   (let [aliases (deps/combine-aliases @project [:dev :test])
         java-only '#{org.junit.jupiter/junit-jupiter org.junit.platform/junit-platform-launcher}]
-    (is (= (apply dissoc (dependencies "test") java-only) (versions (:extra-deps aliases))))))
+    (is (= (apply dissoc (dependencies "test") java-only)
+           (versions (apply dissoc (:extra-deps aliases) from-clojars))))))
+
+(deftest tests-have-the-same-checks-of-core-async-in-both-builds
+  (let [property "clojure.core.async.go-checking"
+        value (text (plugin "maven-surefire-plugin")
+                    :configuration
+                    :systemPropertyVariables
+                    (keyword property))]
+    (is (= [(str "-D" property "=" value)] (get-in @project [:aliases :test :jvm-opts])))))
 
 (deftest both-files-have-the-same-paths
   (is (= [(text @pom :build :resources :resource :directory) "target/classes"] (:paths @project)))
@@ -186,32 +203,40 @@
          (finally
            (run! io/delete-file (reverse (file-seq directory)))))))
 
-(def ^:private maven-jar (delay (str "target/parley-" (build/version) ".jar")))
+(def ^:private ^:dynamic *jars*
+  "Delays a map, builder -> jar. Maven makes its jar before it runs the tests. Without Maven, a jar under
+  target/ may be older than the sources, so the tests ignore it."
+  nil)
 
-(deftest the-jar-holds-sources-of-clojure-and-classes-of-java
-  (let [files (entries @maven-jar)
-        classes (filter #(str/ends-with? % ".class") files)]
-    (is (set/subset? (files-under "clj-src") files))
-    (is (seq classes))
-    (is (every? #(re-find #"^parley/(net|posix)/[^_]*\.class$" %) classes))
-    (is (contains? files "META-INF/LICENSE"))
-    (is (= "parley" (manifest @maven-jar "Automatic-Module-Name")))))
+(defn- make-jars
+  [directory]
+  (cond-> {:tools.build (build/jar {:class-dir (str (io/file directory "classes"))
+                                    :jar-file (str (io/file directory "parley.jar"))
+                                    :basis (basis)})}
+    maven-repository
+    (assoc :maven (str "target/parley-" (build/version) ".jar"))))
 
-(deftest the-jar-holds-a-configuration-for-clj-kondo
-  (let [file "clj-kondo.exports/parley/parley/config.edn"]
-    (is (contains? (entries @maven-jar) file))
-    (doseq [macro (keys (:lint-as (edn/read-string (slurp (io/file "clj-src" file)))))]
-      (is (:macro (meta (requiring-resolve macro))) macro))))
+(use-fixtures :once
+  (fn [tests]
+    (with-directory
+      (fn [directory]
+        (binding [*jars* (delay (make-jars directory))]
+          (tests))))))
 
-(deftest tools-build-makes-the-jar-that-maven-makes
-  (with-directory
-    (fn [directory]
-      (let [made (build/jar {:class-dir (str (io/file directory "classes"))
-                             :jar-file (str (io/file directory "parley.jar"))
-                             :basis (basis)})
-            mavens-own (fn [name] (re-find #"^META-INF/(maven/|INDEX)" name))]
-        (is (= (set (remove mavens-own (entries @maven-jar))) (entries made)))
-        (is (= "parley" (manifest made "Automatic-Module-Name")))))))
+(deftest jars-hold-sources-of-clojure-and-classes-of-java
+  (doseq [[builder jar] @*jars*]
+    (testing builder
+      (let [files (entries jar)
+            classes (filter #(str/ends-with? % ".class") files)]
+        (is (set/subset? (files-under "clj-src") files))
+        (is (seq classes))
+        (is (every? #(re-find #"^parley/(net|posix)/[^_]*\.class$" %) classes))
+        (is (contains? files "META-INF/LICENSE"))
+        (is (= "parley" (manifest jar "Automatic-Module-Name")))))))
+
+(deftest every-builder-makes-the-same-jar
+  (let [mavens-own (fn [name] (re-find #"^META-INF/(maven/|INDEX)" name))]
+    (is (apply = (map #(set (remove mavens-own (entries %))) (vals @*jars*))))))
 
 ;; --- sources ------------------------------------------------------------------------------------
 
@@ -246,6 +271,36 @@
   (is (empty? (filter #(re-find #"currentTimeMillis|(?<!:at \(|:since \()Instant/now|\(Date\.\)"
                                 (slurp %))
                       (sources #"\.cljc?$" "clj-src")))))
+
+(defn- macros-in
+  "Returns the macros that a file defines: qualified symbol -> whether it is public."
+  [file]
+  (let [source (slurp file)
+        [_ ns-name] (re-find #"(?m)^\(ns ([\w.-]+)" source)]
+    (into {}
+          (for [[_ hints name] (re-seq #"(?m)^\(defmacro\s+((?:\^\S+\s+)*)(\S+)" source)]
+            [(symbol ns-name name) (not (str/includes? hints ":private"))]))))
+
+(def ^:private exported "clj-src/clj-kondo.exports/parley/parley/config.edn")
+
+(defn- macros-of
+  "Returns the macros that a clj-kondo configuration describes."
+  [file]
+  (let [{:keys [lint-as hooks]} (edn/read-string (slurp file))]
+    (set (concat (keys lint-as) (mapcat keys (vals hooks))))))
+
+(deftest clj-kondo-knows-every-public-macro
+  (let [files (filter #(.isFile ^File %) (.listFiles (io/file "clj-src/parley")))
+        macros (into {} (map macros-in) files)]
+    (is (contains? macros 'parley.socket/with-open-stream))
+    (is (= [] (remove (macros-of exported) (keys (filter val macros)))))))
+
+(deftest every-macro-in-a-clj-kondo-configuration-exists
+  (let [macros (into {} (mapcat macros-in) (apply sources #"\.cljc?$" clojure-directories))]
+    (doseq [file [exported ".clj-kondo/config.edn"]
+            macro (macros-of file)
+            :when (str/starts-with? (namespace macro) "parley.")]
+      (is (contains? macros macro) file))))
 
 (defn- undocumented
   "The places of public and protected members in java-src that have no Javadoc comment."

@@ -15,7 +15,7 @@
    (java.io InterruptedIOException)
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
-   (java.nio.file Files Path)
+   (java.nio.file Files)
    (java.util.concurrent.locks LockSupport)
    (parley.testing Child Leaks TemporaryPaths)))
 
@@ -562,7 +562,7 @@
                                         forms)))
       (make-array java.nio.file.OpenOption 0))
     (Child/command (into-array String ["sh" "-c" (str "java=\"$0\" path=\"$1\" script=\"$2\"; " shell)
-                                       (str java) (str path) (str script)]))))
+                                       java (str path) (str script)]))))
 
 (def ^:private run "\"$java\" -cp \"$path\" clojure.main \"$script\"")
 

@@ -8,7 +8,8 @@
    [examples.http :as example]
    [parley.http :as http]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.missing :refer [missing]])
   (:import
    (clojure.lang ExceptionInfo)
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
@@ -51,11 +52,6 @@
         (.nextBytes random bytes)
         (.write out bytes)))
     file))
-
-(defn- missing [what]
-  (if (Boolean/getBoolean "parley.ci")
-    (is false (str "missing on this machine: " what))
-    (println "skipped: missing on this machine:" what)))
 
 (defn- alone?
   "Whether a file is the only one in its directory: nothing half-done lies beside it."

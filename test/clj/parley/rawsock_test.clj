@@ -153,7 +153,7 @@
     (is (nil? (.assertBack before)))))
 
 (deftest raw-2-a-closed-handle-is-refused-even-when-its-number-was-given-to-another
-  (with-handles [[a b] (raw/socketpair :unix :stream nil)]
+  (with-handles [[a _b] (raw/socketpair :unix :stream nil)]
     (is (= 0 (raw/sock-close a)))
     (let [[ours theirs] (parley.posix.Sockets/socketpair "unix" "stream" 0)]
       (with-open [^parley.posix.Descriptor ours ours
@@ -552,7 +552,7 @@
                      (java.net.InetSocketAddress. "127.0.0.1" 0))
               foreign (java.nio.channels.SocketChannel/open (.getLocalAddress pair))]
     (with-handles [[a b] (raw/socketpair :unix :stream)
-                   [closed unused] (raw/socketpair :unix :stream)
+                   [closed _unused] (raw/socketpair :unix :stream)
                    datagram (raw/socket :inet :dgram)
                    [server _] (loopback-server)]
       (raw/sock-close closed)

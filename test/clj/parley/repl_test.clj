@@ -139,7 +139,7 @@
 (deftest connect-takes-a-port-a-path-and-no-token
   (let [path (TemporaryPaths/fresh)]
     (with-open [^Closeable by-port (server)
-                ^Closeable by-path (server :path path)]
+                ^Closeable _by-path (server :path path)]
       (doseq [options [{:port (:port by-port)} {:path path} {:path (str path)}]]
         (with-open [s (repl/connect options)]
           (is (= "user=> " (read-until s "=> ")))))

@@ -422,7 +422,7 @@
           (is (stream/open-stream? b)))))))
 
 (deftest foreign-channels-are-members-too
-  (with-pair [ours theirs]
+  (with-pair [ours _]
     (let [directory (TemporaryPaths/directory)
           [server _] (server-of :tcp directory)
           channel (doto (SocketChannel/open

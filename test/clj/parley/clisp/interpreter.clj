@@ -180,7 +180,7 @@
   (stream/close (socket/socket-accept (server world) :timeout seconds)))
 
 (defmethod step :server-host [world _] (socket/socket-server-host (server world)))
-(defmethod step :server-port [world _] (pos? (long (socket/socket-server-port (server world)))))
+(defmethod step :server-port [world _] (pos? (socket/socket-server-port (server world))))
 (defmethod step :server-status
   [world _]
   (settle world)
@@ -256,7 +256,7 @@
   (let [chars (char-array size)
         start (or start 0)
         index (stream/read-char-sequence chars (end world name) :start start :end (or stop size))]
-    [index (String. chars (int start) (int (- (long index) (long start))))]))
+    [index (String. chars (int start) (int (- index (long start))))]))
 (defmethod step :listen
   [world [_ name]]
   (settle world)

@@ -6,7 +6,7 @@
    [clojure.edn :as edn]
    [clojure.java.io :as io]
    [clojure.string :as str]
-   [clojure.test :as test])
+   [parley.testing.missing :refer [missing]])
   (:import
    (java.io BufferedReader BufferedWriter File)
    (java.lang ProcessBuilder$Redirect)
@@ -24,22 +24,12 @@
                  (str/split (or (System/getenv "PATH") "")
                             (re-pattern (java.util.regex.Pattern/quote File/pathSeparator))))))
 
-(defn- required?
-  "Whether a missing CLISP is a failure: the system property parley.ci is \"true\"."
-  []
-  (Boolean/getBoolean "parley.ci"))
-
 (defn wanted?
-  "Whether a test that needs CLISP can go on. Where there is no CLISP it cannot: it is skipped,
-  with a message, or fails when CLISP is required."
+  "Whether a test that needs CLISP can go on; skips the test where it cannot."
   []
-  (let [available? (available?)]
-    (when-not available?
-      (println "Skipped, since there is no clisp on the PATH:"
-               (str/join ", " (map (comp :name meta) test/*testing-vars*))))
-    (test/is (or available? (not (required?)))
-             "clisp is missing, and the system property parley.ci requires it")
-    available?))
+  (or (available?)
+      (do (missing "clisp")
+          false)))
 
 ;; --- Clojure data as Lisp reads it --------------------------------------------------------------
 

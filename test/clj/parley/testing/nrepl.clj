@@ -2,10 +2,10 @@
   "What the tests of nrepl-server share. nREPL is the one of Debian's package libnrepl-clojure, or any
   that is on the class path."
   (:require
-   [clojure.test :refer [is]]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.missing :refer [missing]])
   (:import
    (java.io Closeable IOException)
    (java.nio.file Path)
@@ -23,12 +23,11 @@
       false)))
 
 (defmacro with-nrepl
-  "Runs the body when nREPL is there; else skips with a message, or fails where everything must be there."
+  "Runs the body when nREPL is on the class path; else skips the test."
   [& body]
-  `(cond
-     nrepl? (do ~@body)
-     (Boolean/getBoolean "parley.ci") (is false "missing on this machine: nREPL (libnrepl-clojure)")
-     :else (println "skipped: missing on this machine: nREPL (libnrepl-clojure)")))
+  `(if nrepl?
+     (do ~@body)
+     (missing "nREPL (libnrepl-clojure)")))
 
 (defmacro await-that [fact & body]
   `(Await/until ~fact (reify Callable (call [_] (boolean (do ~@body))))))

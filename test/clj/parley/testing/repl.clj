@@ -7,7 +7,8 @@
    [parley.impl.service :as service]
    [parley.repl :as repl]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.missing :as missing])
   (:import
    (java.io Closeable File IOException)
    (java.nio.file Files LinkOption Path)
@@ -107,12 +108,7 @@
 (defn set-permissions [^Path path text]
   (Files/setPosixFilePermissions path (PosixFilePermissions/fromString text)))
 
-(defn missing
-  "Skips with a message, or fails where everything must be there."
-  [what]
-  (if (Boolean/getBoolean "parley.ci")
-    (is false (str "missing on this machine: " what))
-    (println "skipped: missing on this machine:" what)))
+(def missing missing/missing)
 
 (defn in-child
   "Evaluates code in a Java machine of its own and gives the machine."
