@@ -47,6 +47,10 @@ final class Waits implements Poller.Owner {
      * @throws java.nio.channels.ClosedChannelException if the source is closed already
      */
     static void await(Source source, int ops, Patient patient) throws IOException {
+        if (source instanceof DescriptorSource descriptors) {
+            descriptors.await(ops, patient);
+            return;
+        }
         if (Threads.currentIsVirtual() && source.announcesClose()) {
             Reactor.shared().await(source, ops, patient);
             return;
@@ -75,6 +79,9 @@ final class Waits implements Poller.Owner {
 
     /** The operations of those asked for that the source is ready for now. */
     static int ready(Source source, int ops) throws IOException {
+        if (source instanceof DescriptorSource descriptors) {
+            return descriptors.ready(ops);
+        }
         Registration registration = INSTANCE.acquire(source, ops);
         try {
             registration.found = 0;

@@ -28,17 +28,17 @@ public final class BlockingIo {
     /**
      * Receives: recv(2).
      *
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      * @param all wait until the part of the array is full or the stream ends: MSG_WAITALL
      * @return how many bytes, 0 at the end of a stream
      */
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
-        if (all && (flags & Message.PEEK) != 0) {
+        if (all && (flags & MessageFlags.PEEK) != 0) {
             throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
                     + " since what is peeked at stays");
         }
-        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
         Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
         int total = 0;
@@ -60,7 +60,7 @@ public final class BlockingIo {
      */
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
-        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
         Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
@@ -180,6 +180,6 @@ public final class BlockingIo {
             if (timeoutNanos == OPTION) {
                 timeoutNanos = ofOption(descriptor, option);
             }
-            return Waiting.left(start, timeoutNanos);
+            return Poll.left(start, timeoutNanos);
         }    }
 }

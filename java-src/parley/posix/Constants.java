@@ -88,6 +88,9 @@ final class Constants {
     static final int ECONNABORTED = Errno.ECONNABORTED.intValue();
     static final int ETIMEDOUT = Errno.ETIMEDOUT.intValue();
     static final int ENETRESET = Errno.ENETRESET.intValue();
+    static final int ECONNREFUSED = Errno.ECONNREFUSED.intValue();
+    static final int EHOSTUNREACH = Errno.EHOSTUNREACH.intValue();
+    static final int ENETUNREACH = Errno.ENETUNREACH.intValue();
     static final int EPIPE = Errno.EPIPE.intValue();
 
     private Constants() {}

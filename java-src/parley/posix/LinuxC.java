@@ -23,10 +23,4 @@ final class LinuxC {
     static native int pipe2(long twoInts, int flags);
 
     static native int accept4(int fd, long address, long sizeInOut, int flags);
-
-    static native int epoll_create1(int flags);
-
-    static native int epoll_ctl(int epoll, int operation, int fd, long event);
-
-    static native int epoll_wait(int epoll, long events, int count, int milliseconds);
 }

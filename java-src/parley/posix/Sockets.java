@@ -131,6 +131,7 @@ public final class Sockets {
 
     /** Begins to connect; returns 0 when that is all, or the error number. */
     private static int startConnect(Descriptor socket, SockAddr address) throws IOException {
+        socket.forgetReset();
         int fd = socket.acquire("connect");
         try (NativeBuffer buffer = of(address)) {
             int size = address.bytes().length;
@@ -157,7 +158,11 @@ public final class Sockets {
         try {
             int errno = RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call);
             if (errno != 0) {
-                throw new PosixException(errno, call);
+                socket.remember(new PosixException(errno, call));
+            }
+            PosixException failure = socket.error(); // a status check may have been told first
+            if (errno != 0 || failure != null) {
+                throw new PosixException(errno != 0 ? errno : failure.errno(), call);
             }
             return true;
         } finally {
@@ -180,18 +185,18 @@ public final class Sockets {
         long start = System.nanoTime();
         long nanos = timeoutNanos == BlockingIo.OPTION
                 ? BlockingIo.ofOption(server, DescriptorOption.SO_RCVTIMEO) : timeoutNanos;
-        while (true) {
-            if (server.await(Poll.IN, Waiting.left(start, nanos)) == 0) {
+        // first of all, for a socket that does not listen fails at once and is never ready
+        Accepted accepted = acceptNow(server);
+        while (accepted == null) {
+            if (server.await(Poll.IN, Poll.left(start, nanos)) == 0) {
                 return null;
             }
-            Accepted accepted = acceptNow(server);
-            if (accepted != null) {
-                return accepted;
-            }
+            accepted = acceptNow(server);
         }
+        return accepted;
     }
 
-    /** Takes a connection that is waiting; null when somebody else took it, or it was aborted. */
+    /** Takes a connection if one waits, and was not aborted; else returns null. */
     private static Accepted acceptNow(Descriptor server) throws IOException {
         int fd = server.acquire("accept");
         try (NativeBuffer buffer = Addresses.prepared()) {
