@@ -85,7 +85,8 @@ final class DescriptorSource extends Source {
 
     // ---- the three questions
 
-    /** Returns the operations of those asked for that are possible now, by poll(2). */
+    /** By poll(2), which unlike trying leaves an urgent byte where it is. */
+    @Override
     int ready(int ops) throws IOException {
         if (input == output) {
             return operations(Poll.check(input, events(ops))) & ops;

@@ -443,7 +443,8 @@ public final class SocketStream extends Pollable {
     @Override
     SocketStatus evaluate(Direction looked, int ready) throws IOException {
         Direction direction = transport.narrow(looked);
-        int known = ready;
+        int known = ready != UNKNOWN ? ready
+                : transport.source().ready(SelectionKey.OP_READ | SelectionKey.OP_WRITE);
         Connecting pending = connecting;
         if (pending != null) {
             if (!pending.step()) {

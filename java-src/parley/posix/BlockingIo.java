@@ -54,7 +54,7 @@ public final class BlockingIo {
     }
 
     /**
-     * Receives a message: recvmsg(2).
+     * Receives a message: recvmsg(2). Descriptors that come with it are handles from then on.
      *
      * @return never {@link Descriptor#WOULD_BLOCK}
      */
@@ -67,6 +67,7 @@ public final class BlockingIo {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags);
             return received[0].count();
         });
+        Handles.adopt(received[0].control());
         return received[0];
     }
 

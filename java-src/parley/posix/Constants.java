@@ -47,6 +47,8 @@ final class Constants {
     static final int MSG_EOR = SocketMessage.MSG_EOR.intValue();
     static final int MSG_TRUNC = SocketMessage.MSG_TRUNC.intValue();
     static final int MSG_CTRUNC = SocketMessage.MSG_CTRUNC.intValue();
+    /** The control data that passes descriptors; the same number on both platforms. */
+    static final int SCM_RIGHTS = 1;
     /** Closes on exec what comes as control data; Linux only, 0 elsewhere. */
     static final int MSG_CMSG_CLOEXEC = LINUX ? 0x40000000 : 0;
     static final int MSG_WAITALL = SocketMessage.MSG_WAITALL.intValue();

@@ -51,9 +51,6 @@ public final class Descriptor implements AutoCloseable {
         this.reset = reset;
         this.nonblocking = Fcntl.isNonblocking(fd);
         this.socketType = typeOf(fd);
-        if (owned) {
-            OwnNumbers.add(fd);
-        }
     }
 
     private static int typeOf(int fd) throws IOException {
@@ -98,12 +95,7 @@ public final class Descriptor implements AutoCloseable {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
-        OwnNumbers.lockForAdding();
-        try {
-            return ownOrClose(Fcntl.duplicate(fd), reset);
-        } finally {
-            OwnNumbers.unlockForAdding();
-        }
+        return ownOrClose(Fcntl.duplicate(fd), reset);
     }
 
     /** Returns the reading and the writing end of a new pipe, closed on exec and non-blocking. */
@@ -468,7 +460,6 @@ public final class Descriptor implements AutoCloseable {
     void release() {
         if (uses.decrementAndGet() == CLOSED) {
             if (owned) {
-                OwnNumbers.remove(fd);
                 LibC.close(fd);
             }
             released.countDown();

@@ -244,7 +244,7 @@ class DescriptorTest {
     @Test
     void theNumberIsFreeWhenCloseReturns() throws IOException {
         pair[0].close();
-        assertNull(OpenNumbers.identity(pair[0].number()));
+        assertNull(Handles.identity(pair[0].number()));
         assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));
     }
 

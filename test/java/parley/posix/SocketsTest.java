@@ -209,7 +209,7 @@ class SocketsTest {
     @Test
     void everyDescriptorThatIsMadeOrReceivedIsClosedOnExec() throws Exception {
         Set<Integer> before = new HashSet<>();
-        for (int number : OpenNumbers.all()) {
+        for (int number : Support.numbers()) {
             before.add(number);
         }
         Descriptor[] pair = Support.streams();
@@ -224,8 +224,8 @@ class SocketsTest {
         int received = pass(pair, pipe[0].number());
         try (ShellProcess shell = ShellProcess.start("cat", true, true)) {
             int made = 0;
-            for (int number : OpenNumbers.all()) {
-                String what = OpenNumbers.identity(number);
+            for (int number : Support.numbers()) {
+                String what = Handles.identity(number);
                 if (!before.contains(number) && what != null && !what.startsWith("/")) {
                     assertTrue(Fcntl.isCloseOnExec(number), number + " " + what);
                     made++;
