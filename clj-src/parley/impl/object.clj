@@ -6,7 +6,7 @@
    [parley.impl.options :as options])
   (:import
    (java.nio.channels SelectableChannel)
-   (parley.net Pollable PollableChannel Handle SocketServer SocketStream)))
+   (parley.net Handle Pollable PollableChannel SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 

@@ -21,7 +21,7 @@ final class DescriptorSource extends Source {
     private final Descriptor input; // immutable; null for none
     private final Descriptor output; // immutable; null for none; the same one for a socket
     private final boolean own;
-    private final List<DescriptorWatcher.Watch> waits = new CopyOnWriteArrayList<>(); // mostly empty
+    private final List<DescriptorWatcher.Watch> waits = new CopyOnWriteArrayList<>(); // few
 
     /**
      * @param own true when whoever closes the descriptors calls {@link #release} after that

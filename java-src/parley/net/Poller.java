@@ -134,7 +134,7 @@ final class Poller implements AutoCloseable {
     private int pollBoth(long nanos) throws IOException {
         int found = descriptors.check(visitor);
         if (found > 0 || nanos == 0 || flushers.get() > 0) {
-            return found + pollChannels(0);
+            return found + (selector.keys().isEmpty() ? 0 : pollChannels(0));
         }
         DescriptorWatcher.Watch watch = descriptors.watch();
         try {

@@ -97,9 +97,9 @@ public final class ChannelDescriptor {
     }
 
     /**
-     * Calls the method of the JDK's channels that returns the number. Reflection may not call it, as
-     * its package is closed, but native code may; so this goes by the table of functions that every
-     * JVM has for native code (JNI). The places in the table are part of the binary interface.
+     * Calls the method of the JDK's channels that returns the number. Its package is closed to
+     * reflection, but not to native code: this goes by the table of functions that every JVM has for
+     * native code (JNI). The places in the table are part of its binary interface.
      */
     private static final class Channels {
         private static final int GET_METHOD_ID = 33;
@@ -122,7 +122,8 @@ public final class ChannelDescriptor {
         private static Pointer table() {
             try (NativeBuffer buffer = NativeBuffer.take(Long.BYTES)) {
                 // the environment begins with the address of the table
-                NativeLibrary.getProcess().getFunction("memcpy").invoke(Pointer.class, new Object[] {
+                Function copy = NativeLibrary.getProcess().getFunction("memcpy");
+                copy.invoke(Pointer.class, new Object[] {
                     new Pointer(buffer.address), JNIEnv.CURRENT, (long) Long.BYTES}, OBJECTS);
                 return new Pointer(buffer.bytes.getLong(0));
             }

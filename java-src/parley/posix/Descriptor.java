@@ -101,7 +101,8 @@ public final class Descriptor implements AutoCloseable {
     /** Returns the reading and the writing end of a new pipe, closed on exec and non-blocking. */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
-        return Pipes.openDescriptors();
+        int[] ends = Fcntl.pipe();
+        return Sockets.ownBoth(ends[0], ends[1]);
     }
 
     /** Takes over a number just made, which is closed if that fails. */
@@ -120,12 +121,7 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns a second descriptor for the same open file, closed on exec. */
     public Descriptor duplicate() throws IOException {
-        acquire("dup");
-        try {
-            return duplicate(fd, reset);
-        } finally {
-            release();
-        }
+        return using("dup", number -> duplicate(number, reset));
     }
 
     /** Returns the number; it says nothing after {@link #close}. */
@@ -165,13 +161,8 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns whether the open file is in non-blocking mode. */
     public boolean nonblocking() throws IOException {
-        acquire("fcntl");
-        try {
-            nonblocking = Fcntl.isNonblocking(fd);
-            return nonblocking;
-        } finally {
-            release();
-        }
+        nonblocking = using("fcntl", Fcntl::isNonblocking);
+        return nonblocking;
     }
 
     /** Says what {@link #nonblocking()} said last, without a system call. */
@@ -181,14 +172,11 @@ public final class Descriptor implements AutoCloseable {
 
     /** Sets or clears non-blocking mode of the open file, for everybody who shares it. */
     public Descriptor nonblocking(boolean on) throws IOException {
-        acquire("fcntl");
-        try {
-            Fcntl.nonblocking(fd, on);
+        return using("fcntl", number -> {
+            Fcntl.nonblocking(number, on);
             nonblocking = on;
             return this;
-        } finally {
-            release();
-        }
+        });
     }
 
     /** Returns whether the open file can be read, by the mode in which it was opened. */
@@ -202,22 +190,12 @@ public final class Descriptor implements AutoCloseable {
     }
 
     private int mode() throws IOException {
-        int number = acquire("fcntl");
-        try {
-            return Fcntl.flags(number) & Constants.O_ACCMODE;
-        } finally {
-            release();
-        }
+        return using("fcntl", Fcntl::flags) & Constants.O_ACCMODE;
     }
 
     /** Returns whether the number is closed when the process executes a program. */
     public boolean closeOnExec() throws IOException {
-        acquire("fcntl");
-        try {
-            return Fcntl.isCloseOnExec(fd);
-        } finally {
-            release();
-        }
+        return using("fcntl", Fcntl::isCloseOnExec);
     }
 
     // ---- reading and writing
@@ -364,9 +342,7 @@ public final class Descriptor implements AutoCloseable {
     }
 
     private int nothing(String call) throws IOException {
-        acquire(call);
-        release();
-        return 0;
+        return using(call, number -> 0);
     }
 
     /** A stream can be moved block by block, a message only whole. */
@@ -411,9 +387,9 @@ public final class Descriptor implements AutoCloseable {
         }
     }
 
-    /** Forgets the failure before the socket connects once more. */
-    void forgetReset() {
-        reset.forget();
+    /** Forgets the failure before the socket connects once more; true if there was one. */
+    boolean forgetReset() {
+        return reset.forget();
     }
 
     // ---- waiting
@@ -435,6 +411,19 @@ public final class Descriptor implements AutoCloseable {
     }
 
     // ---- uses and close
+
+    private interface Use<T> {
+        T of(int number) throws IOException;
+    }
+
+    private <T> T using(String call, Use<T> use) throws IOException {
+        acquire(call);
+        try {
+            return use.of(fd);
+        } finally {
+            release();
+        }
+    }
 
     /** Begins a use of the number, which stays ours until {@link #release}. */
     int acquire(String call) throws ClosedDescriptorException {

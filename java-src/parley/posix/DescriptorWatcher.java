@@ -15,9 +15,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * needs no descriptor when the process has none left.
  *
  * <p>A watch ends when it fires, when it is cancelled, or when one of its descriptors is closed,
- * which fires it. Watches know descriptors, never numbers: the thread holds a use of each descriptor
- * during its poll, and {@link Descriptor#close} wakes the thread, so that the number is given back
- * only after the poll.
+ * which fires it. Watches know descriptors, never numbers: the thread holds a use of each
+ * descriptor during its poll, and {@link Descriptor#close} wakes the thread, so that the number is
+ * given back only after the poll.
  *
  * <p>Thread-safe.
  */
@@ -45,10 +45,10 @@ public final class DescriptorWatcher {
     private DescriptorWatcher() throws IOException {
         if (Constants.LINUX) {
             int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
-            wakeInput = Posix.check(LinuxC.eventfd(0, flags), "eventfd");
+            wakeInput = Posix.check(LibC.Linux.eventfd(0, flags), "eventfd");
             wakeOutput = wakeInput;
         } else {
-            int[] ends = Pipes.open();
+            int[] ends = Fcntl.pipe();
             wakeInput = ends[0];
             wakeOutput = ends[1];
         }

@@ -228,8 +228,8 @@ public final class Handles {
     }
 
     /**
-     * Returns what a number is, in words that differ between any two open sockets and pipes: {@code
-     * socket:[4711]}, with the inode; null when it is not open, or on macOS, which has no such words.
+     * Returns what a number is, in words that differ between any two open sockets and pipes, as
+     * {@code socket:[4711]}, with the inode. Null when it is not open, or on macOS.
      */
     static String identity(int fd) {
         if (!Constants.LINUX) {

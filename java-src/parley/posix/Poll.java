@@ -173,7 +173,7 @@ public final class Poll {
      * Waits until an entry is ready.
      *
      * @param count how many of the entries to wait for, from the first on
-     * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 or less to check only
+     * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 only to check
      * @return how many entries have found something; 0 when the wait timed out
      * @throws InterruptedIOException when the thread is interrupted, whose flag stays set
      * @throws ClosedDescriptorException when a descriptor is closed at the beginning

@@ -26,9 +26,11 @@ final class ResetMemory {
         }
     }
 
-    /** Begins anew: the socket connects once more. */
-    void forget() {
+    /** Begins anew, since the socket connects once more; returns whether there was a failure. */
+    boolean forget() {
+        boolean failed = first != null;
         first = null;
+        return failed;
     }
 
     /** Throws the reset again, if there was one, as a failure of this call. */
