@@ -85,8 +85,7 @@ final class DescriptorSource extends Source {
 
     // ---- the three questions
 
-    /** By poll(2), which unlike trying leaves an urgent byte where it is. */
-    @Override
+    /** Returns the operations of those asked for that are possible now, by poll(2). */
     int ready(int ops) throws IOException {
         if (input == output) {
             return operations(Poll.check(input, events(ops))) & ops;

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
+import parley.posix.Poll;
 import parley.posix.PosixException;
 import parley.posix.SockAddr;
 import parley.posix.Sockets;
@@ -51,6 +52,11 @@ final class DescriptorTransport implements Transport {
             n = input.read(into);
         }
         return n == Descriptor.WOULD_BLOCK ? 0 : n;
+    }
+
+    @Override
+    public boolean mayRead() throws IOException {
+        return input == null || !input.hasConnections() || Poll.check(input, Poll.IN) != 0;
     }
 
     @Override

@@ -443,8 +443,7 @@ public final class SocketStream extends Pollable {
     @Override
     SocketStatus evaluate(Direction looked, int ready) throws IOException {
         Direction direction = transport.narrow(looked);
-        int known = ready != UNKNOWN ? ready
-                : transport.source().ready(SelectionKey.OP_READ | SelectionKey.OP_WRITE);
+        int known = ready;
         Connecting pending = connecting;
         if (pending != null) {
             if (!pending.step()) {
@@ -458,7 +457,7 @@ public final class SocketStream extends Pollable {
         }
         boolean output = direction.includesOutput() && out.isPossible(known);
         InputState input = direction.includesInput()
-                ? in.look(known == UNKNOWN || (known & SelectionKey.OP_READ) != 0)
+                ? known == UNKNOWN ? in.look() : in.look((known & SelectionKey.OP_READ) != 0)
                 : output ? in.look(true) : InputState.NOTHING; // a reset shows in reading only
         if (input == InputState.BROKEN || isUseless(direction, input)) {
             return SocketStatus.ERROR;

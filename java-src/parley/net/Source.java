@@ -27,14 +27,6 @@ abstract class Source {
 
     abstract boolean isOpen();
 
-    /**
-     * Returns the operations of those asked for that are possible now, or {@link Pollable#UNKNOWN}
-     * when trying them is as good as asking.
-     */
-    int ready(int ops) throws IOException {
-        return Pollable.UNKNOWN;
-    }
-
     /** True when {@link #release} will be called on closing, so that registrations may stay. */
     abstract boolean announcesClose();
 

@@ -260,7 +260,7 @@ final class SystemCallsSteps {
     private static Task<Void> sendWhenBlocked(Peer peer, String text) {
         Thread main = Thread.currentThread();
         return Threads.PLATFORM.start("sender", () -> {
-            Blocked.in(main, "parley.net.Poller.poll");
+            Blocked.in(main, "parley.net.Pollable.await");
             peer.send(text);
             return null;
         });
