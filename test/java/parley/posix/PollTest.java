@@ -96,12 +96,63 @@ class PollTest {
 
     @Test
     void moreEntriesThanTheProcessMayHaveDescriptorsAreChecked() throws Exception {
+        assertEquals("1000 0", limited(Many.class));
+    }
+
+    private static String limited(Class<?> main) throws Exception {
         Process java = new ProcessBuilder("prlimit", "--nofile=256",
                 System.getProperty("java.home") + "/bin/java", "-XX:-MaxFDLimit", "-cp",
-                Support.classPath(), Many.class.getName())
+                Support.classPath(), main.getName())
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        assertEquals("1000 0", new String(java.getInputStream().readAllBytes()).strip());
+        String printed = new String(java.getInputStream().readAllBytes());
         assertEquals(0, java.waitFor());
+        return printed.strip();
+    }
+
+    @Test
+    void waitsGoOnWhenNoDescriptorIsLeft() throws Exception {
+        assertEquals("Too many open files 1 1", limited(Scarce.class));
+    }
+
+    /** Waits in a process that has no descriptor left. */
+    public static final class Scarce {
+        private Scarce() {}
+
+        /** Prints why nothing can be opened, and what two waits found, each in a new watcher. */
+        public static void main(String[] args) throws Exception {
+            Descriptor[] pair = Support.streams();
+            wait(pair); // everything is loaded
+            String why = null;
+            while (why == null) {
+                try {
+                    Support.streams();
+                } catch (PosixException e) {
+                    why = e.getMessage().replaceAll(".*: (.*) \\(EMFILE\\)", "$1");
+                }
+            }
+            System.out.print(why);
+            for (int i = 0; i < 2; i++) {
+                Support.eventually("the watcher is gone",
+                        () -> !Support.threadExists("parley-descriptors"));
+                System.out.print(" " + wait(pair));
+            }
+        }
+
+        private static int wait(Descriptor[] pair) throws Exception {
+            Thread main = Thread.currentThread();
+            Thread writer = Support.start("test-writer", () -> {
+                Support.untilIn(main, "parkNanos");
+                try {
+                    pair[1].write(new byte[1], 0, 1);
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            int found = pair[0].await(Poll.IN, 30 * Support.SECOND);
+            Support.join(writer);
+            pair[0].read(new byte[1], 0, 1);
+            return found;
+        }
     }
 
     /** Checks, and waits for, a thousand entries. */
