@@ -70,7 +70,7 @@
                                                " and there are a host and a port")
                             ":inet or :inet6")))
          address (if (instance? InetAddress host) host (impl/literal-address op (or host any)))]
-     (when-not (int? port)
+     (when-not (and (int? port) (<= 0 port 65535))
        (throw (options/misuse op (str "the port is " (options/show port)) "an integer from 0 to 65535")))
      (if (and (= :inet6 family) (string? host) (instance? Inet4Address address) (str/includes? host ":"))
        (SockAddr/of "inet6"

@@ -6,7 +6,7 @@
    [parley.impl.options :as options])
   (:import
    (java.nio.channels SelectableChannel)
-   (parley.net Pollable PollableChannel PollableDescriptor SocketServer SocketStream)))
+   (parley.net Handle Pollable PollableChannel SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -37,7 +37,7 @@
   (cond
     (instance? Pollable x) x
     (instance? SelectableChannel x) (PollableChannel/of x)
-    (handle? x) (PollableDescriptor/of ^String op (int x))))
+    (handle? x) (Handle/of ^String op (int x))))
 
 (defn need-pollable
   "As pollable, or an error about the element in `place`."

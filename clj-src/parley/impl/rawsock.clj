@@ -11,7 +11,7 @@
    (java.nio.file Path)
    (java.time Duration)
    (java.util List)
-   (parley.posix BlockingIo Datagrams$Part DescriptorOption DescriptorOption$Kind Handles Handles$Call Message Protocols SockAddr)))
+   (parley.posix BlockingIo Datagrams$Part DescriptorOption DescriptorOption$Kind Handles Handles$Call MessageFlags Protocols SockAddr)))
 
 (set! *warn-on-reflection* true)
 
@@ -136,7 +136,7 @@
                  (bit-or (long sum) (long bit))
                  sum))
              0
-             {:peek Message/PEEK :oob Message/OOB :eor Message/EOR}))
+             {:peek MessageFlags/PEEK :oob MessageFlags/OOB :eor MessageFlags/EOR}))
 
 (defn timeout-nanos
   "The nanoseconds of :timeout; when it is not there, the time that the socket's option says."
@@ -151,7 +151,7 @@
   "The keywords of the flags of a message received."
   [flags]
   (into #{} (keep (fn [[k bit]] (when-not (zero? (bit-and (long flags) (long bit))) k)))
-        {:oob Message/OOB :eor Message/EOR :trunc Message/TRUNC :ctrunc Message/CTRUNC}))
+        {:oob MessageFlags/OOB :eor MessageFlags/EOR :trunc MessageFlags/TRUNC :ctrunc MessageFlags/CTRUNC}))
 
 ;; ---- addresses ----------------------------------------------------------------------------------
 

@@ -1,20 +1,27 @@
 package parley.net;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectionKey;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import parley.posix.ClosedDescriptorException;
 import parley.posix.Descriptor;
-import parley.posix.DescriptorSet;
+import parley.posix.DescriptorWatcher;
 import parley.posix.Handles;
 import parley.posix.Poll;
 
 /** A descriptor as a source, or two: one for input and one for output, as of pipes. */
 final class DescriptorSource extends Source {
+    private static final int READ = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;
+    private static final int WRITE = SelectionKey.OP_WRITE | SelectionKey.OP_CONNECT;
+    /** Where the events that poll(2) found stand, above the operations that they mean. */
+    private static final int EVENTS_SHIFT = 16;
+
     private final Descriptor input; // immutable; null for none
     private final Descriptor output; // immutable; null for none; the same one for a socket
     private final boolean own;
+    private final List<DescriptorWatcher.Watch> waits = new CopyOnWriteArrayList<>(); // few
 
     /**
      * @param own true when whoever closes the descriptors calls {@link #release} after that
@@ -70,65 +77,129 @@ final class DescriptorSource extends Source {
         return own ? Handles.lend(descriptor) : descriptor.number();
     }
 
-    @Override
-    Registration join(Poller poller, int ops, Object attachment) throws IOException {
-        try {
-            return new DescriptorRegistration(this, poller, ops, attachment);
-        } catch (ClosedDescriptorException e) {
-            throw closed(e);
-        }
-    }
-
     private static ClosedChannelException closed(ClosedDescriptorException e) {
         ClosedChannelException closed = new ClosedChannelException();
         closed.initCause(e);
         return closed;
     }
 
-    /** The descriptors in a poller's set. */
-    static final class DescriptorRegistration extends Registration {
-        private static final int READ = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;
-        private static final int WRITE = SelectionKey.OP_WRITE | SelectionKey.OP_CONNECT;
+    // ---- the three questions
 
+    /** Returns the operations of those asked for that are possible now, by poll(2). */
+    int ready(int ops) throws IOException {
+        if (input == output) {
+            return operations(Poll.check(input, events(ops))) & ops;
+        }
+        int in = input == null || (ops & READ) == 0 ? 0 : Poll.check(input, Poll.IN);
+        int out = output == null || (ops & WRITE) == 0 ? 0 : Poll.check(output, Poll.OUT);
+        return operations(in) & READ & ops | operations(out) & WRITE & ops;
+    }
+
+    /**
+     * Blocks until one of the operations may be possible, the source is woken or closed, the
+     * deadline has passed or the thread is interrupted. Needs no descriptor.
+     *
+     * @throws ClosedChannelException if the source is closed already
+     */
+    void await(int ops, HasDeadline patient) throws IOException {
+        if (!isOpen()) {
+            throw new ClosedChannelException();
+        }
+        Poll.Entry[] entries = entries(ops);
+        if (Poll.check(entries, entries.length) > 0) {
+            return;
+        }
+        DescriptorWatcher.Watch watch = DescriptorWatcher.watch(entries, entries.length);
+        waits.add(watch);
+        try {
+            watch.await(patient.deadline().remaining());
+        } finally {
+            waits.remove(watch);
+            watch.cancel();
+        }
+    }
+
+    /** Runs a task once, when one of the operations may be possible or the source is closed. */
+    DescriptorWatcher.Watch watch(int ops, Runnable task) throws IOException {
+        Poll.Entry[] entries = entries(ops);
+        return DescriptorWatcher.watch(entries, entries.length, task);
+    }
+
+    private Poll.Entry[] entries(int ops) {
+        if (input == output) {
+            return new Poll.Entry[] {new Poll.Entry(input, events(ops), null)};
+        }
+        boolean in = isOpen(input) && (ops & READ) != 0;
+        boolean out = isOpen(output) && (ops & WRITE) != 0;
+        Poll.Entry[] entries = new Poll.Entry[(in ? 1 : 0) + (out ? 1 : 0)];
+        if (in) {
+            entries[0] = new Poll.Entry(input, Poll.IN, null);
+        }
+        if (out) {
+            entries[in ? 1 : 0] = new Poll.Entry(output, Poll.OUT, null);
+        }
+        return entries;
+    }
+
+    @Override
+    void wake() {
+        waits.forEach(DescriptorWatcher.Watch::fire);
+        super.wake();
+    }
+
+    static int events(int ops) {
+        return ((ops & READ) == 0 ? 0 : Poll.IN) | ((ops & WRITE) == 0 ? 0 : Poll.OUT);
+    }
+
+    /** The operations that end at once: those that are possible, and those that will fail. */
+    private static int operations(int found) {
+        int ends = found & (Poll.ERR | Poll.HUP | Poll.NVAL);
+        return (ends != 0 || (found & Poll.IN) != 0 ? READ : 0)
+                | (ends != 0 || (found & Poll.OUT) != 0 ? WRITE : 0);
+    }
+
+    /** Returns the events that stand beside the operations which a poller has shown. */
+    static int eventsOf(int ready) {
+        return ready >>> EVENTS_SHIFT;
+    }
+
+    @Override
+    Registration join(Poller poller, int ops, Object attachment) throws IOException {
+        DescriptorRegistration registration =
+                new DescriptorRegistration(this, poller, ops, attachment);
+        added(registration);
+        if (!isOpen()) {
+            // Closed since, perhaps by somebody who did not see that it was registered.
+            registration.cancel();
+            removed(registration);
+            throw new ClosedChannelException();
+        }
+        return registration;
+    }
+
+    /** The descriptors among a poller's members. */
+    static final class DescriptorRegistration extends Registration {
         private final DescriptorMembers members;
-        private final DescriptorSet.Entry reading; // null for none
-        private final DescriptorSet.Entry writing; // null for none; the same one for a socket
+        private final Poll.Entry reading; // null for none
+        private final Poll.Entry writing; // null for none; the same one for a socket
         private volatile int interest;
         private int ready; // what the poll under way found; the polling thread's own
 
         DescriptorRegistration(
-                DescriptorSource source, Poller poller, int ops, Object attachment)
-                throws IOException {
+                DescriptorSource source, Poller poller, int ops, Object attachment) {
             super(source, poller, attachment);
+            boolean single = source.input == source.output;
             members = poller.descriptors();
-            reading = isOpen(source.input) ? add(source.input) : null;
-            writing = source.output == source.input ? reading : addOutput(source);
-            members.added(this);
-            source.added(this);
-            interest(ops);
-            if (!source.isOpen()) {
-                // Closed since, perhaps by somebody who did not see that it was registered.
-                cancel();
-                source.removed(this);
-                throw new ClosedChannelException();
+            reading = source.input == null ? null
+                    : new Poll.Entry(source.input, single ? events(ops) : events(ops & READ), this);
+            writing = single ? reading : source.output == null ? null
+                    : new Poll.Entry(source.output, events(ops & WRITE), this);
+            interest = ops;
+            if (reading != null) {
+                members.add(reading);
             }
-        }
-
-        private DescriptorSet.Entry add(Descriptor descriptor) throws IOException {
-            // woken even where nobody waits yet: who is about to wait may have looked already
-            return members.set().add(descriptor, 0, this, poller::wakeup);
-        }
-
-        private DescriptorSet.Entry addOutput(DescriptorSource source) throws IOException {
-            boolean added = false;
-            try {
-                DescriptorSet.Entry entry = isOpen(source.output) ? add(source.output) : null;
-                added = true;
-                return entry;
-            } finally {
-                if (!added && reading != null) {
-                    reading.remove();
-                }
+            if (writing != null && !single) {
+                members.add(writing);
             }
         }
 
@@ -139,39 +210,33 @@ final class DescriptorSource extends Source {
 
         @Override
         void interest(int ops) {
+            if (ops == interest) {
+                return;
+            }
             interest = ops;
-            int in = (ops & READ) == 0 ? 0 : Poll.IN;
-            int out = (ops & WRITE) == 0 ? 0 : Poll.OUT;
-            try {
-                if (reading != null) {
-                    reading.events(reading == writing ? in | out : in);
-                }
-                if (writing != null && writing != reading) {
-                    writing.events(out);
-                }
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
+            if (reading != null) {
+                members.change(reading, events(reading == writing ? ops : ops & READ));
+            }
+            if (writing != null && writing != reading) {
+                members.change(writing, events(ops & WRITE));
             }
         }
 
         @Override
         void cancel() {
             if (reading != null) {
-                reading.remove();
+                members.remove(reading);
             }
             if (writing != null && writing != reading) {
-                writing.remove();
+                members.remove(writing);
             }
-            members.removed(this);
         }
 
         /** Takes a note of the events found; true for the first ones of a poll. */
-        boolean noteReady(int events) {
-            int ends = events & (Poll.ERR | Poll.HUP | Poll.NVAL);
-            int found = (ends != 0 || (events & Poll.IN) != 0 ? READ : 0)
-                    | (ends != 0 || (events & Poll.OUT) != 0 ? WRITE : 0);
+        boolean noteReady(int found) {
             boolean first = ready == 0;
-            ready |= found & interest;
+            int ops = operations(found) & interest;
+            ready |= ops == 0 ? 0 : ops | found << EVENTS_SHIFT;
             return first && ready != 0;
         }
 

@@ -8,12 +8,15 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
+import parley.posix.Poll;
 import parley.posix.PosixException;
 import parley.posix.SockAddr;
 import parley.posix.Sockets;
 
 /** A descriptor that is not the JDK's, a socket, a pipe, a terminal or a file; or two pipes. */
 final class DescriptorTransport implements Transport {
+    private static final int MOST_EMPTY = 1000;
+
     private final Descriptor input; // immutable; null for none
     private final Descriptor output; // immutable; null for none; the same one for a socket
     private final Direction direction;
@@ -41,10 +44,19 @@ final class DescriptorTransport implements Transport {
         return direction == Direction.OUTPUT && looked == Direction.IO ? direction : looked;
     }
 
+    /** Passes over empty datagrams, a bounded number of them, which are nothing to a stream. */
     @Override
     public int read(ByteBuffer into) throws IOException {
         int n = input == null ? Descriptor.EOF : input.read(into);
+        for (int empty = 1; n == 0 && into.hasRemaining() && empty < MOST_EMPTY; empty++) {
+            n = input.read(into);
+        }
         return n == Descriptor.WOULD_BLOCK ? 0 : n;
+    }
+
+    @Override
+    public boolean mayRead() throws IOException {
+        return input == null || !input.hasConnections() || Poll.check(input, Poll.IN) != 0;
     }
 
     @Override

@@ -30,11 +30,17 @@ final class InputSight {
         if (!side.stream.isConnectedNow(operation)) {
             return InputState.NOTHING;
         }
-        InputState found = look(true, sought);
+        InputState found = look(sought);
         if (found == InputState.BROKEN) {
             throw Failures.again(operation, side.stream, refill.failure());
         }
         return found;
+    }
+
+    /** As {@link #look(boolean, Sought)}, asking the transport if the kernel has something. */
+    InputState look(Sought sought) throws IOException {
+        InputState found = look(false, sought);
+        return found == InputState.NOTHING && side.stream.transport().mayRead() ? look(true, sought) : found;
     }
 
     /**

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import parley.posix.DescriptorSet;
+import parley.posix.DescriptorWatcher;
 
 /**
  * One place to wait for many sources: a selector, and the protocol by which somebody who closes a
@@ -49,8 +49,7 @@ final class Poller implements AutoCloseable {
     private final ReentrantLock turn = new ReentrantLock(true);
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
-    private volatile DescriptorMembers descriptors; // null until the first one; set under this lock
-    private final ReentrantLock descriptorsLock = new ReentrantLock();
+    private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
     private final Consumer<SelectionKey> visit = this::visit; // run with turn held
 
     Poller(Owner owner) throws IOException {
@@ -92,8 +91,7 @@ final class Poller implements AutoCloseable {
         turn.lock();
         try {
             this.visitor = visitor;
-            DescriptorMembers members = descriptors;
-            return members == null ? pollChannels(nanos) : pollBoth(members, nanos);
+            return descriptors.isEmpty() ? pollChannels(nanos) : pollBoth(nanos);
         } catch (ClosedSelectorException e) {
             // Closed by another thread: nothing is registered any more, and callers look around.
             return 0;
@@ -110,38 +108,24 @@ final class Poller implements AutoCloseable {
         return selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
     }
 
-    /**
-     * One wait for channels and descriptors: a descriptor that becomes ready ends the select. A
-     * platform thread that has no channels waits for the descriptors themselves.
-     */
-    private int pollBoth(DescriptorMembers members, long nanos) throws IOException {
-        int found = members.check(visitor);
+    /** One wait for channels and descriptors: a descriptor that becomes ready ends the select. */
+    private int pollBoth(long nanos) throws IOException {
+        int found = descriptors.check(visitor);
         if (found > 0 || nanos == 0 || flushers.get() > 0) {
-            return found + pollChannels(0);
+            return found + (selector.keys().isEmpty() ? 0 : pollChannels(0));
         }
-        if (members.awaits() && selector.keys().isEmpty() && !Threads.currentIsVirtual()) {
-            return members.await(nanos, visitor);
-        }
-        Runnable endWatch = members.watch(this::wakeSelector);
+        DescriptorWatcher.Watch watch = descriptors.watch();
         try {
             found = pollChannels(nanos);
         } finally {
-            endWatch.run();
+            descriptors.endWatch(watch);
         }
-        return found + members.check(visitor);
+        return found + descriptors.check(visitor);
     }
 
     /** The descriptors among what is polled. */
-    DescriptorMembers descriptors() throws IOException {
-        descriptorsLock.lock();
-        try {
-            if (descriptors == null) {
-                descriptors = new DescriptorMembers(new DescriptorSet());
-            }
-            return descriptors;
-        } finally {
-            descriptorsLock.unlock();
-        }
+    DescriptorMembers descriptors() {
+        return descriptors;
     }
 
     private void visit(SelectionKey key) {
@@ -156,14 +140,6 @@ final class Poller implements AutoCloseable {
 
     /** Makes a poll under way, or else the next one, return early. */
     void wakeup() {
-        wakeSelector();
-        DescriptorMembers members = descriptors;
-        if (members != null) {
-            members.wake();
-        }
-    }
-
-    private void wakeSelector() {
         selector.wakeup();
     }
 
@@ -173,7 +149,7 @@ final class Poller implements AutoCloseable {
         try {
             if (selector.isOpen()) {
                 selector.selectNow(IGNORE);
-                wakeSelector(); // selectNow has consumed what may have been meant for the owner
+                wakeup(); // selectNow has consumed what may have been meant for the owner
             }
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
@@ -209,10 +185,7 @@ final class Poller implements AutoCloseable {
         } catch (ClosedSelectorException e) {
             return all; // closed meanwhile: nothing is registered
         }
-        DescriptorMembers members = descriptors;
-        if (members != null) {
-            all.addAll(members.registrations());
-        }
+        all.addAll(descriptors.registrations());
         return all;
     }
 
@@ -226,10 +199,7 @@ final class Poller implements AutoCloseable {
         try {
             List<Registration> all = registrations();
             selector.close();
-            DescriptorMembers members = descriptors;
-            if (members != null) {
-                members.close();
-            }
+            descriptors.close();
             // Only now: who closes a source meanwhile must find the registration, and wait.
             all.forEach(each -> each.source.removed(each));
         } catch (IOException e) {

@@ -86,7 +86,7 @@ abstract class Source {
     }
 
     /** Makes every thread that waits for this source look again at what it waits for. */
-    final void wake() {
+    void wake() {
         for (Registration each : registrations()) {
             each.poller.owner().wake(each);
         }

@@ -65,6 +65,10 @@ public final class StatusList {
         Arguments.need("socket-status", "the objects", objects, "an array of at least one");
         Arguments.need("socket-status", "the directions", directions, "one for each object");
         requireLegal(objects, directions);
+        if (Handle.areAll(objects)) {
+            Deadline.check("socket-status", timeout);
+            return Handle.check(objects, directions, timeout);
+        }
         StatusList list = lastOrNew(objects, directions);
         try {
             return list.check(timeout);

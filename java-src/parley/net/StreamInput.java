@@ -527,6 +527,10 @@ public final class StreamInput extends StreamSide {
      *
      * @param ask whether to ask the transport when the buffer does not tell
      */
+    InputState look() throws IOException {
+        return sight.look(Sought.ANYTHING);
+    }
+
     InputState look(boolean ask) {
         return sight.look(ask, Sought.ANYTHING);
     }

@@ -37,7 +37,10 @@ final class ThreadWaits implements Poller.Owner {
      * @throws IOException if there is no thread to wait with
      */
     static void await(Source source, int ops, HasDeadline patient) throws IOException {
-        if (Threads.currentIsVirtual()) {
+        if (source instanceof DescriptorSource descriptors) {
+            descriptors.await(ops, patient);
+            return;
+        } else if (Threads.currentIsVirtual()) {
             awaitVirtual(source, ops, patient);
             return;
         }
@@ -66,6 +69,9 @@ final class ThreadWaits implements Poller.Owner {
 
     /** Returns those of the operations that the source is ready for now. */
     static int ready(Source source, int ops) throws IOException {
+        if (source instanceof DescriptorSource descriptors) {
+            return descriptors.ready(ops);
+        }
         Registration registration = INSTANCE.acquire(source, ops);
         if (registration == null) {
             return EventLoop.shared().ready(source, ops);

@@ -12,6 +12,14 @@ interface Transport extends Leaks.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
     int read(ByteBuffer into) throws IOException;
 
+    /**
+     * Returns false when the kernel reports nothing to read. A read would find that out, too, but
+     * would pass over an urgent byte.
+     */
+    default boolean mayRead() throws IOException {
+        return true;
+    }
+
     /** Writes what fits: the number of bytes, 0 when there is no room. */
     int write(ByteBuffer from) throws IOException;
 

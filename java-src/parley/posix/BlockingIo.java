@@ -28,17 +28,17 @@ public final class BlockingIo {
     /**
      * Receives: recv(2).
      *
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      * @param all wait until the part of the array is full or the stream ends: MSG_WAITALL
      * @return how many bytes, 0 at the end of a stream
      */
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
-        if (all && (flags & Message.PEEK) != 0) {
+        if (all && (flags & MessageFlags.PEEK) != 0) {
             throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
                     + " since what is peeked at stays");
         }
-        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
         Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
         int total = 0;
@@ -54,19 +54,20 @@ public final class BlockingIo {
     }
 
     /**
-     * Receives a message: recvmsg(2).
+     * Receives a message: recvmsg(2). Descriptors that come with it are handles from then on.
      *
      * @return never {@link Descriptor#WOULD_BLOCK}
      */
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
-        int events = (flags & Message.OOB) != 0 ? Poll.PRI : Poll.IN;
+        int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
         Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags);
             return received[0].count();
         });
+        Handles.adopt(received[0].control());
         return received[0];
     }
 
@@ -180,6 +181,6 @@ public final class BlockingIo {
             if (timeoutNanos == OPTION) {
                 timeoutNanos = ofOption(descriptor, option);
             }
-            return Waiting.left(start, timeoutNanos);
+            return Poll.left(start, timeoutNanos);
         }    }
 }

@@ -1,65 +1,46 @@
 package parley.posix;
 
+import com.sun.jna.Function;
+import com.sun.jna.JNIEnv;
+import com.sun.jna.Library;
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Pointer;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
-import java.util.Arrays;
+import java.util.Map;
 
 /**
- * The descriptor number that is private to an NIO channel, found from public things only.
+ * The descriptor number of an NIO channel, which the JDK keeps to itself.
  *
- * <p>A connection between internet addresses is alone in having them, so that its number is the one
- * whose addresses are the channel's. For others, on Linux, a non-blocking channel is registered for
- * a moment with a selector, and the kernel says in {@code /proc/self/fdinfo} which number the
- * selector's epoll has got: right whatever look-alikes there are. Otherwise the process's
- * descriptors are searched for the channel's addresses, and where several have them the one is
- * taken that shows an option which is changed through the channel and changed back.
+ * <p>A channel keeps its number until it is closed. Then the number is soon another file's: use
+ * {@link #duplicate} for every call on the number.
  *
- * <p>A channel keeps its number until it is closed; then the number is somebody else's. So what is
- * found is remembered with the identity of the socket, checked by {@link #number} and, without any
- * race, by {@link #duplicate}: use the latter for every call on the number.
- *
- * <p>A reset that a duplicate met is remembered, and can be told by who reads the channel.
+ * <p>A reset that a duplicate met is remembered for the reader of the channel.
  *
  * <p>Thread-safe.
  */
 public final class ChannelDescriptor {
     private final SelectableChannel channel; // immutable
     private final int fd; // immutable
-    private final String identity; // immutable; null where the system has no inodes for sockets
-    private final byte[] local; // immutable; stands in for a missing identity
-    private final byte[] peer; // immutable; likewise, null where there was none
     private final ResetMemory reset = new ResetMemory(); // thread-safe; that of all duplicates
 
     private ChannelDescriptor(SelectableChannel channel, int fd) {
         this.channel = channel;
         this.fd = fd;
-        this.identity = OpenNumbers.identity(fd);
-        this.local = identity == null ? Addresses.local(fd) : null;
-        this.peer = identity == null ? Addresses.peer(fd) : null;
     }
 
     /**
      * Finds the descriptor of an open channel.
      *
-     * @param channel socket, server, datagram channel or pipe end of this JDK; on Linux best
-     *     non-blocking, since one in blocking mode is found by its addresses only
+     * @param channel a socket, server, datagram channel or pipe end of this JDK
      * @throws ClosedChannelException when it is closed
-     * @throws UnsupportedOperationException when it cannot be found, saying why
+     * @throws UnsupportedOperationException when it is not a channel of this JDK
      */
     public static ChannelDescriptor find(SelectableChannel channel) throws IOException {
         Posix.require("ChannelDescriptor.find");
-        int fd = AddressFinder.findConnection(channel);
-        if (fd < 0 && Constants.LINUX && !channel.isBlocking()) {
-            fd = EpollFinder.find(channel);
-        }
-        if (fd < 0) {
-            fd = AddressFinder.find(channel);
-        }
-        ChannelDescriptor found = new ChannelDescriptor(channel, fd);
-        if (!channel.isOpen()) {
-            throw new ClosedChannelException();
-        }
+        ChannelDescriptor found = new ChannelDescriptor(channel, Channels.number(channel));
+        found.number();
         return found;
     }
 
@@ -74,7 +55,7 @@ public final class ChannelDescriptor {
      * @throws ClosedChannelException when the channel is closed
      */
     public int number() throws ClosedChannelException {
-        if (!channel.isOpen() || !same(fd)) {
+        if (!channel.isOpen()) {
             throw new ClosedChannelException();
         }
         return fd;
@@ -87,12 +68,10 @@ public final class ChannelDescriptor {
      * @throws ClosedChannelException when the channel is closed
      */
     public Descriptor duplicate() throws IOException {
-        if (!channel.isOpen()) {
-            throw new ClosedChannelException();
-        }
+        number();
         Descriptor copy = Descriptor.duplicate(fd, reset);
-        // checked on the copy, whose socket can no longer change
-        if (!same(copy.number())) {
+        // a channel that is open still has not given its number back, so that the copy is of it
+        if (!channel.isOpen()) {
             copy.close();
             throw new ClosedChannelException();
         }
@@ -100,27 +79,77 @@ public final class ChannelDescriptor {
     }
 
     /**
-     * Throws the reset that a duplicate met, which took it from the channel: the channel then tells
-     * an end of file. Call it when the channel does.
+     * Throws the reset that a duplicate met, which took it from the channel. Call this when the
+     * channel reports an end of file.
      */
     public void throwReset() throws PosixException {
         reset.throwAgain("read(" + fd + ")");
     }
 
-    /** Remembers for all duplicates that the channel met a reset, which they are not told. */
+    /** Remembers, for all duplicates, a reset that the channel met. */
     public void noteReset() {
         reset.note(new PosixException(Constants.ECONNRESET, "read(" + fd + ")"));
-    }
-
-    private boolean same(int number) {
-        return identity != null
-                ? identity.equals(OpenNumbers.identity(number))
-                : Arrays.equals(local, Addresses.local(number))
-                        && (peer == null || Arrays.equals(peer, Addresses.peer(number)));
     }
 
     @Override
     public String toString() {
         return "#<descriptor " + fd + " of " + channel + ">";
+    }
+
+    /**
+     * Calls the method of the JDK's channels that returns the number. Its package is closed to
+     * reflection, but not to native code: this goes by the table of functions that every JVM has for
+     * native code (JNI). The places in the table are part of its binary interface.
+     */
+    private static final class Channels {
+        private static final int GET_METHOD_ID = 33;
+        private static final int CALL_INT_METHOD_A = 51;
+        private static final Map<String, Boolean> OBJECTS =
+                Map.of(Library.OPTION_ALLOW_OBJECTS, true);
+
+        private static final Class<?> TYPE = type(); // null for a JDK of other classes
+        private static final Pointer TABLE = table();
+        private static final long METHOD = method();
+
+        private static Class<?> type() {
+            try {
+                return Class.forName("sun.nio.ch.SelChImpl", false, null);
+            } catch (ClassNotFoundException e) {
+                return null;
+            }
+        }
+
+        private static Pointer table() {
+            try (NativeBuffer buffer = NativeBuffer.take(Long.BYTES)) {
+                // the environment begins with the address of the table
+                Function copy = NativeLibrary.getProcess().getFunction("memcpy");
+                copy.invoke(Pointer.class, new Object[] {
+                    new Pointer(buffer.address), JNIEnv.CURRENT, (long) Long.BYTES}, OBJECTS);
+                return new Pointer(buffer.bytes.getLong(0));
+            }
+        }
+
+        private static long method() {
+            try {
+                return TYPE == null ? 0 : (Long) function(GET_METHOD_ID).invoke(Long.class,
+                        new Object[] {JNIEnv.CURRENT, TYPE, "getFDVal", "()I"}, OBJECTS);
+            } catch (NoSuchMethodError e) {
+                return 0;
+            }
+        }
+
+        private static Function function(int place) {
+            return Function.getFunction(TABLE.getPointer((long) place * Long.BYTES));
+        }
+
+        static int number(SelectableChannel channel) {
+            if (METHOD == 0 || !TYPE.isInstance(channel)) {
+                throw new UnsupportedOperationException("descriptor of " + channel
+                        + ": cannot be found, since this JDK has not made the channel, or has"
+                        + " other channels than OpenJDK");
+            }
+            return (Integer) function(CALL_INT_METHOD_A).invoke(Integer.class,
+                    new Object[] {JNIEnv.CURRENT, channel, METHOD, 0L}, OBJECTS);
+        }
     }
 }

@@ -47,6 +47,8 @@ final class Constants {
     static final int MSG_EOR = SocketMessage.MSG_EOR.intValue();
     static final int MSG_TRUNC = SocketMessage.MSG_TRUNC.intValue();
     static final int MSG_CTRUNC = SocketMessage.MSG_CTRUNC.intValue();
+    /** The control data that passes descriptors; the same number on both platforms. */
+    static final int SCM_RIGHTS = 1;
     /** Closes on exec what comes as control data; Linux only, 0 elsewhere. */
     static final int MSG_CMSG_CLOEXEC = LINUX ? 0x40000000 : 0;
     static final int MSG_WAITALL = SocketMessage.MSG_WAITALL.intValue();
@@ -88,6 +90,9 @@ final class Constants {
     static final int ECONNABORTED = Errno.ECONNABORTED.intValue();
     static final int ETIMEDOUT = Errno.ETIMEDOUT.intValue();
     static final int ENETRESET = Errno.ENETRESET.intValue();
+    static final int ECONNREFUSED = Errno.ECONNREFUSED.intValue();
+    static final int EHOSTUNREACH = Errno.EHOSTUNREACH.intValue();
+    static final int ENETUNREACH = Errno.ENETUNREACH.intValue();
     static final int EPIPE = Errno.EPIPE.intValue();
 
     private Constants() {}

@@ -30,7 +30,7 @@ public final class Datagrams {
      *
      * @param count how many bytes were stored, or {@link Descriptor#WOULD_BLOCK}
      * @param address who sent it; null on a connected stream and when nothing came
-     * @param flags a sum of {@link Message} flags: TRUNC when the message was longer than the
+     * @param flags a sum of {@link MessageFlags} flags: TRUNC when the message was longer than the
      *     buffers
      * @param control the control data, empty when there was none
      */
@@ -50,7 +50,7 @@ public final class Datagrams {
      * Receives into several buffers, one after the other: recvmsg(2).
      *
      * @param controlSize how many bytes of control data to take at most
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      */
     public static Received receive(
             Descriptor socket, List<Part> parts, int controlSize, int flags) throws IOException {
@@ -97,7 +97,7 @@ public final class Datagrams {
      *
      * @param address where to, or null on a connected socket
      * @param control control data, empty for none
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes went, or {@link Descriptor#WOULD_BLOCK}
      */
     public static int send(

@@ -5,18 +5,15 @@ import com.sun.jna.Pointer;
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A file descriptor whose number cannot be recycled under a running call.
  *
- * <p>Every call counts as a use. {@link #close} refuses new uses, wakes the threads that wait in
- * {@link #await} or in a {@link DescriptorWatcher}, and gives the number back only when the last
- * use has ended; since no call here blocks in the kernel except the wakeable poll of {@code await},
- * that is at once.
+ * <p>Every call counts as a use. {@link #close} refuses new uses, fires the watches of {@link
+ * DescriptorWatcher}, and gives the number back when the last use has ended. That is at once, since
+ * nothing here blocks in the kernel except the watcher's poll, which close wakes.
  *
  * <p>Reading and writing never block, whether or not the descriptor is in non-blocking mode.
  * Sockets are used with {@code MSG_DONTWAIT}. Other descriptors are polled first, and as the flag
@@ -33,6 +30,8 @@ public final class Descriptor implements AutoCloseable {
     public static final int EOF = -1;
     /** What reading and writing return when they would have to wait. */
     public static final int WOULD_BLOCK = -2;
+    /** What {@link #peek} returns for a socket that listens or is not connected. */
+    public static final int NOT_CONNECTED = -3;
 
     private static final int CLOSED = Integer.MIN_VALUE;
 
@@ -43,18 +42,15 @@ public final class Descriptor implements AutoCloseable {
     private final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
     private final CountDownLatch released = new CountDownLatch(1); // the number was given back
-    private final Set<Runnable> waiters = ConcurrentHashMap.newKeySet(); // run by close
 
     private Descriptor(int fd, boolean owned, ResetMemory reset) throws IOException {
         Posix.require("Descriptor");
+        DescriptorWatcher.shared(); // opens what waiting needs, while there is a descriptor for it
         this.fd = fd;
         this.owned = owned;
         this.reset = reset;
         this.nonblocking = Fcntl.isNonblocking(fd);
         this.socketType = typeOf(fd);
-        if (owned) {
-            OwnNumbers.add(fd);
-        }
     }
 
     private static int typeOf(int fd) throws IOException {
@@ -99,18 +95,14 @@ public final class Descriptor implements AutoCloseable {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
-        OwnNumbers.lockForAdding();
-        try {
-            return ownOrClose(Fcntl.duplicate(fd), reset);
-        } finally {
-            OwnNumbers.unlockForAdding();
-        }
+        return ownOrClose(Fcntl.duplicate(fd), reset);
     }
 
     /** Returns the reading and the writing end of a new pipe, closed on exec and non-blocking. */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
-        return Pipes.openDescriptors();
+        int[] ends = Fcntl.pipe();
+        return Sockets.ownBoth(ends[0], ends[1]);
     }
 
     /** Takes over a number just made, which is closed if that fails. */
@@ -129,12 +121,7 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns a second descriptor for the same open file, closed on exec. */
     public Descriptor duplicate() throws IOException {
-        acquire("dup");
-        try {
-            return duplicate(fd, reset);
-        } finally {
-            release();
-        }
+        return using("dup", number -> duplicate(number, reset));
     }
 
     /** Returns the number; it says nothing after {@link #close}. */
@@ -162,6 +149,11 @@ public final class Descriptor implements AutoCloseable {
         return socketType;
     }
 
+    /** Returns true for sockets that listen, connect and accept: streams and sequenced packets. */
+    public boolean hasConnections() {
+        return socketType == Constants.SOCK_STREAM || socketType == Constants.SOCK_SEQPACKET;
+    }
+
     /** Returns the reset that a call on this descriptor, or a duplicate, met, or null. */
     public PosixException error() {
         return reset.first();
@@ -169,13 +161,8 @@ public final class Descriptor implements AutoCloseable {
 
     /** Returns whether the open file is in non-blocking mode. */
     public boolean nonblocking() throws IOException {
-        acquire("fcntl");
-        try {
-            nonblocking = Fcntl.isNonblocking(fd);
-            return nonblocking;
-        } finally {
-            release();
-        }
+        nonblocking = using("fcntl", Fcntl::isNonblocking);
+        return nonblocking;
     }
 
     /** Says what {@link #nonblocking()} said last, without a system call. */
@@ -185,14 +172,11 @@ public final class Descriptor implements AutoCloseable {
 
     /** Sets or clears non-blocking mode of the open file, for everybody who shares it. */
     public Descriptor nonblocking(boolean on) throws IOException {
-        acquire("fcntl");
-        try {
-            Fcntl.nonblocking(fd, on);
+        return using("fcntl", number -> {
+            Fcntl.nonblocking(number, on);
             nonblocking = on;
             return this;
-        } finally {
-            release();
-        }
+        });
     }
 
     /** Returns whether the open file can be read, by the mode in which it was opened. */
@@ -206,22 +190,12 @@ public final class Descriptor implements AutoCloseable {
     }
 
     private int mode() throws IOException {
-        int number = acquire("fcntl");
-        try {
-            return Fcntl.flags(number) & Constants.O_ACCMODE;
-        } finally {
-            release();
-        }
+        return using("fcntl", Fcntl::flags) & Constants.O_ACCMODE;
     }
 
     /** Returns whether the number is closed when the process executes a program. */
     public boolean closeOnExec() throws IOException {
-        acquire("fcntl");
-        try {
-            return Fcntl.isCloseOnExec(fd);
-        } finally {
-            release();
-        }
+        return using("fcntl", Fcntl::isCloseOnExec);
     }
 
     // ---- reading and writing
@@ -241,7 +215,7 @@ public final class Descriptor implements AutoCloseable {
         }
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
-            int n = Transfers.read(this, buffer.address, size);
+            int n = NonblockingIo.read(this, buffer.address, size);
             if (n > 0) {
                 buffer.bytes.get(0, bytes, offset, n);
             }
@@ -263,7 +237,7 @@ public final class Descriptor implements AutoCloseable {
         if (target.isDirect() && target.hasRemaining()) {
             long at = addressOf(target);
             int room = target.remaining();
-            n = Transfers.read(this, at, room);
+            n = NonblockingIo.read(this, at, room);
             Reference.reachabilityFence(target);
             target.position(target.position() + Math.max(n, 0));
         } else if (target.hasArray()) {
@@ -293,7 +267,7 @@ public final class Descriptor implements AutoCloseable {
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
             buffer.bytes.put(0, bytes, offset, size);
-            return Transfers.write(this, buffer.address, size);
+            return NonblockingIo.write(this, buffer.address, size);
         }
     }
 
@@ -308,7 +282,7 @@ public final class Descriptor implements AutoCloseable {
         int room = source.remaining();
         if (source.isDirect() && room > 0) {
             long at = addressOf(source);
-            n = Transfers.write(this, at, room);
+            n = NonblockingIo.write(this, at, room);
             Reference.reachabilityFence(source);
         } else if (source.hasArray()) {
             n = write(source.array(), source.arrayOffset() + source.position(), room);
@@ -324,7 +298,7 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Receives with flags, without waiting.
      *
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes, 0 at the end of a stream or for an empty datagram, or {@link
      *     #WOULD_BLOCK}
      */
@@ -332,7 +306,7 @@ public final class Descriptor implements AutoCloseable {
         Posix.checkBounds("recv", bytes, offset, length);
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
-            int n = Transfers.receive(this, buffer.address, size, flags);
+            int n = NonblockingIo.receive(this, buffer.address, size, flags);
             if (n > 0) {
                 buffer.bytes.get(0, bytes, offset, Math.min(n, size));
             }
@@ -341,9 +315,21 @@ public final class Descriptor implements AutoCloseable {
     }
 
     /**
+     * Looks whether a socket that has connections can be read, without waiting.
+     *
+     * @return 1 when data has arrived, {@link #EOF}, {@link #WOULD_BLOCK} or {@link #NOT_CONNECTED}
+     * @throws PosixException of the system; the reset again where one was met before
+     */
+    public int peek() throws IOException {
+        try (NativeBuffer buffer = NativeBuffer.take(1)) {
+            return NonblockingIo.peek(this, buffer.address);
+        }
+    }
+
+    /**
      * Sends with flags, without waiting.
      *
-     * @param flags a sum of {@link Message} flags
+     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes were taken, or {@link #WOULD_BLOCK}
      */
     public int send(byte[] bytes, int offset, int length, int flags) throws IOException {
@@ -351,14 +337,12 @@ public final class Descriptor implements AutoCloseable {
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
             buffer.bytes.put(0, bytes, offset, size);
-            return Transfers.transmit(this, buffer.address, size, flags);
+            return NonblockingIo.transmit(this, buffer.address, size, flags);
         }
     }
 
     private int nothing(String call) throws IOException {
-        acquire(call);
-        release();
-        return 0;
+        return using(call, number -> 0);
     }
 
     /** A stream can be moved block by block, a message only whole. */
@@ -396,11 +380,16 @@ public final class Descriptor implements AutoCloseable {
         throw failure;
     }
 
-    /** Remembers a failure that the kernel tells only once. */
+    /** Remembers a failure that the kernel reports only once. */
     void remember(PosixException failure) {
-        if (socketType == Constants.SOCK_STREAM) {
+        if (hasConnections()) {
             reset.note(failure);
         }
+    }
+
+    /** Forgets the failure before the socket connects once more; true if there was one. */
+    boolean forgetReset() {
+        return reset.forget();
     }
 
     // ---- waiting
@@ -416,26 +405,25 @@ public final class Descriptor implements AutoCloseable {
      * @throws java.nio.channels.AsynchronousCloseException when the descriptor is closed meanwhile
      */
     public int await(int events, long timeoutNanos) throws IOException {
-        int[] found = new int[1];
-        Poll.await(new Descriptor[] {this}, new int[] {events}, found, 1, timeoutNanos);
-        return found[0];
-    }
-
-    /** Has {@code wake} run when the descriptor is closed; false when it is closed already. */
-    boolean addWaiter(Runnable wake) {
-        waiters.add(wake);
-        if (isOpen()) {
-            return true;
-        }
-        waiters.remove(wake);
-        return false;
-    }
-
-    void removeWaiter(Runnable wake) {
-        waiters.remove(wake);
+        Poll.Entry entry = new Poll.Entry(this, events, null);
+        Poll.await(new Poll.Entry[] {entry}, 1, timeoutNanos);
+        return entry.found();
     }
 
     // ---- uses and close
+
+    private interface Use<T> {
+        T of(int number) throws IOException;
+    }
+
+    private <T> T using(String call, Use<T> use) throws IOException {
+        acquire(call);
+        try {
+            return use.of(fd);
+        } finally {
+            release();
+        }
+    }
 
     /** Begins a use of the number, which stays ours until {@link #release}. */
     int acquire(String call) throws ClosedDescriptorException {
@@ -461,7 +449,6 @@ public final class Descriptor implements AutoCloseable {
     void release() {
         if (uses.decrementAndGet() == CLOSED) {
             if (owned) {
-                OwnNumbers.remove(fd);
                 LibC.close(fd);
             }
             released.countDown();
@@ -476,15 +463,12 @@ public final class Descriptor implements AutoCloseable {
     @Override
     public void close() {
         int count = uses.get();
-        // this thread's own use keeps the number while the waiters are woken
+        // this thread's own use keeps the number while the watches fire
         while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {
             count = uses.get();
         }
         if (count >= 0) {
-            for (Runnable wake : waiters) {
-                wake.run();
-            }
-            waiters.clear();
+            DescriptorWatcher.closed(this, count > 0);
             release();
         }
         awaitRelease();

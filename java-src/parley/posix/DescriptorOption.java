@@ -8,6 +8,10 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import jnr.constants.Constant;
+import jnr.constants.platform.IP;
+import jnr.constants.platform.SocketOption;
+import jnr.constants.platform.TCP;
 
 /**
  * The options of sockets that getsockopt(2) and setsockopt(2) know, by the names of CLISP's {@code
@@ -164,7 +168,7 @@ public enum DescriptorOption {
             throw new UnsupportedOperationException("socket option " + key()
                     + ": can be read but not set on " + Posix.platform());
         }
-        byte[] encoded = OptionValues.encode(this, value);
+        byte[] encoded = Values.encode(this, value);
         int fd = descriptor.acquire("setsockopt");
         try {
             Object before = read(descriptor, fd);
@@ -177,7 +181,7 @@ public enum DescriptorOption {
 
     private void requireThere() {
         Posix.require("socket option " + key());
-        if (OptionNumbers.number(this) == OptionNumbers.MISSING) {
+        if (Numbers.number(this) == Numbers.MISSING) {
             throw new UnsupportedOperationException("socket option " + key() + ": "
                     + Posix.platform() + " has no such option");
         }
@@ -190,35 +194,167 @@ public enum DescriptorOption {
         if (kind == Kind.ERROR && raw.getInt(0) != 0) {
             descriptor.remember(new PosixException(raw.getInt(0), "recv(" + fd + ")"));
         }
-        return OptionValues.decode(kind, raw);
+        return Values.decode(kind, raw);
     }
 
     private byte[] readBytes(int fd, int size) throws IOException {
         try {
-            return RawOptions.readBytes(fd, OptionNumbers.level(this), OptionNumbers.number(this),
+            return RawOptions.readBytes(fd, Numbers.level(this), Numbers.number(this),
                     size, call("getsockopt"));
         } catch (PosixException e) {
-            if (OptionNumbers.sixth(this) == OptionNumbers.MISSING || Constants.LINUX) {
+            if (Numbers.sixth(this) == Numbers.MISSING || Constants.LINUX) {
                 throw e;
             }
             // macOS does not answer for the fourth protocol on a socket of the sixth
-            return RawOptions.readBytes(fd, OptionNumbers.IPV6, OptionNumbers.sixth(this), size, call("getsockopt"));
+            return RawOptions.readBytes(
+                    fd, Numbers.IPV6, Numbers.sixth(this), size, call("getsockopt"));
         }
     }
 
     /** Writes the value; what IP has twice, for its versions 4 and 6, is written twice. */
     private void write(int fd, byte[] value) throws IOException {
-        boolean both = OptionNumbers.sixth(this) != OptionNumbers.MISSING && Addresses.family(fd) == Constants.AF_INET6;
+        boolean both = Numbers.sixth(this) != Numbers.MISSING
+                && Addresses.family(fd) == Constants.AF_INET6;
         if (both) {
-            RawOptions.writeBytes(fd, OptionNumbers.IPV6, OptionNumbers.sixth(this), value, call("setsockopt"));
+            RawOptions.writeBytes(fd, Numbers.IPV6, Numbers.sixth(this), value, call("setsockopt"));
         }
         if (!both || Constants.LINUX) {
-            RawOptions.writeBytes(fd, OptionNumbers.level(this), OptionNumbers.number(this),
+            RawOptions.writeBytes(fd, Numbers.level(this), Numbers.number(this),
                     value, call("setsockopt"));
         }
     }
 
     private String call(String what) {
         return what + " " + name();
+    }
+
+    /**
+     * Level and number of each {@link DescriptorOption} on this platform. Apart from the options
+     * themselves, since those must be known where jnr-constants is not there.
+     */
+    private static final class Numbers {
+        /** In place of the number of an option that the platform does not have. */
+        static final int MISSING = -1;
+        /** The level of version 6 of IP. Levels have the number of their protocol everywhere. */
+        static final int IPV6 = 41;
+
+        private static final int TCP_LEVEL = 6;
+        private static final int IP_LEVEL = 0;
+
+        private Numbers() {}
+
+        static int level(DescriptorOption option) {
+            return switch (option) {
+                case TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_QUICKACK,
+                        TCP_USER_TIMEOUT -> TCP_LEVEL;
+                case IP_TOS, IP_TTL -> IP_LEVEL;
+                case IPV6_V6ONLY -> IPV6;
+                default -> Constants.SOL_SOCKET;
+            };
+        }
+
+        static int number(DescriptorOption option) {
+            return switch (option) {
+                // macOS counts SO_LINGER in clock ticks and has SO_LINGER_SEC for seconds
+                case SO_LINGER -> number(SocketOption.SO_LINGER, 0x1080);
+                case TCP_NODELAY -> TCP.TCP_NODELAY.intValue();
+                case TCP_KEEPIDLE -> number(TCP.TCP_KEEPIDLE, 0x10); // TCP_KEEPALIVE on macOS
+                case TCP_KEEPINTVL -> number(TCP.TCP_KEEPINTVL, 0x101);
+                case TCP_KEEPCNT -> number(TCP.TCP_KEEPCNT, 0x102);
+                case TCP_QUICKACK -> number(TCP.TCP_QUICKACK, MISSING);
+                case TCP_USER_TIMEOUT -> number(TCP.TCP_USER_TIMEOUT, MISSING);
+                case IP_TOS -> IP.IP_TOS.intValue();
+                case IP_TTL -> IP.IP_TTL.intValue();
+                case IPV6_V6ONLY -> Constants.LINUX ? 26 : 27;
+                default -> ofSocket(SocketOption.valueOf(option.name()));
+            };
+        }
+
+        /** The number of the same thing for IP version 6, where there are two. */
+        static int sixth(DescriptorOption option) {
+            return switch (option) {
+                case IP_TOS -> Constants.LINUX ? 67 : 36; // IPV6_TCLASS
+                case IP_TTL -> Constants.LINUX ? 16 : 4; // IPV6_UNICAST_HOPS
+                default -> MISSING;
+            };
+        }
+
+        private static int ofSocket(SocketOption option) {
+            return option.defined() ? option.intValue() : MISSING;
+        }
+
+        /** The number on Linux, which jnr-constants knows, or that of macOS. */
+        private static int number(Constant linux, int macos) {
+            return Constants.LINUX ? linux.intValue() : macos;
+        }
+    }
+
+    /** The values of socket options between Java and what the C library has in memory. */
+    private static final class Values {
+        private Values() {}
+
+        static Object decode(DescriptorOption.Kind kind, ByteBuffer raw) {
+            int number = raw.getInt(0);
+            return switch (kind) {
+                case FLAG -> number != 0;
+                case NUMBER -> number;
+                case SECONDS -> Duration.ofSeconds(raw.getLong(0)).plusNanos(raw.getInt(8) * 1000L);
+                case LINGER -> number == 0 ? null : raw.getInt(4);
+                case TYPE -> SocketTypes.name(number);
+                case ERROR -> number == 0 ? null : PosixException.name(number);
+            };
+        }
+
+        static byte[] encode(DescriptorOption option, Object value) {
+            return switch (option.kind()) {
+                case FLAG -> ints(flag(option, value) ? 1 : 0);
+                case NUMBER -> ints(number(option, value));
+                case SECONDS -> time(option, value);
+                case LINGER -> value == null ? ints(0, 0) : ints(1, number(option, value));
+                case TYPE, ERROR -> throw new IllegalStateException(option + " is read-only");
+            };
+        }
+
+        private static boolean flag(DescriptorOption option, Object value) {
+            if (value == null || value instanceof Boolean) {
+                return Boolean.TRUE.equals(value);
+            }
+            throw wrong(option, value, "true, false or null");
+        }
+
+        private static int number(DescriptorOption option, Object value) {
+            if (value instanceof Number n && n.doubleValue() == Math.rint(n.doubleValue())
+                    && n.doubleValue() >= 0 && n.doubleValue() <= Integer.MAX_VALUE) {
+                return n.intValue();
+            }
+            throw wrong(option, value, "a whole number from 0 to " + Integer.MAX_VALUE);
+        }
+
+        /** A struct timeval, rounded up to microseconds, since 0 stands for no limit. */
+        private static byte[] time(DescriptorOption option, Object value) {
+            if (value != null && !(value instanceof Duration d && !d.isNegative())) {
+                throw wrong(option, value, "a duration that is not negative, or null");
+            }
+            Duration time = value == null ? Duration.ZERO : (Duration) value;
+            Duration up = time.plusNanos(999);
+            return ByteBuffer.allocate(16).order(ByteOrder.nativeOrder())
+                    .putLong(0, up.getSeconds()).putLong(8, up.getNano() / 1000).array();
+        }
+
+        private static byte[] ints(int... values) {
+            ByteBuffer buffer =
+                    ByteBuffer.allocate(4 * values.length).order(ByteOrder.nativeOrder());
+            for (int value : values) {
+                buffer.putInt(value);
+            }
+            return buffer.array();
+        }
+
+        private static IllegalArgumentException wrong(
+                DescriptorOption option, Object value, String expected) {
+            String type = value == null ? "" : " of " + value.getClass().getName();
+            return new IllegalArgumentException("socket option " + option.key() + ": the value " + value
+                    + type + " does not fit, expected " + expected);
+        }
     }
 }

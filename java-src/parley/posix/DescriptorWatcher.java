@@ -1,326 +1,464 @@
 package parley.posix;
 
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
-import java.util.HashMap;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Tells once when a descriptor becomes ready: one daemon thread, {@code parley-descriptors}, for
- * all of them.
+ * Waits for descriptors: one daemon thread, {@code parley-descriptors}, polls all that are watched.
  *
- * <p>The thread starts with the first watch and ends, with the descriptors that it needs, a second
- * after the last. It waits with epoll on Linux and with poll elsewhere.
+ * <p>The thread starts with a watch and ends a second after the last one. It polls a wake-up
+ * descriptor as well, which is opened with the first {@link Descriptor} and kept, so that waiting
+ * needs no descriptor when the process has none left.
  *
- * <p>A watch ends when it has fired, when it is cancelled, or when its descriptor is closed, which
- * fires it too. In each case the number is out of the kernel's set before {@link Descriptor#close}
- * gives it back, so no watch is ever about a recycled number.
+ * <p>A watch ends when it fires, when it is cancelled, or when one of its descriptors is closed,
+ * which fires it. Watches know descriptors, never numbers: the thread holds a use of each
+ * descriptor during its poll, and {@link Descriptor#close} wakes the thread, so that the number is
+ * given back only after the poll.
  *
  * <p>Thread-safe.
  */
 public final class DescriptorWatcher {
+    private static final String NAME = "parley-descriptors";
+    /** How long the thread stays when nothing is watched, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
-    private static final int ALWAYS = Poll.ERR | Poll.HUP | Poll.NVAL;
 
-    /** How to make what the thread waits with. */
-    interface MultiplexerFactory {
-        Multiplexer open() throws IOException;
+    private static final ReentrantLock OPENING = new ReentrantLock();
+    private static volatile DescriptorWatcher shared; // written once, under OPENING
+
+    private final int wakeInput; // immutable
+    private final int wakeOutput; // immutable; the same number for an eventfd
+    private final ReentrantLock lock = new ReentrantLock();
+    private final List<Watch> watches = new ArrayList<>(); // guarded by lock
+    private volatile int size; // of watches; written under lock
+    private Thread thread; // guarded by lock; null while there is none
+    private boolean polling; // guarded by lock; a poll is under way, or about to begin
+    private boolean woken; // guarded by lock; the wake-up descriptor is readable
+
+    // These belong to the thread.
+    private final List<Descriptor> held = new ArrayList<>(); // used during the poll under way
+    private int[] places = new int[64]; // by number: the index among those polled, 0 for none
+
+    private DescriptorWatcher() throws IOException {
+        if (Constants.LINUX) {
+            int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
+            wakeInput = Posix.check(LibC.Linux.eventfd(0, flags), "eventfd");
+            wakeOutput = wakeInput;
+        } else {
+            int[] ends = Fcntl.pipe();
+            wakeInput = ends[0];
+            wakeOutput = ends[1];
+        }
     }
 
-    /** One descriptor's watches, which share its place in the kernel's set. */
-    private static final class Place {
-        final int fd; // immutable
-        final long token; // immutable
-        final List<Watch> watches = new ArrayList<>(2); // guarded by lock
-
-        Place(int fd, long token) {
-            this.fd = fd;
-            this.token = token;
-        }
-
-        int events() {
-            int all = 0;
-            for (Watch watch : watches) {
-                all |= watch.events;
+    /** Returns the one of this process. Every descriptor opens it, before anything waits. */
+    static DescriptorWatcher shared() throws IOException {
+        DescriptorWatcher opened = shared;
+        if (opened == null) {
+            Posix.require("DescriptorWatcher");
+            OPENING.lock();
+            try {
+                if (shared == null) {
+                    shared = new DescriptorWatcher();
+                }
+                opened = shared;
+            } finally {
+                OPENING.unlock();
             }
-            return all;
         }
+        return opened;
     }
 
-    /** Interest in one readiness; made by {@link DescriptorWatcher#watch}. */
-    public final class Watch {
-        private final Descriptor descriptor; // immutable
-        private final int events; // immutable
-        private final Runnable whenReady; // immutable
-        private final Runnable onClose = this::closed; // immutable
-        private Place place; // guarded by lock; null once fired, cancelled or closed
+    /** Interest in some descriptors that fires once. */
+    public final class Watch implements AutoCloseable {
+        private final Poll.Entry[] entries; // the first count are immutable
+        private final int count; // immutable
+        private final Thread waiter; // immutable; null for a watch with a task
+        private final Runnable task; // immutable; null for a watch with a waiter
+        private int index; // among the watches; guarded by lock
+        private volatile boolean over; // written under lock
+        private IOException failure; // written before over
 
-        private Watch(Descriptor descriptor, int events, Runnable whenReady) {
-            this.descriptor = descriptor;
-            this.events = events;
-            this.whenReady = whenReady;
+        private Watch(Poll.Entry[] entries, int count, Thread waiter, Runnable task) {
+            Poll.checkCount(entries, count);
+            this.entries = entries;
+            this.count = count;
+            this.waiter = waiter;
+            this.task = task;
         }
 
         /**
-         * Ends the watch. When this returns it will not begin to run its task; a task that is
-         * running already goes on. Idempotent.
+         * Ends the watch. When this returns, its task will not begin to run; a task that is running
+         * already goes on. Idempotent.
          *
          * @return true when the watch had not fired
          */
         public boolean cancel() {
             lock.lock();
             try {
-                return detach();
+                boolean first = end(null);
+                if (first && watches.isEmpty()) {
+                    wake(); // the thread lets go of what it polls, and counts its idle time
+                }
+                return first;
             } finally {
                 lock.unlock();
             }
         }
 
-        private void closed() {
+        /** Does the same as {@link #cancel}. */
+        @Override
+        public void close() {
+            cancel();
+        }
+
+        /** Ends the watch as if one of its descriptors had become ready. */
+        public void fire() {
             if (cancel()) {
-                run(this);
+                report();
             }
         }
 
-        /** Takes the watch out of the kernel's set, under the lock; false when it is out. */
-        private boolean detach() {
-            Place from = place;
-            if (from == null) {
+        /**
+         * Blocks the thread that made the watch until the watch is over, the wait times out, or the
+         * thread is interrupted, whose flag stays set.
+         *
+         * @throws IOException when the descriptors cannot be polled
+         */
+        public void await(long timeoutNanos) throws IOException {
+            long start = System.nanoTime();
+            long left = timeoutNanos;
+            while (!over && left > 0 && !Thread.currentThread().isInterrupted()) {
+                LockSupport.parkNanos(this, left);
+                left = Poll.left(start, timeoutNanos);
+            }
+            throwFailure();
+        }
+
+        /**
+         * Throws why the watch has fired although no descriptor need be ready.
+         *
+         * @throws IOException when the descriptors could not be polled
+         */
+        public void throwFailure() throws IOException {
+            if (over && failure != null) {
+                throw new IOException(failure.getMessage(), failure);
+            }
+        }
+
+        /** Takes the watch out, under the lock; returns false when it is out. */
+        private boolean end(IOException why) {
+            if (over) {
                 return false;
             }
-            place = null;
-            from.watches.remove(this);
-            descriptor.removeWaiter(onClose);
-            if (from.watches.isEmpty()) {
-                places.remove(from.fd);
-                tokens.remove(from.token);
-                multiplexer.remove(from.fd);
-                wakeIfLast();
+            failure = why;
+            over = true;
+            Watch last = watches.remove(watches.size() - 1);
+            if (last != this) {
+                watches.set(index, last);
+                last.index = index;
             }
+            size = watches.size();
             return true;
         }
-    }
 
-    private static final DescriptorWatcher SHARED = new DescriptorWatcher(
-            "parley-descriptors",
-            Platform.CURRENT == Platform.LINUX ? EpollMultiplexer::new : PollMultiplexer::new);
+        private void report() {
+            if (waiter != null) {
+                LockSupport.unpark(waiter);
+                return;
+            }
+            try {
+                task.run();
+            } catch (RuntimeException | Error e) {
+                // the same as if it ended the thread, which goes on
+                Thread current = Thread.currentThread();
+                current.getUncaughtExceptionHandler().uncaughtException(current, e);
+            }
+        }
 
-    private final String name; // immutable
-    private final MultiplexerFactory factory; // immutable
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Map<Integer, Place> places = new HashMap<>(); // by number; guarded by lock
-    private final Map<Long, Place> tokens = new HashMap<>(); // guarded by lock
-    private final Deque<Watch> readyNow = new ArrayDeque<>(); // regular files; guarded by lock
-    private long lastToken; // guarded by lock
-    private Multiplexer multiplexer; // guarded by lock; null while there is no thread
-    private boolean waitsForEver; // guarded by lock; the thread waits without a time
+        private boolean isOf(Descriptor descriptor) {
+            for (int i = 0; i < count; i++) {
+                if (entries[i].descriptor == descriptor) {
+                    return true;
+                }
+            }
+            return false;
+        }
 
-    DescriptorWatcher(String name, MultiplexerFactory factory) {
-        this.name = name;
-        this.factory = factory;
-    }
-
-    /** Returns the one that everybody uses. */
-    public static DescriptorWatcher shared() {
-        Posix.require("DescriptorWatcher");
-        return SHARED;
+        private boolean hasClosed() {
+            for (int i = 0; i < count; i++) {
+                if (!entries[i].descriptor.isOpen()) {
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 
     /**
-     * Runs a task once, when one of the events is there or the descriptor is closed.
+     * Runs a task once, when one of the descriptors is ready or closed.
      *
-     * @param descriptor what to watch
-     * @param events a sum of {@link Poll#IN}, {@link Poll#OUT}, {@link Poll#PRI}
-     * @param whenReady runs in the watcher's thread, or in the thread that closes the descriptor;
-     *     must neither block nor take long
-     * @return the watch, to be cancelled when it is no longer wanted
-     * @throws ClosedDescriptorException when the descriptor is closed already
+     * @param entries what to watch, which must not be replaced in the array while the watch lasts
+     * @param count how many of the entries, from the first on
+     * @param task runs in the watcher's thread, in the thread that closes a descriptor or, when one
+     *     is closed already, in this thread; must neither block nor take long
+     * @throws IOException when the watcher's thread cannot be started; the next watch tries again
      */
-    public Watch watch(Descriptor descriptor, int events, Runnable whenReady) throws IOException {
-        Watch watch = new Watch(descriptor, events, whenReady);
-        descriptor.acquire("watch");
+    public static Watch watch(Poll.Entry[] entries, int count, Runnable task) throws IOException {
+        DescriptorWatcher watcher = shared();
+        return watcher.add(watcher.new Watch(entries, count, null, task));
+    }
+
+    /** As {@link #watch(Poll.Entry[], int, Runnable)}, for {@link Watch#await} of this thread. */
+    public static Watch watch(Poll.Entry[] entries, int count) throws IOException {
+        DescriptorWatcher watcher = shared();
+        return watcher.add(watcher.new Watch(entries, count, Thread.currentThread(), null));
+    }
+
+    private Watch add(Watch watch) throws IOException {
+        lock.lock();
         try {
-            lock.lock();
-            try {
-                attach(watch);
-            } finally {
-                lock.unlock();
-            }
+            startIfNeeded();
+            watch.index = watches.size();
+            watches.add(watch);
+            size = watches.size();
+            wake();
         } finally {
-            descriptor.release();
+            lock.unlock();
+        }
+        // after it can be found by those who close
+        if (watch.hasClosed()) {
+            watch.fire();
         }
         return watch;
     }
 
-    /** Returns how many watches there are. */
-    public int size() {
-        lock.lock();
-        try {
-            return places.values().stream().mapToInt(place -> place.watches.size()).sum();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void attach(Watch watch) throws IOException {
-        startIfNeeded();
-        int fd = watch.descriptor.number();
-        Place place = places.get(fd);
-        if (place == null) {
-            place = new Place(fd, ++lastToken);
-            places.put(fd, place);
-            tokens.put(place.token, place);
-        }
-        place.watches.add(watch);
-        watch.place = place;
-        boolean attached = false;
-        try {
-            if (!watch.descriptor.addWaiter(watch.onClose)) {
-                throw new ClosedDescriptorException("watch(" + fd + ")");
-            }
-            if (!multiplexer.arm(fd, place.events(), place.token)) {
-                readyNow.add(watch);
-                multiplexer.wakeup();
-            }
-            attached = true;
-        } finally {
-            if (!attached) {
-                watch.detach();
-            }
-        }
+    /** Returns how many watches are waiting. */
+    static int size() throws IOException {
+        return shared().size;
     }
 
     private void startIfNeeded() throws IOException {
-        if (multiplexer == null) {
-            Multiplexer made = factory.open();
-            Thread thread = new Thread(() -> loop(made), name);
-            thread.setDaemon(true);
-            multiplexer = made;
-            thread.start();
+        if (thread == null) {
+            Thread fresh = new Thread(null, this::run, NAME, 0, false);
+            fresh.setDaemon(true);
+            fresh.setContextClassLoader(null);
+            try {
+                fresh.start();
+            } catch (OutOfMemoryError e) {
+                throw new IOException("the thread " + NAME + ", which waits for descriptors, cannot"
+                        + " be started: " + e.getMessage(), e);
+            }
+            thread = fresh;
         }
     }
 
-    private void loop(Multiplexer waitsWith) {
-        List<Watch> fired = new ArrayList<>();
-        boolean idle = false;
-        while (!(idle && stopped(waitsWith))) {
-            long start = System.nanoTime();
-            int time = timeToWait();
-            waitAndCollect(waitsWith, time, fired);
-            idle = time >= 0 && System.nanoTime() - start >= time * 1_000_000L;
-            fired.forEach(this::run);
-            fired.clear();
-        }
-    }
-
-    /** For ever while something is watched, else as long as an idle thread stays. */
-    private int timeToWait() {
-        lock.lock();
-        try {
-            waitsForEver = !places.isEmpty();
-            return waitsForEver ? -1 : IDLE_MILLIS;
-        } finally {
-            lock.unlock();
+    /** Has the poll under way return, under the lock. */
+    private void wake() {
+        if (polling && !woken) {
+            woken = true;
+            try (NativeBuffer one = NativeBuffer.take(8)) {
+                one.bytes.putLong(0, 1);
+                LibC.write(wakeOutput, one.address, 8);
+            }
         }
     }
 
     /**
-     * Has the thread begin to count its idle time when the last place went, under the lock. A
-     * caller that watches and cancels all the time wakes it once a second, not each time.
+     * Fires the watches of a descriptor that no call can begin to use any more.
+     *
+     * @param used whether calls use it, of which the poll may be one
      */
-    private void wakeIfLast() {
-        if (waitsForEver && places.isEmpty()) {
-            waitsForEver = false;
-            multiplexer.wakeup();
+    static void closed(Descriptor descriptor, boolean used) {
+        DescriptorWatcher watcher = shared;
+        if (watcher != null && (used || watcher.size > 0)) {
+            watcher.fireAll(descriptor, used).forEach(Watch::report);
         }
     }
 
-    /** Ends the thread if nothing is watched; a watch that comes later starts another. */
-    private boolean stopped(Multiplexer waitsWith) {
+    private List<Watch> fireAll(Descriptor descriptor, boolean used) {
+        List<Watch> fired = new ArrayList<>();
         lock.lock();
         try {
-            if (!places.isEmpty()) {
-                return false;
-            }
-            multiplexer = null;
-        } finally {
-            lock.unlock();
-        }
-        waitsWith.close();
-        return true;
-    }
-
-    private void waitAndCollect(Multiplexer waitsWith, int milliseconds, List<Watch> fired) {
-        try {
-            waitsWith.await(milliseconds, (token, events) -> fire(token, events, fired));
-        } catch (IOException e) {
-            // poll and epoll_wait fail for want of memory only: say so, and look again later
-            report(e);
-        }
-        lock.lock();
-        try {
-            Watch watch = readyNow.poll();
-            while (watch != null) {
-                if (watch.detach()) {
+            for (int i = watches.size() - 1; i >= 0; i--) {
+                Watch watch = watches.get(i);
+                if (watch.isOf(descriptor)) {
+                    watch.end(null);
                     fired.add(watch);
                 }
-                watch = readyNow.poll();
+            }
+            if (used || !fired.isEmpty()) {
+                wake(); // the poll may hold the descriptor
             }
         } finally {
             lock.unlock();
         }
+        return fired;
     }
 
-    private void fire(long token, int events, List<Watch> fired) {
+    // ---- the thread
+
+    private void run() {
+        List<Watch> fired = new ArrayList<>();
+        boolean ended = false;
+        try {
+            while (round(fired)) {
+                fired.forEach(Watch::report);
+                fired.clear();
+            }
+            ended = true;
+        } finally {
+            if (!ended) {
+                abandon(fired);
+            }
+        }
+    }
+
+    /** Has those that wait look for themselves, and the next watch start another thread. */
+    private void abandon(List<Watch> fired) {
         lock.lock();
         try {
-            Place place = tokens.get(token);
-            if (place == null) {
-                return;
+            thread = null;
+            polling = false;
+            drain();
+            while (!watches.isEmpty()) {
+                Watch watch = watches.get(watches.size() - 1);
+                watch.end(null);
+                fired.add(watch);
             }
-            detachMatching(place, events, fired);
-            if (!place.watches.isEmpty()) {
-                rearm(place, fired);
+        } finally {
+            lock.unlock();
+        }
+        fired.forEach(Watch::report);
+    }
+
+    /** Polls once and collects the watches that fire; returns false when the thread is to end. */
+    private boolean round(List<Watch> fired) {
+        NativeBuffer buffer = null;
+        int count = 0;
+        try {
+            lock.lock();
+            try {
+                buffer = NativeBuffer.take((entries() + 1) * Poll.ENTRY);
+                count = prepare(buffer);
+            } finally {
+                lock.unlock();
             }
+            boolean idle = size == 0;
+            int n = LibC.poll(buffer.address, count, idle ? IDLE_MILLIS : -1);
+            int errno = n < 0 ? LibC.errno() : 0;
+            return settle(buffer, fired, idle && n == 0, errno == Constants.EINTR ? 0 : errno);
+        } finally {
+            release();
+            if (buffer != null) {
+                buffer.close();
+            }
+        }
+    }
+
+    private int entries() {
+        int all = 0;
+        for (int i = 0; i < watches.size(); i++) {
+            all += watches.get(i).count;
+        }
+        return all;
+    }
+
+    /** Fills in what to poll, each number once, and begins to use it; under the lock. */
+    private int prepare(NativeBuffer buffer) {
+        polling = true;
+        Poll.put(buffer, 0, wakeInput, Poll.IN);
+        int count = 1;
+        for (int i = 0; i < watches.size(); i++) {
+            Watch watch = watches.get(i);
+            for (int j = 0; j < watch.count; j++) {
+                count = prepare(buffer, watch.entries[j], count);
+            }
+        }
+        return count;
+    }
+
+    private int prepare(NativeBuffer buffer, Poll.Entry entry, int count) {
+        int number = entry.descriptor.number();
+        int events = entry.events();
+        int place = place(number);
+        if (events == 0) {
+            return count;
+        } else if (place > 0) {
+            int at = place * Poll.ENTRY + 4;
+            buffer.bytes.putShort(at, (short) (buffer.bytes.getShort(at) | events));
+            return count;
+        } else if (!entry.descriptor.tryAcquire()) {
+            return count; // being closed, which fires the watch
+        }
+        held.add(entry.descriptor);
+        if (number >= places.length) {
+            places = Arrays.copyOf(places, Math.max(number + 1, places.length * 2));
+        }
+        places[number] = count;
+        Poll.put(buffer, count * Poll.ENTRY, number, events);
+        return count + 1;
+    }
+
+    private int place(int number) {
+        return number < places.length ? places[number] : 0;
+    }
+
+    private boolean settle(
+            NativeBuffer buffer, List<Watch> fired, boolean idle, int errno) {
+        lock.lock();
+        try {
+            polling = false;
+            drain();
+            if (idle && watches.isEmpty()) {
+                thread = null;
+                return false;
+            }
+            IOException failure = errno == 0 ? null : new PosixException(errno, "poll");
+            for (int i = watches.size() - 1; i >= 0; i--) {
+                Watch watch = watches.get(i);
+                if (failure != null || hasFound(watch, buffer)) {
+                    watch.end(failure);
+                    fired.add(watch);
+                }
+            }
+            return true;
         } finally {
             lock.unlock();
         }
     }
 
-    private void rearm(Place place, List<Watch> fired) {
-        try {
-            multiplexer.arm(place.fd, place.events(), place.token);
-        } catch (IOException e) {
-            // nobody can be told later, so tell them now: they will look and meet the error
-            report(e);
-            detachMatching(place, ALWAYS, fired);
-        }
-    }
-
-    private static void detachMatching(Place place, int events, List<Watch> fired) {
-        for (Watch watch : List.copyOf(place.watches)) {
-            if (((watch.events | ALWAYS) & events) != 0) {
-                watch.detach();
-                fired.add(watch);
+    private void drain() {
+        if (woken) {
+            woken = false;
+            try (NativeBuffer some = NativeBuffer.take(8)) {
+                LibC.read(wakeInput, some.address, 8);
             }
         }
     }
 
-    private void run(Watch watch) {
-        try {
-            watch.whenReady.run();
-        } catch (RuntimeException | Error e) {
-            report(e);
+    /** Whether the poll has found something, also for a watch made during the poll. */
+    private boolean hasFound(Watch watch, NativeBuffer buffer) {
+        for (int i = 0; i < watch.count; i++) {
+            Poll.Entry entry = watch.entries[i];
+            int events = entry.events();
+            int place = place(entry.descriptor.number());
+            if (events != 0 && place > 0 && (Poll.result(buffer, place * Poll.ENTRY)
+                    & (events | Poll.ALWAYS)) != 0) {
+                return true;
+            }
         }
+        return false;
     }
 
-    /** Hands a failure to the thread's handler, as if it ended the thread, which goes on. */
-    private static void report(Throwable failure) {
-        Thread thread = Thread.currentThread();
-        thread.getUncaughtExceptionHandler().uncaughtException(thread, failure);
+    private void release() {
+        for (int i = held.size() - 1; i >= 0; i--) {
+            Descriptor descriptor = held.remove(i);
+            places[descriptor.number()] = 0;
+            descriptor.release();
+        }
     }
 }

@@ -2,18 +2,13 @@ package parley.posix;
 
 import java.io.IOException;
 
-/** The uses made here of fcntl(2), on bare numbers. */
+/** The uses made here of fcntl(2) on bare numbers, and pipes. */
 final class Fcntl {
     private Fcntl() {}
 
     /** Makes a second number, at least 3, for what {@code fd} is; closed on exec. */
     static int duplicate(int fd) throws IOException {
-        return duplicateAtLeast(fd, 3);
-    }
-
-    /** Makes a second number, the lowest that is free and at least {@code least}. */
-    static int duplicateAtLeast(int fd, int least) throws IOException {
-        int copy = LibC.Variadic.C.fcntl(fd, Constants.F_DUPFD_CLOEXEC, least);
+        int copy = LibC.Variadic.C.fcntl(fd, Constants.F_DUPFD_CLOEXEC, 3);
         return Posix.check(copy, "dup(" + fd + ")");
     }
 
@@ -43,6 +38,36 @@ final class Fcntl {
         if (flags != old) {
             int result = LibC.Variadic.C.fcntl(fd, Constants.F_SETFL, flags);
             Posix.check(result, "fcntl(" + fd + ", F_SETFL)");
+        }
+    }
+
+    /** Returns the numbers of the reading and the writing end of a new pipe, both non-blocking. */
+    static int[] pipe() throws IOException {
+        try (NativeBuffer two = NativeBuffer.take(8)) {
+            if (Constants.LINUX) {
+                int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
+                Posix.check(LibC.Linux.pipe2(two.address, flags), "pipe2");
+            } else {
+                Posix.check(LibC.pipe(two.address), "pipe");
+            }
+            int[] ends = {two.bytes.getInt(0), two.bytes.getInt(4)};
+            if (!Constants.LINUX) {
+                prepare(ends);
+            }
+            return ends;
+        }
+    }
+
+    private static void prepare(int[] ends) throws IOException {
+        try {
+            for (int end : ends) {
+                closeOnExec(end);
+                nonblocking(end, true);
+            }
+        } catch (IOException e) {
+            LibC.close(ends[0]);
+            LibC.close(ends[1]);
+            throw e;
         }
     }
 }

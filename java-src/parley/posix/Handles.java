@@ -2,7 +2,11 @@ package parley.posix;
 
 import java.io.IOException;
 import java.lang.ref.WeakReference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -35,7 +39,13 @@ public final class Handles {
         }
     }
 
+    /** A descriptor over a number from outside, and what the number was when it was made. */
+    private record Borrowed(Descriptor descriptor, String identity) {}
+
+    private static final int LINK_SIZE = 64;
+
     private static final Map<Integer, Handed> HANDED = new ConcurrentHashMap<>();
+    private static final Map<Integer, Borrowed> BORROWED = new ConcurrentHashMap<>();
 
     private Handles() {}
 
@@ -124,18 +134,55 @@ public final class Handles {
     }
 
     /**
-     * Returns the descriptor of a number made here, or one that borrows a number from outside.
+     * Returns the descriptor of a number made here, or one that borrows a number from outside: the
+     * same one as long as the number is of the same file.
      *
      * @throws IOException and others as {@link #with}
      */
     public static Descriptor descriptor(String name, int number) throws IOException {
         Posix.require(name);
         Handed handed = HANDED.get(number);
-        Descriptor known = handed == null ? foreign(name, number) : handed.descriptor();
+        if (handed == null) {
+            return borrowed(name, number);
+        }
+        Descriptor known = handed.descriptor();
         if (known == null) {
             throw new ClosedDescriptorException(name + "(" + number + ")");
         }
         return known;
+    }
+
+    private static Descriptor borrowed(String name, int number) throws IOException {
+        String identity = number < 0 ? null : identity(number);
+        Borrowed known = BORROWED.get(number);
+        if (known != null && Objects.equals(identity, known.identity())) {
+            return known.descriptor();
+        }
+        Descriptor fresh = foreign(name, number);
+        BORROWED.put(number, new Borrowed(fresh, identity));
+        return fresh;
+    }
+
+    /**
+     * Registers the descriptors that came as control data (SCM_RIGHTS), so that they can be closed.
+     *
+     * @param control as recvmsg(2) gives it
+     */
+    static void adopt(byte[] control) throws IOException {
+        ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
+        // the length has eight bytes on Linux and four on macOS, and so the parts are aligned
+        int word = Constants.LINUX ? 8 : 4;
+        int header = word + 8;
+        for (int at = 0; at + header <= control.length;) {
+            int size = Math.max(header, Math.min(all.getInt(at), control.length - at));
+            if (all.getInt(at + word) == Constants.SOL_SOCKET
+                    && all.getInt(at + word + 4) == Constants.SCM_RIGHTS) {
+                for (int i = at + header; i + 4 <= at + size; i += 4) {
+                    register(Descriptor.ownOrClose(all.getInt(i)));
+                }
+            }
+            at += (size + word - 1) / word * word;
+        }
     }
 
     /**
@@ -172,11 +219,32 @@ public final class Handles {
                     name + ": the handle is " + number + ", expected a descriptor's number");
         }
         Descriptor foreign = Descriptor.borrow(number);
-        String what = OpenNumbers.identity(number);
+        String what = identity(number);
         if (what != null && !what.matches("(socket|pipe):.*|/dev/.*")) {
             throw new IllegalArgumentException(name + ": the handle " + number + " is " + what
                     + ", expected a socket, a pipe or a terminal");
         }
         return foreign;
+    }
+
+    /**
+     * Returns what a number is, in words that differ between any two open sockets and pipes, as
+     * {@code socket:[4711]}, with the inode. Null when it is not open, or on macOS.
+     */
+    static String identity(int fd) {
+        if (!Constants.LINUX) {
+            return null;
+        }
+        byte[] path = ("/proc/self/fd/" + fd).getBytes(StandardCharsets.US_ASCII);
+        try (NativeBuffer buffer = NativeBuffer.take(NativeBuffer.SMALL)) {
+            int at = buffer.putText(0, path);
+            long n = LibC.readlink(buffer.address, buffer.address + at, LINK_SIZE);
+            if (n < 0) {
+                return null;
+            }
+            byte[] link = new byte[(int) n];
+            buffer.bytes.get(at, link);
+            return new String(link, StandardCharsets.ISO_8859_1);
+        }
     }
 }

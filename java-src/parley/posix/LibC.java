@@ -13,7 +13,7 @@ import com.sun.jna.NativeLibrary;
  * reads the same place, but makes an exception with a stack trace out of each {@code EAGAIN}: 5 µs
  * instead of 0.6.
  *
- * <p>Nothing here checks anything. Linux's own functions are in {@link LinuxC}, since JNA refuses a
+ * <p>Nothing here checks anything. Linux's own functions are in {@link Linux}, since JNA refuses a
  * class when one of its functions is missing; variadic ones in {@link Variadic}, since their
  * arguments are passed differently on macOS for ARM.
  */
@@ -29,7 +29,7 @@ final class LibC {
         getpid();
         Variadic.C.fcntl(0, Constants.F_GETFD);
         if (Platform.CURRENT == Platform.LINUX) {
-            LinuxC.load();
+            Linux.load();
         }
     }
 
@@ -49,6 +49,29 @@ final class LibC {
         Variadic C = Native.load(null, Variadic.class);
 
         int fcntl(int fd, int command, Object... argument);
+    }
+
+    /** The functions that Linux alone has, since JNA refuses a class that lacks one. */
+    static final class Linux {
+        static {
+            Native.register(Linux.class, process());
+        }
+
+        private Linux() {}
+
+        /** Links everything, or throws. */
+        static void load() {
+            LibC.close(eventfd(0, Constants.O_CLOEXEC));
+        }
+
+        /** Variadic, but Linux passes the arguments that there are like any others. */
+        static native int open(long path, int flags);
+
+        static native int eventfd(int count, int flags);
+
+        static native int pipe2(long twoInts, int flags);
+
+        static native int accept4(int fd, long address, long sizeInOut, int flags);
     }
 
     static native int getpid();

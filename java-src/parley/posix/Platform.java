@@ -11,10 +11,6 @@ enum Platform {
     /** The platform this JVM runs on. */
     static final Platform CURRENT = of(System.getProperty("os.name", ""));
 
-    /** True on x86-64, where the kernel packs {@code struct epoll_event}. */
-    static final boolean X86_64 =
-            System.getProperty("os.arch", "").matches("amd64|x86_64");
-
     private final String title; // immutable
 
     Platform(String title) {

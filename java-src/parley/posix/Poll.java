@@ -1,142 +1,236 @@
 package parley.posix;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.channels.AsynchronousCloseException;
 
-/** poll(2): which of some descriptors are ready, now or within a time. */
+/**
+ * Readiness of descriptors, by poll(2): now ({@link #check}), or after a wait ({@link #await}).
+ * {@link DescriptorWatcher#watch} reports readiness to an observer instead.
+ */
 public final class Poll {
-    /** Something can be read, an end of file included; a server has a connection to accept. */
+    /** Something can be read, an end of file included. A server has a connection to accept. */
     public static final int IN = 1;
-    /** Urgent data is there. */
+    /** Urgent data has arrived. */
     public static final int PRI = 2;
-    /** Something can be written; a connect has ended. */
+    /** Something can be written, or a connect has ended. */
     public static final int OUT = 4;
-    /** Answer only: the descriptor has an error, or nobody reads the pipe any more. */
+    /** Result only: the descriptor has an error, or the reading end of the pipe is closed. */
     public static final int ERR = 8;
-    /** Answer only: the other side has closed. */
+    /** Result only: the other side has closed. */
     public static final int HUP = 16;
-    /** Answer only: the descriptor is closed. */
+    /** Result only: the descriptor is closed. */
     public static final int NVAL = 32;
 
+    /** The results that come although they were not asked for. */
+    static final int ALWAYS = ERR | HUP | NVAL;
     /** The size of {@code struct pollfd}: int fd, short events, short revents. */
     static final int ENTRY = 8;
 
+    /** The most entries of one call, which is what a pooled piece of native memory holds. */
+    private static final int CHUNK = NativeBuffer.BLOCK / ENTRY;
+
     private Poll() {}
 
-    /**
-     * Tells which of the descriptors are ready now, with one native call that never waits and,
-     * after warm-up, no allocation.
-     *
-     * @param descriptors the first {@code count} are looked at
-     * @param events what is asked of each, a sum of {@link #IN}, {@link #OUT}, {@link #PRI}; 0 asks
-     *     for errors only
-     * @param found gets the answers; a descriptor that is closed answers {@link #NVAL}
-     * @param count how many
-     * @return how many answers are not 0
-     */
-    public static int check(Descriptor[] descriptors, int[] events, int[] found, int count)
-            throws IOException {
-        Posix.require("Poll.check");
-        checkCounts(descriptors, events, found, count);
-        try (NativeBuffer buffer = NativeBuffer.take(Math.max(ENTRY, count * ENTRY))) {
-            int held = acquire(descriptors, events, buffer, count);
-            try {
-                retrying(buffer.address, count, 0);
-            } finally {
-                release(descriptors, buffer, held);
-            }
-            return collect(buffer, found, count);
-        }
-    }
+    /** A descriptor, the events to look for, and the events that the last check found. */
+    public static final class Entry {
+        final Descriptor descriptor; // immutable
+        private final Object attachment; // immutable
+        private volatile int events;
+        private int found; // belongs to the thread that checks
 
-    /**
-     * Waits until one of the descriptors is ready.
-     *
-     * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 or less not at all
-     * @return as {@link #check}; 0 when time was up
-     * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
-     * @throws java.nio.channels.AsynchronousCloseException when one is closed meanwhile
-     */
-    public static int await(
-            Descriptor[] descriptors, int[] events, int[] found, int count, long timeoutNanos)
-            throws IOException {
-        Posix.require("Poll.await");
-        checkCounts(descriptors, events, found, count);
-        long start = System.nanoTime();
-        for (int i = 0; i < count; i++) {
-            if (!descriptors[i].isOpen()) {
-                throw new ClosedDescriptorException("poll(" + descriptors[i].number() + ")");
-            }
+        /**
+         * Makes an entry.
+         *
+         * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}; 0 to look for nothing,
+         *     not even errors
+         * @param attachment any object, or null
+         */
+        public Entry(Descriptor descriptor, int events, Object attachment) {
+            this.descriptor = descriptor;
+            this.events = events;
+            this.attachment = attachment;
         }
-        int ready = check(descriptors, events, found, count);
-        if (ready != 0 || timeoutNanos <= 0) {
-            return ready;
-        }
-        return Waiting.await(descriptors, events, found, count, start, timeoutNanos);
-    }
 
-    private static void checkCounts(
-            Descriptor[] descriptors, int[] events, int[] found, int count) {
-        int most = Math.min(descriptors.length, Math.min(events.length, found.length));
-        if (count < 0 || count > most) {
-            throw new IllegalArgumentException(
-                    "poll: the count " + count + " is not between 0 and " + most
-                            + ", the length of the shortest array");
+        /** Returns the attachment given to the constructor. */
+        public Object attachment() {
+            return attachment;
         }
-    }
 
-    /** Fills the entries and begins a use of each open descriptor; returns how many it saw. */
-    static int acquire(Descriptor[] descriptors, int[] events, NativeBuffer buffer, int count) {
-        for (int i = 0; i < count; i++) {
-            boolean open = descriptors[i].tryAcquire();
+        /** Returns the events to look for. */
+        public int events() {
+            return events;
+        }
+
+        /** Sets the events to look for. Running watches do not notice the change. */
+        public void events(int wanted) {
+            events = wanted;
+        }
+
+        /** Returns the events that the last check found. */
+        public int found() {
+            return found;
+        }
+
+        private void put(NativeBuffer buffer, int at) {
+            int wanted = events;
+            boolean asked = wanted != 0 && descriptor.tryAcquire();
             // poll ignores negative numbers, which mark the entries that hold no use
-            buffer.bytes.putInt(i * ENTRY, open ? descriptors[i].number() : -1);
-            buffer.bytes.putInt(i * ENTRY + 4, 0).putShort(i * ENTRY + 4, (short) events[i]);
+            Poll.put(buffer, at, asked ? descriptor.number() : -1, wanted);
         }
-        return count;
-    }
 
-    static void release(Descriptor[] descriptors, NativeBuffer buffer, int count) {
-        for (int i = 0; i < count; i++) {
-            if (buffer.bytes.getInt(i * ENTRY) >= 0) {
-                descriptors[i].release();
-            }
+        private boolean take(NativeBuffer buffer, int at) {
+            boolean asked = buffer.bytes.getInt(at) >= 0;
+            found = asked ? result(buffer, at) : descriptor.isOpen() ? 0 : NVAL;
+            return found != 0;
         }
     }
 
-    static int collect(NativeBuffer buffer, int[] found, int count) {
+    static void put(NativeBuffer buffer, int at, int fd, int events) {
+        buffer.bytes.putInt(at, fd).putInt(at + 4, 0).putShort(at + 4, (short) events);
+    }
+
+    static int result(NativeBuffer buffer, int at) {
+        return buffer.bytes.getShort(at + 6);
+    }
+
+    /**
+     * Finds which entries are ready now, with one system call that never waits. Allocates nothing
+     * after warm-up. An entry whose descriptor is closed has {@link #NVAL}, and does not keep the
+     * others from being checked.
+     *
+     * @param count how many of the entries to check, from the first on
+     * @return how many entries have found something
+     */
+    public static int check(Entry[] entries, int count) throws IOException {
+        Posix.require("Poll.check");
+        checkCount(entries, count);
         int ready = 0;
-        for (int i = 0; i < count; i++) {
-            boolean closed = buffer.bytes.getInt(i * ENTRY) < 0;
-            found[i] = closed ? NVAL : buffer.bytes.getShort(i * ENTRY + 6);
-            ready += found[i] == 0 ? 0 : 1;
+        for (int from = 0; from < count; from += CHUNK) {
+            ready += check(entries, from, Math.min(count, from + CHUNK));
         }
         return ready;
     }
 
-    /** Says what is ready on one number whose owner keeps it open. */
+    static void checkCount(Entry[] entries, int count) {
+        if (count < 0 || count > entries.length) {
+            throw new IllegalArgumentException("poll: the count " + count
+                    + " is not between 0 and " + entries.length + ", the length of the array");
+        }
+    }
+
+    private static int check(Entry[] entries, int from, int to) throws IOException {
+        int ready = 0;
+        try (NativeBuffer buffer = NativeBuffer.take((to - from) * ENTRY)) {
+            int held = from;
+            try {
+                for (; held < to; held++) {
+                    entries[held].put(buffer, (held - from) * ENTRY);
+                }
+                retrying(buffer.address, to - from);
+            } catch (PosixException e) {
+                if (e.errno() != Constants.EINVAL || to - from == 1) {
+                    throw e;
+                }
+                ready = -1; // more entries than the process may have descriptors
+            } finally {
+                release(entries, buffer, from, held);
+            }
+            for (int i = from; i < to && ready >= 0; i++) {
+                ready += entries[i].take(buffer, (i - from) * ENTRY) ? 1 : 0;
+            }
+        }
+        int middle = (from + to) >>> 1;
+        return ready >= 0 ? ready : check(entries, from, middle) + check(entries, middle, to);
+    }
+
+    private static void release(Entry[] entries, NativeBuffer buffer, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (buffer.bytes.getInt((i - from) * ENTRY) >= 0) {
+                entries[i].descriptor.release();
+            }
+        }
+    }
+
+    /**
+     * Finds what one descriptor is ready for now, as {@link #check(Entry[], int)}.
+     *
+     * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}
+     * @return a sum of these and {@link #ERR}, {@link #HUP}, {@link #NVAL}; 0 when not ready
+     */
+    public static int check(Descriptor descriptor, int events) throws IOException {
+        if (!descriptor.tryAcquire()) {
+            return NVAL;
+        }
+        try {
+            return ready(descriptor.number(), events);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /**
+     * Waits until an entry is ready.
+     *
+     * @param count how many of the entries to wait for, from the first on
+     * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 only to check
+     * @return how many entries have found something; 0 when the wait timed out
+     * @throws InterruptedIOException when the thread is interrupted, whose flag stays set
+     * @throws ClosedDescriptorException when a descriptor is closed at the beginning
+     * @throws AsynchronousCloseException when a descriptor is closed during the wait
+     */
+    public static int await(Entry[] entries, int count, long timeoutNanos) throws IOException {
+        long start = System.nanoTime();
+        for (int i = 0; i < count; i++) {
+            if (!entries[i].descriptor.isOpen()) {
+                throw new ClosedDescriptorException(
+                        "poll(" + entries[i].descriptor.number() + ")");
+            }
+        }
+        int ready = check(entries, count);
+        while (ready == 0 && left(start, timeoutNanos) > 0) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw interrupted();
+            }
+            try (DescriptorWatcher.Watch watch = DescriptorWatcher.watch(entries, count)) {
+                watch.await(left(start, timeoutNanos));
+            }
+            ready = check(entries, count);
+        }
+        for (int i = 0; i < count; i++) {
+            if (!entries[i].descriptor.isOpen()) {
+                throw new AsynchronousCloseException();
+            }
+        }
+        return ready;
+    }
+
+    /** Returns what is left of a timeout that began at {@code start}. */
+    static long left(long start, long timeoutNanos) {
+        return timeoutNanos == Long.MAX_VALUE
+                ? Long.MAX_VALUE
+                : timeoutNanos - (System.nanoTime() - start);
+    }
+
+    static InterruptedIOException interrupted() {
+        return new InterruptedIOException("the thread was interrupted while it waited");
+    }
+
+    /** Returns what one number, whose owner keeps it open, is ready for. */
     static int ready(int fd, int events) throws IOException {
         try (NativeBuffer buffer = NativeBuffer.take(ENTRY)) {
-            buffer.bytes.putInt(0, fd).putInt(4, 0).putShort(4, (short) events);
-            retrying(buffer.address, 1, 0);
-            return buffer.bytes.getShort(6);
+            put(buffer, 0, fd, events);
+            retrying(buffer.address, 1);
+            return result(buffer, 0);
         }
     }
 
-    /** Calls poll again as long as signals interrupt it; only for calls that do not wait. */
-    static int retrying(long address, int count, int milliseconds) throws IOException {
-        int n = LibC.poll(address, count, milliseconds);
+    /** Checks without waiting, again as long as signals interrupt the call. */
+    private static void retrying(long address, int count) throws IOException {
+        int n = LibC.poll(address, count, 0);
         while (n < 0 && LibC.errno() == Constants.EINTR) {
-            n = LibC.poll(address, count, milliseconds);
+            n = LibC.poll(address, count, 0);
         }
-        return Posix.check(n, "poll");
-    }
-
-    /** Nanoseconds as what poll takes: rounded up, so as never to end early; -1 for ever. */
-    static int milliseconds(long nanos) {
-        if (nanos == Long.MAX_VALUE) {
-            return -1;
-        }
-        long up = nanos / 1_000_000 + (nanos % 1_000_000 > 0 ? 1 : 0);
-        return (int) Math.max(0, Math.min(up, Integer.MAX_VALUE));
+        Posix.check(n, "poll");
     }
 }

@@ -1,13 +1,13 @@
 package parley.posix;
 
 /**
- * The reset that a connection met. The kernel tells it once, and after it an end of file, which
- * would look as if the peer had sent all that it wanted to.
+ * The reset or refusal that a connection met. The kernel reports it once, and after it an end of
+ * file, which would look as if the peer had sent all that it wanted to.
  *
  * <p>Thread-safe.
  */
 final class ResetMemory {
-    private volatile PosixException first; // written once, but for a race between two resets
+    private volatile PosixException first; // null until a reset is met
 
     /** Returns the first reset, or null. */
     PosixException first() {
@@ -18,10 +18,19 @@ final class ResetMemory {
     void note(PosixException failure) {
         int errno = failure.errno();
         boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
-                || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET;
+                || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET
+                || errno == Constants.ECONNREFUSED || errno == Constants.EHOSTUNREACH
+                || errno == Constants.ENETUNREACH;
         if (lasting && first == null) {
             first = failure;
         }
+    }
+
+    /** Begins anew, since the socket connects once more; returns whether there was a failure. */
+    boolean forget() {
+        boolean failed = first != null;
+        first = null;
+        return failed;
     }
 
     /** Throws the reset again, if there was one, as a failure of this call. */

@@ -153,7 +153,7 @@ public final class Resolver {
             return task.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw (IOException) Waiting.interrupted().initCause(e);
+            throw (IOException) Poll.interrupted().initCause(e);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
         }

@@ -50,36 +50,55 @@ public final class Sockets {
         try (NativeBuffer two = NativeBuffer.take(8)) {
             int result = LibC.socketpair(domainNumber, kind, protocol, two.address);
             Posix.check(result, "socketpair(" + domain + ", " + type + ", " + protocol + ")");
-            int second = two.bytes.getInt(4);
-            Descriptor first = null;
+            Descriptor[] both = ownBoth(two.bytes.getInt(0), two.bytes.getInt(4));
             try {
-                first = prepared(two.bytes.getInt(0));
-                return new Descriptor[] {first, prepared(second)};
-            } catch (IOException | RuntimeException e) {
-                if (first != null) {
-                    first.close();
-                } else {
-                    LibC.close(second);
-                }
+                prepare(both[0]);
+                prepare(both[1]);
+                return both;
+            } catch (IOException e) {
+                both[0].close();
+                both[1].close();
                 throw e;
             }
+        }
+    }
+
+    /** Takes over two numbers just made, which are both closed if that fails. */
+    static Descriptor[] ownBoth(int first, int second) throws IOException {
+        Descriptor one;
+        try {
+            one = Descriptor.ownOrClose(first);
+        } catch (IOException | RuntimeException e) {
+            LibC.close(second);
+            throw e;
+        }
+        try {
+            return new Descriptor[] {one, Descriptor.ownOrClose(second)};
+        } catch (IOException | RuntimeException e) {
+            one.close();
+            throw e;
         }
     }
 
     /** Makes a number just given by the system a descriptor, which macOS must be told to close. */
     private static Descriptor prepared(int fd) throws IOException {
         Descriptor made = Descriptor.ownOrClose(fd);
-        if (!Constants.LINUX) {
-            try {
-                Fcntl.closeOnExec(fd);
-                made.nonblocking(true);
-                RawOptions.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
-            } catch (IOException e) {
-                made.close();
-                throw e;
-            }
+        try {
+            prepare(made);
+            return made;
+        } catch (IOException e) {
+            made.close();
+            throw e;
         }
-        return made;
+    }
+
+    private static void prepare(Descriptor made) throws IOException {
+        if (!Constants.LINUX) {
+            int fd = made.number();
+            Fcntl.closeOnExec(fd);
+            made.nonblocking(true);
+            RawOptions.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
+        }
     }
 
     /** Gives a socket its local address: bind(2). */
@@ -131,12 +150,16 @@ public final class Sockets {
 
     /** Begins to connect; returns 0 when that is all, or the error number. */
     private static int startConnect(Descriptor socket, SockAddr address) throws IOException {
+        boolean again = socket.forgetReset();
         int fd = socket.acquire("connect");
         try (NativeBuffer buffer = of(address)) {
             int size = address.bytes().length;
-            return -withoutBlocking(socket, () -> {
-                return LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
-            });
+            Call connect = () ->
+                    LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
+            int errno = -withoutBlocking(socket, connect);
+            // Linux has the first call after a failure end that connect
+            return again && errno == Constants.ECONNABORTED
+                    ? -withoutBlocking(socket, connect) : errno;
         } finally {
             socket.release();
         }
@@ -157,7 +180,11 @@ public final class Sockets {
         try {
             int errno = RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call);
             if (errno != 0) {
-                throw new PosixException(errno, call);
+                socket.remember(new PosixException(errno, call));
+            }
+            PosixException failure = socket.error(); // a status check may have been told first
+            if (errno != 0 || failure != null) {
+                throw new PosixException(errno != 0 ? errno : failure.errno(), call);
             }
             return true;
         } finally {
@@ -180,25 +207,25 @@ public final class Sockets {
         long start = System.nanoTime();
         long nanos = timeoutNanos == BlockingIo.OPTION
                 ? BlockingIo.ofOption(server, DescriptorOption.SO_RCVTIMEO) : timeoutNanos;
-        while (true) {
-            if (server.await(Poll.IN, Waiting.left(start, nanos)) == 0) {
+        // first of all, for a socket that does not listen fails at once and is never ready
+        Accepted accepted = acceptNow(server);
+        while (accepted == null) {
+            if (server.await(Poll.IN, Poll.left(start, nanos)) == 0) {
                 return null;
             }
-            Accepted accepted = acceptNow(server);
-            if (accepted != null) {
-                return accepted;
-            }
+            accepted = acceptNow(server);
         }
+        return accepted;
     }
 
-    /** Takes a connection that is waiting; null when somebody else took it, or it was aborted. */
+    /** Takes a connection if one waits, and was not aborted; else returns null. */
     private static Accepted acceptNow(Descriptor server) throws IOException {
         int fd = server.acquire("accept");
         try (NativeBuffer buffer = Addresses.prepared()) {
             long size = buffer.address + Addresses.MAX_SIZE;
             int made = withoutBlocking(server, () -> {
                 int accepted = Constants.LINUX
-                        ? LinuxC.accept4(fd, buffer.address, size, Constants.SOCK_FLAGS)
+                        ? LibC.Linux.accept4(fd, buffer.address, size, Constants.SOCK_FLAGS)
                         : LibC.accept(fd, buffer.address, size);
                 return accepted < 0 ? -LibC.errno() : accepted;
             });

@@ -2,11 +2,13 @@
   "What reaches down to the descriptor: options, handles, streams over handles, pipes to commands,
   standard input, and all of them in one wait."
   (:require
+   [clojure.core.async :as a]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [clojure.test.check :as check]
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
+   [parley.async :as async]
    [parley.rawsock :as raw]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -60,9 +62,9 @@
     [thread result]))
 
 (defn- until-blocked
-  "Returns when the thread waits in the kernel."
+  "Returns when the thread waits in the kernel, or is parked."
   [^Thread thread]
-  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "epoll_wait"} (.getMethodName e)))
+  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "parkNanos"} (.getMethodName e)))
                          (.getStackTrace thread)))))
 
 ;; ---- options ------------------------------------------------------------------------------------
@@ -530,6 +532,141 @@
           (is (expected (deref result 5000 :late)))
           (is (< (- (System/nanoTime) start) 200000000) "told, not found out by looking now and then"))
         (raw/sock-close b)))))
+
+(defn- ready-within
+  "What parley.async/ready yields for a handle within five seconds."
+  [x direction]
+  (let [ready (async/ready x direction)]
+    (try
+      (first (a/alts!! [ready (a/timeout 5000)]))
+      (finally (a/close! ready)))))
+
+(defmacro ^:private is-status
+  "Asserts the status of a handle, however it is looked for."
+  [expected x direction]
+  `(let [member# [~x ~direction]]
+     (is (= ~expected (socket/socket-status member# 0)))
+     (is (= ~expected (socket/socket-status member# 5)))
+     (is (= [~expected] (socket/socket-status [member#] 5)))
+     (is (= ~expected (ready-within ~x ~direction)))
+     (socket/with-open-stream [ss# (socket/status-set member#)]
+       (dotimes [_# 3]
+         (is (= [[~x ~expected]] (seq (socket/socket-status ss# 5))))))))
+
+(deftest what-the-kernel-reports-unasked-is-a-status
+  (testing "the refusal of a datagram"
+    (let [gone (raw/socket :inet :dgram)
+          _ (raw/bind gone (raw/make-sockaddr :inet "127.0.0.1" 0))
+          address (raw/getsockname gone)
+          x (raw/socket :inet :dgram)]
+      (raw/sock-close gone)
+      (raw/connect x address)
+      (raw/send x (byte-array 1))
+      (is-status :input x :input)
+      (is (= :econnrefused (code-of #(raw/recv x (byte-array 1) :timeout 5))))
+      (raw/sock-close x)))
+  (testing "a socket that was never connected"
+    (doseq [domain [:inet :unix]
+            :let [x (raw/socket domain :stream)]]
+      (is-status :error x :input)
+      (is-status :error x :io)
+      (raw/sock-close x)))
+  (testing "a refused connect, which the kernel reports once"
+    (let [gone (raw/socket :inet :stream)
+          _ (raw/bind gone (raw/make-sockaddr :inet "127.0.0.1" 0))
+          address (raw/getsockname gone)
+          x (raw/socket :inet :stream)]
+      (is (= :econnrefused (code-of #(raw/connect x address :timeout 5))))
+      (is-status :error x :io)
+      (raw/sock-close gone)
+      (raw/sock-close x)))
+  (testing "a socket that listened and was shut down"
+    (let [x (raw/socket :inet :stream)]
+      (raw/bind x (raw/make-sockaddr :inet "127.0.0.1" 0))
+      (raw/sock-listen x)
+      (is (nil? (socket/socket-status x 0)))
+      (socket/socket-stream-shutdown x :io)
+      (is-status :error x :input)
+      (raw/sock-close x)))
+  (testing "the ends of pipes whose other end is closed"
+    (socket/with-open-stream [p (stream/make-pipe-input-stream "exit 0")
+                              q (stream/make-pipe-output-stream "exit 0")]
+      (let [in (first (socket/stream-handles p))
+            out (second (socket/stream-handles q))]
+        (is-status :eof in :input)
+        (is-status :error in :output)
+        (is-status :error out :output)))))
+
+(deftest a-refused-socket-connects-once-more
+  (with-connection [_client _accepted server]
+    (let [gone (raw/socket :inet :stream)
+          _ (raw/bind gone (raw/make-sockaddr :inet "127.0.0.1" 0))
+          x (raw/socket :inet :stream)]
+      (is (= :econnrefused (code-of #(raw/connect x (raw/getsockname gone) :timeout 5))))
+      (is (= :error (socket/socket-status x 0)))
+      (raw/connect x (raw/make-sockaddr :inet "127.0.0.1" (socket/socket-server-port server)) :timeout 5)
+      (is (= :output (socket/socket-status x 0)))
+      (raw/sock-close x)
+      (raw/sock-close gone))))
+
+(deftest a-handle-is-watched-any-number-of-times
+  (with-raw-pair [x y]
+    (let [watches (vec (repeatedly 3 #(async/ready x :input)))]
+      (doseq [watch watches]
+        (is (= :idle (first (a/alts!! [watch] :default :idle)))))
+      (is (= :output (ready-within x :output)) "while the others are armed")
+      (raw/send y (byte-array 1))
+      (doseq [watch watches]
+        (is (= :input (first (a/alts!! [watch (a/timeout 5000)])))))
+      (is (= [:input :input :io] (socket/socket-status [[x :input] [x :input] x] 0))))))
+
+(deftest the-number-of-a-closed-member-is-another-member-when-it-is-used-again
+  (let [[x y] (raw/socketpair :unix :stream)]
+    (socket/with-open-stream [ss (socket/status-set [x :input])]
+      (raw/sock-close x)
+      (raw/sock-close y)
+      (let [[v w] (raw/socketpair :unix :stream)]
+        (is (= #{x y} (set [v w])) "the numbers are given at once")
+        (socket/status-set-add! ss v :input)
+        (is (= 2 (count ss)))
+        (raw/send w (byte-array 1))
+        (is (= #{[v :input] [x :error]} (set (seq (socket/socket-status ss 5)))))
+        (is (= [[v :input]] (seq (socket/socket-status ss 5))))
+        (is (= 1 (count ss)))
+        (raw/sock-close v)
+        (raw/sock-close w)))))
+
+(deftest an-empty-datagram-does-not-hide-the-next
+  (let [[x y] (raw/socketpair :unix :dgram)]
+    (socket/with-open-stream [s (stream/make-stream x)]
+      (raw/send y (byte-array 0))
+      (raw/send y (byte-array 0))
+      (is (nil? (socket/socket-status [s :input] 0)))
+      (raw/send y (byte-array 0))
+      (raw/send y (.getBytes "a\n"))
+      (is (= :input (socket/socket-status [s :input] 5)))
+      (is (= "a" (stream/read-line s))))
+    (raw/sock-close x)
+    (raw/sock-close y)))
+
+(deftest a-status-check-leaves-an-urgent-byte
+  (doseq [look [#(socket/socket-status % 0) #(socket/socket-status [% :input] 0) #(first (socket/socket-status [%] 0))]
+          over [identity stream/make-stream]]
+    (let [server (doto (raw/socket :inet :stream)
+                   (raw/bind (raw/make-sockaddr :inet "127.0.0.1" 0))
+                   (raw/sock-listen))
+          x (doto (raw/socket :inet :stream) (raw/connect (raw/getsockname server) :timeout 5))
+          [y] (raw/accept server :timeout 5)
+          looked-at (over y)
+          b (byte-array 1)]
+      (raw/send x (byte-array [33]) :oob true)
+      (is (= 1 (raw/recv y b :oob true :peek true :timeout 5)))
+      (is (contains? #{:output nil} (look looked-at)))
+      (is (= 1 (raw/recv y b :oob true :timeout 5)))
+      (is (= 33 (aget b 0)))
+      (when-not (= y looked-at)
+        (stream/close looked-at))
+      (run! raw/sock-close [x y server]))))
 
 (deftest a-status-set-holds-descriptors-too
   (with-connection [client _accepted _server]

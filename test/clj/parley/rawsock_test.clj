@@ -68,11 +68,11 @@
     [thread result]))
 
 (defn- until-waiting
-  "Returns when the thread is in the native poll."
+  "Returns when the thread is parked."
   [^Thread thread]
   (let [end (+ (System/nanoTime) 5000000000)]
     (while (and (< (System/nanoTime) end)
-                (not-any? #(= "poll" (.getMethodName ^StackTraceElement %)) (.getStackTrace thread)))
+                (not-any? #(= "parkNanos" (.getMethodName ^StackTraceElement %)) (.getStackTrace thread)))
       (java.util.concurrent.locks.LockSupport/parkNanos 1000000))))
 
 ;; ---- addresses ----------------------------------------------------------------------------------
@@ -96,6 +96,8 @@
          (message-of #(raw/make-sockaddr :inet "::1" 80))))
   (is (str/includes? (message-of #(raw/make-sockaddr :inet "example.org" 80)) "in numbers"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" 65536)) "65535"))
+  (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" 4294967296)) "65535"))
+  (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" -1)) "65535"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inet "127.0.0.1" "80")) "port"))
   (is (str/includes? (message-of #(raw/make-sockaddr :inett [])) "known on Linux are unspec inet"))
   (is (= "make-sockaddr: :index is \"lo\" (String), expected an integer from 0 to 2147483647"
@@ -212,6 +214,27 @@
       (let [[^Thread thread result] (in-thread #(raw/accept server))]
         (is (instance? SocketTimeoutException (deref result 5000 :late)))
         (.interrupt thread)))))
+
+(deftest accept-on-a-socket-that-does-not-listen-fails-at-once
+  (doseq [domain [:inet :unix]]
+    (with-handles [alone (raw/socket domain :stream)]
+      (is (= :einval (errno #(raw/accept alone :timeout 5)))))))
+
+(deftest descriptors-that-came-as-control-data-are-handles
+  (with-handles [[a b] (raw/socketpair :unix :stream)
+                 [c d] (raw/socketpair :unix :stream)]
+    (let [control (.array (doto (java.nio.ByteBuffer/allocate 24)
+                            (.order (java.nio.ByteOrder/nativeOrder))
+                            (.putLong 0 24) (.putInt 8 1) (.putInt 12 1) (.putInt 16 c) (.putInt 20 d)))]
+      (raw/sendmsg a {:iovec [(byte-array 1)] :control control})
+      (let [[_ message] (raw/recvmsg b {:iovec [(byte-array 1)] :control 64} :timeout 5)
+            received (.order (java.nio.ByteBuffer/wrap (:control message)) (java.nio.ByteOrder/nativeOrder))
+            [e f] [(.getInt received 16) (.getInt received 20)]]
+        (raw/send e (bytes-of "x"))
+        (is (= 1 (raw/recv d (byte-array 8) :timeout 5)))
+        (doseq [handle [e f]]
+          (is (= 0 (raw/sock-close handle)))
+          (is (thrown? java.io.IOException (raw/send handle (byte-array 1)))))))))
 
 (deftest urgent-data-is-read-apart
   (with-handles [[server address] (loopback-server)

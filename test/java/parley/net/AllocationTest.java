@@ -13,6 +13,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import parley.posix.Descriptor;
+import parley.posix.Handles;
+import parley.posix.Sockets;
 
 /** How much memory reading and writing take, as the virtual machine counts it for a thread. */
 @Timeout(60)
@@ -145,5 +148,23 @@ class AllocationTest {
             assertAllocates(0, () -> stream.out().writeByte(1));
             assertAllocates(0, () -> stream.out().writeElement(2));
         });
+    }
+
+    @Test
+    void a_check_of_handles_allocates_nothing_and_one_of_a_list_its_result() throws IOException {
+        Descriptor[] pair = Sockets.socketpair("unix", "stream", 0);
+        try (Pollable idle = Handle.of(Handles.register(pair[0]));
+                Pollable ready = Handle.of(Handles.register(pair[1]));
+                StatusSet set = new StatusSet()) {
+            pair[0].write(new byte[1], 0, 1);
+            assertAllocates(0, () -> idle.status(Direction.INPUT, Duration.ZERO));
+            assertAllocates(0, () -> ready.status(Direction.IO, Duration.ZERO));
+            set.add(idle, Direction.INPUT);
+            set.add(ready, Direction.INPUT);
+            assertAllocates(0, () -> set.check(Duration.ZERO));
+            Pollable[] both = {idle, ready};
+            Direction[] directions = {Direction.INPUT, Direction.INPUT};
+            assertAllocates(200, () -> StatusList.check(both, directions, Duration.ZERO));
+        }
     }
 }

@@ -260,7 +260,7 @@ final class SystemCallsSteps {
     private static Task<Void> sendWhenBlocked(Peer peer, String text) {
         Thread main = Thread.currentThread();
         return Threads.PLATFORM.start("sender", () -> {
-            Blocked.in(main, "parley.net.Poller.poll");
+            Blocked.in(main, "parley.net.Pollable.await");
             peer.send(text);
             return null;
         });
@@ -340,7 +340,7 @@ final class SystemCallsSteps {
                 SocketStream client = SocketStream.connect(server.localAddress(), options(true));
                 SocketStream accepted = server.accept(options(true));
                 SocketStream pipe = DescriptorStreams.pipe("cat", Direction.IO, options(true))) {
-            Pollable[] objects = {server, client, PollableDescriptor.of(handle), pipe,
+            Pollable[] objects = {server, client, Handle.of(handle), pipe,
                 DescriptorStreams.keyboard()};
             SystemCallsSteps steps = new SystemCallsSteps(client);
             steps.status("socket-status in vain", objects, -1, () -> { }, IN_VAIN);

@@ -18,6 +18,8 @@ import java.nio.channels.Pipe;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.channels.spi.AbstractSelectableChannel;
+import java.nio.channels.spi.SelectorProvider;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -165,7 +167,7 @@ class ChannelDescriptorTest {
             ServerSocketChannel server = keep(ServerSocketChannel.open(), blocking);
             server.bind(new InetSocketAddress(0));
             int number = ChannelDescriptor.find(server).number();
-            assertTrue(OpenNumbers.identity(number).startsWith("socket:"));
+            assertTrue(Handles.identity(number).startsWith("socket:"));
         }
     }
 
@@ -187,7 +189,28 @@ class ChannelDescriptorTest {
             assertEquals(1, out.read(new byte[4], 0, 4));
         }
         source.configureBlocking(true);
-        assertThrows(UnsupportedOperationException.class, () -> ChannelDescriptor.find(source));
+        assertTrue(ChannelDescriptor.find(source).number() > 2);
+    }
+
+    @Test
+    void aChannelThatTheJdkHasNotMadeHasNone() {
+        SelectableChannel other = new AbstractSelectableChannel(SelectorProvider.provider()) {
+            @Override
+            protected void implCloseSelectableChannel() {
+                // nothing is open
+            }
+
+            @Override
+            protected void implConfigureBlocking(boolean block) {
+                // it never blocks
+            }
+
+            @Override
+            public int validOps() {
+                return 0;
+            }
+        };
+        assertThrows(UnsupportedOperationException.class, () -> ChannelDescriptor.find(other));
     }
 
     @Test
@@ -200,8 +223,8 @@ class ChannelDescriptorTest {
         assertThrows(ClosedChannelException.class, found::duplicate);
         SocketChannel closed = ends.get(0);
         assertThrows(ClosedChannelException.class, () -> ChannelDescriptor.find(closed));
-        assertFalse(OpenNumbers.identity(number) != null
-                && OpenNumbers.identity(number).startsWith("socket:") && number < 0);
+        assertFalse(Handles.identity(number) != null
+                && Handles.identity(number).startsWith("socket:") && number < 0);
     }
 
     @Test

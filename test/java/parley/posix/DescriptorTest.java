@@ -54,7 +54,7 @@ class DescriptorTest {
     @Test
     void readingNothingWouldBlockAndDoesNot() throws IOException {
         assertEquals(Descriptor.WOULD_BLOCK, pair[0].read(new byte[1], 0, 1));
-        assertEquals(Descriptor.WOULD_BLOCK, pair[0].recv(new byte[1], 0, 1, Message.PEEK));
+        assertEquals(Descriptor.WOULD_BLOCK, pair[0].recv(new byte[1], 0, 1, MessageFlags.PEEK));
     }
 
     @Test
@@ -244,7 +244,7 @@ class DescriptorTest {
     @Test
     void theNumberIsFreeWhenCloseReturns() throws IOException {
         pair[0].close();
-        assertNull(OpenNumbers.identity(pair[0].number()));
+        assertNull(Handles.identity(pair[0].number()));
         assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));
     }
 
@@ -258,7 +258,7 @@ class DescriptorTest {
                 thrown.set(e);
             }
         });
-        Support.untilIn(waiting, "poll");
+        Support.untilIn(waiting, "parkNanos");
         long start = System.nanoTime();
         pair[0].close();
         Support.join(waiting);
@@ -278,7 +278,7 @@ class DescriptorTest {
                 flag.set(Thread.currentThread().isInterrupted());
             }
         });
-        Support.untilIn(waiting, "poll");
+        Support.untilIn(waiting, "parkNanos");
         waiting.interrupt();
         Support.join(waiting);
         assertInstanceOf(InterruptedIOException.class, thrown.get());

@@ -2,7 +2,6 @@ package parley.posix;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -15,64 +14,52 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(60)
 class DescriptorWatcherTest {
-    enum Kind {
-        EPOLL(EpollMultiplexer::new),
-        POLL(PollMultiplexer::new);
+    private static final String THREAD = "parley-descriptors";
 
-        final DescriptorWatcher.MultiplexerFactory factory;
-
-        Kind(DescriptorWatcher.MultiplexerFactory factory) {
-            this.factory = factory;
-        }
-
-        DescriptorWatcher watcher() {
-            return new DescriptorWatcher("test-watcher-" + this, factory);
-        }
+    private static DescriptorWatcher.Watch watch(Descriptor descriptor, int events, Runnable task)
+            throws IOException {
+        Poll.Entry[] one = {new Poll.Entry(descriptor, events, null)};
+        return DescriptorWatcher.watch(one, 1, task);
     }
 
     private static void within(Semaphore signal) throws InterruptedException {
         assertTrue(signal.tryAcquire(5, TimeUnit.SECONDS), "signalled within five seconds");
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void aWatchFiresOnceWhenDataComes(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void aWatchFiresOnceWhenDataComes() throws Exception {
         Descriptor[] pair = Support.streams();
         AtomicInteger fired = new AtomicInteger();
         Semaphore signal = new Semaphore(0);
-        DescriptorWatcher.Watch watch = watcher.watch(pair[0], Poll.IN, () -> {
+        DescriptorWatcher.Watch watch = watch(pair[0], Poll.IN, () -> {
             fired.incrementAndGet();
             signal.release();
         });
-        assertEquals(1, watcher.size());
+        assertEquals(1, DescriptorWatcher.size());
         pair[1].write(new byte[2], 0, 2);
         within(signal);
         assertFalse(watch.cancel());
-        assertEquals(0, watcher.size());
+        assertEquals(0, DescriptorWatcher.size());
         // a second watch fires at once, since the data is still there; the first does not again
-        watcher.watch(pair[0], Poll.IN, signal::release);
+        watch(pair[0], Poll.IN, signal::release);
         within(signal);
         assertEquals(1, fired.get());
         Support.closeAll(pair);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void twoDirectionsOfOneDescriptorFireSeparately(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void twoDirectionsOfOneDescriptorFireSeparately() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore in = new Semaphore(0);
         Semaphore out = new Semaphore(0);
-        watcher.watch(pair[0], Poll.IN, in::release);
-        watcher.watch(pair[0], Poll.OUT, out::release);
+        watch(pair[0], Poll.IN, in::release);
+        watch(pair[0], Poll.OUT, out::release);
         within(out);
         assertFalse(in.tryAcquire());
         pair[1].write(new byte[1], 0, 1);
@@ -80,16 +67,14 @@ class DescriptorWatcherTest {
         Support.closeAll(pair);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void aCancelledWatchDoesNotFire(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void aCancelledWatchDoesNotFire() throws Exception {
         Descriptor[] pair = Support.streams();
         AtomicInteger cancelled = new AtomicInteger();
         Semaphore kept = new Semaphore(0);
         DescriptorWatcher.Watch watch =
-                watcher.watch(pair[0], Poll.IN, cancelled::incrementAndGet);
-        watcher.watch(pair[0], Poll.IN, kept::release);
+                watch(pair[0], Poll.IN, cancelled::incrementAndGet);
+        watch(pair[0], Poll.IN, kept::release);
         assertTrue(watch.cancel());
         assertFalse(watch.cancel());
         pair[1].write(new byte[1], 0, 1);
@@ -98,68 +83,61 @@ class DescriptorWatcherTest {
         Support.closeAll(pair);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void closingTheDescriptorFiresTheWatch(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void closingTheDescriptorFiresTheWatch() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore signal = new Semaphore(0);
-        watcher.watch(pair[0], Poll.IN, signal::release);
+        watch(pair[0], Poll.IN, signal::release);
         pair[0].close();
         within(signal);
-        assertEquals(0, watcher.size());
-        assertThrows(ClosedDescriptorException.class,
-                () -> watcher.watch(pair[0], Poll.IN, signal::release));
+        assertEquals(0, DescriptorWatcher.size());
+        watch(pair[0], Poll.IN, signal::release);
+        within(signal);
+        assertEquals(0, DescriptorWatcher.size());
         pair[1].close();
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void aRecycledNumberIsWatchedForItsNewOwnerOnly(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void aRecycledNumberIsWatchedForItsNewOwnerOnly() throws Exception {
         for (int round = 0; round < 200; round++) {
             Descriptor[] old = Support.streams();
             AtomicInteger early = new AtomicInteger();
-            watcher.watch(old[0], Poll.IN, () -> early.addAndGet(1));
+            watch(old[0], Poll.IN, () -> early.addAndGet(1));
             Support.closeAll(old);
             assertEquals(1, early.get());
             Descriptor[] fresh = Support.streams();
             Semaphore signal = new Semaphore(0);
-            watcher.watch(fresh[0], Poll.IN, signal::release);
+            watch(fresh[0], Poll.IN, signal::release);
             fresh[1].write(new byte[1], 0, 1);
             within(signal);
             Support.closeAll(fresh);
         }
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void aRegularFileIsReadyAtOnce(Kind kind, @TempDir Path directory) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void aRegularFileIsReadyAtOnce(@TempDir Path directory) throws Exception {
         Path file = Files.writeString(directory.resolve("f"), "x");
         Descriptor descriptor = Descriptor.own(FileNumbers.open(file));
         Semaphore signal = new Semaphore(0);
-        watcher.watch(descriptor, Poll.IN, signal::release);
+        watch(descriptor, Poll.IN, signal::release);
         within(signal);
-        assertEquals(0, watcher.size());
+        assertEquals(0, DescriptorWatcher.size());
         descriptor.close();
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void aFailingTaskDoesNotEndTheThread(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void aFailingTaskDoesNotEndTheThread() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore reported = new Semaphore(0);
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> reported.release());
         try {
-            watcher.watch(pair[0], Poll.OUT, () -> {
+            watch(pair[0], Poll.OUT, () -> {
                 throw new IllegalStateException("on purpose");
             });
             within(reported);
             Semaphore signal = new Semaphore(0);
-            watcher.watch(pair[0], Poll.OUT, signal::release);
+            watch(pair[0], Poll.OUT, signal::release);
             within(signal);
         } finally {
             Thread.setDefaultUncaughtExceptionHandler(before);
@@ -167,37 +145,30 @@ class DescriptorWatcherTest {
         Support.closeAll(pair);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void theThreadAndItsDescriptorsGoWhenIdleAndComeBack(Kind kind) throws Exception {
-        int before = Support.openNumbers();
-        DescriptorWatcher watcher = kind.watcher();
-        String name = "test-watcher-" + kind;
+    @Test
+    void theThreadGoesWhenIdleAndComesBack() throws Exception {
         Descriptor[] pair = Support.streams();
         for (int round = 0; round < 2; round++) {
             Semaphore signal = new Semaphore(0);
-            watcher.watch(pair[0], Poll.OUT, signal::release);
+            watch(pair[0], Poll.OUT, signal::release);
             within(signal);
-            DescriptorWatcher.Watch never = watcher.watch(pair[0], Poll.IN, signal::release);
-            assertTrue(Support.threadExists(name));
+            DescriptorWatcher.Watch never = watch(pair[0], Poll.IN, signal::release);
+            assertTrue(Support.threadExists(THREAD));
             assertTrue(never.cancel());
-            Support.eventually("the thread goes", () -> !Support.threadExists(name));
+            Support.eventually("the thread goes", () -> !Support.threadExists(THREAD));
         }
         Support.closeAll(pair);
-        Support.eventually("its descriptors go", () -> Support.openNumbers() <= before);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void manyThreadsWatchCancelAndClose(Kind kind) throws Exception {
-        DescriptorWatcher watcher = kind.watcher();
+    @Test
+    void manyThreadsWatchCancelAndClose() throws Exception {
         List<Thread> threads = new ArrayList<>();
         CountDownLatch failed = new CountDownLatch(1);
         for (int t = 0; t < 4; t++) {
             Random random = new Random(t);
             threads.add(Support.start("test-stress", () -> {
                 try {
-                    stress(watcher, random);
+                    stress(random);
                 } catch (IOException | InterruptedException | AssertionError e) {
                     e.printStackTrace();
                     failed.countDown();
@@ -209,15 +180,15 @@ class DescriptorWatcherTest {
             assertFalse(thread.isAlive());
         }
         assertEquals(1, failed.getCount());
-        assertEquals(0, watcher.size());
+        assertEquals(0, DescriptorWatcher.size());
     }
 
-    private static void stress(DescriptorWatcher watcher, Random random)
+    private static void stress(Random random)
             throws IOException, InterruptedException {
         for (int i = 0; i < 500; i++) {
             Descriptor[] pair = Support.streams();
             Semaphore signal = new Semaphore(0);
-            DescriptorWatcher.Watch watch = watcher.watch(pair[0], Poll.IN, signal::release);
+            DescriptorWatcher.Watch watch = watch(pair[0], Poll.IN, signal::release);
             switch (random.nextInt(3)) {
                 case 0 -> {
                     pair[1].write(new byte[1], 0, 1);

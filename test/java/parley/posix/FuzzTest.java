@@ -81,7 +81,7 @@ class FuzzTest {
             case 11 -> Sockets.accept(victim, 0);
             case 12 -> Sockets.localAddress(victim);
             case 13 -> Sockets.peerAddress(victim);
-            case 14 -> Poll.check(new Descriptor[] {victim}, new int[] {anyInt()}, new int[1],
+            case 14 -> Poll.check(new Poll.Entry[] {new Poll.Entry(victim, anyInt(), null)},
                     random.nextInt(4) - 1);
             default -> Descriptor.duplicate(1 << 20 | random.nextInt() & 0x7fffffff).close();
         }

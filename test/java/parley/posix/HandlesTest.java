@@ -60,19 +60,24 @@ class HandlesTest {
         }
     }
 
+    /** Duplicates a number to one that nobody has handed out. */
+    private static int high(int number) {
+        return LibC.Variadic.C.fcntl(number, Constants.F_DUPFD_CLOEXEC, 10_000);
+    }
+
     @Test
     void foreignHandlesAreUsedIfTheyAreSocketsPipesOrTerminalsAndNeverClosed(
             @TempDir Path directory) throws IOException {
         Descriptor[] pair = Support.streams();
         Descriptor first = pair[0]; // its number may be one that another test handed out
-        pair[0] = Descriptor.own(Fcntl.duplicateAtLeast(first.number(), 10_000));
+        pair[0] = Descriptor.own(high(first.number()));
         first.close();
         int sent = Handles.with("test", pair[0].number(), d -> d.write(new byte[1], 0, 1));
         assertEquals(1, sent);
         assertThrows(IllegalArgumentException.class, () -> Handles.close(pair[0].number()));
         assertTrue(pair[0].isOpen());
         int low = FileNumbers.open(directory);
-        int file = Fcntl.duplicateAtLeast(low, 10_000); // a number that nobody has handed out
+        int file = high(low);
         Descriptor.own(low).close();
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> Handles.with("recv", file, d -> d));

@@ -21,12 +21,20 @@ class PosixTest {
         /** Prints whether there is a C library, and what two functions say. */
         public static void main(String[] args) throws IOException {
             System.out.println(Posix.available());
-            for (Runnable call : List.<Runnable>of(Elsewhere::pipe, DescriptorWatcher::shared)) {
+            for (Runnable call : List.<Runnable>of(Elsewhere::pipe, Elsewhere::borrow)) {
                 try {
                     call.run();
                 } catch (UnsupportedOperationException e) {
                     System.out.println(e.getMessage());
                 }
+            }
+        }
+
+        private static void borrow() {
+            try {
+                Descriptor.borrow(0);
+            } catch (IOException e) {
+                throw new AssertionError(e);
             }
         }
 
@@ -61,7 +69,7 @@ class PosixTest {
         assertEquals("false", printed.get(0));
         String start = ": needs the C library of Linux or macOS, which cannot be used because ";
         assertTrue(printed.get(1).startsWith("Descriptor.pipe" + start + reason), printed.get(1));
-        assertTrue(printed.get(2).startsWith("DescriptorWatcher" + start + reason),
+        assertTrue(printed.get(2).startsWith("Descriptor" + start + reason),
                 printed.get(2));
     }
 

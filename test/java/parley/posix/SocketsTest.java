@@ -98,12 +98,12 @@ class SocketsTest {
             }
         };
         Thread first = Support.start("test-accepting", accepting);
-        Support.untilIn(first, "poll");
+        Support.untilIn(first, "parkNanos");
         first.interrupt();
         Support.join(first);
         assertInstanceOf(InterruptedIOException.class, thrown.get());
         Thread second = Support.start("test-accepting", accepting);
-        Support.untilIn(second, "poll");
+        Support.untilIn(second, "parkNanos");
         server.close();
         Support.join(second);
         assertInstanceOf(AsynchronousCloseException.class, thrown.get());
@@ -170,10 +170,10 @@ class SocketsTest {
         byte[] into = new byte[4];
         Datagrams.Received cut = Datagrams.receive(pair[1], into, 0, 4, 0);
         assertEquals(4, cut.count());
-        assertTrue((cut.flags() & Message.TRUNC) != 0);
+        assertTrue((cut.flags() & MessageFlags.TRUNC) != 0);
         pair[0].send(bytes("0123"), 0, 4, 0);
         Datagrams.Received whole = Datagrams.receive(pair[1], into, 0, 4, 0);
-        assertEquals(0, whole.flags() & Message.TRUNC);
+        assertEquals(0, whole.flags() & MessageFlags.TRUNC);
         Support.closeAll(pair);
     }
 
@@ -182,7 +182,7 @@ class SocketsTest {
         Descriptor[] pair = Sockets.socketpair("unix", "dgram", 0);
         pair[0].send(new byte[300], 0, 300, 0);
         byte[] into = new byte[8];
-        assertEquals(300, pair[1].recv(into, 2, 4, Message.TRUNC));
+        assertEquals(300, pair[1].recv(into, 2, 4, MessageFlags.TRUNC));
         assertArrayEquals(new byte[8], into);
         Support.closeAll(pair);
     }
@@ -193,7 +193,7 @@ class SocketsTest {
         byte[] text = bytes("I love you");
         List<Datagrams.Part> from = List.of(new Datagrams.Part(text, 0, 1),
                 new Datagrams.Part(text, 2, 4), new Datagrams.Part(text, 7, 3));
-        assertEquals(8, Datagrams.send(pair[0], from, null, new byte[0], Message.EOR));
+        assertEquals(8, Datagrams.send(pair[0], from, null, new byte[0], MessageFlags.EOR));
         byte[] one = new byte[3];
         byte[] two = new byte[10];
         Datagrams.Received received = Datagrams.receive(pair[1],
@@ -201,7 +201,7 @@ class SocketsTest {
         assertEquals(8, received.count());
         assertEquals("Ilo", new String(one, StandardCharsets.UTF_8));
         assertEquals("veyou", new String(two, 1, 5, StandardCharsets.UTF_8));
-        assertEquals(0, received.flags() & (Message.TRUNC | Message.CTRUNC));
+        assertEquals(0, received.flags() & (MessageFlags.TRUNC | MessageFlags.CTRUNC));
         assertEquals(0, received.control().length);
         Support.closeAll(pair);
     }
@@ -209,7 +209,7 @@ class SocketsTest {
     @Test
     void everyDescriptorThatIsMadeOrReceivedIsClosedOnExec() throws Exception {
         Set<Integer> before = new HashSet<>();
-        for (int number : OpenNumbers.all()) {
+        for (int number : Support.numbers()) {
             before.add(number);
         }
         Descriptor[] pair = Support.streams();
@@ -222,21 +222,16 @@ class SocketsTest {
         Descriptor accepted = Sockets.accept(server, 5 * SECOND).socket();
         Descriptor copy = client.duplicate();
         int received = pass(pair, pipe[0].number());
-        try (DescriptorSet set = new DescriptorSet(); ShellProcess shell =
-                ShellProcess.start("cat", true, true)) {
-            set.add(pair[0], Poll.IN, null);
-            DescriptorWatcher.Watch watch =
-                    DescriptorWatcher.shared().watch(pair[1], Poll.IN, () -> { });
+        try (ShellProcess shell = ShellProcess.start("cat", true, true)) {
             int made = 0;
-            for (int number : OpenNumbers.all()) {
-                String what = OpenNumbers.identity(number);
+            for (int number : Support.numbers()) {
+                String what = Handles.identity(number);
                 if (!before.contains(number) && what != null && !what.startsWith("/")) {
                     assertTrue(Fcntl.isCloseOnExec(number), number + " " + what);
                     made++;
                 }
             }
-            assertTrue(made >= 13, made + " descriptors"); // at least those that can be counted here
-            watch.cancel();
+            assertTrue(made >= 10, made + " descriptors"); // at least those that can be counted here
             assertTrue(shell.isAlive());
         }
         Descriptor.own(received).close();
@@ -261,14 +256,14 @@ class SocketsTest {
             Sockets.connect(client, Sockets.localAddress(server), SECOND);
             Descriptor accepted = Sockets.accept(server, SECOND).socket();
             client.send(bytes("ab"), 0, 2, 0);
-            client.send(bytes("!"), 0, 1, Message.OOB);
+            client.send(bytes("!"), 0, 1, MessageFlags.OOB);
             client.send(bytes("cd"), 0, 2, 0);
             assertTrue((accepted.await(Poll.PRI, SECOND) & Poll.PRI) != 0);
             byte[] into = new byte[8];
-            assertEquals(1, accepted.recv(into, 0, 8, Message.OOB));
+            assertEquals(1, accepted.recv(into, 0, 8, MessageFlags.OOB));
             assertEquals('!', into[0]);
             assertFalse(Sockets.atMark(accepted));
-            assertEquals(2, accepted.recv(into, 0, 8, Message.PEEK));
+            assertEquals(2, accepted.recv(into, 0, 8, MessageFlags.PEEK));
             assertEquals(2, accepted.recv(into, 0, 8, 0));
             assertTrue(Sockets.atMark(accepted));
             accepted.close();

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import parley.posix.Descriptor;
 import parley.posix.Posix;
 
 /**
@@ -30,7 +31,11 @@ final class WarmUp {
                 }
             }
             InetAddress.getByName("localhost");
-            Posix.available(); // libffi keeps a temporary file
+            if (Posix.available()) { // libffi keeps a temporary file
+                for (Descriptor each : Descriptor.pipe()) { // the first opens the watcher's wake-up
+                    each.close();
+                }
+            }
         } catch (Exception e) {
             throw new AssertionError("the warm-up failed", e);
         }

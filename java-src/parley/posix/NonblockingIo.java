@@ -3,11 +3,11 @@ package parley.posix;
 import java.io.IOException;
 
 /** The native reading and writing of {@link Descriptor}, between it and native memory. */
-final class Transfers {
+final class NonblockingIo {
     /** What a writable pipe takes at least without blocking: PIPE_BUF. */
     private static final int PIPE_BUF = Platform.CURRENT == Platform.LINUX ? 4096 : 512;
 
-    private Transfers() {}
+    private NonblockingIo() {}
 
     /** Reads from whatever it is; says {@link Descriptor#EOF} at the end. */
     static int read(Descriptor of, long address, int size) throws IOException {
@@ -63,6 +63,26 @@ final class Transfers {
                 n = LibC.recv(fd, address, size, flags | Constants.MSG_DONTWAIT);
             }
             return of.endOrReset(of.outcome(n, "recv"), size);
+        } finally {
+            of.release();
+        }
+    }
+
+    /** See {@link Descriptor#peek}; makes no exception of a socket that listens. */
+    static int peek(Descriptor of, long address) throws IOException {
+        int fd = of.acquire("recv");
+        try {
+            int flags = Constants.MSG_PEEK | Constants.MSG_DONTWAIT;
+            long n = LibC.recv(fd, address, 1, flags);
+            while (n < 0 && LibC.errno() == Constants.EINTR) {
+                n = LibC.recv(fd, address, 1, flags);
+            }
+            int errno = n < 0 ? LibC.errno() : 0;
+            if (errno == Constants.ENOTCONN || errno == Constants.EINVAL) {
+                return Descriptor.NOT_CONNECTED; // the latter of Unix-domain sockets
+            }
+            int count = of.endOrReset(of.outcome(n, "recv"), 1);
+            return count == 0 ? Descriptor.EOF : count;
         } finally {
             of.release();
         }

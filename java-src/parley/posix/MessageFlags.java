@@ -4,7 +4,7 @@ package parley.posix;
  * Flags of sending and receiving, with their numbers on this platform; 0 where there is no C library
  * to send or receive with.
  */
-public final class Message {
+public final class MessageFlags {
     /** Urgent (out-of-band) data. */
     public static final int OOB = Posix.available() ? Constants.MSG_OOB : 0;
     /** Leave what is read where it is. */
@@ -18,5 +18,5 @@ public final class Message {
     /** Do not route. */
     public static final int DONTROUTE = Posix.available() ? Constants.MSG_DONTROUTE : 0;
 
-    private Message() {}
+    private MessageFlags() {}
 }
