@@ -2,10 +2,13 @@ package parley.net;
 
 import java.util.Arrays;
 
+import parley.net.text.DecodedChars;
+import parley.net.text.Decoder;
+
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
  * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
- * {@link Ahead} and has its bytes still in the buffer. Guarded by the reader's lock.
+ * {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
  */
 final class CharacterCursor {
     /** In place of a character: more bytes are needed. */
@@ -13,8 +16,11 @@ final class CharacterCursor {
     /** In place of a character: no more will come. */
     static final int END = -1;
 
+    /** So many bytes that make no character are kept, for a byte read; more are read for good. */
+    private static final int MOST_PASSED = 8 * 1024;
+
     private final InputBuffer buffer;
-    private final Ahead ahead = new Ahead();
+    private final DecodedChars ahead = new DecodedChars();
     private final LineCursor lines;
     private ExternalFormat format;
     private Decoder decoder; // made with the first character, so that byte streams need none
@@ -30,17 +36,14 @@ final class CharacterCursor {
     private int lastLength = -1;
     private boolean lastReturn;
 
-    // Bytes behind those ahead that are known to give no character, with the count of the first ones
-    // of them that a decoder with state must remember.
-    private int passed;
-    private int shifts;
-
+    private int passed; // bytes behind those ahead that are known to give no character
+    private int judged; // negated: how many bytes behind those are bad, as a look has found; or 0
     private long told; // offset behind the bad bytes that an error has told of
 
     private Mark mark; // what rewind goes back to, or null
 
     private record Mark(boolean skipNewline, byte[] formerNewline, int unit, int length,
-            boolean wasReturn, String owed, Object state) {
+            boolean wasReturn, String owed) {
     }
 
     CharacterCursor(InputBuffer buffer, ExternalFormat format) {
@@ -55,14 +58,14 @@ final class CharacterCursor {
     }
 
     void format(ExternalFormat newFormat) {
-        if (passed > 0) {
+        boolean same = newFormat.charset().equals(format.charset());
+        if (same && passed > 0 && decoder().hasAsciiNewlines()) {
             forgetAhead(); // what was passed over may be an error now
-        }
-        if (!newFormat.charset().equals(format.charset())) {
-            forgetAhead();
+        } else if (!same) {
             if (skipNewline && formerNewline == null) {
                 formerNewline = decoder().newline();
             }
+            forgetAhead();
             decoder = null;
             ascii = false;
             lastLength = -1;
@@ -71,29 +74,30 @@ final class CharacterCursor {
         format = newFormat;
     }
 
-    /** Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. */
+    /**
+     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text ends
+     * here: a charset with shift sequences goes on from its initial state.
+     */
     void leave() {
-        if (lastLength >= 0 || passed > 0 || !ahead.isEmpty()) {
+        if (decoder != null || !ahead.isEmpty()) {
             forgetAhead();
-            lastLength = -1;
-        } else if (decoder != null && decoder.holdsBytes()) {
-            decoder.reset();
         }
+        lastLength = -1;
     }
 
     /** Everything unread is dropped. */
     void clear() {
-        forgetAhead();
         ahead.clear();
+        forgetAhead();
         lastLength = -1;
         skipNewline = false;
     }
 
     private void forgetAhead() {
-        boolean some = ahead.forget() | passed > 0;
+        ahead.forget();
         passed = 0;
-        shifts = 0;
-        if (decoder != null && (some || decoder.holdsBytes())) {
+        judged = 0;
+        if (decoder != null) {
             decoder.reset();
         }
         lines.rescan();
@@ -115,6 +119,7 @@ final class CharacterCursor {
         }
         ahead.clear();
         passed = 0;
+        judged = 0;
         return true;
     }
 
@@ -230,51 +235,70 @@ final class CharacterCursor {
         }
         for (;;) {
             int from = buffer.position + ahead.bytes() + passed;
-            int n = decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
+            int n = judged < 0 ? judged
+                    : decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
+            judged = 0;
             if (n == 0) {
-                return nothing(atEnd);
+                return nothing(atEnd, quiet);
             }
             int length = Math.abs(n);
-            if (decoder.shift > 0) {
-                shifts = passed + decoder.shift;
-            }
-            int unit = n < 0 ? bad(from, length, quiet) : decoder.unit;
+            int unit = n < 0 ? bad(from, length, quiet) : decoder.unit();
             if (unit < 0) {
-                passed += length;
+                pass(length);
             } else if (skipNewline && unit == '\n' && n > 0 && ahead.bytes() == 0) {
                 skipLineFeed(length);
             } else if (n < 0 && quiet && format.inputErrorAction() == CodingAction.ERROR) {
-                return pretended(unit);
+                skipNewline = false; // nothing is ahead
+                judged = n;
+                return unit;
             } else {
-                return found(unit, length, n < 0 ? -1 : decoder.low);
+                return found(unit, length, n < 0 ? -1 : decoder.low());
             }
         }
     }
 
-    private int nothing(boolean atEnd) {
+    private int nothing(boolean atEnd, boolean quiet) {
         if (!atEnd) {
             return MORE;
         }
         int held = decoder.heldBack();
-        if (held < 0 || held == '\n' && skipNewline) {
-            return END;
+        if (held >= 0 && (held != '\n' || !skipNewline)) {
+            boolean isReturn = held == '\r';
+            ahead.append(isReturn ? '\n' : (char) held, 0, 0, isReturn);
+            return ahead.unit();
+        } else if (!quiet && ahead.isEmpty()) {
+            readPassed(); // such as the shift sequence that ends a text
         }
-        boolean isReturn = held == '\r';
-        ahead.append(isReturn ? '\n' : (char) held, 0, 0, 0, isReturn);
-        return ahead.unit();
+        return END;
     }
 
-    private int takeShifts() {
-        int count = shifts;
-        shifts = 0;
-        return count;
+    /** Goes over bytes without a character; they stay unread, unless there is no end of them. */
+    private void pass(int length) {
+        passed += length;
+        if (passed >= MOST_PASSED && ahead.isEmpty()) {
+            readPassed();
+        }
     }
 
-    /** Bytes that are not ahead of anything were read, the first ones being shifts. */
-    private void consumed(int count, int shiftCount) {
+    private void readPassed() {
+        if (passed > 0) {
+            int count = passed;
+            lastLength = Math.min(lastLength, 0); // its bytes are not the last ones any more
+            passed = 0;
+            consumed(count);
+        }
+    }
+
+    /** Returns how many bytes are decoded, or known to give nothing, and not read. */
+    int bytesAhead() {
+        return ahead.bytes() + passed;
+    }
+
+    /** Bytes that are not ahead of anything were read. */
+    private void consumed(int count) {
         if (count > 0) {
             int at = buffer.position;
-            decoder.consumed(buffer.bytes, at, at + count, shiftCount);
+            decoder.consumed(buffer.bytes, at, at + count);
             consume(count);
         }
     }
@@ -285,7 +309,7 @@ final class CharacterCursor {
         skipNewline = false;
         lastReturn = false;
         passed = 0;
-        consumed(count, takeShifts());
+        consumed(count);
         lastLength = lastLength < 0 ? -1 : lastLength + count;
     }
 
@@ -294,24 +318,14 @@ final class CharacterCursor {
         lines.rescan();
     }
 
-    /** Nothing is ahead: the bytes stay bad for the read that will tell. */
-    private int pretended(int unit) {
-        skipNewline = false;
-        passed = 0;
-        shifts = 0;
-        decoder.reset();
-        return unit;
-    }
-
     private int found(int unit, int length, int low) {
         skipNewline &= ahead.bytes() > 0; // else this is what follows the return, and no line feed
         boolean isReturn = unit == '\r';
         int canonical = isReturn ? '\n' : unit;
-        ahead.append((char) canonical, passed + length, takeShifts(), length - decoder.shift,
-                isReturn);
+        ahead.append((char) canonical, passed + length, length - decoder.shift(), isReturn);
         passed = 0;
         if (low >= 0) {
-            ahead.append((char) low, 0, 0, 0, false);
+            ahead.append((char) low, 0, 0, false);
         }
         return canonical;
     }
@@ -322,7 +336,7 @@ final class CharacterCursor {
         if (action != CodingAction.ERROR) {
             return action.replacement();
         }
-        int from = start + decoder.shift; // where the JDK says that it is
+        int from = start + decoder.shift(); // where the JDK says that it is
         long offset = buffer.offset() + from - buffer.position;
         if (offset < told) {
             return -1;
@@ -337,7 +351,7 @@ final class CharacterCursor {
         if (ahead.bytes() == 0) { // else what is ahead of it is still to be read
             int all = passed;
             passed = 0;
-            consumed(all, takeShifts());
+            consumed(all);
             skipNewline = false;
             lastLength = -1;
         }
@@ -360,11 +374,10 @@ final class CharacterCursor {
         int unit = ahead.unit();
         int span = ahead.span();
         int own = ahead.own();
-        int shiftCount = ahead.shift();
         boolean isReturn = ahead.isReturn();
         boolean pending = skipNewline && span == 0; // it came from elsewhere
         ahead.drop();
-        consumed(span, shiftCount);
+        consumed(span);
         took(unit, own, isReturn);
         skipNewline |= pending;
         return unit;
@@ -420,12 +433,47 @@ final class CharacterCursor {
         lines.rescan();
     }
 
-    /** Remembers the place, so that {@link #rewind} can go back to it. */
+    // ---- many at a time ----------------------------------------------------------------------
+
+    /**
+     * Decodes until so many characters are ahead.
+     *
+     * @return 0 or more: so many are; {@link #MORE}; or {@link #END}
+     */
+    int decodeAhead(int count, boolean atEnd) throws CodingException {
+        int unit = 0;
+        while (ahead.size() < count && unit >= 0) {
+            unit = decodeAhead(atEnd, false);
+        }
+        return unit;
+    }
+
+    /** Returns a character ahead of which {@link #decodeAhead} has said that it is there. */
+    int ahead(int index) {
+        return ahead.unit(index);
+    }
+
+    /** Reads characters that are ahead, as many as there are up to an index, which it returns. */
+    int takeAhead(char[] into, int from, int to) {
+        int at = from;
+        while (at < to && !ahead.isEmpty()) {
+            into[at++] = (char) take();
+        }
+        return at;
+    }
+
+    /** Reads so many characters that are ahead. */
+    void takeAhead(int count) {
+        for (int i = 0; i < count; i++) {
+            take();
+        }
+    }
+
+    /** Remembers the place, so that {@link #rewind} can go back to it, in a charset without state. */
     void mark() {
         buffer.hold();
         mark = new Mark(skipNewline, formerNewline, lastUnit, lastLength, lastReturn,
-                ahead.text(ahead.owed()),
-                decoder().state());
+                ahead.text(ahead.owed()));
     }
 
     /** Goes back to the mark. */
@@ -441,10 +489,12 @@ final class CharacterCursor {
         lastUnit = mark.unit;
         lastLength = mark.length;
         lastReturn = mark.wasReturn;
-        if (mark.state != null) {
-            decoder.restore(mark.state);
-        }
         lines.rescan();
+    }
+
+    /** Returns how many bytes are kept since the mark. */
+    int held() {
+        return buffer.holding() + passed;
     }
 
     /** Forgets the mark. */

@@ -7,7 +7,7 @@ import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.function.IntPredicate;
 
-import parley.net.InputSight.Sought;
+import parley.net.InputProbe.Sought;
 
 /**
  * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
@@ -27,20 +27,23 @@ public final class StreamInput extends StreamSide {
     /** In place of an element: nothing is there yet. */
     public static final int NOTHING = CharacterCursor.MORE;
 
+    /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
+    private static final long MOST_CLEARED = 32 << 20;
+
     private final int lineLimit;
 
     // All guarded by the lock of this side.
-    private final Refill refill;
+    private final InputFiller refill;
     private final CharacterCursor cursor;
     private final ByteCursor bytes;
-    private final InputSight sight;
+    private final InputProbe sight;
 
     StreamInput(SocketStream stream, StreamOptions options) {
         super(stream, SelectionKey.OP_READ);
-        refill = new Refill(this, options.inputBuffered());
+        refill = new InputFiller(this, options.inputBuffered());
         cursor = new CharacterCursor(refill.buffer, options.externalFormat());
         bytes = new ByteCursor(refill, cursor);
-        sight = new InputSight(this, refill, cursor, bytes);
+        sight = new InputProbe(this, refill, cursor, bytes);
         lineLimit = options.lineLimit();
     }
 
@@ -113,7 +116,7 @@ public final class StreamInput extends StreamSide {
         Arguments.need("peek-char", "the predicate", skip, "one that tells what to skip");
         begin("peek-char", true);
         try {
-            return new CharacterSequences(refill, cursor).peekPast(skip, lineLimit);
+            return new CharacterSequences(refill, cursor).peekPast(skip);
         } finally {
             end();
         }
@@ -134,7 +137,7 @@ public final class StreamInput extends StreamSide {
             int found;
             do {
                 found = cursor.read(refill.atEnd());
-            } while (found == NOTHING && refill.moreNow(1));
+            } while (found == NOTHING && refill.pollMore(1));
             return found;
         } finally {
             end();
@@ -293,11 +296,12 @@ public final class StreamInput extends StreamSide {
         }
         beginLocal("clear-input");
         try {
+            long most = refill.buffer.offset() + MOST_CLEARED;
             do {
                 drop();
                 Failures.ifInterrupted("clear-input", stream);
-            } while (refill.failure() == null && !deadline().hasPassed() && refill.moreNow(0)
-                    && !refill.atEnd());
+            } while (refill.failure() == null && !deadline().hasPassed()
+                    && refill.buffer.offset() < most && refill.moreNow(0) && !refill.atEnd());
         } finally {
             end();
         }
@@ -502,7 +506,7 @@ public final class StreamInput extends StreamSide {
         boolean moved = false;
         try {
             T taken = take(framing);
-            while (taken == null && refill.moreNow(1)) {
+            while (taken == null && refill.pollMore(1)) {
                 moved = true;
                 taken = take(framing);
             }
@@ -517,7 +521,8 @@ public final class StreamInput extends StreamSide {
     }
 
     private <T> T take(Framing<T> framing) throws IOException {
-        return bytes.settle() ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
+        return framing.isText() || bytes.settle()
+                ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
     }
 
     // ---- what status checks see -------------------------------------------------------------
@@ -558,10 +563,11 @@ public final class StreamInput extends StreamSide {
 
     // ---- life -------------------------------------------------------------------------------
 
-    /** Takes the new format from the next character on. */
-    void format(ExternalFormat format) throws IOException {
+    /** Takes the new format from the next character on, if the output takes it. */
+    void format(ExternalFormat format, StreamOutput out) throws IOException {
         beginLocal("set-stream-external-format!");
         try {
+            out.format(format);
             cursor.format(format);
         } finally {
             end();
@@ -576,6 +582,7 @@ public final class StreamInput extends StreamSide {
 
     @Override
     void finish() {
+        refill.finish();
         if (isShut() && !refill.hasEnded() || !stream.isOpen()) {
             onShut();
         } else if (refill.buffer.remaining() == 0) {

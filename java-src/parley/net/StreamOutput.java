@@ -80,27 +80,31 @@ public final class StreamOutput extends StreamSide {
         if (mark == BUSY) {
             return BUSY;
         }
+        boolean left = false;
         try {
-            characters.settle();
-        } catch (IOException e) {
-            end();
-            throw e;
+            characters.leave();
+            characters.mark();
+            left = true;
+            return buffer.accepted();
+        } finally {
+            if (!left) {
+                end();
+            }
         }
-        return mark;
     }
 
     private void written() throws IOException {
         if (!buffered) {
+            characters.finish();
             buffer.drain();
         }
     }
 
-    /** Takes a write that failed back, as far as its bytes have not gone, and tells how many have. */
-    private IOException undo(IOException e, long mark) {
+    /** Takes a write that failed back, as far as its bytes have not gone, and notes how many have. */
+    private void undo(Throwable e, long mark) {
         long went = Math.max(0, buffer.sent() - mark);
-        buffer.dropAfter(Math.max(mark, buffer.sent()));
-        characters.undo(e instanceof CodingException);
-        return withTransferred(e, went);
+        characters.undo(mark, e instanceof CodingException);
+        withTransferred(e, went);
     }
 
     private void requireOutput() throws IOException {
@@ -137,8 +141,9 @@ public final class StreamOutput extends StreamSide {
         try {
             characters.put(unit);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -156,8 +161,9 @@ public final class StreamOutput extends StreamSide {
         try {
             characters.put(text);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -176,8 +182,9 @@ public final class StreamOutput extends StreamSide {
             characters.put(text);
             characters.newLine();
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -199,8 +206,9 @@ public final class StreamOutput extends StreamSide {
         try {
             characters.newLine();
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -221,8 +229,9 @@ public final class StreamOutput extends StreamSide {
             characters.newLine();
             written();
             return true;
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -247,8 +256,9 @@ public final class StreamOutput extends StreamSide {
         try {
             buffer.put(value);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -287,8 +297,9 @@ public final class StreamOutput extends StreamSide {
         try {
             buffer.put(value, width, order);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -321,8 +332,9 @@ public final class StreamOutput extends StreamSide {
                 return to;
             }
             return buffer.putNow(bytes, from, to, blocking == Blocking.INTERACTIVE);
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -360,8 +372,9 @@ public final class StreamOutput extends StreamSide {
                 written();
             }
             return end;
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -380,8 +393,9 @@ public final class StreamOutput extends StreamSide {
         try {
             buffer.put(bytes, from, to);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -399,10 +413,45 @@ public final class StreamOutput extends StreamSide {
         }
         try {
             requireOutput();
+            characters.leave();
             return buffer.offer(bytes);
         } finally {
             end();
         }
+    }
+
+    /** As {@link #offer}, of the bytes that {@link #writeLine} would write. */
+    boolean offerLine(String line) throws IOException {
+        if (!tryBegin("sink")) {
+            return false;
+        }
+        try {
+            requireOutput();
+            characters.finish();
+            return buffer.drainNow() && takesLine(line);
+        } finally {
+            end();
+        }
+    }
+
+    private boolean takesLine(String line) throws IOException {
+        long mark = buffer.accepted();
+        characters.mark();
+        buffer.grows(true);
+        boolean taken = false;
+        try {
+            characters.put(line);
+            characters.newLine();
+            characters.finish();
+            buffer.drainNow();
+            taken = buffer.sent() > mark;
+        } finally {
+            buffer.grows(false);
+            if (!taken) {
+                characters.undo(mark, false);
+            }
+        }
+        return taken;
     }
 
     /**
@@ -417,6 +466,7 @@ public final class StreamOutput extends StreamSide {
             return false;
         }
         try {
+            characters.finish();
             if (buffer.pending() > 0) {
                 requireOutput();
             }
@@ -437,31 +487,54 @@ public final class StreamOutput extends StreamSide {
     public void flush() throws IOException {
         beginLocal("finish-output");
         try {
-            if (buffer.pending() == 0) {
-                return;
-            }
-            requireOutput();
-            requireTime();
-            long before = buffer.sent();
+            flushAll();
+        } finally {
+            end();
+        }
+    }
+
+    /** Flushes before this side is shut: half of a surrogate pair will never be whole. */
+    void flushLast() throws IOException {
+        beginLocal("socket-stream-shutdown");
+        try {
             try {
-                buffer.drain();
-            } catch (IOException e) {
-                throw withTransferred(e, buffer.sent() - before);
+                if (failure() == null) {
+                    characters.settle();
+                }
+            } finally {
+                flushAll();
             }
         } finally {
             end();
         }
     }
 
+    private void flushAll() throws IOException {
+        if (buffer.pending() == 0 && !characters.isOpen()) {
+            return;
+        }
+        requireOutput();
+        requireTime();
+        long before = buffer.sent();
+        try {
+            characters.finish();
+            buffer.drain();
+        } catch (IOException e) {
+            withTransferred(e, buffer.sent() - before);
+            throw e;
+        }
+    }
+
     /**
-     * Drops what is buffered and not yet handed to the system (Common Lisp {@code CLEAR-OUTPUT}).
+     * Drops what is buffered and not yet handed to the system (Common Lisp {@code CLEAR-OUTPUT}). In
+     * a charset with shift sequences, the sequence that ends what the peer has seen stays.
      *
      * @throws IOException if the lock cannot be had in time
      */
     public void clear() throws IOException {
         beginLocal("clear-output");
         try {
-            onShut();
+            characters.dropUnsent();
         } finally {
             end();
         }
@@ -498,14 +571,16 @@ public final class StreamOutput extends StreamSide {
         return buffer.failure();
     }
 
+    /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */
     void format(ExternalFormat format) throws IOException {
         beginLocal("set-stream-external-format!");
         try {
             boolean writable = !isShut() && failure() == null;
-            characters.format(format, writable);
-            if (writable) {
+            if (writable && characters.leaves(format)) {
+                characters.leave();
                 written();
             }
+            characters.format(format);
         } finally {
             end();
         }
@@ -518,9 +593,12 @@ public final class StreamOutput extends StreamSide {
         }
         try {
             if (!isShut() && failure() == null) {
-                buffer.drainToClose(until);
-                characters.leaveCharset();
-                buffer.drainToClose(until);
+                try {
+                    characters.settle();
+                } finally {
+                    characters.finish();
+                    buffer.drainToClose(until);
+                }
             }
         } finally {
             unlock();
@@ -529,9 +607,9 @@ public final class StreamOutput extends StreamSide {
 
     @Override
     void onShut() {
+        characters.drop();
         buffer.drop();
         buffer.releaseIfEmpty();
-        characters.drop();
     }
 
     @Override

@@ -367,7 +367,7 @@ abstract class StreamSide implements Waits.Patient {
         return "#<" + sideName() + " " + stream + ">";
     }
 
-    static IOException withTransferred(IOException e, long bytes) {
+    static <T extends Throwable> T withTransferred(T e, long bytes) {
         if (e instanceof InterruptedIOException) {
             ((InterruptedIOException) e).bytesTransferred =
                     (int) Math.min(Integer.MAX_VALUE, bytes);

