@@ -226,8 +226,12 @@ final class CharacterCursor {
         return from + i;
     }
 
-    /** Decodes one character behind those that are ahead. */
+    /** Decodes one character behind those that are ahead; bad bytes with none ahead are read. */
     int decodeAhead(boolean atEnd, boolean quiet) throws CodingException {
+        return decodeAhead(atEnd, quiet, false);
+    }
+
+    private int decodeAhead(boolean atEnd, boolean quiet, boolean keepsBad) throws CodingException {
         if (!settleFormerNewline(atEnd)) {
             return MORE;
         } else if (decoder == null && buffer.remaining() == 0) {
@@ -239,14 +243,17 @@ final class CharacterCursor {
                     : decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
             judged = 0;
             if (n == 0) {
-                return nothing(atEnd, quiet);
+                return nothing(atEnd);
             }
             int length = Math.abs(n);
-            int unit = n < 0 ? bad(from, length, quiet) : decoder.unit();
+            int unit = n < 0 ? bad(from, length, quiet, keepsBad) : decoder.unit();
             if (unit < 0) {
                 pass(length);
             } else if (skipNewline && unit == '\n' && n > 0 && ahead.bytes() == 0) {
                 skipLineFeed(length);
+            } else if (unit == '\n' && n > 0 && ahead.endsInReturn()) {
+                ahead.joinLineFeed(passed + length);
+                passed = 0;
             } else if (n < 0 && quiet && format.inputErrorAction() == CodingAction.ERROR) {
                 skipNewline = false; // nothing is ahead
                 judged = n;
@@ -257,7 +264,7 @@ final class CharacterCursor {
         }
     }
 
-    private int nothing(boolean atEnd, boolean quiet) {
+    private int nothing(boolean atEnd) {
         if (!atEnd) {
             return MORE;
         }
@@ -266,8 +273,6 @@ final class CharacterCursor {
             boolean isReturn = held == '\r';
             ahead.append(isReturn ? '\n' : (char) held, 0, 0, isReturn);
             return ahead.unit();
-        } else if (!quiet && ahead.isEmpty()) {
-            readPassed(); // such as the shift sequence that ends a text
         }
         return END;
     }
@@ -276,12 +281,6 @@ final class CharacterCursor {
     private void pass(int length) {
         passed += length;
         if (passed >= MOST_PASSED && ahead.isEmpty()) {
-            readPassed();
-        }
-    }
-
-    private void readPassed() {
-        if (passed > 0) {
             int count = passed;
             lastLength = Math.min(lastLength, 0); // its bytes are not the last ones any more
             passed = 0;
@@ -331,7 +330,7 @@ final class CharacterCursor {
     }
 
     /** What bad bytes stand for: a character, or -1 for nothing. */
-    private int bad(int start, int length, boolean quiet) throws CodingException {
+    private int bad(int start, int length, boolean quiet, boolean keeps) throws CodingException {
         CodingAction action = format.inputErrorAction();
         if (action != CodingAction.ERROR) {
             return action.replacement();
@@ -348,7 +347,7 @@ final class CharacterCursor {
         told = offset + count;
         CodingException error = error(from, count, offset);
         passed += length;
-        if (ahead.bytes() == 0) { // else what is ahead of it is still to be read
+        if (ahead.bytes() == 0 && !keeps) { // else what is ahead of it is still to be read
             int all = passed;
             passed = 0;
             consumed(all);
@@ -436,14 +435,14 @@ final class CharacterCursor {
     // ---- many at a time ----------------------------------------------------------------------
 
     /**
-     * Decodes until so many characters are ahead.
+     * Decodes until so many characters are ahead; when that fails, none was read.
      *
      * @return 0 or more: so many are; {@link #MORE}; or {@link #END}
      */
     int decodeAhead(int count, boolean atEnd) throws CodingException {
         int unit = 0;
         while (ahead.size() < count && unit >= 0) {
-            unit = decodeAhead(atEnd, false);
+            unit = decodeAhead(atEnd, false, true);
         }
         return unit;
     }

@@ -107,7 +107,7 @@ public abstract class Framing<T> {
 
     /** What to throw when the input has ended and no element is there. */
     IOException atEnd(InputBuffer buffer) {
-        if (buffer.remaining() == 0) {
+        if (buffer.remaining() == 0 || isText()) { // such as the shift sequence that ends a text
             return new EOFException("elements: the input has ended");
         }
         return new FramingException("elements: the input ended within " + this + ", after "

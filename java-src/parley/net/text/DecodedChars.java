@@ -130,6 +130,19 @@ public final class DecodedChars {
         bytes += own;
     }
 
+    /** Tells whether the last one is a return, shown as a newline. */
+    public boolean endsInReturn() {
+        return first < last && (items[last - 1] >>> 16 & 1) != 0;
+    }
+
+    /** Makes a line feed of some bytes, behind a return, part of that one newline. */
+    public void joinLineFeed(int count) {
+        long item = items[last - 1];
+        int own = (int) (item >>> 17) & MOST_OWN;
+        items[last - 1] = item((char) item, span(item) + count, own + count, false);
+        bytes += count;
+    }
+
     /** Takes the first one away. */
     public void drop() {
         bytes -= (int) (items[first] >>> 32);
