@@ -121,6 +121,7 @@ final class CharacterOutput {
         } else {
             buffer.dropAfter(sent);
             textEnd = sent;
+            last = NO_CHARS;
         }
         begunAt = begunAt >= sent ? NOT : begunAt;
         lineStart = some ? buffer.isUnused() || buffer.endsWith(lineEnd()) : lineStart;
@@ -131,16 +132,26 @@ final class CharacterOutput {
     /** The peer may have seen part of a character, whose rest it needs in order to go on. */
     private void keepToEndOfCharacter(long sent) {
         Decoder decoder = Decoder.of(format.charset());
-        int at = Math.max(0, buffer.index(textFrom));
-        int end = buffer.index(sent);
-        char[] found = NO_CHARS;
-        for (int n = 1; at < end && n != 0; at += Math.abs(n)) {
-            n = decoder.decode(buffer.bytes, at, buffer.tail, true);
-            found = n > 0 && decoder.unit() >= 0 ? units(decoder) : found;
+        if (begunAt < textFrom) { // what a text begins with is not here
+            byte[] start = "\n".getBytes(format.charset());
+            decode(decoder, start, 0, start.length, start.length, false);
         }
+        int end = buffer.index(sent);
+        int at = decode(decoder, buffer.bytes, Math.max(0, buffer.index(textFrom)), end,
+                buffer.tail, true);
+        last = decoder.unit() >= 0 ? units(decoder) : NO_CHARS;
         buffer.dropAfter(sent + at - end);
         textEnd = OPEN;
-        last = found;
+    }
+
+    /** Decodes up to an index or the end of the character there; returns where that is. */
+    private static int decode(Decoder decoder, byte[] bytes, int from, int end, int to,
+            boolean atEnd) {
+        int at = from;
+        for (int n = 1; at < end && n != 0; at += Math.abs(n)) {
+            n = decoder.decode(bytes, at, to, atEnd);
+        }
+        return at;
     }
 
     private static char[] units(Decoder decoder) {

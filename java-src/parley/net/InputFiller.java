@@ -15,7 +15,7 @@ final class InputFiller {
 
     private final StreamInput side;
     private final boolean buffered;
-    private int looks; // at the transport, in the operation under way
+    private int looks; // at the transport, in the operation under way; big ones count more
     private volatile boolean ended; // written under the lock; no more bytes will come
     private volatile IOException failure; // written under the lock; what the system said
 
@@ -117,7 +117,6 @@ final class InputFiller {
         if (failure != null) {
             throw Failures.again(side.operation(), side.stream, failure);
         }
-        looks++;
         int n;
         try {
             n = side.isShut() ? -1
@@ -130,6 +129,7 @@ final class InputFiller {
             failIfOutputKnowsBetter();
         }
         ended = n < 0;
+        looks += 1 + Math.max(0, n) / Segment.SIZE;
         atEnd();
         return n;
     }

@@ -158,16 +158,14 @@ public abstract class Encoder {
     }
 
     private static final class Jdk extends Encoder {
-        private static final CharBuffer NO_CHARS = CharBuffer.allocate(0).asReadOnlyBuffer();
-
         private final CharsetEncoder encoder;
-        private final boolean marked; // a text begins with bytes that stand for no character
+        private final byte[] newline;
         private ByteBuffer bytes; // over the array of the last call
         private boolean used; // since the last finish
 
         Jdk(Charset charset) {
             encoder = charset.newEncoder(); // reports errors, which is its default
-            marked = "\n".getBytes(charset).length > newline(charset).length;
+            newline = newline(charset);
         }
 
         @Override
@@ -190,33 +188,25 @@ public abstract class Encoder {
             return false;
         }
 
+        /** A newline brings the encoder to its initial state: the bytes before its own do so. */
         @Override
         public byte[] finish() {
             if (!used) {
                 return NO_BYTES;
             }
-            ByteBuffer out = ByteBuffer.allocate(FINISH);
-            encoder.encode(NO_CHARS.duplicate(), out, true);
-            encoder.flush(out);
-            encoder.reset();
-            skipMark();
+            ByteBuffer out = ByteBuffer.allocate(2 * FINISH);
+            CoderResult result = encoder.encode(CharBuffer.wrap("\n"), out, false);
             used = false;
-            return Arrays.copyOf(out.array(), out.position());
+            int end = out.position() - newline.length;
+            boolean whole = result.isUnderflow() && end > 0;
+            return whole ? Arrays.copyOf(out.array(), end) : NO_BYTES;
         }
 
         @Override
         public void resume(char[] last) {
-            skipMark();
-            if (last.length > 0) {
-                encoder.encode(CharBuffer.wrap(last), ByteBuffer.allocate(2 * FINISH), false);
-                used = true;
-            }
-        }
-
-        private void skipMark() {
-            if (marked) {
-                encoder.encode(CharBuffer.wrap("\n"), ByteBuffer.allocate(FINISH), false);
-            }
+            String before = "\n" + String.valueOf(last); // the first has the byte order mark
+            encoder.encode(CharBuffer.wrap(before), ByteBuffer.allocate(2 * FINISH), false);
+            used = last.length > 0;
         }
     }
 }
