@@ -157,12 +157,17 @@ final class CharacterCursor {
         return plain && decoder.hasAsciiNewlines() ? decoder : null;
     }
 
+    /** Tells whether a byte behind {@code '\r'} and below 128 is the next character. */
+    boolean isPlain() {
+        return ascii && !skipNewline && ahead.isEmpty();
+    }
+
     // ---- reading -----------------------------------------------------------------------------
 
     /** Reads the next character when that is plain, and not the last one there; else MORE. */
     int readPlain() {
         int at = buffer.position;
-        if (ascii && at + 1 < buffer.limit && !skipNewline && ahead.isEmpty()) {
+        if (at + 1 < buffer.limit && isPlain()) {
             int next = buffer.bytes[at];
             if (next > '\r') {
                 buffer.position = at + 1;
@@ -188,42 +193,6 @@ final class CharacterCursor {
      */
     int peek(boolean atEnd, boolean quiet) throws CodingException {
         return ahead.isEmpty() ? decodeAhead(atEnd, quiet) : ahead.unit();
-    }
-
-    /**
-     * Reads characters as long as they are there.
-     *
-     * @param quiet stop in front of bad bytes instead of raising an error, once one was read
-     * @return the index behind the last one
-     */
-    int fill(char[] into, int from, int to, boolean atEnd, boolean quiet) throws CodingException {
-        int at = from;
-        for (;;) {
-            at = fillPlain(into, at, to);
-            if (at == to || peek(atEnd, quiet && at > from) < 0 || ahead.isEmpty()) {
-                return at; // all, or nothing more, or it is only pretended
-            }
-            into[at++] = (char) take();
-        }
-    }
-
-    private int fillPlain(char[] into, int from, int to) {
-        if (!ascii || skipNewline || !ahead.isEmpty()) {
-            return from;
-        }
-        byte[] bytes = buffer.bytes;
-        int n = Math.min(to - from, buffer.remaining());
-        int start = buffer.position;
-        int i = 0;
-        while (i < n && bytes[start + i] > '\r') {
-            into[from + i] = (char) bytes[start + i];
-            i++;
-        }
-        if (i > 0) {
-            consume(i);
-            took(bytes[start + i - 1], 1, false);
-        }
-        return from + i;
     }
 
     /** Decodes one character behind those that are ahead; bad bytes with none ahead are read. */
@@ -345,7 +314,8 @@ final class CharacterCursor {
         }
         int count = start + length - from;
         told = offset + count;
-        CodingException error = error(from, count, offset);
+        CodingException error = CodingException.malformed(buffer.bytes, from, count, offset,
+                format.charset());
         passed += length;
         if (ahead.bytes() == 0 && !keeps) { // else what is ahead of it is still to be read
             int all = passed;
@@ -355,17 +325,6 @@ final class CharacterCursor {
             lastLength = -1;
         }
         throw error;
-    }
-
-    private CodingException error(int from, int length, long offset) {
-        StringBuilder hex = new StringBuilder();
-        for (int i = from; i < from + Math.min(length, 8); i++) {
-            hex.append(String.format(" %02X", buffer.bytes[i]));
-        }
-        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
-                + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are") + " no character in "
-                + format.charset() + "; skipped, read on, or set an :input-error-action"
-                + " or read bytes", offset);
     }
 
     /** Reads the character that is first ahead. */
@@ -450,15 +409,6 @@ final class CharacterCursor {
     /** Returns a character ahead of which {@link #decodeAhead} has said that it is there. */
     int ahead(int index) {
         return ahead.unit(index);
-    }
-
-    /** Reads characters that are ahead, as many as there are up to an index, which it returns. */
-    int takeAhead(char[] into, int from, int to) {
-        int at = from;
-        while (at < to && !ahead.isEmpty()) {
-            into[at++] = (char) take();
-        }
-        return at;
     }
 
     /** Reads so many characters that are ahead. */

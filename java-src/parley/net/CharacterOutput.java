@@ -225,6 +225,35 @@ final class CharacterOutput {
         lineStart = true;
     }
 
+    /**
+     * Writes a line if the system takes some of it now, after all that came before; never waits.
+     *
+     * @return false when it takes none: then none is written
+     */
+    boolean offerLine(String line) throws IOException {
+        finish();
+        if (!buffer.drainNow()) {
+            return false;
+        }
+        long from = buffer.accepted();
+        mark();
+        buffer.grows(true);
+        boolean taken = false;
+        try {
+            put(line);
+            newLine();
+            finish();
+            buffer.drainNow();
+            taken = buffer.sent() > from;
+        } finally {
+            buffer.grows(false);
+            if (!taken) {
+                undo(from, false);
+            }
+        }
+        return taken;
+    }
+
     private void putLines(CharSequence chars, int end) throws IOException {
         if (unix) {
             encode(chars, 0, end);
@@ -362,8 +391,7 @@ final class CharacterOutput {
         }
     }
 
-    /** Encodes half a pair whose other half will not come: an error, unless the format has another. */
-    void settle() throws IOException {
+    private void settle() throws IOException {
         if (pendingHigh >= 0) {
             char[] half = {(char) pendingHigh};
             pendingHigh = -1;
@@ -371,9 +399,9 @@ final class CharacterOutput {
         }
     }
 
-    /** Tells whether {@link #finish} may have something to write. */
+    /** Tells whether {@link #leave} may have something to write. */
     boolean isOpen() {
-        return textEnd == OPEN;
+        return textEnd == OPEN || pendingHigh >= 0;
     }
 
     /** Adds what the encoder has held back, and what brings it to its initial state; sends nothing. */

@@ -44,7 +44,7 @@ final class CharacterSequences {
     private int fillSome(char[] into, int from, int at, int to, boolean atEnd)
             throws CodingException {
         boolean bad = at > from && cursor.peek(atEnd, true) >= 0 && !cursor.hasAhead();
-        return bad ? at : cursor.fill(into, at, to, atEnd, true);
+        return bad ? at : fill(into, at, to, atEnd, true);
     }
 
     /**
@@ -61,11 +61,11 @@ final class CharacterSequences {
         try {
             for (;;) {
                 boolean atEnd = refill.atEnd();
-                boolean all = plain ? (at = cursor.fill(into, at, to, atEnd, false)) == to || atEnd
+                boolean all = plain ? (at = fill(into, at, to, atEnd, false)) == to || atEnd
                         : cursor.decodeAhead(to - at, atEnd) != CharacterCursor.MORE;
                 boolean heavy = (plain ? cursor.held() : cursor.bytesAhead()) / 4 > to - from + KEPT;
                 if (!plain && (all || heavy)) {
-                    at = cursor.takeAhead(into, at, to);
+                    at = take(into, at, to);
                 }
                 if (all) {
                     return at;
@@ -76,7 +76,7 @@ final class CharacterSequences {
                 refill.more(1);
             }
         } catch (IOException | RuntimeException | Error e) {
-            at = plain || refill.failure() == null ? at : cursor.takeAhead(into, at, to);
+            at = plain || refill.failure() == null ? at : take(into, at, to);
             if (at > from && refill.failure() != null) {
                 return at; // the error comes with the next read
             }
@@ -100,6 +100,52 @@ final class CharacterSequences {
         for (int i = to - 1; i >= from; i--) {
             cursor.push(into[i]);
         }
+    }
+
+    /**
+     * Reads characters as long as they are there.
+     *
+     * @param quiet stop in front of bad bytes instead of raising an error, once one was read
+     * @return the index behind the last one
+     */
+    private int fill(char[] into, int from, int to, boolean atEnd, boolean quiet) throws CodingException {
+        int at = from;
+        for (;;) {
+            at = fillPlain(into, at, to);
+            if (at == to || cursor.peek(atEnd, quiet && at > from) < 0 || !cursor.hasAhead()) {
+                return at; // all, or nothing more, or it is only pretended
+            }
+            into[at++] = (char) cursor.take();
+        }
+    }
+
+    private int fillPlain(char[] into, int from, int to) {
+        if (!cursor.isPlain()) {
+            return from;
+        }
+        InputBuffer buffer = refill.buffer;
+        byte[] bytes = buffer.bytes;
+        int n = Math.min(to - from, buffer.remaining());
+        int start = buffer.position;
+        int i = 0;
+        while (i < n && bytes[start + i] > '\r') {
+            into[from + i] = (char) bytes[start + i];
+            i++;
+        }
+        if (i > 0) {
+            cursor.consume(i);
+            cursor.took(bytes[start + i - 1], 1, false);
+        }
+        return from + i;
+    }
+
+    /** Reads characters that are decoded, as many as there are up to an index; returns where. */
+    private int take(char[] into, int from, int to) {
+        int at = from;
+        while (at < to && cursor.hasAhead()) {
+            into[at++] = (char) cursor.take();
+        }
+        return at;
     }
 
     /**

@@ -70,6 +70,16 @@ final class InputProbe {
         return found == CharacterCursor.END ? InputState.ENDED : InputState.AVAILABLE;
     }
 
+    /** Bytes that were left in the buffer are news for those who watch the stream. */
+    boolean leavesNews() {
+        try {
+            return (refill.buffer.remaining() > 0 || cursor.hasOwed())
+                    && inBuffer(Sought.ANYTHING) != InputState.NOTHING;
+        } catch (IOException e) {
+            return true; // whoever looks will see
+        }
+    }
+
     /** A bivalent stream has something when a byte is there, or a character without bytes. */
     private boolean isForCharacter(Sought sought) {
         if (sought != Sought.ANYTHING) {

@@ -223,7 +223,7 @@ final class IoViews {
         public void write(byte[] bytes, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, bytes.length);
             open(stream, () -> {
-                stream.out().viewBytes(bytes, offset, offset + length);
+                stream.out().viewBytes(bytes, offset, offset + length, Blocking.FULL);
                 return null;
             });
         }

@@ -3,7 +3,6 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
-import java.time.Duration;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
@@ -35,10 +34,6 @@ public final class StreamOutput extends StreamSide {
 
     // ---- the protocol of a write -------------------------------------------------------------
 
-    private long enter(String name) throws IOException {
-        return enter(name, Blocking.FULL);
-    }
-
     /**
      * Begins a write; {@link #written} or {@link #undo} must follow, and then {@link #end}.
      *
@@ -61,24 +56,13 @@ public final class StreamOutput extends StreamSide {
         }
     }
 
-    private long enterCharacters(String name) throws IOException {
-        requireCharacters(name);
-        return enter(name);
-    }
-
-    private long enterBytes(String name) throws IOException {
-        return enterBytes(name, Blocking.FULL);
-    }
-
-    private long enterBytes(String name, Blocking blocking) throws IOException {
-        requireBytes(name);
-        return enterAnyBytes(name, blocking);
-    }
-
     private long enterAnyBytes(String name, Blocking blocking) throws IOException {
         long mark = enter(name, blocking);
         if (mark == BUSY) {
             return BUSY;
+        }
+        if (!characters.isOpen()) {
+            return mark;
         }
         boolean left = false;
         try {
@@ -137,7 +121,8 @@ public final class StreamOutput extends StreamSide {
     }
 
     private void writeSlowly(char unit) throws IOException {
-        long mark = enterCharacters("write-char");
+        requireCharacters("write-char");
+        long mark = enter("write-char", Blocking.FULL);
         try {
             characters.put(unit);
             written();
@@ -156,17 +141,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeString(CharSequence text) throws IOException {
-        requireText("write-string", text);
-        long mark = enterCharacters("write-string");
-        try {
-            characters.put(text);
-            written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+        write("write-string", text, false, false);
     }
 
     /**
@@ -176,24 +151,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
-        requireText("write-line", text);
-        long mark = enterCharacters("write-line");
-        try {
-            characters.put(text);
-            characters.newLine();
-            written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
-    }
-
-    private static void requireText(String name, CharSequence text) {
-        if (text == null) {
-            throw new IllegalArgumentException(name + ": the text is null, expected a string");
-        }
+        write("write-line", text, true, false);
     }
 
     /**
@@ -202,16 +160,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void newLine() throws IOException {
-        long mark = enterCharacters("terpri");
-        try {
-            characters.newLine();
-            written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+        write("terpri", "", true, false);
     }
 
     /**
@@ -221,12 +170,25 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public boolean freshLine() throws IOException {
-        long mark = enterCharacters("fresh-line");
+        return write("fresh-line", "", true, true);
+    }
+
+    /** Writes a text, then perhaps a newline; false when one of those that are fresh needs none. */
+    private boolean write(String name, CharSequence text, boolean line, boolean fresh)
+            throws IOException {
+        if (text == null) {
+            throw new IllegalArgumentException(name + ": the text is null, expected a string");
+        }
+        requireCharacters(name);
+        long mark = enter(name, Blocking.FULL);
         try {
-            if (characters.isLineStart()) {
+            if (fresh && characters.isLineStart()) {
                 return false;
             }
-            characters.newLine();
+            characters.put(text);
+            if (line) {
+                characters.newLine();
+            }
             written();
             return true;
         } catch (IOException | RuntimeException | Error e) {
@@ -293,7 +255,8 @@ public final class StreamOutput extends StreamSide {
     }
 
     private void integer(String name, long value, int width, ByteOrder order) throws IOException {
-        long mark = enterBytes(name);
+        requireBytes(name);
+        long mark = enterAnyBytes(name, Blocking.FULL);
         try {
             buffer.put(value, width, order);
             written();
@@ -321,7 +284,13 @@ public final class StreamOutput extends StreamSide {
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
         Arguments.blocking("write-byte-sequence", blocking);
-        long mark = enterBytes("write-byte-sequence", blocking);
+        requireBytes("write-byte-sequence");
+        return viewBytes(bytes, from, to, blocking);
+    }
+
+    /** As {@link #writeBytes}, whatever the element type. */
+    int viewBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
+        long mark = enterAnyBytes("write-byte-sequence", blocking);
         if (mark == BUSY) {
             return from;
         }
@@ -387,20 +356,6 @@ public final class StreamOutput extends StreamSide {
         }
     }
 
-    /** Writes all of a range, whatever the element type. */
-    void viewBytes(byte[] bytes, int from, int to) throws IOException {
-        long mark = enterAnyBytes("write-byte-sequence", Blocking.FULL);
-        try {
-            buffer.put(bytes, from, to);
-            written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
-    }
-
     /**
      * Takes bytes over as a whole when the system takes some of them now; never waits.
      *
@@ -427,31 +382,10 @@ public final class StreamOutput extends StreamSide {
         }
         try {
             requireOutput();
-            characters.finish();
-            return buffer.drainNow() && takesLine(line);
+            return characters.offerLine(line);
         } finally {
             end();
         }
-    }
-
-    private boolean takesLine(String line) throws IOException {
-        long mark = buffer.accepted();
-        characters.mark();
-        buffer.grows(true);
-        boolean taken = false;
-        try {
-            characters.put(line);
-            characters.newLine();
-            characters.finish();
-            buffer.drainNow();
-            taken = buffer.sent() > mark;
-        } finally {
-            buffer.grows(false);
-            if (!taken) {
-                characters.undo(mark, false);
-            }
-        }
-        return taken;
     }
 
     /**
@@ -498,9 +432,7 @@ public final class StreamOutput extends StreamSide {
         beginLocal("socket-stream-shutdown");
         try {
             try {
-                if (failure() == null) {
-                    characters.settle();
-                }
+                characters.leave();
             } finally {
                 flushAll();
             }
@@ -594,9 +526,8 @@ public final class StreamOutput extends StreamSide {
         try {
             if (!isShut() && failure() == null) {
                 try {
-                    characters.settle();
+                    characters.leave();
                 } finally {
-                    characters.finish();
                     buffer.drainToClose(until);
                 }
             }
@@ -638,26 +569,5 @@ public final class StreamOutput extends StreamSide {
     @Override
     String timeoutHint() {
         return "see bytesTransferred for what went; the stream can still be used";
-    }
-
-    /**
-     * Bounds each later operation.
-     *
-     * @param timeout null for no bound
-     * @see SocketStream#writeTimeout(Duration)
-     */
-    @Override
-    public void timeout(Duration timeout) {
-        super.timeout(timeout);
-    }
-
-    /**
-     * The bound of each operation.
-     *
-     * @return null for none
-     */
-    @Override
-    public Duration timeout() {
-        return super.timeout();
     }
 }

@@ -291,11 +291,23 @@ abstract class StreamSide implements Waits.Patient {
         stream.source().wake();
     }
 
-    void timeout(Duration newTimeout) {
+    /**
+     * Bounds each later operation.
+     *
+     * @param newTimeout null for no bound
+     * @see SocketStream#readTimeout(Duration)
+     * @see SocketStream#writeTimeout(Duration)
+     */
+    public void timeout(Duration newTimeout) {
         timeout = Deadline.check("timeout", newTimeout);
     }
 
-    Duration timeout() {
+    /**
+     * The bound of each operation.
+     *
+     * @return null for none
+     */
+    public Duration timeout() {
         return timeout;
     }
 
