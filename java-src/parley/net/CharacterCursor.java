@@ -170,9 +170,9 @@ final class CharacterCursor {
         if (at + 1 < buffer.limit && isPlain()) {
             int next = buffer.bytes[at];
             if (next > '\r') {
-                buffer.position = at + 1;
                 lines.rescan();
                 tookPlain(next);
+                buffer.position = at + 1; // last: an Error before has read nothing
                 return next;
             }
         }
@@ -240,7 +240,7 @@ final class CharacterCursor {
         int held = decoder.heldBack();
         if (held >= 0 && (held != '\n' || !skipNewline)) {
             boolean isReturn = held == '\r';
-            ahead.append(isReturn ? '\n' : (char) held, 0, 0, isReturn);
+            ahead.append(isReturn ? '\n' : (char) held, -1, 0, 0, isReturn);
             return ahead.unit();
         }
         return END;
@@ -290,11 +290,8 @@ final class CharacterCursor {
         skipNewline &= ahead.bytes() > 0; // else this is what follows the return, and no line feed
         boolean isReturn = unit == '\r';
         int canonical = isReturn ? '\n' : unit;
-        ahead.append((char) canonical, passed + length, length - decoder.shift(), isReturn);
+        ahead.append((char) canonical, low, passed + length, length - decoder.shift(), isReturn);
         passed = 0;
-        if (low >= 0) {
-            ahead.append((char) low, 0, 0, false);
-        }
         return canonical;
     }
 
@@ -334,10 +331,20 @@ final class CharacterCursor {
         int own = ahead.own();
         boolean isReturn = ahead.isReturn();
         boolean pending = skipNewline && span == 0; // it came from elsewhere
+        if (span > 0) {
+            decoder.consumed(buffer.bytes, buffer.position, buffer.position + span);
+        }
+        lines.rescan();
         ahead.drop();
-        consumed(span);
-        took(unit, own, isReturn);
-        skipNewline |= pending;
+        // No call from here on: an Error finds all of it done, or nothing.
+        buffer.position += span;
+        lastUnit = unit;
+        lastLength = own;
+        lastReturn = isReturn;
+        skipNewline = isReturn || pending;
+        if (isReturn) {
+            formerNewline = null;
+        }
         return unit;
     }
 

@@ -127,18 +127,20 @@ final class LineCursor {
     }
 
     private void endRun(int at) {
-        unterminated = at == buffer.limit;
-        scanned = 0;
-        if (unterminated) {
-            buffer.position = at;
+        boolean atLimit = at == buffer.limit;
+        int next = at;
+        if (atLimit) {
             characters.skipsNewline(false);
             characters.seal();
         } else {
             boolean isReturn = buffer.bytes[at] == '\r';
             boolean both = isReturn && at + 1 < buffer.limit && buffer.bytes[at + 1] == '\n';
-            buffer.position = both ? at + 2 : at + 1;
-            characters.took('\n', both ? 2 : 1, isReturn && !both);
+            next = both ? at + 2 : at + 1;
+            characters.took('\n', next - at, isReturn && !both);
         }
+        unterminated = atLimit;
+        scanned = 0;
+        buffer.position = next; // last: an Error before has read nothing
     }
 
     private String readSlowly(boolean atEnd, int most)

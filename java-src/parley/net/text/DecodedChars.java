@@ -90,31 +90,30 @@ public final class DecodedChars {
     /** Returns the first {@code count} as a string. */
     public String text(int count) {
         char[] units = new char[count];
-        copy(count, units, 0);
+        for (int i = 0; i < count; i++) {
+            units[i] = (char) items[first + i];
+        }
         return new String(units);
     }
 
-    /** Copies the first {@code count} into an array. */
-    public void copy(int count, char[] into, int at) {
-        for (int i = 0; i < count; i++) {
-            into[at + i] = (char) items[first + i];
-        }
-    }
-
-    /** Adds a character behind the others. */
-    public void append(char unit, int span, int own, boolean isReturn) {
+    /** Adds a character behind the others, and one without bytes unless {@code low} is -1. */
+    public void append(char unit, int low, int span, int own, boolean isReturn) {
         long item = item(unit, span, own, isReturn);
-        if (last == items.length) {
+        if (last + 1 >= items.length) {
             items = Arrays.copyOf(items, Math.max(4, last * 2));
         }
-        items[last++] = item;
+        items[last] = item;
+        if (low >= 0) {
+            items[last + 1] = low;
+        }
+        last += low >= 0 ? 2 : 1;
         bytes += span;
     }
 
     /** Puts a character in front of the others. */
     public void push(char unit, int own, boolean isReturn) {
         if (isEmpty()) {
-            append(unit, own, own, isReturn);
+            append(unit, -1, own, own, isReturn);
             return;
         }
         long item = item(unit, own, own, isReturn);
