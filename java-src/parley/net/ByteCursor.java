@@ -11,11 +11,11 @@ final class ByteCursor {
     private static final int CHUNK = 64 * 1024;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
-    private final Refill refill;
+    private final InputFiller refill;
     private final InputBuffer buffer;
     private final CharacterCursor characters;
 
-    ByteCursor(Refill refill, CharacterCursor characters) {
+    ByteCursor(InputFiller refill, CharacterCursor characters) {
         this.refill = refill;
         this.buffer = refill.buffer;
         this.characters = characters;
@@ -66,14 +66,10 @@ final class ByteCursor {
 
     /** How many bytes are there without waiting. */
     int available() throws IOException {
-        boolean settled = settle();
-        if (settled && buffer.remaining() > 0) {
-            return buffer.remaining();
-        }
-        if (refill.failure() == null) {
+        if (look(1) == CharacterCursor.MORE && refill.failure() == null) {
             refill.moreNow(1);
         }
-        return settle() ? buffer.remaining() : 0;
+        return look(1) == 1 ? buffer.remaining() : 0;
     }
 
     /**

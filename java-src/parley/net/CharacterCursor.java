@@ -2,10 +2,13 @@ package parley.net;
 
 import java.util.Arrays;
 
+import parley.net.text.DecodedChars;
+import parley.net.text.Decoder;
+
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
  * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
- * {@link Ahead} and has its bytes still in the buffer. Guarded by the reader's lock.
+ * {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
  */
 final class CharacterCursor {
     /** In place of a character: more bytes are needed. */
@@ -13,8 +16,11 @@ final class CharacterCursor {
     /** In place of a character: no more will come. */
     static final int END = -1;
 
+    /** So many bytes that make no character are kept, for a byte read; more are read for good. */
+    private static final int MOST_PASSED = 8 * 1024;
+
     private final InputBuffer buffer;
-    private final Ahead ahead = new Ahead();
+    private final DecodedChars ahead = new DecodedChars();
     private final LineCursor lines;
     private ExternalFormat format;
     private Decoder decoder; // made with the first character, so that byte streams need none
@@ -30,17 +36,14 @@ final class CharacterCursor {
     private int lastLength = -1;
     private boolean lastReturn;
 
-    // Bytes behind those ahead that are known to give no character, with the count of the first ones
-    // of them that a decoder with state must remember.
-    private int passed;
-    private int shifts;
-
+    private int passed; // bytes behind those ahead that are known to give no character
+    private int judged; // negated: how many bytes behind those are bad, as a look has found; or 0
     private long told; // offset behind the bad bytes that an error has told of
 
     private Mark mark; // what rewind goes back to, or null
 
     private record Mark(boolean skipNewline, byte[] formerNewline, int unit, int length,
-            boolean wasReturn, String owed, Object state) {
+            boolean wasReturn, String owed) {
     }
 
     CharacterCursor(InputBuffer buffer, ExternalFormat format) {
@@ -55,14 +58,14 @@ final class CharacterCursor {
     }
 
     void format(ExternalFormat newFormat) {
-        if (passed > 0) {
+        boolean same = newFormat.charset().equals(format.charset());
+        if (same && passed > 0 && decoder().hasAsciiNewlines()) {
             forgetAhead(); // what was passed over may be an error now
-        }
-        if (!newFormat.charset().equals(format.charset())) {
-            forgetAhead();
+        } else if (!same) {
             if (skipNewline && formerNewline == null) {
                 formerNewline = decoder().newline();
             }
+            forgetAhead();
             decoder = null;
             ascii = false;
             lastLength = -1;
@@ -71,29 +74,30 @@ final class CharacterCursor {
         format = newFormat;
     }
 
-    /** Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. */
+    /**
+     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text ends
+     * here: a charset with shift sequences goes on from its initial state.
+     */
     void leave() {
-        if (lastLength >= 0 || passed > 0 || !ahead.isEmpty()) {
+        if (decoder != null || !ahead.isEmpty()) {
             forgetAhead();
-            lastLength = -1;
-        } else if (decoder != null && decoder.holdsBytes()) {
-            decoder.reset();
         }
+        lastLength = -1;
     }
 
     /** Everything unread is dropped. */
     void clear() {
-        forgetAhead();
         ahead.clear();
+        forgetAhead();
         lastLength = -1;
         skipNewline = false;
     }
 
     private void forgetAhead() {
-        boolean some = ahead.forget() | passed > 0;
+        ahead.forget();
         passed = 0;
-        shifts = 0;
-        if (decoder != null && (some || decoder.holdsBytes())) {
+        judged = 0;
+        if (decoder != null) {
             decoder.reset();
         }
         lines.rescan();
@@ -115,6 +119,7 @@ final class CharacterCursor {
         }
         ahead.clear();
         passed = 0;
+        judged = 0;
         return true;
     }
 
@@ -152,17 +157,22 @@ final class CharacterCursor {
         return plain && decoder.hasAsciiNewlines() ? decoder : null;
     }
 
+    /** Tells whether a byte behind {@code '\r'} and below 128 is the next character. */
+    boolean isPlain() {
+        return ascii && !skipNewline && ahead.isEmpty();
+    }
+
     // ---- reading -----------------------------------------------------------------------------
 
     /** Reads the next character when that is plain, and not the last one there; else MORE. */
     int readPlain() {
         int at = buffer.position;
-        if (ascii && at + 1 < buffer.limit && !skipNewline && ahead.isEmpty()) {
+        if (at + 1 < buffer.limit && isPlain()) {
             int next = buffer.bytes[at];
             if (next > '\r') {
-                buffer.position = at + 1;
                 lines.rescan();
                 tookPlain(next);
+                buffer.position = at + 1; // last: an Error before has read nothing
                 return next;
             }
         }
@@ -185,44 +195,12 @@ final class CharacterCursor {
         return ahead.isEmpty() ? decodeAhead(atEnd, quiet) : ahead.unit();
     }
 
-    /**
-     * Reads characters as long as they are there.
-     *
-     * @param quiet stop in front of bad bytes instead of raising an error, once one was read
-     * @return the index behind the last one
-     */
-    int fill(char[] into, int from, int to, boolean atEnd, boolean quiet) throws CodingException {
-        int at = from;
-        for (;;) {
-            at = fillPlain(into, at, to);
-            if (at == to || peek(atEnd, quiet && at > from) < 0 || ahead.isEmpty()) {
-                return at; // all, or nothing more, or it is only pretended
-            }
-            into[at++] = (char) take();
-        }
-    }
-
-    private int fillPlain(char[] into, int from, int to) {
-        if (!ascii || skipNewline || !ahead.isEmpty()) {
-            return from;
-        }
-        byte[] bytes = buffer.bytes;
-        int n = Math.min(to - from, buffer.remaining());
-        int start = buffer.position;
-        int i = 0;
-        while (i < n && bytes[start + i] > '\r') {
-            into[from + i] = (char) bytes[start + i];
-            i++;
-        }
-        if (i > 0) {
-            consume(i);
-            took(bytes[start + i - 1], 1, false);
-        }
-        return from + i;
-    }
-
-    /** Decodes one character behind those that are ahead. */
+    /** Decodes one character behind those that are ahead; bad bytes with none ahead are read. */
     int decodeAhead(boolean atEnd, boolean quiet) throws CodingException {
+        return decodeAhead(atEnd, quiet, false);
+    }
+
+    private int decodeAhead(boolean atEnd, boolean quiet, boolean keepsBad) throws CodingException {
         if (!settleFormerNewline(atEnd)) {
             return MORE;
         } else if (decoder == null && buffer.remaining() == 0) {
@@ -230,23 +208,27 @@ final class CharacterCursor {
         }
         for (;;) {
             int from = buffer.position + ahead.bytes() + passed;
-            int n = decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
+            int n = judged < 0 ? judged
+                    : decoder().decode(buffer.bytes, from, buffer.limit, atEnd);
+            judged = 0;
             if (n == 0) {
                 return nothing(atEnd);
             }
             int length = Math.abs(n);
-            if (decoder.shift > 0) {
-                shifts = passed + decoder.shift;
-            }
-            int unit = n < 0 ? bad(from, length, quiet) : decoder.unit;
+            int unit = n < 0 ? bad(from, length, quiet, keepsBad) : decoder.unit();
             if (unit < 0) {
-                passed += length;
+                pass(length);
             } else if (skipNewline && unit == '\n' && n > 0 && ahead.bytes() == 0) {
                 skipLineFeed(length);
+            } else if (unit == '\n' && n > 0 && ahead.endsInReturn()) {
+                ahead.joinLineFeed(passed + length);
+                passed = 0;
             } else if (n < 0 && quiet && format.inputErrorAction() == CodingAction.ERROR) {
-                return pretended(unit);
+                skipNewline = false; // nothing is ahead
+                judged = n;
+                return unit;
             } else {
-                return found(unit, length, n < 0 ? -1 : decoder.low);
+                return found(unit, length, n < 0 ? -1 : decoder.low());
             }
         }
     }
@@ -256,25 +238,35 @@ final class CharacterCursor {
             return MORE;
         }
         int held = decoder.heldBack();
-        if (held < 0 || held == '\n' && skipNewline) {
-            return END;
+        if (held >= 0 && (held != '\n' || !skipNewline)) {
+            boolean isReturn = held == '\r';
+            ahead.append(isReturn ? '\n' : (char) held, -1, 0, 0, isReturn);
+            return ahead.unit();
         }
-        boolean isReturn = held == '\r';
-        ahead.append(isReturn ? '\n' : (char) held, 0, 0, 0, isReturn);
-        return ahead.unit();
+        return END;
     }
 
-    private int takeShifts() {
-        int count = shifts;
-        shifts = 0;
-        return count;
+    /** Goes over bytes without a character; they stay unread, unless there is no end of them. */
+    private void pass(int length) {
+        passed += length;
+        if (passed >= MOST_PASSED && ahead.isEmpty()) {
+            int count = passed;
+            lastLength = Math.min(lastLength, 0); // its bytes are not the last ones any more
+            passed = 0;
+            consumed(count);
+        }
     }
 
-    /** Bytes that are not ahead of anything were read, the first ones being shifts. */
-    private void consumed(int count, int shiftCount) {
+    /** Returns how many bytes are decoded, or known to give nothing, and not read. */
+    int bytesAhead() {
+        return ahead.bytes() + passed;
+    }
+
+    /** Bytes that are not ahead of anything were read. */
+    private void consumed(int count) {
         if (count > 0) {
             int at = buffer.position;
-            decoder.consumed(buffer.bytes, at, at + count, shiftCount);
+            decoder.consumed(buffer.bytes, at, at + count);
             consume(count);
         }
     }
@@ -285,7 +277,7 @@ final class CharacterCursor {
         skipNewline = false;
         lastReturn = false;
         passed = 0;
-        consumed(count, takeShifts());
+        consumed(count);
         lastLength = lastLength < 0 ? -1 : lastLength + count;
     }
 
@@ -294,35 +286,22 @@ final class CharacterCursor {
         lines.rescan();
     }
 
-    /** Nothing is ahead: the bytes stay bad for the read that will tell. */
-    private int pretended(int unit) {
-        skipNewline = false;
-        passed = 0;
-        shifts = 0;
-        decoder.reset();
-        return unit;
-    }
-
     private int found(int unit, int length, int low) {
         skipNewline &= ahead.bytes() > 0; // else this is what follows the return, and no line feed
         boolean isReturn = unit == '\r';
         int canonical = isReturn ? '\n' : unit;
-        ahead.append((char) canonical, passed + length, takeShifts(), length - decoder.shift,
-                isReturn);
+        ahead.append((char) canonical, low, passed + length, length - decoder.shift(), isReturn);
         passed = 0;
-        if (low >= 0) {
-            ahead.append((char) low, 0, 0, 0, false);
-        }
         return canonical;
     }
 
     /** What bad bytes stand for: a character, or -1 for nothing. */
-    private int bad(int start, int length, boolean quiet) throws CodingException {
+    private int bad(int start, int length, boolean quiet, boolean keeps) throws CodingException {
         CodingAction action = format.inputErrorAction();
         if (action != CodingAction.ERROR) {
             return action.replacement();
         }
-        int from = start + decoder.shift; // where the JDK says that it is
+        int from = start + decoder.shift(); // where the JDK says that it is
         long offset = buffer.offset() + from - buffer.position;
         if (offset < told) {
             return -1;
@@ -332,27 +311,17 @@ final class CharacterCursor {
         }
         int count = start + length - from;
         told = offset + count;
-        CodingException error = error(from, count, offset);
+        CodingException error = CodingException.malformed(buffer.bytes, from, count, offset,
+                format.charset());
         passed += length;
-        if (ahead.bytes() == 0) { // else what is ahead of it is still to be read
+        if (ahead.bytes() == 0 && !keeps) { // else what is ahead of it is still to be read
             int all = passed;
             passed = 0;
-            consumed(all, takeShifts());
+            consumed(all);
             skipNewline = false;
             lastLength = -1;
         }
         throw error;
-    }
-
-    private CodingException error(int from, int length, long offset) {
-        StringBuilder hex = new StringBuilder();
-        for (int i = from; i < from + Math.min(length, 8); i++) {
-            hex.append(String.format(" %02X", buffer.bytes[i]));
-        }
-        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
-                + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are") + " no character in "
-                + format.charset() + "; skipped, read on, or set an :input-error-action"
-                + " or read bytes", offset);
     }
 
     /** Reads the character that is first ahead. */
@@ -360,13 +329,22 @@ final class CharacterCursor {
         int unit = ahead.unit();
         int span = ahead.span();
         int own = ahead.own();
-        int shiftCount = ahead.shift();
         boolean isReturn = ahead.isReturn();
         boolean pending = skipNewline && span == 0; // it came from elsewhere
+        if (span > 0) {
+            decoder.consumed(buffer.bytes, buffer.position, buffer.position + span);
+        }
+        lines.rescan();
         ahead.drop();
-        consumed(span, shiftCount);
-        took(unit, own, isReturn);
-        skipNewline |= pending;
+        // No call from here on: an Error finds all of it done, or nothing.
+        buffer.position += span;
+        lastUnit = unit;
+        lastLength = own;
+        lastReturn = isReturn;
+        skipNewline = isReturn || pending;
+        if (isReturn) {
+            formerNewline = null;
+        }
         return unit;
     }
 
@@ -420,12 +398,38 @@ final class CharacterCursor {
         lines.rescan();
     }
 
-    /** Remembers the place, so that {@link #rewind} can go back to it. */
+    // ---- many at a time ----------------------------------------------------------------------
+
+    /**
+     * Decodes until so many characters are ahead; when that fails, none was read.
+     *
+     * @return 0 or more: so many are; {@link #MORE}; or {@link #END}
+     */
+    int decodeAhead(int count, boolean atEnd) throws CodingException {
+        int unit = 0;
+        while (ahead.size() < count && unit >= 0) {
+            unit = decodeAhead(atEnd, false, true);
+        }
+        return unit;
+    }
+
+    /** Returns a character ahead of which {@link #decodeAhead} has said that it is there. */
+    int ahead(int index) {
+        return ahead.unit(index);
+    }
+
+    /** Reads so many characters that are ahead. */
+    void takeAhead(int count) {
+        for (int i = 0; i < count; i++) {
+            take();
+        }
+    }
+
+    /** Remembers the place, so that {@link #rewind} can go back to it, in a charset without state. */
     void mark() {
         buffer.hold();
         mark = new Mark(skipNewline, formerNewline, lastUnit, lastLength, lastReturn,
-                ahead.text(ahead.owed()),
-                decoder().state());
+                ahead.text(ahead.owed()));
     }
 
     /** Goes back to the mark. */
@@ -441,10 +445,12 @@ final class CharacterCursor {
         lastUnit = mark.unit;
         lastLength = mark.length;
         lastReturn = mark.wasReturn;
-        if (mark.state != null) {
-            decoder.restore(mark.state);
-        }
         lines.rescan();
+    }
+
+    /** Returns how many bytes are kept since the mark. */
+    int held() {
+        return buffer.holding() + passed;
     }
 
     /** Forgets the mark. */

@@ -1,12 +1,21 @@
 package parley.net;
 
 import java.io.IOException;
+import java.util.Arrays;
+
+import parley.net.text.Decoder;
+import parley.net.text.Encoder;
 
 /**
  * Characters into an {@link OutputBuffer}, by the rules of an external format. Guarded by the
  * writer's lock.
  */
 final class CharacterOutput {
+    private static final long NOT = -1;
+    private static final long OPEN = Long.MAX_VALUE;
+    private static final int MOST_BYTES = 32; // of a character, with the shift sequences before it
+    private static final char[] NO_CHARS = {};
+
     private final StreamOutput side;
     private final OutputBuffer buffer;
     private final One one = new One();
@@ -15,13 +24,27 @@ final class CharacterOutput {
     private boolean ascii; // the encoder is there, and ASCII is one byte each to it
     private boolean unix; // newlines are line feeds
 
-    // What undo goes back to is in the fields of the same name with "marked".
     private int pendingHigh = -1; // half of a surrogate pair whose other half has not come
-    private int lastWritten = -1; // a code point; from it the state of an encoder can be had again
     private boolean lineStart = true;
-    private int markedHigh;
-    private int markedLast;
-    private boolean markedStart;
+
+    // An encoder with state is made again, when its output is dropped, from what came before it. All
+    // are places in the output.
+    private long begunAt = NOT; // where the charset began, with its byte order mark
+    private long textFrom; // where the last text began, in the charset's initial state
+    private long textEnd; // where it ended, in that state again; OPEN while it goes on
+    private char[] last = NO_CHARS; // the last character of an open text
+
+    private final Mark mark = new Mark(); // what undo goes back to
+
+    /** The state at the beginning of an operation; as the fields of the same names. */
+    private static final class Mark {
+        private int pendingHigh;
+        private boolean lineStart;
+        private long begunAt;
+        private long textFrom;
+        private long textEnd;
+        private char[] last;
+    }
 
     /** One character as a sequence, so that writing one makes no string. */
     private static final class One implements CharSequence {
@@ -59,31 +82,98 @@ final class CharacterOutput {
 
     /** Remembers the state at the beginning of an operation. */
     void mark() {
-        markedHigh = pendingHigh;
-        markedLast = lastWritten;
-        markedStart = lineStart;
+        mark.pendingHigh = pendingHigh;
+        mark.lineStart = lineStart;
+        mark.begunAt = begunAt;
+        mark.textFrom = textFrom;
+        mark.textEnd = textEnd;
+        mark.last = last;
     }
 
     /**
-     * Goes back to the mark: the operation has failed and its bytes were dropped.
+     * Takes an operation that has failed back, as far as its bytes have not gone.
      *
+     * @param from where in the output it began
      * @param told whether the failure has told of half a pair: then that is gone too
      */
-    void undo(boolean told) {
-        pendingHigh = told ? -1 : markedHigh;
-        lineStart = markedStart;
-        if (encoder != null && !ascii) {
-            encoder = Encoder.of(format.charset());
-            if (markedLast >= 0) {
-                String last = Character.toString(markedLast);
-                encoder.encode(last.toCharArray(), 0, last.length(), new byte[64], 0, 64);
-            }
+    void undo(long from, boolean told) {
+        if (buffer.sent() > from) {
+            dropUnsent();
+            return;
         }
-        lastWritten = markedLast;
+        buffer.dropAfter(from);
+        pendingHigh = told ? -1 : mark.pendingHigh;
+        lineStart = mark.lineStart;
+        begunAt = mark.begunAt;
+        textFrom = mark.textFrom;
+        textEnd = mark.textEnd;
+        last = mark.last;
+        forgetEncoder();
     }
 
+    /** Drops what is not sent, but for what ends the text that the peer has seen. */
+    void dropUnsent() {
+        long sent = buffer.sent();
+        boolean some = buffer.pending() > 0;
+        pendingHigh = -1;
+        if (textFrom < sent && sent < textEnd) {
+            keepToEndOfCharacter(sent);
+        } else {
+            buffer.dropAfter(sent);
+            textEnd = sent;
+            last = NO_CHARS;
+        }
+        begunAt = begunAt >= sent ? NOT : begunAt;
+        lineStart = some ? buffer.isUnused() || buffer.endsWith(lineEnd()) : lineStart;
+        forgetEncoder();
+        finish();
+    }
+
+    /** The peer may have seen part of a character, whose rest it needs in order to go on. */
+    private void keepToEndOfCharacter(long sent) {
+        Decoder decoder = Decoder.of(format.charset());
+        if (begunAt < textFrom) { // what a text begins with is not here
+            byte[] start = "\n".getBytes(format.charset());
+            decode(decoder, start, 0, start.length, start.length, false);
+        }
+        int end = buffer.index(sent);
+        int at = decode(decoder, buffer.bytes, Math.max(0, buffer.index(textFrom)), end,
+                buffer.tail, true);
+        last = decoder.unit() >= 0 ? units(decoder) : NO_CHARS;
+        buffer.dropAfter(sent + at - end);
+        textEnd = OPEN;
+    }
+
+    /** Decodes up to an index or the end of the character there; returns where that is. */
+    private static int decode(Decoder decoder, byte[] bytes, int from, int end, int to,
+            boolean atEnd) {
+        int at = from;
+        for (int n = 1; at < end && n != 0; at += Math.abs(n)) {
+            n = decoder.decode(bytes, at, to, atEnd);
+        }
+        return at;
+    }
+
+    private static char[] units(Decoder decoder) {
+        return decoder.low() < 0 ? new char[] {(char) decoder.unit()}
+                : new char[] {(char) decoder.unit(), (char) decoder.low()};
+    }
+
+    private void forgetEncoder() {
+        if (!ascii) {
+            encoder = null;
+        }
+    }
+
+    private byte[] lineEnd() {
+        String end = format.lineTerminator().text();
+        return Encoder.unmarked(format.charset(), end.charAt(end.length() - 1));
+    }
+
+    /** This side is shut, and everything is dropped. */
     void drop() {
         pendingHigh = -1;
+        textEnd = textFrom;
     }
 
     // ---- writing -----------------------------------------------------------------------------
@@ -98,7 +188,6 @@ final class CharacterOutput {
             return false;
         }
         lineStart = false;
-        lastWritten = unit;
         return true;
     }
 
@@ -118,14 +207,12 @@ final class CharacterOutput {
             pendingHigh = -1;
             length++;
         }
-        char last = chars.charAt(length - 1);
-        boolean half = Character.isHighSurrogate(last);
+        char end = chars.charAt(length - 1);
+        boolean half = Character.isHighSurrogate(end);
         putLines(chars, half ? length - 1 : length);
-        lineStart = last == '\n';
+        lineStart = end == '\n';
         if (half) {
-            pendingHigh = last;
-        } else {
-            lastWritten = Character.codePointBefore(chars, length);
+            pendingHigh = end;
         }
     }
 
@@ -136,7 +223,35 @@ final class CharacterOutput {
         }
         buffer.put('\n');
         lineStart = true;
-        lastWritten = '\n';
+    }
+
+    /**
+     * Writes a line if the system takes some of it now, after all that came before; never waits.
+     *
+     * @return false when it takes none: then none is written
+     */
+    boolean offerLine(String line) throws IOException {
+        finish();
+        if (!buffer.drainNow()) {
+            return false;
+        }
+        long from = buffer.accepted();
+        mark();
+        buffer.grows(true);
+        boolean taken = false;
+        try {
+            put(line);
+            newLine();
+            finish();
+            buffer.drainNow();
+            taken = buffer.sent() > from;
+        } finally {
+            buffer.grows(false);
+            if (!taken) {
+                undo(from, false);
+            }
+        }
+        return taken;
     }
 
     private void putLines(CharSequence chars, int end) throws IOException {
@@ -160,12 +275,22 @@ final class CharacterOutput {
     private void encode(CharSequence text, int from, int to) throws IOException {
         int at = from;
         while (at < to) {
-            buffer.room(1);
+            makeRoom();
             char[] chars = buffer.chars();
             int count = move(text, at, to, chars);
             encode(chars, count);
             at += count;
         }
+    }
+
+    /** Makes room for a character, and with it for what ends a text. */
+    private void makeRoom() throws IOException {
+        encoder();
+        int count = ascii ? 1 : Encoder.FINISH + MOST_BYTES;
+        if (!ascii && !buffer.hasRoom(count)) {
+            finish(); // what is sent ends in the initial state
+        }
+        buffer.room(count);
     }
 
     /** Moves what there is room for, but no half of a pair whose other half comes behind. */
@@ -183,22 +308,46 @@ final class CharacterOutput {
     }
 
     private void encode(char[] chars, int to) throws IOException {
-        Encoder with = encoder();
         int at = 0;
         while (at < to) {
-            buffer.room(1);
-            int next = with.encode(chars, at, to, buffer.bytes, buffer.tail, buffer.bytes.length);
-            boolean full = next == at && with.end == buffer.tail;
-            buffer.tail = with.end;
-            at = next;
-            int bad = with.bad; // encoding a replacement changes it
+            makeRoom();
+            Encoder with = encoder();
+            int limit = buffer.bytes.length;
+            if (!ascii) {
+                open();
+                limit -= Encoder.FINISH;
+            }
+            int next = with.encode(chars, at, to, buffer.bytes, buffer.tail, limit);
+            boolean full = next == at && with.end() == buffer.tail;
+            buffer.tail = with.end();
+            int bad = with.bad(); // encoding a replacement changes it
+            if (!ascii && next > at) {
+                last = lastOf(chars, next);
+            }
+            at = next + bad;
             if (bad > 0) {
-                unencodable(Character.codePointAt(chars, at, to));
-                at += bad;
+                unencodable(Character.codePointAt(chars, next, to));
             } else if (at < to && full) {
-                buffer.drain();
+                finish();
+                buffer.makeRoom();
             }
         }
+    }
+
+    private void open() {
+        if (textEnd != OPEN) {
+            long here = buffer.accepted();
+            boolean goesOn = begunAt != NOT && textEnd == here && buffer.pending() > 0;
+            begunAt = begunAt == NOT ? here : begunAt;
+            textFrom = goesOn ? textFrom : here;
+            textEnd = OPEN;
+        }
+    }
+
+    private static char[] lastOf(char[] chars, int end) {
+        int from = end > 1 && Character.isSurrogatePair(chars[end - 2], chars[end - 1]) ? end - 2
+                : end - 1;
+        return Arrays.copyOfRange(chars, from, end);
     }
 
     private void unencodable(int codePoint) throws IOException {
@@ -219,8 +368,30 @@ final class CharacterOutput {
         }
     }
 
+    private Encoder encoder() {
+        if (encoder == null) {
+            Encoder made = Encoder.of(format.charset());
+            if (begunAt != NOT) {
+                made.resume(last);
+            }
+            ascii = made.isAsciiCompatible();
+            encoder = made;
+        }
+        return encoder;
+    }
+
+    // ---- the end of a text -------------------------------------------------------------------
+
     /** Something else than characters comes: half a pair that waits will never be whole. */
-    void settle() throws IOException {
+    void leave() throws IOException {
+        try {
+            settle();
+        } finally {
+            finish();
+        }
+    }
+
+    private void settle() throws IOException {
         if (pendingHigh >= 0) {
             char[] half = {(char) pendingHigh};
             pendingHigh = -1;
@@ -228,40 +399,37 @@ final class CharacterOutput {
         }
     }
 
-    private Encoder encoder() {
-        if (encoder == null) {
-            encoder = Encoder.of(format.charset());
-            ascii = encoder.isAsciiCompatible();
+    /** Tells whether {@link #leave} may have something to write. */
+    boolean isOpen() {
+        return textEnd == OPEN || pendingHigh >= 0;
+    }
+
+    /** Adds what the encoder has held back, and what brings it to its initial state; sends nothing. */
+    void finish() {
+        if (textEnd == OPEN) {
+            buffer.keep(encoder().finish());
+            last = NO_CHARS;
+            textEnd = buffer.accepted();
         }
-        return encoder;
     }
 
     // ---- the format --------------------------------------------------------------------------
 
-    /**
-     * Changes the format.
-     *
-     * @param writable false when nothing can be written any more
-     */
-    void format(ExternalFormat newFormat, boolean writable) throws IOException {
-        if (!newFormat.charset().equals(format.charset())) {
-            if (writable) {
-                leaveCharset();
-            }
+    /** Tells whether a format ends the text that is being written. */
+    boolean leaves(ExternalFormat newFormat) {
+        return !newFormat.charset().equals(format.charset());
+    }
+
+    /** Takes a new format. */
+    void format(ExternalFormat newFormat) {
+        if (leaves(newFormat)) {
             encoder = null;
             ascii = false;
-            lastWritten = -1;
+            last = NO_CHARS;
+            begunAt = NOT;
+            textEnd = buffer.accepted();
         }
         format = newFormat;
         unix = format.lineTerminator() == LineTerminator.UNIX;
-    }
-
-    /** Writes what brings a charset with state back to its initial one. */
-    void leaveCharset() throws IOException {
-        settle();
-        if (encoder != null) {
-            byte[] shift = encoder.reset();
-            buffer.put(shift, 0, shift.length);
-        }
     }
 }

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.Charset;
 
 /**
  * Bytes that are no character, or a character that has no bytes, in the external format of a
@@ -15,6 +16,19 @@ public final class CodingException extends CharacterCodingException {
     CodingException(String message, long offset) {
         this.message = message;
         this.offset = offset;
+    }
+
+    /** An error for bytes that are no character. */
+    static CodingException malformed(byte[] bytes, int from, int length, long offset,
+            Charset charset) {
+        StringBuilder hex = new StringBuilder();
+        for (int i = from; i < from + Math.min(length, 8); i++) {
+            hex.append(String.format(" %02X", bytes[i]));
+        }
+        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
+                + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are")
+                + " no character in " + charset + "; skipped, read on, or set an"
+                + " :input-error-action or read bytes", offset);
     }
 
     /**

@@ -67,6 +67,11 @@ public abstract class Framing<T> {
         return new FormFraming<>(most, syntax);
     }
 
+    /** Tells whether the elements are read as characters, not as bytes. */
+    boolean isText() {
+        return false;
+    }
+
     /**
      * Takes an element; under the lock of the input.
      *
@@ -83,9 +88,26 @@ public abstract class Framing<T> {
      */
     abstract byte[] encode(T element, ExternalFormat format);
 
+    /**
+     * Returns how an element is handed to an output, which may be tried more than once.
+     *
+     * @throws IllegalArgumentException if it cannot be
+     */
+    Prepared prepare(T element, ExternalFormat format) {
+        byte[] bytes = encode(element, format);
+        return out -> out.offer(bytes);
+    }
+
+    /** An element on its way out. */
+    @FunctionalInterface
+    interface Prepared {
+        /** Hands all of it over if the system takes some of it now; else false, and none. */
+        boolean offerTo(StreamOutput out) throws IOException;
+    }
+
     /** What to throw when the input has ended and no element is there. */
     IOException atEnd(InputBuffer buffer) {
-        if (buffer.remaining() == 0) {
+        if (buffer.remaining() == 0 || isText()) { // such as the shift sequence that ends a text
             return new EOFException("elements: the input has ended");
         }
         return new FramingException("elements: the input ended within " + this + ", after "

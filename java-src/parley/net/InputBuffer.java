@@ -2,12 +2,14 @@ package parley.net;
 
 import java.io.IOException;
 
+import parley.net.text.Decoder;
+
 /**
  * The one buffer on the input side of a stream: bytes that came and were not read yet. Holds memory
  * only while it holds bytes, and remembers the last few that were read, so that a character can be
  * unread. Guarded by the reader's lock.
  */
-final class InputBuffer {
+final class InputBuffer implements Decoder.Room {
     private static final byte[] NO_BYTES = {};
     private static final int REMEMBERED = 16;
 
@@ -25,8 +27,9 @@ final class InputBuffer {
         return limit - position;
     }
 
-    /** Room for characters, while bytes are here. */
-    char[] chars() {
+    /** Lends room for characters, while bytes are here. */
+    @Override
+    public char[] chars() {
         return segment.chars();
     }
 
@@ -82,35 +85,33 @@ final class InputBuffer {
     }
 
     private void use(Segment fresh) {
-        segment = fresh;
-        base += position;
-        position = 0;
-        limit = 0;
-        bytes = fresh.bytes;
         if (rememberedLength > 0) {
-            System.arraycopy(remembered, 0, bytes, 0, rememberedLength);
-            base -= rememberedLength;
-            position = rememberedLength;
-            limit = rememberedLength;
-            rememberedLength = 0;
+            System.arraycopy(remembered, 0, fresh.bytes, 0, rememberedLength);
         }
+        segment = fresh;
+        bytes = fresh.bytes;
+        base += position - rememberedLength;
+        position = rememberedLength;
+        limit = rememberedLength;
+        rememberedLength = 0;
         if (held >= 0) {
             held = position;
         }
     }
 
     private void move(Segment to, int from) {
+        Segment former = segment;
         System.arraycopy(bytes, from, to.bytes, 0, limit - from);
-        if (to != segment) {
-            segment.release();
-            segment = to;
-            bytes = to.bytes;
-        }
+        segment = to;
+        bytes = to.bytes;
         base += from;
         limit -= from;
         position -= from;
         if (held >= 0) {
             held -= from;
+        }
+        if (to != former) {
+            former.release(); // last: an Error before leaves one owner, not two
         }
     }
 
@@ -128,27 +129,33 @@ final class InputBuffer {
         held = -1;
     }
 
+    /** Returns how many bytes were read since {@link #hold}. */
+    int holding() {
+        return position - held;
+    }
+
     /** Gives the memory back when there is nothing in it but what may be unread. */
     void releaseIfEmpty(int unreadable) {
         if (segment != null && position == limit && held < 0) {
             remember(Math.min(Math.min(unreadable, position), REMEMBERED));
-            segment.release();
+            Segment former = segment;
             segment = null;
             bytes = NO_BYTES;
             base += position;
             position = 0;
             limit = 0;
+            former.release();
         }
     }
 
     private void remember(int count) {
-        rememberedLength = count;
         if (count > 0) {
             if (remembered == null) {
                 remembered = new byte[REMEMBERED];
             }
             System.arraycopy(bytes, position - count, remembered, 0, count);
         }
+        rememberedLength = count;
     }
 
     /** Makes the last bytes that were read unread again; false when they are no longer known. */
@@ -175,12 +182,13 @@ final class InputBuffer {
         Segment target = new Segment(Math.max(Segment.SIZE, count + rest) + 1);
         System.arraycopy(source, from, target.bytes, 0, count);
         System.arraycopy(bytes, position, target.bytes, count, rest);
+        Segment former = segment;
         base += position - count;
-        segment.release();
         segment = target;
         bytes = target.bytes;
         position = 0;
         limit = count + rest;
+        former.release();
     }
 
     void clear() {

@@ -1,5 +1,9 @@
 package parley.net;
 
+import parley.net.text.DecodedChars;
+import parley.net.text.Decoder;
+import parley.net.text.LineScanner;
+
 /**
  * Lines out of an {@link InputBuffer}. Where newlines are certain bytes, the end is looked for in the
  * bytes and the line made of them at once; else, and where some are bad, character by character.
@@ -8,12 +12,12 @@ package parley.net;
 final class LineCursor {
     private final CharacterCursor characters;
     private final InputBuffer buffer;
-    private final Ahead ahead;
+    private final DecodedChars ahead;
 
     private int scanned; // bytes behind the position known to hold no line end
     private boolean unterminated;
 
-    LineCursor(CharacterCursor characters, InputBuffer buffer, Ahead ahead) {
+    LineCursor(CharacterCursor characters, InputBuffer buffer, DecodedChars ahead) {
         this.characters = characters;
         this.buffer = buffer;
         this.ahead = ahead;
@@ -49,7 +53,9 @@ final class LineCursor {
             }
         }
         String line = readSlowly(atEnd, Integer.MAX_VALUE);
-        return orTooLong(line, atEnd, ahead.size(), most);
+        // Four bytes a character are enough: what makes none is bounded, too.
+        boolean full = characters.bytesAhead() / 4 >= most;
+        return orTooLong(line, atEnd, full ? most : ahead.size(), most);
     }
 
     /**
@@ -61,7 +67,7 @@ final class LineCursor {
             return null;
         }
         String line = readSlowly(atEnd, most);
-        if (line == null && ahead.bytes() > most) {
+        if (line == null && characters.bytesAhead() > most) {
             throw new LineTooLongException(most);
         }
         return line;
@@ -78,7 +84,7 @@ final class LineCursor {
         if (at < 0 || buffer.bytes[at] == '\r' && at + 2 >= buffer.limit) {
             return null;
         }
-        String line = decoder.decodeRun(buffer, from, at);
+        String line = decoder.decodeRun(buffer.bytes, from, at, buffer);
         if (line != null) {
             endRun(at);
         }
@@ -111,7 +117,7 @@ final class LineCursor {
             }
             at = buffer.limit;
         }
-        String line = characters.decoder().decodeRun(buffer, from, at);
+        String line = characters.decoder().decodeRun(buffer.bytes, from, at, buffer);
         if (line == null) {
             scanned = -1; // some bytes are bad: character by character
             return null;
@@ -121,18 +127,20 @@ final class LineCursor {
     }
 
     private void endRun(int at) {
-        unterminated = at == buffer.limit;
-        scanned = 0;
-        if (unterminated) {
-            buffer.position = at;
+        boolean atLimit = at == buffer.limit;
+        int next = at;
+        if (atLimit) {
             characters.skipsNewline(false);
             characters.seal();
         } else {
             boolean isReturn = buffer.bytes[at] == '\r';
             boolean both = isReturn && at + 1 < buffer.limit && buffer.bytes[at + 1] == '\n';
-            buffer.position = both ? at + 2 : at + 1;
-            characters.took('\n', both ? 2 : 1, isReturn && !both);
+            next = both ? at + 2 : at + 1;
+            characters.took('\n', next - at, isReturn && !both);
         }
+        unterminated = atLimit;
+        scanned = 0;
+        buffer.position = next; // last: an Error before has read nothing
     }
 
     private String readSlowly(boolean atEnd, int most)
@@ -157,9 +165,7 @@ final class LineCursor {
             throw new LineTooLongException(most);
         }
         String line = ahead.text(count);
-        for (int i = 0; i < count; i++) {
-            characters.take();
-        }
+        characters.takeAhead(count);
         unterminated = endOfInput;
         if (endOfInput) {
             characters.seal();

@@ -6,15 +6,26 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetEncoder;
 import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
+import parley.net.text.LineScanner;
 
 /** Lines of text. */
 final class LineFraming extends Framing<String> {
+    private static final int UTF_8_BYTES = 3; // of a character, at most
+
     // How far was looked, so that a long line that comes in pieces is looked at once only.
     private long scannedFrom = -1; // stream offset
     private int scanned; // bytes from there without an end of line
 
     LineFraming(int most) {
         super(most);
+    }
+
+    @Override
+    boolean isText() {
+        return true;
     }
 
     @Override
@@ -51,6 +62,24 @@ final class LineFraming extends Framing<String> {
         return end < 0 && !ended ? null : cursor.lines().read(ended, Integer.MAX_VALUE);
     }
 
+    /** The encoder of the stream makes the bytes, since they may depend on what came before. */
+    @Override
+    Prepared prepare(String line, ExternalFormat format) {
+        if (!isPlain(line, format)) {
+            encode(line, format);
+        }
+        return out -> out.offerLine(line);
+    }
+
+    /** Tells whether a line is certain to have bytes, and not too many. */
+    private boolean isPlain(String line, ExternalFormat format) {
+        boolean fits = format.charset().equals(StandardCharsets.UTF_8)
+                && line.length() <= most / UTF_8_BYTES - 1;
+        return fits && line.chars().allMatch(unit -> unit != '\n' && unit != '\r'
+                && !Character.isSurrogate((char) unit));
+    }
+
+    /** The bytes of a line by itself: those that {@link #prepare} sends may be fewer. */
     @Override
     byte[] encode(String line, ExternalFormat format) {
         if (line.indexOf('\n') >= 0 || line.indexOf('\r') >= 0) {
@@ -60,12 +89,10 @@ final class LineFraming extends Framing<String> {
         try {
             ByteBuffer bytes = encoder(format).encode(
                     CharBuffer.wrap(line + format.lineTerminator().text()));
-            byte[] encoded = new byte[bytes.remaining()];
-            bytes.get(encoded);
-            if (encoded.length > most) {
-                throw tooLongToPut(encoded.length);
+            if (bytes.limit() > most) {
+                throw tooLongToPut(bytes.limit());
             }
-            return encoded;
+            return Arrays.copyOf(bytes.array(), bytes.limit());
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException("sink: the line has a character without bytes in "
                     + format.charset() + "; use another charset or set an :output-error-action", e);
@@ -75,13 +102,13 @@ final class LineFraming extends Framing<String> {
     private static CharsetEncoder encoder(ExternalFormat format) {
         CharsetEncoder encoder = format.charset().newEncoder();
         CodingAction action = format.outputErrorAction();
-        CodingErrorAction todo = action == CodingAction.ERROR ? CodingErrorAction.REPORT
-                : action == CodingAction.IGNORE ? CodingErrorAction.IGNORE
-                : CodingErrorAction.REPLACE;
-        if (todo == CodingErrorAction.REPLACE) {
-            encoder.replaceWith(String.valueOf((char) action.replacement())
-                    .getBytes(format.charset()));
+        if (action.replacement() >= 0 && !encoder.canEncode((char) action.replacement())) {
+            throw new IllegalArgumentException("sink: the replacement character U+"
+                    + Integer.toHexString(action.replacement()) + " has no bytes in "
+                    + format.charset() + " itself; choose another");
         }
+        CodingErrorAction todo = action == CodingAction.ERROR ? CodingErrorAction.REPORT
+                : CodingErrorAction.IGNORE;
         return encoder.onMalformedInput(todo).onUnmappableCharacter(todo);
     }
 

@@ -50,12 +50,12 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
 
     /** A value on its way in. */
     static final class Offer {
-        final byte[] bytes;
+        final Framing.Prepared value;
         final Claim<Boolean> claim;
         Receiver<Boolean> served; // once committed; guarded by the outlet's lock
 
-        Offer(byte[] bytes, Claim<Boolean> claim) {
-            this.bytes = bytes;
+        Offer(Framing.Prepared value, Claim<Boolean> claim) {
+            this.value = value;
             this.claim = claim;
         }
     }
@@ -105,7 +105,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      * @throws IllegalStateException if too many values wait already
      */
     public Object put(T value, Claim<Boolean> claim) {
-        Offer offer = new Offer(framing.encode(value, stream.externalFormat()), claim);
+        Offer offer = new Offer(framing.prepare(value, stream.externalFormat()), claim);
         List<Runnable> told = new ArrayList<>(0);
         lock.lock();
         try {
@@ -161,7 +161,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             if (!offer.claim.isActive()) {
                 return Outcome.LAPSED;
             }
-            boolean accepted = !closed && accepts(offer.bytes);
+            boolean accepted = !closed && accepts(offer.value);
             if (!accepted && !closed) {
                 return Outcome.NOTHING;
             }
@@ -172,9 +172,9 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         }
     }
 
-    private boolean accepts(byte[] bytes) {
+    private boolean accepts(Framing.Prepared value) {
         try {
-            if (!stream.out().offer(bytes)) {
+            if (!value.offerTo(stream.out())) {
                 return false;
             }
             draining = !stream.out().drained();

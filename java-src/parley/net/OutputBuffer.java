@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.ByteOrder;
@@ -19,6 +20,8 @@ final class OutputBuffer {
     private Segment segment;
     private int head; // index of the first byte that is not sent
     private long sent; // bytes that the system took, ever
+    private int recent; // the last four of them
+    private boolean growing; // rather than sending what is full
     private boolean full; // the system did not take all of the last write
     private volatile IOException failure; // written under the lock; what the system said
 
@@ -56,11 +59,33 @@ final class OutputBuffer {
     /** Gives the memory back when nothing is in it. */
     void releaseIfEmpty() {
         if (segment != null && head == tail) {
+            Segment former = segment;
             drop();
-            segment.release();
             segment = null;
             bytes = null;
+            former.release(); // last: an Error before leaves one owner, not two
         }
+    }
+
+    /** Returns the index in {@link #bytes} of a place in the output behind the last full drain. */
+    int index(long position) {
+        return (int) (position - sent) + head;
+    }
+
+    /** Tells whether the last bytes that went are these. */
+    boolean endsWith(byte[] end) {
+        int value = 0;
+        int mask = 0;
+        for (byte each : end) {
+            value = value << 8 | each & 0xff;
+            mask = mask << 8 | 0xff;
+        }
+        return sent >= end.length && (recent & mask) == value;
+    }
+
+    /** Tells whether nothing has gone yet. */
+    boolean isUnused() {
+        return sent == 0;
     }
 
     // ---- writing -----------------------------------------------------------------------------
@@ -68,11 +93,55 @@ final class OutputBuffer {
     /** Makes room for so many bytes behind {@link #tail}. */
     void room(int count) throws IOException {
         if (segment == null) {
-            segment = Segment.take();
-            bytes = segment.bytes;
-        } else if (bytes.length - tail < count) {
+            Segment taken = Segment.take();
+            bytes = taken.bytes;
+            segment = taken;
+        } else if (!hasRoom(count)) {
+            makeRoom();
+        }
+    }
+
+    /** Tells whether so many bytes fit behind {@link #tail} without sending any. */
+    boolean hasRoom(int count) {
+        return segment == null || bytes.length - tail >= count;
+    }
+
+    /** Sends what is here, or finds more memory. */
+    void makeRoom() throws IOException {
+        if (growing) {
+            use(new Segment(2 * bytes.length));
+        } else {
             drain();
         }
+    }
+
+    /** Moves what is here, sent or not, into another segment. */
+    private void use(Segment wider) {
+        Segment former = segment;
+        System.arraycopy(bytes, 0, wider.bytes, 0, tail);
+        bytes = wider.bytes;
+        segment = wider;
+        former.release();
+    }
+
+    /** Sets whether memory grows when it is full, so that writing waits for nothing. */
+    void grows(boolean grows) {
+        growing = grows;
+    }
+
+    /** Adds a few bytes without sending any. */
+    void keep(byte[] few) {
+        if (segment == null && few.length > 0) {
+            Segment taken = Segment.take();
+            bytes = taken.bytes;
+            segment = taken;
+        } else if (!hasRoom(few.length)) {
+            use(new Segment(2 * bytes.length));
+        }
+        for (int i = 0; i < few.length; i++) {
+            bytes[tail + i] = few[i];
+        }
+        tail += few.length;
     }
 
     /** Room for characters, once {@link #room} was made; good until the end of the operation. */
@@ -183,9 +252,10 @@ final class OutputBuffer {
     private void keep(byte[] from, int start) {
         releaseIfEmpty();
         int rest = from.length - start;
-        segment = rest <= Segment.SIZE ? Segment.take() : new Segment(rest);
-        bytes = segment.bytes;
-        System.arraycopy(from, start, bytes, 0, rest);
+        Segment taken = rest <= Segment.SIZE ? Segment.take() : new Segment(rest);
+        System.arraycopy(from, start, taken.bytes, 0, rest);
+        bytes = taken.bytes;
+        segment = taken;
         head = 0;
         tail = rest;
     }
@@ -243,8 +313,15 @@ final class OutputBuffer {
             throw broken(e);
         }
         full = n < asked;
-        sent += n;
+        note(from, n);
         return n;
+    }
+
+    private void note(ByteBuffer from, int count) {
+        for (int i = Math.max(0, count - 4); i < count; i++) {
+            recent = recent << 8 | from.get(from.position() - count + i) & 0xff;
+        }
+        sent += count;
     }
 
     private IOException broken(IOException e) {
@@ -260,23 +337,32 @@ final class OutputBuffer {
 
     /** Sends everything while the stream is being closed, within a deadline. */
     void drainToClose(Deadline until) throws IOException {
+        long before = sent;
         while (head < tail) {
             int n = side.stream.transport().write(segment.slice(head, tail));
             head += n;
             sent += n;
             if (n == 0) {
-                waitToClose(until);
+                waitToClose(until, before);
             }
         }
         drop();
     }
 
-    private void waitToClose(Deadline until) throws IOException {
+    private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Failures.timeout("close", side.stream, pending()
-                    + " bytes that were written are lost, the peer takes no more"), 0);
+            throw StreamSide.withTransferred(Failures.timeout("close", side.stream, lost()
+                    + ", the peer takes no more"), sent - before);
         }
-        Failures.ifInterrupted("close", side.stream);
+        try {
+            Failures.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
+        } catch (InterruptedIOException e) {
+            throw StreamSide.withTransferred(e, sent - before);
+        }
         ThreadWaits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
+    }
+
+    private String lost() {
+        return pending() + " bytes that were written are lost";
     }
 }

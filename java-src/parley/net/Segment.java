@@ -3,6 +3,8 @@ package parley.net;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
+import parley.net.text.Decoder;
+
 /**
  * A piece of buffer memory: an array and the {@link ByteBuffer} over it that NIO wants, made once
  * for both. Streams hold one only while they hold bytes; those of the standard size are pooled, so
@@ -15,7 +17,7 @@ final class Segment {
     static final int SMALL = 512;
 
     /** How many characters are made of bytes, or bytes of characters, at a time. */
-    static final int CHARS = 512;
+    static final int CHARS = Decoder.RUN;
 
     private static final int POOLED = 64;
     private static final AtomicReferenceArray<Segment> POOL = new AtomicReferenceArray<>(POOLED);

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PushbackReader;
@@ -142,7 +143,7 @@ public final class SocketStream extends Pollable {
      * @return a reader that can be shared; pushing back works for the character read last
      */
     public PushbackReader reader() {
-        return new Views.StreamReader(this);
+        return new IoViews.StreamReader(this);
     }
 
     /**
@@ -151,7 +152,7 @@ public final class SocketStream extends Pollable {
      * @return a writer; its flush is {@link StreamOutput#flush}
      */
     public Writer writer() {
-        return new Views.StreamWriter(this);
+        return new IoViews.StreamWriter(this);
     }
 
     /**
@@ -161,7 +162,7 @@ public final class SocketStream extends Pollable {
      * @return an input stream
      */
     public InputStream inputStream() {
-        return new Views.ByteInput(this);
+        return new IoViews.ByteInput(this);
     }
 
     /**
@@ -171,7 +172,7 @@ public final class SocketStream extends Pollable {
      * @return an output stream
      */
     public OutputStream outputStream() {
-        return new Views.ByteOutput(this);
+        return new IoViews.ByteOutput(this);
     }
 
     // ---- element type and format -------------------------------------------------------------
@@ -210,17 +211,18 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * Changes the format, from the next character on.
+     * Changes the format, from the next character on. Waits for the operations of other threads on
+     * this stream. When this fails, nothing has changed.
      *
      * @param format not null
      * @throws IllegalStateException if the stream is closed
-     * @throws IOException if the locks cannot be had in time
+     * @throws IOException if another thread does not finish in time; {@link CodingException} if half
+     *     of a surrogate pair was written, which is dropped
      */
     public void externalFormat(ExternalFormat format) throws IOException {
         Arguments.need("set-stream-external-format!", "the format", format,
                 "an ExternalFormat");
-        out.format(format);
-        in.format(format);
+        in.format(format, out);
         externalFormat = format;
     }
 
@@ -309,33 +311,43 @@ public final class SocketStream extends Pollable {
      *
      * @param direction which; a direction that was shut down already is left alone
      * @throws IllegalStateException if the stream is closed
-     * @throws IOException if flushing fails: then the direction is shut all the same
+     * @throws java.io.InterruptedIOException if flushing times out or is interrupted: then nothing is
+     *     shut and nothing is lost
+     * @throws IOException if flushing fails otherwise: then the direction is shut all the same
      */
     public void shutdown(Direction direction) throws IOException {
         requireOpen("socket-stream-shutdown");
         Arguments.direction("socket-stream-shutdown", direction);
         Deadline bound = out.ofNow();
         finishConnecting("socket-stream-shutdown", () -> bound.min(out.deadline()));
+        boolean output = direction.includesOutput() && !out.isShut();
+        IOException failure = output ? flushLast() : null;
         try {
-            if (direction.includesOutput() && !out.isShut()) {
-                shutOutput();
+            if (output) {
+                out.shut();
+                shutDown(Direction.OUTPUT);
             }
         } finally {
             if (direction.includesInput() && !in.isShut()) {
                 shutDown(Direction.INPUT);
                 in.shut();
-                tellObservers();
             }
+            tellObservers();
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
-    private void shutOutput() throws IOException {
+    /** Flushes the output; returns why that failed if it will fail again, so that nothing is kept. */
+    private IOException flushLast() throws IOException {
         try {
-            out.flush();
-        } finally {
-            out.shut();
-            shutDown(Direction.OUTPUT);
-            tellObservers();
+            out.flushLast();
+            return null;
+        } catch (InterruptedIOException e) {
+            throw e;
+        } catch (IOException e) {
+            return e;
         }
     }
 

@@ -4,10 +4,10 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
-import java.time.Duration;
+import java.util.function.Function;
 import java.util.function.IntPredicate;
 
-import parley.net.InputSight.Sought;
+import parley.net.InputProbe.Sought;
 
 /**
  * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
@@ -27,20 +27,23 @@ public final class StreamInput extends StreamSide {
     /** In place of an element: nothing is there yet. */
     public static final int NOTHING = CharacterCursor.MORE;
 
+    /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
+    private static final long MOST_CLEARED = 32 << 20;
+
     private final int lineLimit;
 
     // All guarded by the lock of this side.
-    private final Refill refill;
+    private final InputFiller refill;
     private final CharacterCursor cursor;
     private final ByteCursor bytes;
-    private final InputSight sight;
+    private final InputProbe sight;
 
     StreamInput(SocketStream stream, StreamOptions options) {
         super(stream, SelectionKey.OP_READ);
-        refill = new Refill(this, options.inputBuffered());
+        refill = new InputFiller(this, options.inputBuffered());
         cursor = new CharacterCursor(refill.buffer, options.externalFormat());
         bytes = new ByteCursor(refill, cursor);
-        sight = new InputSight(this, refill, cursor, bytes);
+        sight = new InputProbe(this, refill, cursor, bytes);
         lineLimit = options.lineLimit();
     }
 
@@ -55,7 +58,7 @@ public final class StreamInput extends StreamSide {
      */
     public int readChar() throws IOException {
         int plain = readPlain();
-        return plain >= 0 ? plain : readAny();
+        return plain >= 0 ? plain : character("read-char", true);
     }
 
     /** The usual case made short: a plain character, and another behind it. */
@@ -68,14 +71,17 @@ public final class StreamInput extends StreamSide {
         return found;
     }
 
-    private int readAny() throws IOException {
-        begin("read-char", true);
+    private int character(String name, boolean take) throws IOException {
+        begin(name, true);
         try {
-            int found;
-            while ((found = cursor.read(refill.atEnd())) == NOTHING) {
+            for (;;) {
+                boolean atEnd = refill.atEnd();
+                int found = take ? cursor.read(atEnd) : cursor.peek(atEnd, false);
+                if (found != NOTHING) {
+                    return found;
+                }
                 refill.more(1);
             }
-            return found;
         } finally {
             end();
         }
@@ -88,16 +94,7 @@ public final class StreamInput extends StreamSide {
      * @throws IOException as {@link #readChar}
      */
     public int peekChar() throws IOException {
-        begin("peek-char", true);
-        try {
-            int found;
-            while ((found = cursor.peek(refill.atEnd(), false)) == NOTHING) {
-                refill.more(1);
-            }
-            return found;
-        } finally {
-            end();
-        }
+        return character("peek-char", false);
     }
 
     /**
@@ -113,7 +110,7 @@ public final class StreamInput extends StreamSide {
         Arguments.need("peek-char", "the predicate", skip, "one that tells what to skip");
         begin("peek-char", true);
         try {
-            return new CharacterSequences(refill, cursor).peekPast(skip, lineLimit);
+            return new CharacterSequences(refill, cursor).peekPast(skip);
         } finally {
             end();
         }
@@ -134,7 +131,7 @@ public final class StreamInput extends StreamSide {
             int found;
             do {
                 found = cursor.read(refill.atEnd());
-            } while (found == NOTHING && refill.moreNow(1));
+            } while (found == NOTHING && refill.pollMore(1));
             return found;
         } finally {
             end();
@@ -149,27 +146,27 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the lock cannot be had in time
      */
     public void unreadChar(int unit) throws IOException {
-        requireCharacters("unread-char");
-        beginLocal("unread-char");
-        try {
-            if (!cursor.unread(unit)) {
-                throw new IllegalStateException("unread-char: the character U+"
-                        + Integer.toHexString(unit) + " was not read last from " + stream
-                        + ", expected the one that read-char has just returned");
-            }
-        } finally {
-            end();
+        if (!unread("unread-char", unit, false)) {
+            throw new IllegalStateException("unread-char: the character U+"
+                    + Integer.toHexString(unit) + " was not read last from " + stream
+                    + ", expected the one that read-char has just returned");
         }
     }
 
     /** Puts any character back, for the Reader view, whose callers may do so. */
     void pushBack(int unit) throws IOException {
-        requireCharacters("unread");
-        beginLocal("unread");
+        unread("unread", unit, true);
+    }
+
+    private boolean unread(String name, int unit, boolean any) throws IOException {
+        requireCharacters(name);
+        beginLocal(name);
         try {
-            if (!cursor.unread(unit)) {
+            boolean done = cursor.unread(unit);
+            if (!done && any) {
                 cursor.push(unit);
             }
+            return done;
         } finally {
             end();
         }
@@ -184,7 +181,7 @@ public final class StreamInput extends StreamSide {
      */
     public String readLine() throws IOException {
         String plain = readPlainLine();
-        return plain != null ? plain : readAnyLine();
+        return plain != null ? plain : line(text -> text);
     }
 
     private String readPlainLine() {
@@ -198,15 +195,6 @@ public final class StreamInput extends StreamSide {
         }
     }
 
-    private String readAnyLine() throws IOException {
-        begin("read-line", true);
-        try {
-            return line();
-        } finally {
-            end();
-        }
-    }
-
     /**
      * Reads a line and how it ended (the second value of Common Lisp's {@code READ-LINE}).
      *
@@ -214,23 +202,24 @@ public final class StreamInput extends StreamSide {
      * @throws IOException as {@link #readLine}
      */
     public Line readLineValues() throws IOException {
-        begin("read-line", true);
-        try {
-            String text = line();
-            return text == null ? null : new Line(text, cursor.lines().wasUnterminated());
-        } finally {
-            end();
-        }
+        return line(text -> new Line(text, cursor.lines().wasUnterminated()));
     }
 
-    private String line() throws IOException {
-        for (;;) {
-            boolean atEnd = refill.atEnd();
-            String line = cursor.lines().read(atEnd, lineLimit);
-            if (line != null || atEnd) {
-                return line;
+    private <T> T line(Function<String, T> result) throws IOException {
+        begin("read-line", true);
+        try {
+            for (;;) {
+                boolean atEnd = refill.atEnd();
+                String text = cursor.lines().read(atEnd, lineLimit);
+                if (text != null) {
+                    return result.apply(text);
+                } else if (atEnd) {
+                    return null;
+                }
+                refill.more(1);
             }
-            refill.more(1);
+        } finally {
+            end();
         }
     }
 
@@ -293,11 +282,12 @@ public final class StreamInput extends StreamSide {
         }
         beginLocal("clear-input");
         try {
+            long most = refill.buffer.offset() + MOST_CLEARED;
             do {
                 drop();
                 Failures.ifInterrupted("clear-input", stream);
-            } while (refill.failure() == null && !deadline().hasPassed() && refill.moreNow(0)
-                    && !refill.atEnd());
+            } while (refill.failure() == null && !deadline().hasPassed()
+                    && refill.buffer.offset() < most && refill.moreNow(0) && !refill.atEnd());
         } finally {
             end();
         }
@@ -326,9 +316,15 @@ public final class StreamInput extends StreamSide {
 
     /** As {@link #readByte}, whatever the element type. */
     int viewByte() throws IOException {
-        begin("read-byte");
+        return oneByte("read-byte", Blocking.FULL);
+    }
+
+    private int oneByte(String name, Blocking blocking) throws IOException {
+        if (!begin(name, blocking)) {
+            return NOTHING;
+        }
         try {
-            return bytes.ensure(1, Blocking.FULL) ? bytes.take() : END;
+            return bytes.ensure(1, blocking) ? bytes.take() : refill.atEnd() ? END : NOTHING;
         } finally {
             end();
         }
@@ -342,17 +338,7 @@ public final class StreamInput extends StreamSide {
      */
     public int readByteNoHang() throws IOException {
         requireBytes("read-byte-no-hang");
-        if (!begin("read-byte-no-hang", Blocking.NO_HANG)) {
-            return NOTHING;
-        }
-        try {
-            if (bytes.ensure(1, Blocking.NO_HANG)) {
-                return bytes.take();
-            }
-            return refill.atEnd() ? END : NOTHING;
-        } finally {
-            end();
-        }
+        return oneByte("read-byte-no-hang", Blocking.NO_HANG);
     }
 
     /**
@@ -502,7 +488,7 @@ public final class StreamInput extends StreamSide {
         boolean moved = false;
         try {
             T taken = take(framing);
-            while (taken == null && refill.moreNow(1)) {
+            while (taken == null && refill.pollMore(1)) {
                 moved = true;
                 taken = take(framing);
             }
@@ -517,7 +503,8 @@ public final class StreamInput extends StreamSide {
     }
 
     private <T> T take(Framing<T> framing) throws IOException {
-        return bytes.settle() ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
+        return framing.isText() || bytes.settle()
+                ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
     }
 
     // ---- what status checks see -------------------------------------------------------------
@@ -549,23 +536,18 @@ public final class StreamInput extends StreamSide {
         return look(false) != InputState.NOTHING;
     }
 
-    /** Bytes that were left in the buffer are news for those who watch this stream. */
     @Override
     boolean leavesNews() {
-        try {
-            return (refill.buffer.remaining() > 0 || cursor.hasOwed())
-                    && sight.inBuffer(Sought.ANYTHING) != InputState.NOTHING;
-        } catch (IOException e) {
-            return true; // whoever looks will see
-        }
+        return sight.leavesNews();
     }
 
     // ---- life -------------------------------------------------------------------------------
 
-    /** Takes the new format from the next character on. */
-    void format(ExternalFormat format) throws IOException {
+    /** Takes the new format from the next character on, if the output takes it. */
+    void format(ExternalFormat format, StreamOutput out) throws IOException {
         beginLocal("set-stream-external-format!");
         try {
+            out.format(format);
             cursor.format(format);
         } finally {
             end();
@@ -580,6 +562,7 @@ public final class StreamInput extends StreamSide {
 
     @Override
     void finish() {
+        refill.finish();
         if (isShut() && !refill.hasEnded() || !stream.isOpen()) {
             onShut();
         } else if (refill.buffer.remaining() == 0) {
@@ -615,26 +598,5 @@ public final class StreamInput extends StreamSide {
         } finally {
             end();
         }
-    }
-
-    /**
-     * Bounds each later operation.
-     *
-     * @param timeout null for no bound
-     * @see SocketStream#readTimeout(Duration)
-     */
-    @Override
-    public void timeout(Duration timeout) {
-        super.timeout(timeout);
-    }
-
-    /**
-     * The bound of each operation.
-     *
-     * @return null for none
-     */
-    @Override
-    public Duration timeout() {
-        return super.timeout();
     }
 }

@@ -3,7 +3,6 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
-import java.time.Duration;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
@@ -35,10 +34,6 @@ public final class StreamOutput extends StreamSide {
 
     // ---- the protocol of a write -------------------------------------------------------------
 
-    private long enter(String name) throws IOException {
-        return enter(name, Blocking.FULL);
-    }
-
     /**
      * Begins a write; {@link #written} or {@link #undo} must follow, and then {@link #end}.
      *
@@ -61,46 +56,39 @@ public final class StreamOutput extends StreamSide {
         }
     }
 
-    private long enterCharacters(String name) throws IOException {
-        requireCharacters(name);
-        return enter(name);
-    }
-
-    private long enterBytes(String name) throws IOException {
-        return enterBytes(name, Blocking.FULL);
-    }
-
-    private long enterBytes(String name, Blocking blocking) throws IOException {
-        requireBytes(name);
-        return enterAnyBytes(name, blocking);
-    }
-
     private long enterAnyBytes(String name, Blocking blocking) throws IOException {
         long mark = enter(name, blocking);
         if (mark == BUSY) {
             return BUSY;
         }
-        try {
-            characters.settle();
-        } catch (IOException e) {
-            end();
-            throw e;
+        if (!characters.isOpen()) {
+            return mark;
         }
-        return mark;
+        boolean left = false;
+        try {
+            characters.leave();
+            characters.mark();
+            left = true;
+            return buffer.accepted();
+        } finally {
+            if (!left) {
+                end();
+            }
+        }
     }
 
     private void written() throws IOException {
         if (!buffered) {
+            characters.finish();
             buffer.drain();
         }
     }
 
-    /** Takes a write that failed back, as far as its bytes have not gone, and tells how many have. */
-    private IOException undo(IOException e, long mark) {
+    /** Takes a write that failed back, as far as its bytes have not gone, and notes how many have. */
+    private void undo(Throwable e, long mark) {
         long went = Math.max(0, buffer.sent() - mark);
-        buffer.dropAfter(Math.max(mark, buffer.sent()));
-        characters.undo(e instanceof CodingException);
-        return withTransferred(e, went);
+        characters.undo(mark, e instanceof CodingException);
+        withTransferred(e, went);
     }
 
     private void requireOutput() throws IOException {
@@ -133,12 +121,14 @@ public final class StreamOutput extends StreamSide {
     }
 
     private void writeSlowly(char unit) throws IOException {
-        long mark = enterCharacters("write-char");
+        requireCharacters("write-char");
+        long mark = enter("write-char", Blocking.FULL);
         try {
             characters.put(unit);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -151,16 +141,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeString(CharSequence text) throws IOException {
-        requireText("write-string", text);
-        long mark = enterCharacters("write-string");
-        try {
-            characters.put(text);
-            written();
-        } catch (IOException e) {
-            throw undo(e, mark);
-        } finally {
-            end();
-        }
+        write("write-string", text, false, false);
     }
 
     /**
@@ -170,23 +151,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
-        requireText("write-line", text);
-        long mark = enterCharacters("write-line");
-        try {
-            characters.put(text);
-            characters.newLine();
-            written();
-        } catch (IOException e) {
-            throw undo(e, mark);
-        } finally {
-            end();
-        }
-    }
-
-    private static void requireText(String name, CharSequence text) {
-        if (text == null) {
-            throw new IllegalArgumentException(name + ": the text is null, expected a string");
-        }
+        write("write-line", text, true, false);
     }
 
     /**
@@ -195,15 +160,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void newLine() throws IOException {
-        long mark = enterCharacters("terpri");
-        try {
-            characters.newLine();
-            written();
-        } catch (IOException e) {
-            throw undo(e, mark);
-        } finally {
-            end();
-        }
+        write("terpri", "", true, false);
     }
 
     /**
@@ -213,16 +170,30 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public boolean freshLine() throws IOException {
-        long mark = enterCharacters("fresh-line");
+        return write("fresh-line", "", true, true);
+    }
+
+    /** Writes a text, then perhaps a newline; false when one of those that are fresh needs none. */
+    private boolean write(String name, CharSequence text, boolean line, boolean fresh)
+            throws IOException {
+        if (text == null) {
+            throw new IllegalArgumentException(name + ": the text is null, expected a string");
+        }
+        requireCharacters(name);
+        long mark = enter(name, Blocking.FULL);
         try {
-            if (characters.isLineStart()) {
+            if (fresh && characters.isLineStart()) {
                 return false;
             }
-            characters.newLine();
+            characters.put(text);
+            if (line) {
+                characters.newLine();
+            }
             written();
             return true;
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -247,8 +218,9 @@ public final class StreamOutput extends StreamSide {
         try {
             buffer.put(value);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -283,12 +255,14 @@ public final class StreamOutput extends StreamSide {
     }
 
     private void integer(String name, long value, int width, ByteOrder order) throws IOException {
-        long mark = enterBytes(name);
+        requireBytes(name);
+        long mark = enterAnyBytes(name, Blocking.FULL);
         try {
             buffer.put(value, width, order);
             written();
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -310,7 +284,13 @@ public final class StreamOutput extends StreamSide {
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
         Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
         Arguments.blocking("write-byte-sequence", blocking);
-        long mark = enterBytes("write-byte-sequence", blocking);
+        requireBytes("write-byte-sequence");
+        return viewBytes(bytes, from, to, blocking);
+    }
+
+    /** As {@link #writeBytes}, whatever the element type. */
+    int viewBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
+        long mark = enterAnyBytes("write-byte-sequence", blocking);
         if (mark == BUSY) {
             return from;
         }
@@ -321,8 +301,9 @@ public final class StreamOutput extends StreamSide {
                 return to;
             }
             return buffer.putNow(bytes, from, to, blocking == Blocking.INTERACTIVE);
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -360,8 +341,9 @@ public final class StreamOutput extends StreamSide {
                 written();
             }
             return end;
-        } catch (IOException e) {
-            throw undo(e, mark);
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         } finally {
             end();
         }
@@ -371,19 +353,6 @@ public final class StreamOutput extends StreamSide {
         if (!Integers.fits(value, type.width(), type.isSigned())) {
             throw new IllegalArgumentException(name + ": the value " + value
                     + " is outside the element type of " + stream + ", expected one of " + type);
-        }
-    }
-
-    /** Writes all of a range, whatever the element type. */
-    void viewBytes(byte[] bytes, int from, int to) throws IOException {
-        long mark = enterAnyBytes("write-byte-sequence", Blocking.FULL);
-        try {
-            buffer.put(bytes, from, to);
-            written();
-        } catch (IOException e) {
-            throw undo(e, mark);
-        } finally {
-            end();
         }
     }
 
@@ -399,7 +368,21 @@ public final class StreamOutput extends StreamSide {
         }
         try {
             requireOutput();
+            characters.leave();
             return buffer.offer(bytes);
+        } finally {
+            end();
+        }
+    }
+
+    /** As {@link #offer}, of the bytes that {@link #writeLine} would write. */
+    boolean offerLine(String line) throws IOException {
+        if (!tryBegin("sink")) {
+            return false;
+        }
+        try {
+            requireOutput();
+            return characters.offerLine(line);
         } finally {
             end();
         }
@@ -417,6 +400,7 @@ public final class StreamOutput extends StreamSide {
             return false;
         }
         try {
+            characters.finish();
             if (buffer.pending() > 0) {
                 requireOutput();
             }
@@ -437,31 +421,52 @@ public final class StreamOutput extends StreamSide {
     public void flush() throws IOException {
         beginLocal("finish-output");
         try {
-            if (buffer.pending() == 0) {
-                return;
-            }
-            requireOutput();
-            requireTime();
-            long before = buffer.sent();
+            flushAll();
+        } finally {
+            end();
+        }
+    }
+
+    /** Flushes before this side is shut: half of a surrogate pair will never be whole. */
+    void flushLast() throws IOException {
+        beginLocal("socket-stream-shutdown");
+        try {
             try {
-                buffer.drain();
-            } catch (IOException e) {
-                throw withTransferred(e, buffer.sent() - before);
+                characters.leave();
+            } finally {
+                flushAll();
             }
         } finally {
             end();
         }
     }
 
+    private void flushAll() throws IOException {
+        if (buffer.pending() == 0 && !characters.isOpen()) {
+            return;
+        }
+        requireOutput();
+        requireTime();
+        long before = buffer.sent();
+        try {
+            characters.finish();
+            buffer.drain();
+        } catch (IOException e) {
+            withTransferred(e, buffer.sent() - before);
+            throw e;
+        }
+    }
+
     /**
-     * Drops what is buffered and not yet handed to the system (Common Lisp {@code CLEAR-OUTPUT}).
+     * Drops what is buffered and not yet handed to the system (Common Lisp {@code CLEAR-OUTPUT}). In
+     * a charset with shift sequences, the sequence that ends what the peer has seen stays.
      *
      * @throws IOException if the lock cannot be had in time
      */
     public void clear() throws IOException {
         beginLocal("clear-output");
         try {
-            onShut();
+            characters.dropUnsent();
         } finally {
             end();
         }
@@ -498,14 +503,16 @@ public final class StreamOutput extends StreamSide {
         return buffer.failure();
     }
 
+    /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */
     void format(ExternalFormat format) throws IOException {
         beginLocal("set-stream-external-format!");
         try {
             boolean writable = !isShut() && failure() == null;
-            characters.format(format, writable);
-            if (writable) {
+            if (writable && characters.leaves(format)) {
+                characters.leave();
                 written();
             }
+            characters.format(format);
         } finally {
             end();
         }
@@ -518,9 +525,11 @@ public final class StreamOutput extends StreamSide {
         }
         try {
             if (!isShut() && failure() == null) {
-                buffer.drainToClose(until);
-                characters.leaveCharset();
-                buffer.drainToClose(until);
+                try {
+                    characters.leave();
+                } finally {
+                    buffer.drainToClose(until);
+                }
             }
         } finally {
             unlock();
@@ -529,9 +538,9 @@ public final class StreamOutput extends StreamSide {
 
     @Override
     void onShut() {
+        characters.drop();
         buffer.drop();
         buffer.releaseIfEmpty();
-        characters.drop();
     }
 
     @Override
@@ -560,26 +569,5 @@ public final class StreamOutput extends StreamSide {
     @Override
     String timeoutHint() {
         return "see bytesTransferred for what went; the stream can still be used";
-    }
-
-    /**
-     * Bounds each later operation.
-     *
-     * @param timeout null for no bound
-     * @see SocketStream#writeTimeout(Duration)
-     */
-    @Override
-    public void timeout(Duration timeout) {
-        super.timeout(timeout);
-    }
-
-    /**
-     * The bound of each operation.
-     *
-     * @return null for none
-     */
-    @Override
-    public Duration timeout() {
-        return super.timeout();
     }
 }

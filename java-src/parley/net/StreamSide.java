@@ -288,11 +288,23 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         unparkAll();
     }
 
-    void timeout(Duration newTimeout) {
+    /**
+     * Bounds each later operation.
+     *
+     * @param newTimeout null for no bound
+     * @see SocketStream#readTimeout(Duration)
+     * @see SocketStream#writeTimeout(Duration)
+     */
+    public void timeout(Duration newTimeout) {
         timeout = Deadline.check("timeout", newTimeout);
     }
 
-    Duration timeout() {
+    /**
+     * The bound of each operation.
+     *
+     * @return null for none
+     */
+    public Duration timeout() {
         return timeout;
     }
 
@@ -363,7 +375,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         return "#<" + sideName() + " " + stream + ">";
     }
 
-    static IOException withTransferred(IOException e, long bytes) {
+    static <T extends Throwable> T withTransferred(T e, long bytes) {
         if (e instanceof InterruptedIOException) {
             ((InterruptedIOException) e).bytesTransferred =
                     (int) Math.min(Integer.MAX_VALUE, bytes);

@@ -542,11 +542,20 @@
     (do (encode! out encoder (encodable charset action (.replace text "\n" ^String (terminators terminator))))
         (assoc m :used? true :line-start? (= \newline (last text))))))
 
-(defn- model-write-bytes [m bytes]
-  (.write ^ByteArrayOutputStream (:out m) (byte-array bytes))
-  m)
+(defn- finish-text
+  "The model after a flush or a switch to bytes: what went out ends in the charset's initial state."
+  [{:keys [charset out used?] :as m}]
+  (if (and used? (= "ISO-2022-JP" charset))
+    (do (leave-charset! out (:encoder m) used?)
+        (assoc m :encoder (encoder charset) :used? false))
+    m))
 
-(defn- model-output [m [op x]]
+(defn- model-write-bytes [m bytes]
+  (let [m (finish-text m)]
+    (.write ^ByteArrayOutputStream (:out m) (byte-array bytes))
+    m))
+
+(defn- model-operation [m [op x]]
   (case op
     (:string :char :writer :sequence) (model-write m (str x))
     :halves (model-write m x)
@@ -560,7 +569,11 @@
                (do (leave-charset! (:out m) (:encoder m) (:used? m))
                    (assoc m :charset x :encoder (encoder x) :used? false)))
     :terminator (assoc m :terminator x)
-    :force m))
+    :force (finish-text m)))
+
+(defn- model-output [m operation]
+  (cond-> (model-operation m operation)
+    (not (:buffered m)) finish-text))
 
 (defn- real-output [s m [op x]]
   (case op

@@ -11,6 +11,7 @@ import java.nio.charset.CoderResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -30,6 +31,16 @@ class DecodingTest {
 
     // Its decoder gives each character only when the next one has come, and cannot go back.
     private static final String LATE = "x-ISCII91";
+
+    // Where bytes are read the text ends: these go on from their initial state.
+    private static final Set<String> SHIFTING = Set.of("ISO-2022-CN", "ISO-2022-JP",
+            "ISO-2022-JP-2", "ISO-2022-KR", "x-ISO-2022-CN-CNS", "x-ISO-2022-CN-GB",
+            "x-windows-iso2022jp", "x-windows-50220", "x-windows-50221", "x-COMPOUND_TEXT",
+            "x-IBM930", "x-IBM933", "x-IBM935", "x-IBM937", "x-IBM939", "x-IBM1364",
+            "x-IBM1371", "x-IBM1388", "x-IBM1390", "x-IBM1399");
+
+    // A seed that once found a state restored wrong, and others.
+    private static final long[] SEEDS = {329643319454L, 1, 2};
 
     static Stream<Charset> charsets() {
         return Charset.availableCharsets().values().stream()
@@ -56,7 +67,7 @@ class DecodingTest {
     }
 
     private static void compare(Charset charset, CodingAction action) throws Exception {
-        Seeds.with(random -> {
+        Seeds.with(SEEDS, random -> {
             for (int round = 0; round < ROUNDS; round++) {
                 byte[] bytes = material(charset, random);
                 List<String> expected = newlines(atOnce(charset, action, bytes));
@@ -138,7 +149,7 @@ class DecodingTest {
         for (;;) {
             try {
                 int found = charset.name().equals(LATE) ? cursor.read(ended)
-                        : one(cursor, ended, random);
+                        : one(cursor, ended, random, !SHIFTING.contains(charset.name()));
                 if (found == CharacterCursor.END) {
                     return events;
                 } else if (found == CharacterCursor.MORE) {
@@ -153,12 +164,12 @@ class DecodingTest {
         }
     }
 
-    private static int one(CharacterCursor cursor, boolean ended, Random random)
+    private static int one(CharacterCursor cursor, boolean ended, Random random, boolean leaves)
             throws CodingException {
         if (random.nextInt(4) == 0) {
             cursor.peek(ended, true);
         }
-        if (random.nextInt(8) == 0) {
+        if (random.nextInt(8) == 0 && leaves) {
             cursor.leave();
         }
         int plain = cursor.readPlain();

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.Random;
 
 /** A transport from which some bytes come in pieces of random size, and then the end. */
-final class Pieces implements Transport {
+class Pieces implements Transport {
     private final byte[] bytes;
     private final Random random;
     private int at;

@@ -21,7 +21,18 @@ public final class Seeds {
 
     /** Runs {@code body} with a fresh source; a failure names the seed. */
     public static void with(Body body) throws Exception {
-        long seed = Long.getLong(PROPERTY, System.nanoTime());
+        from(Long.getLong(PROPERTY, System.nanoTime()), body);
+    }
+
+    /** Runs {@code body} once for each seed, or once for that of the property. */
+    public static void with(long[] seeds, Body body) throws Exception {
+        Long only = Long.getLong(PROPERTY);
+        for (long seed : only == null ? seeds : new long[] {only}) {
+            from(seed, body);
+        }
+    }
+
+    private static void from(long seed, Body body) throws Exception {
         try {
             body.run(new Random(seed));
         } catch (Exception | AssertionError e) {

@@ -7,15 +7,19 @@ import java.nio.ByteBuffer;
  * What fills the {@link InputBuffer}: reads the transport, waits for it, and remembers how the input
  * ended or broke. Guarded by the reader's lock.
  */
-final class Refill {
+final class InputFiller {
+    /** How often an operation that does not wait looks, at input that makes no element. */
+    private static final int LOOKS = 64;
+
     final InputBuffer buffer = new InputBuffer();
 
     private final StreamInput side;
     private final boolean buffered;
+    private int looks; // at the transport, in the operation under way; big ones count more
     private volatile boolean ended; // written under the lock; no more bytes will come
     private volatile IOException failure; // written under the lock; what the system said
 
-    Refill(StreamInput side, boolean buffered) {
+    InputFiller(StreamInput side, boolean buffered) {
         this.side = side;
         this.buffered = buffered;
     }
@@ -58,11 +62,17 @@ final class Refill {
             more(count);
             return true;
         }
-        return moreNow(count);
+        return pollMore(count);
     }
 
-    /** Waits until bytes have come or the input has ended. */
+    /**
+     * Waits until bytes have come or the input has ended; only the first time in an operation when
+     * the deadline has passed, since bytes that never make an element could come for ever.
+     */
     void more(int count) throws IOException {
+        if (looks > 0 && side.deadline().hasPassed()) {
+            throw side.timedOut();
+        }
         while (!moreNow(count)) {
             await();
         }
@@ -73,12 +83,22 @@ final class Refill {
         return !ended && transfer(null, buffered ? 0 : count) != 0;
     }
 
+    /** As {@link #moreNow}, for an operation that does not wait: false after many looks, too. */
+    boolean pollMore(int count) throws IOException {
+        return looks < LOOKS && moreNow(count);
+    }
+
     /**
-     * As {@link #moreNow} for somebody who only looks: takes little, so that thousands of streams
+     * As {@link #pollMore} for somebody who only looks: takes little, so that thousands of streams
      * that were looked at hold little memory.
      */
-    boolean littleNow() throws IOException {
-        return !ended && transfer(null, buffered ? Segment.SMALL : 1) != 0;
+    boolean pollLittle() throws IOException {
+        return looks < LOOKS && !ended && transfer(null, buffered ? Segment.SMALL : 1) != 0;
+    }
+
+    /** The operation under way ends. */
+    void finish() {
+        looks = 0;
     }
 
     /** Waits until the transport may have something; no memory is held meanwhile. */
@@ -109,6 +129,7 @@ final class Refill {
             failIfOutputKnowsBetter();
         }
         ended = n < 0;
+        looks += 1 + Math.max(0, n) / Segment.SIZE;
         atEnd();
         return n;
     }

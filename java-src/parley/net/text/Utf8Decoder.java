@@ -1,13 +1,13 @@
-package parley.net;
+package parley.net.text;
 
 import java.nio.charset.StandardCharsets;
 
 /** UTF-8 (RFC 3629) by hand for what is well-formed; the JDK judges the rest. */
 final class Utf8Decoder extends Decoder {
-    private CharsetDecoding judge; // made at the first sequence that is not plainly good
+    private JdkDecoder judge; // made at the first sequence that is not plainly good
 
     @Override
-    int decode(byte[] bytes, int from, int to, boolean atEnd) {
+    public int decode(byte[] bytes, int from, int to, boolean atEnd) {
         if (from >= to) {
             return 0;
         }
@@ -45,31 +45,30 @@ final class Utf8Decoder extends Decoder {
 
     private int judge(byte[] bytes, int from, int to, boolean atEnd) {
         if (judge == null) {
-            judge = new CharsetDecoding(StandardCharsets.UTF_8);
+            judge = new JdkDecoder(StandardCharsets.UTF_8);
         }
         judge.reset();
         return judge.decode(bytes, from, Math.min(to, from + 4), atEnd && to <= from + 4);
     }
 
     @Override
-    boolean hasAsciiNewlines() {
+    public boolean hasAsciiNewlines() {
         return true;
     }
 
     @Override
-    boolean isAsciiCompatible() {
+    public boolean isAsciiCompatible() {
         return true;
     }
 
     @Override
-    String decodeRun(InputBuffer buffer, int from, int to) {
-        byte[] bytes = buffer.bytes;
+    public String decodeRun(byte[] bytes, int from, int to, Room room) {
         if (LineScanner.isAscii(bytes, from, to)) {
             return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1); // copies only
-        } else if (to - from > Segment.CHARS) {
+        } else if (to - from > RUN) {
             return unlessReplaced(new String(bytes, from, to - from, StandardCharsets.UTF_8));
         }
-        char[] chars = buffer.chars(); // a run as short as this is worth decoding by hand
+        char[] chars = room.chars(); // a run as short as this is worth decoding by hand
         int length = decodeShort(bytes, from, to, chars);
         return length < 0 ? null : new String(chars, 0, length);
     }

@@ -1,11 +1,11 @@
-package parley.net;
+package parley.net.text;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
 /** Looks through the bytes of lines, eight at a time. */
-final class LineScanner {
+public final class LineScanner {
     private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(
             long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final long ONES = 0x0101010101010101L;
@@ -16,8 +16,8 @@ final class LineScanner {
     private LineScanner() {
     }
 
-    /** The index of the first line feed or carriage return, or -1. */
-    static int find(byte[] bytes, int from, int to) {
+    /** Returns the index of the first line feed or carriage return, or -1. */
+    public static int find(byte[] bytes, int from, int to) {
         int i = from;
         for (; i <= to - 8; i += 8) {
             long word = (long) LONG.get(bytes, i);
@@ -35,7 +35,7 @@ final class LineScanner {
     }
 
     /** Tells whether all bytes of a range are below 128. */
-    static boolean isAscii(byte[] bytes, int from, int to) {
+    public static boolean isAscii(byte[] bytes, int from, int to) {
         long all = 0;
         int i = from;
         for (; i <= to - 8; i += 8) {

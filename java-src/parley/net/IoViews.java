@@ -13,8 +13,8 @@ import java.util.Objects;
  * they can be mixed with each other and with the stream's operations. As {@code java.io} wants it,
  * using a closed one is an {@link IOException}.
  */
-final class Views {
-    private Views() {
+final class IoViews {
+    private IoViews() {
     }
 
     private interface Call<T> {
@@ -223,7 +223,7 @@ final class Views {
         public void write(byte[] bytes, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, bytes.length);
             open(stream, () -> {
-                stream.out().viewBytes(bytes, offset, offset + length);
+                stream.out().viewBytes(bytes, offset, offset + length, Blocking.FULL);
                 return null;
             });
         }

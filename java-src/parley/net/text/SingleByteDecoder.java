@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.text;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -10,7 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 
 /** A charset in which every byte is one character, such as ASCII and the ISO 8859 family. */
-final class TableDecoder extends Decoder {
+final class SingleByteDecoder extends Decoder {
     private static final char BAD = '\uFFFF'; // stands for no character in any charset
 
     // Immutable once in; empty for charsets of another kind.
@@ -48,7 +48,7 @@ final class TableDecoder extends Decoder {
         }
     }
 
-    TableDecoder(Charset charset, Table table) {
+    SingleByteDecoder(Charset charset, Table table) {
         this.charset = charset;
         this.table = table;
     }
@@ -66,7 +66,7 @@ final class TableDecoder extends Decoder {
     }
 
     @Override
-    int decode(byte[] bytes, int from, int to, boolean atEnd) {
+    public int decode(byte[] bytes, int from, int to, boolean atEnd) {
         if (from >= to) {
             return 0;
         }
@@ -80,22 +80,22 @@ final class TableDecoder extends Decoder {
     }
 
     @Override
-    boolean hasAsciiNewlines() {
+    public boolean hasAsciiNewlines() {
         return table.asciiNewlines;
     }
 
     @Override
-    boolean isAsciiCompatible() {
+    public boolean isAsciiCompatible() {
         return table.ascii;
     }
 
     @Override
-    String decodeRun(InputBuffer buffer, int from, int to) {
-        return unlessReplaced(new String(buffer.bytes, from, to - from, charset));
+    public String decodeRun(byte[] bytes, int from, int to, Room room) {
+        return unlessReplaced(new String(bytes, from, to - from, charset));
     }
 
     @Override
-    byte[] newline() {
+    public byte[] newline() {
         return charset.canEncode() ? "\n".getBytes(charset) : super.newline();
     }
 }

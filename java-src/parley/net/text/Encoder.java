@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.text;
 
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -6,16 +6,20 @@ import java.nio.charset.Charset;
 import java.nio.charset.CharsetEncoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
-/** Turns characters into bytes, as many as fit. Guarded by the writer's lock. */
-abstract class Encoder {
-    /** The index behind the last byte that the last {@link #encode} wrote. */
-    int end;
-    /** How many characters have no bytes where it stopped; 0 when it stopped for want of room. */
-    int bad;
+/** Turns characters into bytes, as many as fit. */
+public abstract class Encoder {
+    /** More bytes than {@link #finish} ever returns. */
+    public static final int FINISH = 32;
 
-    /** An encoder for a charset, at its initial state. */
-    static Encoder of(Charset charset) {
+    private static final byte[] NO_BYTES = {};
+
+    int end; // index behind the last byte that the last encode wrote
+    int bad; // how many characters have no bytes where it stopped; 0 when it wanted room
+
+    /** Returns an encoder for a charset, at the beginning of a text. */
+    public static Encoder of(Charset charset) {
         if (!charset.canEncode()) {
             throw new IllegalArgumentException("external format: the charset " + charset
                     + " cannot be written, expected one that can");
@@ -28,15 +32,37 @@ abstract class Encoder {
         return charset.equals(StandardCharsets.US_ASCII) ? new Narrow(0x80) : new Jdk(charset);
     }
 
+    /** Returns the bytes of a line feed, without the byte order mark that a text may begin with. */
+    static byte[] newline(Charset charset) {
+        return unmarked(charset, '\n');
+    }
+
+    /** Returns the bytes of a character within a text. */
+    public static byte[] unmarked(Charset charset, char unit) {
+        byte[] one = String.valueOf(unit).getBytes(charset);
+        byte[] two = String.valueOf(new char[] {unit, unit}).getBytes(charset);
+        return Arrays.copyOfRange(two, one.length, two.length);
+    }
+
+    /** Returns the index behind the last byte that the last {@link #encode} wrote. */
+    public final int end() {
+        return end;
+    }
+
+    /** Returns how many characters have no bytes where it stopped; 0 when it wanted room. */
+    public final int bad() {
+        return bad;
+    }
+
     /** Tells whether an ASCII character is the byte of that number, whatever came before. */
-    abstract boolean isAsciiCompatible();
+    public abstract boolean isAsciiCompatible();
 
     /**
      * Encodes characters until all are done, the room is full or one has no bytes.
      *
      * @return the index of the first character that was not encoded
      */
-    abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
+    public abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
 
     /** Encodes characters below a limit, one byte each, up to one that is not. */
     private static int encodeNarrow(char[] chars, int from, int to, int size, byte[] out, int at) {
@@ -47,9 +73,17 @@ abstract class Encoder {
         return i;
     }
 
-    /** The bytes that bring the output back to its initial state. */
-    byte[] reset() {
-        return new byte[0];
+    /**
+     * Ends a text: returns the bytes of characters that were held back, and those that bring the
+     * output to its initial state. A byte order mark is not written again.
+     */
+    public byte[] finish() {
+        return NO_BYTES;
+    }
+
+    /** Makes a new encoder go on within a text, after these characters of it, or none. */
+    public void resume(char[] last) {
+        // no state
     }
 
     /** A charset whose characters are the first ones of Unicode, a byte each. */
@@ -61,12 +95,12 @@ abstract class Encoder {
         }
 
         @Override
-        boolean isAsciiCompatible() {
+        public boolean isAsciiCompatible() {
             return true;
         }
 
         @Override
-        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
+        public int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             bad = 0;
             int stop = from + Math.min(to - from, limit - at);
             int i = encodeNarrow(chars, from, stop, size, out, at);
@@ -81,12 +115,12 @@ abstract class Encoder {
 
     private static final class Utf8 extends Encoder {
         @Override
-        boolean isAsciiCompatible() {
+        public boolean isAsciiCompatible() {
             return true;
         }
 
         @Override
-        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
+        public int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             bad = 0;
             int i = from;
             int o = at;
@@ -125,22 +159,24 @@ abstract class Encoder {
 
     private static final class Jdk extends Encoder {
         private final CharsetEncoder encoder;
+        private final byte[] newline;
         private ByteBuffer bytes; // over the array of the last call
-        private boolean used;
+        private boolean used; // since the last finish
 
         Jdk(Charset charset) {
             encoder = charset.newEncoder(); // reports errors, which is its default
+            newline = newline(charset);
         }
 
         @Override
-        int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
-            used = true;
+        public int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
             if (bytes == null || bytes.array() != out) {
                 bytes = ByteBuffer.wrap(out);
             }
             bytes.limit(limit).position(at);
             CharBuffer in = CharBuffer.wrap(chars, from, to - from);
             CoderResult result = encoder.encode(in, bytes, false);
+            used |= in.position() > from;
             bad = result.isError() ? result.length()
                     : result.isUnderflow() ? in.remaining() : 0; // a lone half of a pair
             end = bytes.position();
@@ -148,23 +184,29 @@ abstract class Encoder {
         }
 
         @Override
-        boolean isAsciiCompatible() {
+        public boolean isAsciiCompatible() {
             return false;
         }
 
+        /** A newline brings the encoder to its initial state: the bytes before its own do so. */
         @Override
-        byte[] reset() {
+        public byte[] finish() {
             if (!used) {
-                return new byte[0];
+                return NO_BYTES;
             }
+            ByteBuffer out = ByteBuffer.allocate(2 * FINISH);
+            CoderResult result = encoder.encode(CharBuffer.wrap("\n"), out, false);
             used = false;
-            ByteBuffer out = ByteBuffer.allocate(32);
-            encoder.encode(CharBuffer.allocate(0), out, true);
-            encoder.flush(out);
-            encoder.reset();
-            byte[] bytes = new byte[out.position()];
-            out.flip().get(bytes);
-            return bytes;
+            int end = out.position() - newline.length;
+            boolean whole = result.isUnderflow() && end > 0;
+            return whole ? Arrays.copyOf(out.array(), end) : NO_BYTES;
+        }
+
+        @Override
+        public void resume(char[] last) {
+            String before = "\n" + String.valueOf(last); // the first has the byte order mark
+            encoder.encode(CharBuffer.wrap(before), ByteBuffer.allocate(2 * FINISH), false);
+            used = last.length > 0;
         }
     }
 }

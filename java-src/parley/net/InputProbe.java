@@ -3,7 +3,7 @@ package parley.net;
 import java.io.IOException;
 
 /** What the next read of a stream would find, told without waiting and without reading it. */
-final class InputSight {
+final class InputProbe {
     /** What is looked for. */
     enum Sought {
         CHARACTER,
@@ -13,11 +13,11 @@ final class InputSight {
     }
 
     private final StreamInput side;
-    private final Refill refill;
+    private final InputFiller refill;
     private final CharacterCursor cursor;
     private final ByteCursor bytes;
 
-    InputSight(StreamInput side, Refill refill, CharacterCursor cursor, ByteCursor bytes) {
+    InputProbe(StreamInput side, InputFiller refill, CharacterCursor cursor, ByteCursor bytes) {
         this.side = side;
         this.refill = refill;
         this.cursor = cursor;
@@ -55,7 +55,7 @@ final class InputSight {
         try {
             InputState found = inBuffer(sought);
             while (found == InputState.NOTHING && ask && side.stream.isOpen()
-                    && refill.littleNow()) {
+                    && refill.pollLittle()) {
                 found = inBuffer(sought);
             }
             return found;
@@ -74,6 +74,16 @@ final class InputSight {
             return refill.failure() == null ? InputState.NOTHING : InputState.BROKEN;
         }
         return found == CharacterCursor.END ? InputState.ENDED : InputState.AVAILABLE;
+    }
+
+    /** Bytes that were left in the buffer are news for those who watch the stream. */
+    boolean leavesNews() {
+        try {
+            return (refill.buffer.remaining() > 0 || cursor.hasOwed())
+                    && inBuffer(Sought.ANYTHING) != InputState.NOTHING;
+        } catch (IOException e) {
+            return true; // whoever looks will see
+        }
     }
 
     /** A bivalent stream has something when a byte is there, or a character without bytes. */
