@@ -32,8 +32,20 @@ public final class Addresses {
                 ? ((UnixDomainSocketAddress) address).getPath().toString() : "";
     }
 
-    static int port(SocketAddress address) {
+    /**
+     * The port of an address.
+     *
+     * @param address TCP or Unix-domain, or null
+     * @return 0 for an address without ports
+     */
+    public static int port(SocketAddress address) {
         return address instanceof InetSocketAddress ? ((InetSocketAddress) address).getPort() : 0;
+    }
+
+    /** A host that need not be resolved and a port, or the path of a Unix-domain socket. */
+    static SocketAddress of(String host, int port) {
+        return port == 0 && host.indexOf('/') >= 0 ? UnixDomainSocketAddress.of(host)
+                : InetSocketAddress.createUnresolved(host, port);
     }
 
     /** {@code 127.0.0.1:80}, {@code [::1]:80}, a path, or {@code ?}. */

@@ -53,8 +53,9 @@ final class Connector {
         Hosts.check(NAME, host);
         Arguments.options(NAME, options);
         if (port == 0) {
-            throw new ConnectException(NAME + ": " + Addresses.show(host, port) + ": Connection"
-                    + " refused: by port 0 a server has the system choose one, connect to that");
+            throw ErrorInfo.attach(new ConnectException(NAME + ": " + Addresses.show(host, port)
+                    + ": Connection refused: by port 0 a server has the system choose one, connect to"
+                    + " that"), NAME, Addresses.of(host, port));
         }
         Connector connector = new Connector(host, port, options);
         boolean now = Duration.ZERO.equals(options.timeout());
@@ -175,7 +176,7 @@ final class Connector {
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {
-                throw Failures.timeout(NAME, Addresses.show(host, port),
+                throw Failures.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
                         "nobody answers; check host and port, or allow more time");
             } else if (next.hasPassed()) {
                 return;
@@ -258,7 +259,7 @@ final class Connector {
                 Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
-                    throw Failures.timeout(NAME, host, "the server does not answer");
+                    throw Failures.timeout(NAME, host, address, "the server does not answer");
                 }
             }
             return transport;
@@ -289,8 +290,7 @@ final class Connector {
         } else {
             explained = new SocketException(message);
         }
-        explained.initCause(e);
-        return explained;
+        return ErrorInfo.attach(explained, NAME, Addresses.of(host, port), e);
     }
 
     private static String hint(IOException e) {

@@ -9,8 +9,8 @@ import java.nio.channels.ClosedChannelException;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
- * wrong, what to do. The words of the operating system stay in the message, since
- * {@link ErrorCode#of} reads them.
+ * wrong, what to do. Each carries its {@link ErrorInfo}, and the exception of the system or of the JDK
+ * as a suppressed one.
  */
 final class Failures {
     static final String NOTHING_LOST = "nothing is lost, the call can be made again";
@@ -20,19 +20,20 @@ final class Failures {
 
     static IllegalStateException closed(String operation, Pollable object) {
         Closing closing = object.closing();
-        return new IllegalStateException(operation + ": " + object + " is closed, "
-                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one");
+        String message = operation + ": " + object + " is closed, "
+                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
+        return ErrorInfo.attach(new IllegalStateException(message), operation, object);
     }
 
     static AsynchronousCloseException closedMeanwhile(String operation, Object object) {
-        return new ClosedMeanwhile(operation + ": " + object
-                + " was closed by another thread during the call");
+        return ErrorInfo.attach(new ClosedMeanwhile(operation + ": " + object
+                + " was closed by another thread during the call"), operation, object);
     }
 
     /** Misuse of a closed stream as an error of java.io, of the same words. */
     static ClosedChannelException closedView(IllegalStateException misuse) {
         ClosedChannelException closed = new ClosedView(misuse.getMessage());
-        closed.initCause(misuse);
+        closed.addSuppressed(misuse);
         return closed;
     }
 
@@ -44,39 +45,53 @@ final class Failures {
     static void ifInterrupted(String operation, Object object, String hint)
             throws InterruptedIOException {
         if (Thread.currentThread().isInterrupted()) {
-            throw new InterruptedIOException(operation + ": the thread was interrupted while it"
-                    + " waited for " + object + "; " + hint);
+            throw interrupted(operation, "waited for " + object, object, "; " + hint);
         }
     }
 
+    /** The interrupt of a wait; the interrupt flag is set again. */
+    static InterruptedIOException interrupted(String operation, String did, Object object,
+            String hint) {
+        Thread.currentThread().interrupt();
+        return ErrorInfo.attach(new InterruptedIOException(operation
+                + ": the thread was interrupted while it " + did + hint), operation, object);
+    }
+
     static SocketTimeoutException timeout(String operation, Object object, String hint) {
-        return new SocketTimeoutException(operation + ": time is up while waiting for " + object
-                + "; " + hint);
+        return timeout(operation, object, object, hint);
+    }
+
+    /** A timeout while waiting for {@code what}, which belongs to {@code object}. */
+    static SocketTimeoutException timeout(String operation, Object what, Object object,
+            String hint) {
+        return ErrorInfo.attach(new SocketTimeoutException(operation
+                + ": time is up while waiting for " + what + "; " + hint), operation, object);
     }
 
     /** A remembered failure raised once more, with a stack trace of the new call. */
     static IOException again(String operation, Object object, IOException first) {
         String message = operation + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
-        SocketException again = new SocketException(message);
-        again.initCause(first);
-        return again;
+        return ErrorInfo.attach(new SocketException(message), operation, object, first);
     }
 
     static SocketException outputShut(String operation, Object object) {
-        return new SocketException(operation + ": Broken pipe: the output side of " + object
-                + " was shut down by this side; reading is still possible");
+        SocketException error = new SocketException(operation + ": Broken pipe: the output side of "
+                + object + " was shut down by this side; reading is still possible");
+        return ErrorInfo.attach(error, operation, object, ErrorCode.EPIPE);
     }
 
     /** What a system call said, with the numbers when it was that there is no descriptor left. */
     static String words(IOException e) {
-        boolean told = text(e).contains(" descriptors");
-        return text(e) + (told || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+        boolean counted = ErrorInfo.carriedBy(e) != null;
+        return text(e)
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */
     static IOException cannotWait(String operation, Object object, IOException e) {
-        return new IOException(operation + ": cannot wait for " + object + ": " + words(e), e);
+        String message = operation + ": cannot wait for " + object + ": " + words(e);
+        return ErrorInfo.attach(new IOException(message), operation, object, e);
     }
 
     static String text(Throwable e) {

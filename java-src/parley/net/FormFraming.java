@@ -87,7 +87,7 @@ final class FormFraming<T> extends Framing<T> {
             return Arrays.copyOf(encoded.array(), encoded.limit());
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException("sink: the value has half of a surrogate pair,"
-                    + " expected characters that UTF-8 has", e);
+                    + " expected characters that UTF-8 has");
         }
     }
 

@@ -1,7 +1,6 @@
 package parley.net;
 
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
@@ -99,11 +98,10 @@ final class Hosts {
             return List.of(lookup.get(deadline.remaining(), TimeUnit.NANOSECONDS));
         } catch (TimeoutException e) {
             throw Failures.timeout(operation, "the addresses of " + show(host),
-                    "the name server does not answer");
+                    Addresses.of(host, 0), "the name server does not answer");
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException(operation
-                    + ": the thread was interrupted while it looked up " + show(host));
+            throw Failures.interrupted(operation, "looked up " + show(host),
+                    Addresses.of(host, 0), "");
         } catch (ExecutionException e) {
             throw unknown(operation, host, e.getCause());
         } finally {
@@ -125,8 +123,7 @@ final class Hosts {
                 + show(host) + (later
                 ? ": Temporary failure in name resolution: the name server did not answer, try again"
                 : ": Name or service not known: check the spelling"));
-        error.initCause(cause);
-        return error;
+        return ErrorInfo.attach(error, operation, Addresses.of(host, 0), cause);
     }
 
     /** The order in which to try addresses: families by turns, IPv6 first (RFC 8305, section 4). */

@@ -58,8 +58,8 @@ final class Poller implements AutoCloseable {
         try {
             return Selector.open();
         } catch (IOException e) {
-            throw new IOException(Failures.words(e)
-                    + ": a selector takes some; close some streams, or raise the limit", e);
+            throw ErrorInfo.attach(new IOException(Failures.words(e)
+                    + ": a selector takes some; close some streams, or raise the limit"), "wait", null, e);
         }
     }
 

@@ -155,7 +155,7 @@ public final class ServerOptions {
                 this.mode = Set.copyOf(PosixFilePermissions.fromString(String.valueOf(mode)));
             } catch (IllegalArgumentException e) {
                 throw new IllegalArgumentException("socket-server: the mode is \"" + mode
-                        + "\", expected nine letters as ls shows them, such as \"rw-------\"", e);
+                        + "\", expected nine letters as ls shows them, such as \"rw-------\"");
             }
             return this;
         }

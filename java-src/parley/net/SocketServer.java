@@ -163,7 +163,7 @@ public final class SocketServer extends Pollable {
     }
 
     private static IOException explain(IOException e, SocketAddress target) {
-        if (e.getMessage() != null && e.getMessage().startsWith(NAME)) {
+        if (ErrorInfo.carriedBy(e) != null) {
             return e;
         }
         ErrorCode code = ErrorCode.of(e);
@@ -181,8 +181,7 @@ public final class SocketServer extends Pollable {
         String message = NAME + ": " + Addresses.show(target) + ": " + Failures.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
-        explained.initCause(e);
-        return explained;
+        return ErrorInfo.attach(explained, NAME, target, e);
     }
 
     // ---- accepting ---------------------------------------------------------------------------
@@ -249,10 +248,9 @@ public final class SocketServer extends Pollable {
         } catch (ClosedChannelException e) {
             throw Failures.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
-            IOException explained = new SocketException("socket-accept: " + this + ": "
-                    + Failures.words(e) + ": the connection, if any, waits on; try again later");
-            explained.initCause(e);
-            throw explained;
+            throw ErrorInfo.attach(new SocketException("socket-accept: " + this + ": "
+                    + Failures.words(e) + ": the connection, if any, waits on; try again later"),
+                    "socket-accept", this, e);
         }
         if (accepted == null) {
             return null;

@@ -32,8 +32,8 @@ public final class SocketStream extends Pollable {
     private final StreamOptions options;
     private final String host; // what the creating call was given; null for the peer's
     private final int port;
-    private final SocketAddress knownPeer; // as of the beginning; null while connecting
-    private final SocketAddress knownLocal;
+    final SocketAddress knownPeer; // as of the beginning; null while connecting
+    final SocketAddress knownLocal;
     private final Leaks.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;

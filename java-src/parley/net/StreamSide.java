@@ -190,7 +190,7 @@ abstract class StreamSide implements Waits.Patient {
                     return;
                 } else if (both.hasPassed()) {
                     throw Failures.timeout(name, sideName() + " " + stream
-                            + ", which another thread uses", timeoutHint());
+                            + ", which another thread uses", stream, timeoutHint());
                 }
             }
         } catch (InterruptedException e) {
@@ -254,7 +254,7 @@ abstract class StreamSide implements Waits.Patient {
     }
 
     final IOException timedOut() {
-        return Failures.timeout(operation, sideName() + " " + stream, timeoutHint());
+        return Failures.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
     }
 
     final String operation() {
@@ -368,6 +368,7 @@ abstract class StreamSide implements Waits.Patient {
     }
 
     static IOException withTransferred(IOException e, long bytes) {
+        ErrorInfo.moved(e, bytes);
         if (e instanceof InterruptedIOException) {
             ((InterruptedIOException) e).bytesTransferred =
                     (int) Math.min(Integer.MAX_VALUE, bytes);

@@ -86,8 +86,9 @@ final class UnixSocketFile {
             throw new IllegalArgumentException(operation + ": the path is empty, expected the path"
                     + " of a socket file");
         } else if (length > LONGEST) {
-            throw new SocketException(operation + ": Unix domain path too long: " + path + " has "
-                    + length + " bytes, the system allows " + LONGEST + "; choose a shorter one");
+            throw ErrorInfo.attach(new SocketException(operation + ": Unix domain path too long: "
+                    + path + " has " + length + " bytes, the system allows " + LONGEST
+                    + "; choose a shorter one"), operation, null, ErrorCode.ENAMETOOLONG);
         }
     }
 
@@ -96,8 +97,9 @@ final class UnixSocketFile {
         checkLength(operation, path);
         Path directory = path.toAbsolutePath().getParent();
         if (!Files.isDirectory(directory)) {
-            throw new SocketException(operation + ": " + path + ": No such file or directory: there"
-                    + " is no directory " + directory + "; make it, or choose another path");
+            throw ErrorInfo.attach(new SocketException(operation + ": " + path + ": No such file or"
+                    + " directory: there is no directory " + directory + "; make it, or choose another"
+                    + " path"), operation, UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
         }
         Identity old = Identity.ifAny(path);
         if (old == null) {
@@ -123,7 +125,7 @@ final class UnixSocketFile {
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
                 BindException error = inUse(operation, path, "whether its server lives cannot be"
                         + " told: " + Failures.text(e) + "; it was left alone");
-                error.initCause(e);
+                error.addSuppressed(e);
                 throw error;
             }
         }
@@ -163,8 +165,10 @@ final class UnixSocketFile {
     }
 
     private static BindException inUse(String operation, Path path, String why) {
-        return new BindException(operation + ": Address already in use: " + path + ": " + why
-                + "; choose another path");
+        BindException error = new BindException(operation + ": Address already in use: " + path
+                + ": " + why + "; choose another path");
+        return ErrorInfo.attach(error, operation, UnixDomainSocketAddress.of(path),
+                ErrorCode.EADDRINUSE);
     }
 
     /** The file that a bind has just made. */

@@ -108,6 +108,8 @@ final class LibC {
 
     static native long gai_strerror(int code);
 
+    static native long strerror(int errno);
+
     static native int getnameinfo(
             long address, int size, long host, int hostSize, long service, int serviceSize,
             int flags);

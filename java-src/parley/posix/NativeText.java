@@ -1,6 +1,7 @@
 package parley.posix;
 
 import com.sun.jna.Pointer;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +13,17 @@ final class NativeText {
     /** The text at an address; null for the null pointer. */
     static String at(long address) {
         return address == 0 ? null : new Pointer(address).getString(0, "UTF-8");
+    }
+
+    /** What the C library says to people at an address, as the JDK decodes it; null for null. */
+    static String words(long address) {
+        if (address == 0) {
+            return null;
+        }
+        Pointer start = new Pointer(address);
+        String charset = System.getProperty("sun.jnu.encoding", "");
+        return new String(start.getByteArray(0, (int) start.indexOf(0, (byte) 0)),
+                Charset.isSupported(charset) ? Charset.forName(charset) : Charset.defaultCharset());
     }
 
     /** The texts of an array of addresses that a null pointer ends. */

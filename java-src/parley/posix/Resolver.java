@@ -153,7 +153,7 @@ public final class Resolver {
             return task.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw (IOException) Waiting.interrupted().initCause(e);
+            throw Waiting.interrupted();
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
         }
@@ -167,7 +167,7 @@ public final class Resolver {
             ErrnoAddressInfo found = ErrnoAddressInfo.valueOf(code);
             boolean known = found != ErrnoAddressInfo.__UNKNOWN_CONSTANT__;
             throw new ResolverException(code, known ? found.name() : "EAI " + code, call,
-                    NativeText.at(LibC.gai_strerror(code)));
+                    NativeText.words(LibC.gai_strerror(code)));
         }
     }
 

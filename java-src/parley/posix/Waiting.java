@@ -170,7 +170,7 @@ final class Waiting {
             try {
                 end(true);
             } catch (ClosedByInterruptException e) {
-                throw (IOException) interrupted().initCause(e);
+                throw interrupted();
             }
         }
 

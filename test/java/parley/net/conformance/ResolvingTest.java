@@ -115,7 +115,9 @@ class ResolvingTest {
             } catch (IOException e) {
                 System.out.println("refused " + e.getMessage());
                 for (Throwable other : e.getSuppressed()) {
-                    System.out.println("refused " + other.getMessage());
+                    if (other instanceof IOException) {
+                        System.out.println("refused " + other.getMessage());
+                    }
                 }
             }
         }
