@@ -431,13 +431,16 @@
     (instance? PosixException e) (.name ^PosixException e)
     (instance? ResolverException e) (.name ^ResolverException e)))
 
+(defn- need-throwable [op e]
+  (when-not (or (nil? e) (instance? Throwable e))
+    (throw (options/misuse op (str "the exception is " (options/show e)) "a Throwable, or nil"))))
+
 (defn os-error-code
   "The operating system's code of an exception, or of one of its causes, as a keyword such as
   :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname; nil when it has none,
   as the end of a file."
   [^Throwable e]
-  (when-not (or (nil? e) (instance? Throwable e))
-    (throw (options/misuse "os-error-code" (str "the exception is " (options/show e)) "a Throwable, or nil")))
+  (need-throwable "os-error-code" e)
   (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
     (keyword (str/replace (str/lower-case native) "_" "-"))
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))
@@ -451,6 +454,7 @@
     :bytes-done  bytes of the call that were moved before it failed
   A key whose value is unknown is left out."
   [^Throwable e]
+  (need-throwable "error-info" e)
   (when-let [info (ErrorInfo/of e)]
     (let [place (fn [address] (when address [(Addresses/host address) (Addresses/port address)]))
           facts {:op (.operation info)

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
@@ -347,11 +348,11 @@ final class CharacterCursor {
     private CodingException error(int from, int length, long offset) {
         StringBuilder hex = new StringBuilder();
         for (int i = from; i < from + Math.min(length, 8); i++) {
-            hex.append(String.format(" %02X", buffer.bytes[i]));
+            hex.append(String.format(Locale.ROOT, " %02X", buffer.bytes[i]));
         }
-        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
+        return new CodingException(Failures.name("read") + ": the byte" + (length == 1 ? "" : "s") + hex
                 + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are") + " no character in "
-                + format.charset() + "; skipped, read on, or set an :input-error-action"
+                + format.charset() + "; skipped, read on, or set an " + Failures.spell(":input-error-action", "inputErrorAction")
                 + " or read bytes", offset);
     }
 

@@ -53,9 +53,9 @@ final class Connector {
         Hosts.check(NAME, host);
         Arguments.options(NAME, options);
         if (port == 0) {
-            throw ErrorInfo.attach(new ConnectException(NAME + ": " + Addresses.show(host, port)
+            throw ErrorInfo.attach(new ConnectException(Failures.name(NAME) + ": " + Addresses.show(host, port)
                     + ": Connection refused: by port 0 a server has the system choose one, connect to"
-                    + " that"), NAME, Addresses.of(host, port));
+                    + " that"), Addresses.of(host, port));
         }
         Connector connector = new Connector(host, port, options);
         boolean now = Duration.ZERO.equals(options.timeout());
@@ -69,7 +69,7 @@ final class Connector {
         if (address instanceof UnixDomainSocketAddress) {
             return connectUnix((UnixDomainSocketAddress) address, options);
         } else if (!(address instanceof InetSocketAddress)) {
-            throw new IllegalArgumentException(NAME + ": the address is " + address
+            throw new IllegalArgumentException(Failures.name(NAME) + ": the address is " + address
                     + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
         }
         InetSocketAddress inet = (InetSocketAddress) address;
@@ -281,7 +281,8 @@ final class Connector {
 
     /** The failure of one attempt, with the address and a hint in its message. */
     static IOException explain(IOException e, String host, int port) {
-        String message = NAME + ": " + Addresses.show(host, port) + ": " + Failures.words(e) + hint(e);
+        String message = Failures.name(NAME) + ": " + Addresses.show(host, port) + ": "
+                + Failures.words(e) + hint(e);
         IOException explained;
         if (e instanceof NoRouteToHostException) {
             explained = new NoRouteToHostException(message);
@@ -290,7 +291,7 @@ final class Connector {
         } else {
             explained = new SocketException(message);
         }
-        return ErrorInfo.attach(explained, NAME, Addresses.of(host, port), e);
+        return ErrorInfo.attach(explained, Addresses.of(host, port), e);
     }
 
     private static String hint(IOException e) {

@@ -59,30 +59,30 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
     }
 
     /**
-     * Attaches the information to an exception.
+     * Attaches the information to an exception, whose message begins with what was called and ": ".
      *
      * @param object the stream, the server or the address that the call was about
      * @param original what the system or the JDK threw; it is suppressed and not the cause, since a
      *     REPL shows the message of the last cause only
      * @return the exception
      */
-    static <T extends Exception> T attach(T error, String operation, Object object,
+    static <T extends Exception> T attach(T error, Object object, Throwable original) {
+        return attach(error, object, ErrorCode.of(original), original);
+    }
+
+    /** As {@link #attach(Exception, Object, Throwable)}, of a failure that this side found. */
+    static <T extends Exception> T attach(T error, Object object) {
+        return attach(error, object, ErrorCode.of(error), null);
+    }
+
+    static <T extends Exception> T attach(T error, Object object, ErrorCode code) {
+        return attach(error, object, code, null);
+    }
+
+    private static <T extends Exception> T attach(T error, Object object, ErrorCode code,
             Throwable original) {
-        return attach(error, operation, object, ErrorCode.of(original), original);
-    }
-
-    /** As {@link #attach(Exception, String, Object, Throwable)}, of a failure that this side found. */
-    static <T extends Exception> T attach(T error, String operation, Object object) {
-        return attach(error, operation, object, ErrorCode.of(error), null);
-    }
-
-    static <T extends Exception> T attach(T error, String operation, Object object,
-            ErrorCode code) {
-        return attach(error, operation, object, code, null);
-    }
-
-    private static <T extends Exception> T attach(T error, String operation, Object object,
-            ErrorCode code, Throwable original) {
+        String message = error.getMessage();
+        String operation = message.substring(0, message.indexOf(": "));
         SocketAddress remote = object instanceof SocketAddress address ? address : null;
         SocketAddress local = null;
         if (object instanceof SocketStream stream) {

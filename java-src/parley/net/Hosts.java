@@ -40,7 +40,7 @@ final class Hosts {
 
     static int checkPort(String operation, int port) {
         if (port < 0 || port > 65535) {
-            throw new IllegalArgumentException(operation + ": the port is " + port
+            throw new IllegalArgumentException(Failures.name(operation) + ": the port is " + port
                     + ", expected 0 to 65535 (0: the system chooses, for a server only)");
         }
         return port;
@@ -63,7 +63,7 @@ final class Hosts {
                     + " expected four decimal numbers such as 127.0.0.1";
         }
         if (wrong != null) {
-            throw new IllegalArgumentException(operation + ": " + wrong);
+            throw new IllegalArgumentException(Failures.name(operation) + ": " + wrong);
         }
     }
 
@@ -119,11 +119,11 @@ final class Hosts {
 
     private static IOException unknown(String operation, String host, Throwable cause) {
         boolean later = ErrorCode.of(cause) == ErrorCode.EAI_AGAIN;
-        UnknownHostException error = new UnknownHostException(operation + ": no address for "
+        UnknownHostException error = new UnknownHostException(Failures.name(operation) + ": no address for "
                 + show(host) + (later
                 ? ": Temporary failure in name resolution: the name server did not answer, try again"
                 : ": Name or service not known: check the spelling"));
-        return ErrorInfo.attach(error, operation, Addresses.of(host, 0), cause);
+        return ErrorInfo.attach(error, Addresses.of(host, 0), cause);
     }
 
     /** The order in which to try addresses: families by turns, IPv6 first (RFC 8305, section 4). */

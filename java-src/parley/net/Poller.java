@@ -58,8 +58,8 @@ final class Poller implements AutoCloseable {
         try {
             return Selector.open();
         } catch (IOException e) {
-            throw ErrorInfo.attach(new IOException(Failures.words(e)
-                    + ": a selector takes some; close some streams, or raise the limit"), "wait", null, e);
+            throw ErrorInfo.attach(new IOException("selector: " + Failures.words(e)
+                    + ": a selector takes some; close some streams, or raise the limit"), null, e);
         }
     }
 

@@ -156,7 +156,7 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer adopt(ServerSocketChannel channel) throws IOException {
         if (channel == null || !channel.isOpen() || channel.getLocalAddress() == null) {
-            throw new IllegalArgumentException(NAME + ": the channel is " + channel
+            throw new IllegalArgumentException(Failures.name(NAME) + ": the channel is " + channel
                     + ", expected an open and bound ServerSocketChannel");
         }
         return new SocketServer(channel, channel.getLocalAddress(), null);
@@ -178,10 +178,11 @@ public final class SocketServer extends Pollable {
         } else if (code == ErrorCode.EMFILE) {
             hint = ": close some streams, or raise the process's limit";
         }
-        String message = NAME + ": " + Addresses.show(target) + ": " + Failures.words(e) + hint;
+        String message = Failures.name(NAME) + ": " + Addresses.show(target) + ": "
+                + Failures.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
-        return ErrorInfo.attach(explained, NAME, target, e);
+        return ErrorInfo.attach(explained, target, e);
     }
 
     // ---- accepting ---------------------------------------------------------------------------
@@ -248,9 +249,9 @@ public final class SocketServer extends Pollable {
         } catch (ClosedChannelException e) {
             throw Failures.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
-            throw ErrorInfo.attach(new SocketException("socket-accept: " + this + ": "
+            throw ErrorInfo.attach(new SocketException(Failures.name("socket-accept") + ": " + this + ": "
                     + Failures.words(e) + ": the connection, if any, waits on; try again later"),
-                    "socket-accept", this, e);
+                    this, e);
         }
         if (accepted == null) {
             return null;

@@ -107,7 +107,7 @@ public final class SocketStream extends Pollable {
     public static SocketStream adopt(SocketChannel channel, StreamOptions options)
             throws IOException {
         if (channel == null || !channel.isConnected() && !channel.isConnectionPending()) {
-            throw new IllegalArgumentException("socket-stream: the channel is "
+            throw new IllegalArgumentException(Failures.name("socket-stream") + ": the channel is "
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }

@@ -346,20 +346,21 @@ abstract class StreamSide implements Waits.Patient {
 
     final void requireCharacters(String name) {
         if (!stream.elementType().hasCharacters()) {
-            throw wrongKind(name, "characters", "CHARACTER or BIVALENT");
+            throw wrongKind(name, "characters", ElementType.CHARACTER);
         }
     }
 
     final void requireBytes(String name) {
         if (!stream.elementType().hasBytes()) {
-            throw wrongKind(name, "bytes", "UNSIGNED_BYTE_8 or BIVALENT");
+            throw wrongKind(name, "bytes", ElementType.UNSIGNED_BYTE_8);
         }
     }
 
-    private IllegalStateException wrongKind(String name, String kind, String wanted) {
-        return new IllegalStateException(name + ": the element type of " + stream + " is "
-                + stream.elementType() + ", expected one with " + kind
-                + "; switch with set-stream-element-type! (SocketStream.elementType) to " + wanted);
+    private IllegalStateException wrongKind(String name, String kind, ElementType wanted) {
+        return new IllegalStateException(Failures.name(name) + ": the element type of " + stream + " is "
+                + Failures.spell(stream.elementType()) + ", expected one with " + kind
+                + "; switch with " + Failures.spell("set-stream-element-type!", "SocketStream.elementType")
+                + " to " + Failures.spell(wanted) + " or " + Failures.spell(ElementType.BIVALENT));
     }
 
     @Override

@@ -83,12 +83,12 @@ final class UnixSocketFile {
     static void checkLength(String operation, Path path) throws IOException {
         int length = path.toString().getBytes(StandardCharsets.UTF_8).length;
         if (length == 0) {
-            throw new IllegalArgumentException(operation + ": the path is empty, expected the path"
+            throw new IllegalArgumentException(Failures.name(operation) + ": the path is empty, expected the path"
                     + " of a socket file");
         } else if (length > LONGEST) {
-            throw ErrorInfo.attach(new SocketException(operation + ": Unix domain path too long: "
+            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": Unix domain path too long: "
                     + path + " has " + length + " bytes, the system allows " + LONGEST
-                    + "; choose a shorter one"), operation, null, ErrorCode.ENAMETOOLONG);
+                    + "; choose a shorter one"), null, ErrorCode.ENAMETOOLONG);
         }
     }
 
@@ -97,9 +97,9 @@ final class UnixSocketFile {
         checkLength(operation, path);
         Path directory = path.toAbsolutePath().getParent();
         if (!Files.isDirectory(directory)) {
-            throw ErrorInfo.attach(new SocketException(operation + ": " + path + ": No such file or"
+            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": " + path + ": No such file or"
                     + " directory: there is no directory " + directory + "; make it, or choose another"
-                    + " path"), operation, UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
+                    + " path"), UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
         }
         Identity old = Identity.ifAny(path);
         if (old == null) {
@@ -165,9 +165,9 @@ final class UnixSocketFile {
     }
 
     private static BindException inUse(String operation, Path path, String why) {
-        BindException error = new BindException(operation + ": Address already in use: " + path
+        BindException error = new BindException(Failures.name(operation) + ": Address already in use: " + path
                 + ": " + why + "; choose another path");
-        return ErrorInfo.attach(error, operation, UnixDomainSocketAddress.of(path),
+        return ErrorInfo.attach(error, UnixDomainSocketAddress.of(path),
                 ErrorCode.EADDRINUSE);
     }
 

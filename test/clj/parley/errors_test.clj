@@ -1,8 +1,10 @@
 (ns parley.errors-test
   "What programs and people learn from exceptions: the message that a REPL shows, and error-info."
   (:require
+   [clojure.core.async :as async]
    [clojure.main :as main]
    [clojure.test :refer [deftest is testing]]
+   [parley.async :as pa]
    [parley.socket :as socket]
    [parley.stream :as stream])
   (:import
@@ -112,3 +114,32 @@
       (is (pos? (.bytesTransferred e)))
       (is (= (.bytesTransferred e) (:bytes-done (socket/error-info e)))))
     (stream/close s :abort true)))
+
+(deftest clojure-programs-read-the-names-of-clojure
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
+                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+                            peer (socket/socket-accept server)]
+    (testing "of functions and element types"
+      (stream/set-stream-element-type! s [:unsigned-byte 16])
+      (is (= (str "read-line: the element type of " (pr-str s) " is [:unsigned-byte 16], expected one with"
+               " characters; switch with set-stream-element-type! to :character or :bivalent")
+            (ex-message (thrown #(stream/read-line s)))))
+      (stream/set-stream-element-type! s :character))
+    (testing "also through clojure.core"
+      (stream/set-read-timeout! s 0.001)
+      (let [root (last (take-while some? (iterate ex-cause (thrown #(read (stream/socket-reader s))))))]
+        (is (re-find #"^read-[a-z-]+: time is up" (ex-message root)))))
+    (testing "also of what fails on another thread"
+      (stream/set-read-timeout! s nil)
+      (stream/write-line "too long" peer)
+      (stream/force-output peer)
+      (let [lines (pa/elements s {:as :line :max-size 2})]
+        (is (nil? (first (async/alts!! [lines (async/timeout 5000)]))))
+        (is (.startsWith ^String (ex-message (pa/channel-error lines)) "elements: a line "))))))
+
+(deftest java-methods-called-from-clojure-keep-their-names
+  (let [elsewhere (create-ns 'a-program-of-a-user)
+        mistake (binding [*ns* elsewhere]
+                  (eval '(clojure.core/fn [] (parley.net.SocketStream/connect "127.0.0.1" (clojure.core/int -1) parley.net.StreamOptions/DEFAULT))))]
+    (is (= "SocketStream.connect: the port is -1, expected 0 to 65535 (0: the system chooses, for a server only)"
+          (ex-message (thrown mistake))))))

@@ -90,7 +90,7 @@ class ResolvingTest {
                 List<String> refusals = List.of(child.answer("refused"), child.answer("refused"));
                 for (String address : List.of("127.0.0.1", "127.0.0.2")) {
                     assertEquals(1, refusals.stream().filter(text -> text.startsWith(
-                            "socket-connect: " + address + ":5000: Connection refused")).count(),
+                            "SocketStream.connect: " + address + ":5000: Connection refused")).count(),
                             refusals::toString);
                 }
             }
