@@ -46,9 +46,10 @@
 (defn- interface-host [x]
   (cond
     (or (nil? x) (string? x)) x
-    (instance? SocketStream x) (Addresses/host (.localAddress ^SocketStream x))
+    (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
+    (Addresses/host (.localAddress ^SocketStream x))
     :else (throw (options/misuse "socket-server" (str ":interface is " (options/show x))
-                   "nil, a host name or address, or an open socket stream"))))
+                   "nil, a host name or address, or an open socket stream over TCP"))))
 
 (defn- server-options ^ServerOptions [port {:keys [interface backlog mode] :or {backlog 1}}]
   (let [^ServerOptions$Builder builder (ServerOptions/builder)]

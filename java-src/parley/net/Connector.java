@@ -143,8 +143,12 @@ final class Connector {
     }
 
     private static SocketChannel open(InetAddress address) throws IOException {
-        return SocketChannel.open(address instanceof java.net.Inet6Address
-                ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        try {
+            return SocketChannel.open(address instanceof java.net.Inet6Address
+                    ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        } catch (UnsupportedOperationException e) {
+            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
+        }
     }
 
     private void connected(ChannelTransport transport) throws IOException {
@@ -281,6 +285,9 @@ final class Connector {
 
     /** The failure of one attempt, with the address and a hint in its message. */
     static IOException explain(IOException e, String host, int port) {
+        if (ErrorInfo.carriedBy(e) != null) {
+            return e;
+        }
         String message = Failures.name(NAME) + ": " + Addresses.show(host, port) + ": "
                 + Failures.words(e) + hint(e);
         IOException explained;

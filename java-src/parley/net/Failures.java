@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.lang.reflect.Modifier;
+import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.channels.AsynchronousCloseException;
@@ -160,6 +161,24 @@ final class Failures {
         String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
         return ErrorInfo.attach(new SocketException(message), object, first);
+    }
+
+    /** What a close could not send, since the connection broke; the stream is closed all the same. */
+    static SocketException lost(String operation, Object object, int bytes, IOException e) {
+        SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
+                + " bytes written to " + object + " are lost");
+        return ErrorInfo.attach(error, object, e);
+    }
+
+    /** An address of a family that this Java machine or this system has not, mostly IPv6. */
+    static SocketException noFamily(String operation, SocketAddress address,
+            UnsupportedOperationException e) {
+        SocketException error = new SocketException(name(operation) + ": " + Addresses.host(address)
+                + ": this Java machine has no IPv6; use an address of IPv4, or leave out"
+                + " -Djava.net.preferIPv4Stack=true if it is set");
+        ErrorInfo.attach(error, address, ErrorCode.EAFNOSUPPORT);
+        error.addSuppressed(e);
+        return error;
     }
 
     static SocketException outputShut(String operation, Object object) {

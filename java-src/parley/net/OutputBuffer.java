@@ -261,7 +261,7 @@ final class OutputBuffer {
     /** Sends everything while the stream is being closed, within a deadline. */
     void drainToClose(Deadline until) throws IOException {
         while (head < tail) {
-            int n = side.stream.transport().write(segment.slice(head, tail));
+            int n = writeToClose();
             head += n;
             sent += n;
             if (n == 0) {
@@ -269,6 +269,14 @@ final class OutputBuffer {
             }
         }
         drop();
+    }
+
+    private int writeToClose() throws IOException {
+        try {
+            return side.stream.transport().write(segment.slice(head, tail));
+        } catch (IOException e) {
+            throw Failures.lost("close", side.stream, pending(), e);
+        }
     }
 
     private void waitToClose(Deadline until) throws IOException {

@@ -103,6 +103,8 @@ public final class SocketServer extends Pollable {
         try {
             return ServerSocketChannel.open(address instanceof java.net.Inet6Address
                     ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        } catch (UnsupportedOperationException e) {
+            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
         } catch (IOException e) {
             throw explain(e, new InetSocketAddress(address, 0));
         }

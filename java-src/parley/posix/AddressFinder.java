@@ -10,7 +10,6 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.NetworkChannel;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -208,7 +207,7 @@ final class AddressFinder {
             while (end < address.length && address[end] != 0) {
                 end++;
             }
-            return "unix " + new String(address, 2, end - 2, StandardCharsets.UTF_8);
+            return "unix " + new String(address, 2, end - 2, NativeText.JDKS);
         }
         int at = family == Constants.AF_INET ? 4 : 8;
         int size = family == Constants.AF_INET ? 4 : 16;

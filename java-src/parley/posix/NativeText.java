@@ -8,7 +8,15 @@ import java.util.List;
 
 /** C strings, and arrays of them. */
 final class NativeText {
+    /** The charset in which the JDK has texts and paths of the system. */
+    static final Charset JDKS = jdks();
+
     private NativeText() {}
+
+    private static Charset jdks() {
+        String name = System.getProperty("sun.jnu.encoding", "");
+        return Charset.isSupported(name) ? Charset.forName(name) : Charset.defaultCharset();
+    }
 
     /** The text at an address; null for the null pointer. */
     static String at(long address) {
@@ -21,9 +29,7 @@ final class NativeText {
             return null;
         }
         Pointer start = new Pointer(address);
-        String charset = System.getProperty("sun.jnu.encoding", "");
-        return new String(start.getByteArray(0, (int) start.indexOf(0, (byte) 0)),
-                Charset.isSupported(charset) ? Charset.forName(charset) : Charset.defaultCharset());
+        return new String(start.getByteArray(0, (int) start.indexOf(0, (byte) 0)), JDKS);
     }
 
     /** The texts of an array of addresses that a null pointer ends. */

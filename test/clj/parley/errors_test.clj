@@ -115,6 +115,18 @@
       (is (= (.bytesTransferred e) (:bytes-done (socket/error-info e)))))
     (stream/close s :abort true)))
 
+(deftest a-close-that-cannot-flush-names-itself-and-the-stream
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
+    (let [s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+      (reset-first! server)
+      (socket/socket-status [s :input] 5)
+      (stream/write-string "lost" s)
+      (let [e (thrown #(stream/close s))]
+        (is (re-matches #"close: [^:]+: 4 bytes written to #<socket-stream .* closed> are lost"
+              (ex-message e)))
+        (is (#{:econnreset :epipe} (socket/os-error-code e)))
+        (is (= (socket/socket-stream-peer s true) (:remote (socket/error-info e))))))))
+
 (deftest clojure-programs-read-the-names-of-clojure
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
                             s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
