@@ -225,9 +225,9 @@ final class Connector {
 
     private static SocketStream connectUnix(UnixDomainSocketAddress address,
             StreamOptions options) throws IOException {
-        UnixSocketFile.checkLength(NAME, address.getPath());
         Connector connector = new Connector(address.getPath().toString(), 0, options);
-        ChannelTransport transport = connector.reach(address);
+        ChannelTransport transport =
+                connector.reach(UnixSocketFile.address(NAME, address.getPath()));
         try {
             return new SocketStream(transport, connector.host, 0, options);
         } catch (IOException | RuntimeException e) {

@@ -5,15 +5,11 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
-import java.util.concurrent.SynchronousQueue;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
+import parley.posix.ResolverThreads;
 
 /** Hosts and ports as users write them, and the addresses that they stand for. */
 final class Hosts {
@@ -21,21 +17,7 @@ final class Hosts {
             "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(?!$)|$)){4}");
     private static final Pattern DIGITS_ONLY = Pattern.compile("(0[xX][0-9a-fA-F.]+|[0-9.]+)");
 
-    // The system's resolver cannot be interrupted or timed, so it runs on threads of its own.
-    private static final ExecutorService RESOLVERS = resolvers();
-
     private Hosts() {
-    }
-
-    private static ExecutorService resolvers() {
-        AtomicInteger count = new AtomicInteger();
-        return new ThreadPoolExecutor(0, Integer.MAX_VALUE, 500, TimeUnit.MILLISECONDS,
-                new SynchronousQueue<>(), body -> {
-                    Thread thread = new Thread(null, body,
-                            "parley-resolver-" + count.incrementAndGet(), 0, false);
-                    thread.setDaemon(true);
-                    return thread;
-                });
     }
 
     static int checkPort(String operation, int port) {
@@ -78,7 +60,7 @@ final class Hosts {
         StringBuilder shown = new StringBuilder("\"");
         text.chars().limit(200).forEach(c -> {
             if (c < ' ' || c == 127) {
-                shown.append(String.format("\\u%04x", c));
+                shown.append(String.format(Locale.ROOT, "\\u%04x", c));
             } else {
                 shown.append((char) c);
             }
@@ -93,9 +75,9 @@ final class Hosts {
         if (DECIMAL.matcher(host).matches() || host.indexOf(':') >= 0) {
             return literal(operation, host);
         }
-        Future<InetAddress[]> lookup = RESOLVERS.submit(() -> InetAddress.getAllByName(host));
         try {
-            return List.of(lookup.get(deadline.remaining(), TimeUnit.NANOSECONDS));
+            return List.of(ResolverThreads.run(
+                    () -> InetAddress.getAllByName(host), deadline.remaining()));
         } catch (TimeoutException e) {
             throw Failures.timeout(operation, "the addresses of " + show(host),
                     Addresses.of(host, 0), "the name server does not answer");
@@ -104,8 +86,9 @@ final class Hosts {
                     Addresses.of(host, 0), "");
         } catch (ExecutionException e) {
             throw unknown(operation, host, e.getCause());
-        } finally {
-            lookup.cancel(true);
+        } catch (IOException e) {
+            throw ErrorInfo.attach(new IOException(Failures.name(operation) + ": " + show(host) + ": "
+                    + Failures.text(e)), Addresses.of(host, 0), e);
         }
     }
 

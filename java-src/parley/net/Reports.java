@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.time.ZonedDateTime;
+import java.util.Locale;
 
 /** Where the library says what no caller is there to be told: the platform's own logger. */
 final class Reports {
@@ -14,7 +15,7 @@ final class Reports {
      * zones and the names of months from files, and if that fails once it can never log again.
      */
     static void prepare() {
-        String.format("%tc", ZonedDateTime.now());
+        String.format(Locale.getDefault(), "%tc", ZonedDateTime.now());
     }
 
     static void error(String what, Throwable cause) {

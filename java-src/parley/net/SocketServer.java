@@ -112,12 +112,13 @@ public final class SocketServer extends Pollable {
 
     private static SocketServer listenUnix(ServerOptions options) throws IOException {
         Path path = options.path().toAbsolutePath();
+        UnixDomainSocketAddress target = UnixSocketFile.address(NAME, options.path());
         UnixSocketFile.makeWay(NAME, path);
-        UnixDomainSocketAddress target = UnixDomainSocketAddress.of(path);
         ServerSocketChannel channel = openUnix(target);
         UnixSocketFile file = null;
         try {
             channel.configureBlocking(false);
+            UnixSocketFile.restrict(channel, options.mode());
             channel.bind(target, options.backlog());
             file = UnixSocketFile.made(path);
             Files.setPosixFilePermissions(path, options.mode());

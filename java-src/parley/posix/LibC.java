@@ -59,6 +59,8 @@ final class LibC {
 
     static native int close(int fd);
 
+    static native int fchmod(int fd, int mode);
+
     static native int pipe(long twoInts);
 
     static native long readlink(long path, long buffer, long size);
