@@ -29,10 +29,6 @@ final class Connector {
     private static final long HEAD_START = Duration.ofMillis(250).toNanos();
     private static final long BUSY_PAUSE = Duration.ofMillis(5).toNanos();
 
-    static {
-        BackOff.prepare();
-    }
-
     private final String host;
     private final int port;
     private final StreamOptions options;
@@ -48,6 +44,15 @@ final class Connector {
         this.deadline = Deadline.in(options.timeout());
     }
 
+    private Connector prepared() throws IOException {
+        try {
+            BackOff.prepare();
+            return this;
+        } catch (IOException e) {
+            throw explain(e, host, port);
+        }
+    }
+
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
         Hosts.checkPort(NAME, port);
         Hosts.check(NAME, host);
@@ -57,7 +62,7 @@ final class Connector {
                     + ": Connection refused: by port 0 a server has the system choose one, connect to"
                     + " that"), Addresses.of(host, port));
         }
-        Connector connector = new Connector(host, port, options);
+        Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
         List<InetAddress> addresses = Hosts.interleave(Hosts.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
@@ -225,7 +230,8 @@ final class Connector {
 
     private static SocketStream connectUnix(UnixDomainSocketAddress address,
             StreamOptions options) throws IOException {
-        Connector connector = new Connector(address.getPath().toString(), 0, options);
+        Connector connector =
+                new Connector(address.getPath().toString(), 0, options).prepared();
         ChannelTransport transport =
                 connector.reach(UnixSocketFile.address(NAME, address.getPath()));
         try {

@@ -14,6 +14,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.ResolverException;
 
@@ -121,38 +122,46 @@ public enum ErrorCode {
         this.english = english;
     }
 
-    /** The words by which the JDK tells of each code; made at first use. */
+    /** The words in which the JDK reports each code; immutable once made. */
     private static final class Words {
-        /** Whether the C library was asked, so that words which it does not use decide nothing. */
-        static final boolean ASKED = PosixException.localWords("ENOENT") != null;
-        static final Map<String, ErrorCode> CODES = new HashMap<>();
+        private static volatile Words last; // null before the first use
 
-        static {
-            CODES.put("Connection reset", ECONNRESET); // these two are the JDK's own, in any locale
-            CODES.put("Unix domain path too long", ENAMETOOLONG);
+        /** Whether the C library was asked: then words that it does not use decide nothing. */
+        private final boolean asked = Posix.available();
+        private final Map<String, ErrorCode> codes = new HashMap<>();
+
+        private Words() {
+            codes.put("Connection reset", ECONNRESET); // these two are the JDK's own, in any locale
+            codes.put("Unix domain path too long", ENAMETOOLONG);
             for (ErrorCode each : values()) {
-                String words = ASKED ? PosixException.localWords(each.name()) : null;
-                if (words != null) {
-                    CODES.putIfAbsent(words, each);
-                } else if (!ASKED) {
-                    for (String text : each.english) {
-                        CODES.putIfAbsent(text, each);
+                String[] words = asked ? new String[] {PosixException.localWords(each.name())}
+                        : each.english;
+                for (String text : words) {
+                    if (text != null) {
+                        codes.putIfAbsent(text, each);
                     }
                 }
             }
         }
 
-        private Words() {
+        /** The words as they are known now: without descriptors the C library cannot be loaded yet. */
+        static Words known() {
+            Words words = last;
+            if (words == null || !words.asked && Posix.available()) {
+                words = new Words();
+                last = words;
+            }
+            return words;
         }
 
         /** The code of the longest words that the message consists of, beside a path or a host. */
-        static ErrorCode in(String message) {
-            ErrorCode found = message == null ? null : CODES.get(message);
+        ErrorCode in(String message) {
+            ErrorCode found = message == null ? null : codes.get(message);
             if (message == null || found != null) {
                 return found;
             }
             int longest = 0;
-            for (Map.Entry<String, ErrorCode> each : CODES.entrySet()) {
+            for (Map.Entry<String, ErrorCode> each : codes.entrySet()) {
                 if (each.getKey().length() > longest && isPart(message, each.getKey())) {
                     found = each.getValue();
                     longest = each.getKey().length();
@@ -194,7 +203,7 @@ public enum ErrorCode {
         } else if (e instanceof ResolverException resolver) {
             return named(resolver.name());
         }
-        ErrorCode code = e instanceof IOException ? Words.in(e.getMessage()) : null;
+        ErrorCode code = e instanceof IOException ? Words.known().in(e.getMessage()) : null;
         return code != null ? code : ofClass(e);
     }
 
@@ -232,7 +241,7 @@ public enum ErrorCode {
 
     /** Tells whether a failure without a code can have any: nothing but the C library would know. */
     static boolean isUnknown(IOException e) {
-        return !Words.ASKED && of(e) == null;
+        return !Words.known().asked && of(e) == null;
     }
 
     /**

@@ -86,7 +86,7 @@ final class Failures {
         /** True for the JDK, and for what calls Java methods for Clojure by reflection. */
         private static boolean isOnTheWay(String name) {
             return name.startsWith("java.") || name.startsWith("jdk.") || name.startsWith("sun.")
-                    || name.startsWith("clojure.lang.Reflector");
+                    || name.endsWith(".lang.Reflector");
         }
 
         private static String title(StackWalker.StackFrame frame) {

@@ -27,10 +27,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class SocketServer extends Pollable {
     private static final String NAME = "socket-server";
 
-    static {
-        BackOff.prepare();
-    }
-
     private final ServerSocketChannel channel;
     private final ChannelSource source;
     private final SocketAddress address;
@@ -79,7 +75,18 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer listen(ServerOptions options) throws IOException {
         Arguments.need(NAME, "the options", options, "ServerOptions");
+        prepare(options);
         return options.path() == null ? listenTcp(options) : listenUnix(options);
+    }
+
+    private static void prepare(ServerOptions options) throws IOException {
+        try {
+            BackOff.prepare();
+        } catch (IOException e) {
+            throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
+                    : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
+                    options.port()));
+        }
     }
 
     private static SocketServer listenTcp(ServerOptions options) throws IOException {
