@@ -24,7 +24,7 @@
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.nio.file Path)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode Pollable ServerOptions ServerOptions$Builder SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable ServerOptions ServerOptions$Builder SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -45,9 +45,10 @@
 (defn- interface-host [x]
   (cond
     (or (nil? x) (string? x)) x
-    (instance? SocketStream x) (Addresses/host (.localAddress ^SocketStream x))
+    (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
+    (Addresses/host (.localAddress ^SocketStream x))
     :else (throw (options/misuse "socket-server" (str ":interface is " (options/show x))
-                   "nil, a host name or address, or an open socket stream"))))
+                   "nil, a host name or address, or an open socket stream over TCP"))))
 
 (defn- server-options ^ServerOptions [port {:keys [interface backlog mode] :or {backlog 1}}]
   (let [^ServerOptions$Builder builder (ServerOptions/builder)]
@@ -424,22 +425,44 @@
   (.error (object/stream "stream-error" s)))
 
 (defn- native-code
-  "The name of an error that the C library told by its number, such as \"EBADF\", or nil."
+  "Returns the name of an error that the C library numbered, such as \"EBADF\", or nil."
   [e]
   (cond
     (instance? PosixException e) (.name ^PosixException e)
     (instance? ResolverException e) (.name ^ResolverException e)))
+
+(defn- need-throwable [op e]
+  (when-not (or (nil? e) (instance? Throwable e))
+    (throw (options/misuse op (str "the exception is " (options/show e)) "a Throwable, or nil"))))
 
 (defn os-error-code
   "The operating system's code of an exception, or of one of its causes, as a keyword such as
   :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname; nil when it has none,
   as the end of a file."
   [^Throwable e]
-  (when-not (or (nil? e) (instance? Throwable e))
-    (throw (options/misuse "os-error-code" (str "the exception is " (options/show e)) "a Throwable, or nil")))
+  (need-throwable "os-error-code" e)
   (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
     (keyword (str/replace (str/lower-case native) "_" "-"))
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))
+
+(defn error-info
+  "Returns what an exception of this library, or one of its causes, is about, or nil for other exceptions:
+    :op          what was called, a string, as the message names it
+    :code        as os-error-code
+    :local       [host port] of this end, or [path 0]
+    :remote      [host port] of the other end
+    :bytes-done  bytes of the call that were moved before it failed
+  A key whose value is unknown is left out."
+  [^Throwable e]
+  (need-throwable "error-info" e)
+  (when-let [info (ErrorInfo/of e)]
+    (let [place (fn [address] (when address [(Addresses/host address) (Addresses/port address)]))
+          facts {:op (.operation info)
+                 :code (os-error-code e)
+                 :local (place (.local info))
+                 :remote (place (.remote info))
+                 :bytes-done (when-not (neg? (.bytesDone info)) (.bytesDone info))}]
+      (into {} (filter (comp some? val)) facts))))
 
 ;; ---- status sets --------------------------------------------------------------------------------
 

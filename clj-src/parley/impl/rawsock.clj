@@ -203,12 +203,12 @@
                    "a byte array or a sequence of bytes"))))
 
 (defn path-string
-  "The absolute path of a Unix-domain socket's file. A string that begins with a zero character
-  names an abstract socket and is left alone."
+  "Returns the absolute path of a Unix-domain socket's file. A string that begins with a zero character
+  names an abstract socket, an empty one a socket without a name: both are left alone."
   ^String [op x]
   (cond
-    (and (string? x) (str/starts-with? x "\u0000")) x
-    (string? x) (str (.toAbsolutePath (Path/of x (make-array String 0))))
+    (and (string? x) (or (= "" x) (str/starts-with? x "\u0000"))) x
+    (string? x) (.getAbsolutePath (java.io.File. ^String x)) ; a Path refuses what its charset lacks
     (instance? Path x) (str (.toAbsolutePath ^Path x))
     (instance? java.io.File x) (.getAbsolutePath ^java.io.File x)
     :else (throw (options/misuse op (str "the path is " (options/show x))

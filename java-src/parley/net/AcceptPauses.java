@@ -1,7 +1,6 @@
 package parley.net;
 
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -32,9 +31,8 @@ final class AcceptPauses {
             closing.await(Math.min(backOff.next().toNanos(), deadline.remaining()),
                     TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException(operation + ": the thread was interrupted while it"
-                    + " waited for descriptors to accept with: " + object);
+            throw Failures.interrupted(operation, "waited for descriptors to accept with: " + object,
+                    object, "");
         }
         if (!object.isOpen()) {
             throw Failures.closedMeanwhile(operation, object);

@@ -7,6 +7,7 @@ import java.net.NetworkInterface;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
+import java.nio.file.InvalidPathException;
 import java.util.stream.Collectors;
 import parley.posix.Ipv6Text;
 
@@ -28,12 +29,58 @@ public final class Addresses {
             InetSocketAddress inet = (InetSocketAddress) address;
             return inet.isUnresolved() ? inet.getHostString() : literal(inet.getAddress());
         }
-        return address instanceof UnixDomainSocketAddress
-                ? ((UnixDomainSocketAddress) address).getPath().toString() : "";
+        return address instanceof UnixDomainSocketAddress unix ? unix.getPath().toString()
+                : address instanceof Nameless nameless ? nameless.toString() : "";
     }
 
-    static int port(SocketAddress address) {
+    /** A Unix-domain address that no path of the JDK can be: an abstract name, or other characters. */
+    private static final class Nameless extends SocketAddress {
+        private static final long serialVersionUID = 1L;
+        private final String name;
+
+        Nameless(String name) {
+            this.name = name;
+        }
+
+        @Override
+        public String toString() {
+            return name.replace('\0', '@'); // as ss(8) and /proc/net/unix show it
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Nameless nameless && name.equals(nameless.name);
+        }
+
+        @Override
+        public int hashCode() {
+            return name.hashCode();
+        }
+    }
+
+    /** The address of a Unix-domain socket, whatever its name. */
+    static SocketAddress ofUnix(String name) {
+        try {
+            return UnixDomainSocketAddress.of(name);
+        } catch (InvalidPathException e) {
+            return new Nameless(name);
+        }
+    }
+
+    /**
+     * The port of an address.
+     *
+     * @param address TCP or Unix-domain, or null
+     * @return 0 for an address without ports
+     */
+    public static int port(SocketAddress address) {
         return address instanceof InetSocketAddress ? ((InetSocketAddress) address).getPort() : 0;
+    }
+
+    /** A host that need not be resolved and a port, or the path of a Unix-domain socket. */
+    static SocketAddress of(String host, int port) {
+        return port == 0 && host.indexOf('/') >= 0 ? UnixDomainSocketAddress.of(host)
+                : InetSocketAddress.createUnresolved(host, port);
     }
 
     /** {@code 127.0.0.1:80}, {@code [::1]:80}, a path, or {@code ?}. */
@@ -53,14 +100,16 @@ public final class Addresses {
         return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     }
 
-    /** The number of an address, an IPv6 one in its short form (RFC 5952) with its zone. */
+    /** The number of an address, an IPv6 one in its short form (RFC 5952) with its zone if it has use. */
     static String literal(InetAddress address) {
         String text = address.getHostAddress();
         if (!(address instanceof Inet6Address)) {
             return text;
         }
         int zone = text.indexOf('%');
-        return Ipv6Text.format(address.getAddress()) + (zone < 0 ? "" : text.substring(zone));
+        boolean needed = zone >= 0 && (address.isLinkLocalAddress() || address.isSiteLocalAddress()
+                || address.isMulticastAddress()) && !text.endsWith("%0");
+        return Ipv6Text.format(address.getAddress()) + (needed ? text.substring(zone) : "");
     }
 
     /** The addresses that this machine has now, as a list for a message. */

@@ -18,7 +18,7 @@ final class Arguments {
      */
     static <T> T need(String operation, String what, T value, String expected) {
         if (value == null) {
-            throw new IllegalArgumentException(operation + ": " + what + (what.endsWith("s")
+            throw new IllegalArgumentException(Failures.name(operation) + ": " + what + (what.endsWith("s")
                     ? " are" : " is") + " null, expected " + expected);
         }
         return value;
@@ -48,15 +48,15 @@ final class Arguments {
             need(operation, "the array", null, "one with room for the range");
         }
         if (from < 0 || to < from || to > length) {
-            throw new IndexOutOfBoundsException(operation + ": the range is " + from + " to " + to
+            throw new IndexOutOfBoundsException(Failures.name(operation) + ": the range is " + from + " to " + to
                     + ", expected one within the array, 0 to " + length);
         }
     }
 
     static void integer(String operation, int width, ByteOrder order) {
         if (width < 1 || width > LONGEST_INTEGER) {
-            throw new IllegalArgumentException(operation + ": the width is " + width
-                    + " bytes, expected 1 to " + LONGEST_INTEGER);
+            throw new IllegalArgumentException(Failures.name(operation) + ": the width is "
+                    + width + " bytes, expected 1 to " + LONGEST_INTEGER);
         }
         need(operation, "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
     }

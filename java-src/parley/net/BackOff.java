@@ -1,7 +1,9 @@
 package parley.net;
 
 import java.io.IOException;
+import java.nio.channels.Pipe;
 import java.time.Duration;
+import parley.posix.Posix;
 
 /**
  * How long something that accepts connections rests while the process or the system has nothing left
@@ -12,6 +14,8 @@ import java.time.Duration;
 public final class BackOff {
     static final Duration LONGEST = Duration.ofSeconds(1);
     private static final Duration FIRST = Duration.ofMillis(10);
+
+    private static volatile boolean prepared;
 
     private Duration next = FIRST;
 
@@ -40,22 +44,34 @@ public final class BackOff {
      * Tells whether an accept failed for want of descriptors or memory.
      *
      * @param e what it threw
-     * @return true when trying again later is of use
+     * @return true when trying again later is of use; where the C library cannot be called, also for a
+     *     failure in words of another language, since it may be this one
      */
     public static boolean isExhaustion(IOException e) {
         ErrorCode code = ErrorCode.of(e);
         return code == ErrorCode.EMFILE || code == ErrorCode.ENFILE || code == ErrorCode.ENOBUFS
-                || code == ErrorCode.ENOMEM;
+                || code == ErrorCode.ENOMEM || ErrorCode.isUnknown(e);
     }
 
     /**
-     * While there are descriptors left: loads what telling of their exhaustion takes, since classes
-     * and time zones come out of files, and what cannot be loaded once may never be.
+     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have run
+     * out, and may then never be: the JDK's dispatcher of writes, the C library, and what telling of the
+     * exhaustion takes. Does nothing when it has been done.
+     *
+     * @throws IOException if too few descriptors are left; the next call tries again
      */
-    static void prepare() {
+    static void prepare() throws IOException {
+        if (prepared) {
+            return;
+        }
+        Posix.requireDescriptors();
+        Pipe pipe = Pipe.open();
+        pipe.source().close();
+        pipe.sink().close();
+        Posix.available();
         Log.prepare();
-        IOException example = new IOException("Too many open files");
-        isExhaustion(Failures.again("accept", "an example", example));
-        Failures.words(example);
+        isExhaustion(Failures.again("accept", "an example", new IOException("an example")));
+        OpenFiles.count();
+        prepared = true;
     }
 }

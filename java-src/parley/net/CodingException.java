@@ -2,6 +2,7 @@ package parley.net;
 
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
+import java.util.Locale;
 
 /**
  * Bytes that are no character, or a character that has no bytes, in the external format of a
@@ -23,12 +24,13 @@ public final class CodingException extends CharacterCodingException {
             Charset charset) {
         StringBuilder hex = new StringBuilder();
         for (int i = from; i < from + Math.min(length, 8); i++) {
-            hex.append(String.format(" %02X", bytes[i]));
+            hex.append(String.format(Locale.ROOT, " %02X", bytes[i]));
         }
-        return new CodingException("read: the byte" + (length == 1 ? "" : "s") + hex
+        return new CodingException(Failures.name("read") + ": the byte" + (length == 1 ? "" : "s") + hex
                 + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are")
-                + " no character in " + charset + "; skipped, read on, or set an"
-                + " :input-error-action or read bytes", offset);
+                + " no character in " + charset + "; skipped, read on, or set an "
+                + Failures.spell(":input-error-action", "inputErrorAction")
+                + " or read bytes", offset);
     }
 
     /**

@@ -29,10 +29,6 @@ final class Connector {
     private static final long HEAD_START = Duration.ofMillis(250).toNanos();
     private static final long BUSY_PAUSE = Duration.ofMillis(5).toNanos();
 
-    static {
-        BackOff.prepare();
-    }
-
     private final String host;
     private final int port;
     private final StreamOptions options;
@@ -48,15 +44,25 @@ final class Connector {
         this.deadline = Deadline.in(options.timeout());
     }
 
+    private Connector prepared() throws IOException {
+        try {
+            BackOff.prepare();
+            return this;
+        } catch (IOException e) {
+            throw explain(e, host, port);
+        }
+    }
+
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
         Hosts.checkPort(NAME, port);
         Hosts.check(NAME, host);
         Arguments.options(NAME, options);
         if (port == 0) {
-            throw new ConnectException(NAME + ": " + Addresses.show(host, port) + ": Connection"
-                    + " refused: by port 0 a server has the system choose one, connect to that");
+            throw ErrorInfo.attach(new ConnectException(Failures.name(NAME) + ": " + Addresses.show(host, port)
+                    + ": Connection refused: by port 0 a server has the system choose one, connect to"
+                    + " that"), Addresses.of(host, port));
         }
-        Connector connector = new Connector(host, port, options);
+        Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
         List<InetAddress> addresses = Hosts.interleave(Hosts.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
@@ -68,7 +74,7 @@ final class Connector {
         if (address instanceof UnixDomainSocketAddress) {
             return connectUnix((UnixDomainSocketAddress) address, options);
         } else if (!(address instanceof InetSocketAddress)) {
-            throw new IllegalArgumentException(NAME + ": the address is " + address
+            throw new IllegalArgumentException(Failures.name(NAME) + ": the address is " + address
                     + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
         }
         InetSocketAddress inet = (InetSocketAddress) address;
@@ -142,8 +148,12 @@ final class Connector {
     }
 
     private static SocketChannel open(InetAddress address) throws IOException {
-        return SocketChannel.open(address instanceof java.net.Inet6Address
-                ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        try {
+            return SocketChannel.open(address instanceof java.net.Inet6Address
+                    ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        } catch (UnsupportedOperationException e) {
+            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
+        }
     }
 
     private void connected(ChannelTransport transport) throws IOException {
@@ -175,7 +185,7 @@ final class Connector {
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {
-                throw Failures.timeout(NAME, Addresses.show(host, port),
+                throw Failures.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
                         "nobody answers; check host and port, or allow more time");
             } else if (next.hasPassed()) {
                 return;
@@ -220,9 +230,10 @@ final class Connector {
 
     private static SocketStream connectUnix(UnixDomainSocketAddress address,
             StreamOptions options) throws IOException {
-        UnixSocketFile.checkLength(NAME, address.getPath());
-        Connector connector = new Connector(address.getPath().toString(), 0, options);
-        ChannelTransport transport = connector.reach(address);
+        Connector connector =
+                new Connector(address.getPath().toString(), 0, options).prepared();
+        ChannelTransport transport =
+                connector.reach(UnixSocketFile.address(NAME, address.getPath()));
         try {
             return new SocketStream(transport, connector.host, 0, options);
         } catch (IOException | RuntimeException e) {
@@ -258,7 +269,7 @@ final class Connector {
                 ThreadWaits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
-                    throw Failures.timeout(NAME, host, "the server does not answer");
+                    throw Failures.timeout(NAME, host, address, "the server does not answer");
                 }
             }
             return transport;
@@ -280,7 +291,11 @@ final class Connector {
 
     /** The failure of one attempt, with the address and a hint in its message. */
     static IOException explain(IOException e, String host, int port) {
-        String message = NAME + ": " + Addresses.show(host, port) + ": " + Failures.words(e) + hint(e);
+        if (ErrorInfo.carriedBy(e) != null) {
+            return e;
+        }
+        String message = Failures.name(NAME) + ": " + Addresses.show(host, port) + ": "
+                + Failures.words(e) + hint(e);
         IOException explained;
         if (e instanceof NoRouteToHostException) {
             explained = new NoRouteToHostException(message);
@@ -289,8 +304,7 @@ final class Connector {
         } else {
             explained = new SocketException(message);
         }
-        explained.initCause(e);
-        return explained;
+        return ErrorInfo.attach(explained, Addresses.of(host, port), e);
     }
 
     private static String hint(IOException e) {

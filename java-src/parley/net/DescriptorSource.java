@@ -79,7 +79,7 @@ final class DescriptorSource extends Source {
 
     private static ClosedChannelException closed(ClosedDescriptorException e) {
         ClosedChannelException closed = new ClosedChannelException();
-        closed.initCause(e);
+        closed.addSuppressed(e);
         return closed;
     }
 

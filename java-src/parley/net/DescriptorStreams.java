@@ -146,8 +146,8 @@ public final class DescriptorStreams {
     private static ShellProcess process(String operation, SocketStream stream) {
         ShellProcess process = PROCESSES.get(stream);
         if (process == null) {
-            throw new IllegalArgumentException(operation + ": " + stream
-                    + " is not a pipe to a command, expected a stream made by make-pipe-…-stream");
+            throw new IllegalArgumentException(Failures.name(operation) + ": " + stream
+                    + " is not a pipe to a command, expected a stream made by " + Failures.spell("make-pipe-…-stream", "DescriptorStreams.pipe"));
         }
         return process;
     }

@@ -3,7 +3,6 @@ package parley.net;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import parley.posix.Descriptor;
@@ -146,7 +145,7 @@ final class DescriptorTransport implements Transport {
         if (address.inetAddress() != null) {
             return new InetSocketAddress(address.inetAddress(), address.port());
         }
-        return address.path() == null ? null : UnixDomainSocketAddress.of(address.path());
+        return address.path() == null ? null : Addresses.ofUnix(address.path());
     }
 
     @Override

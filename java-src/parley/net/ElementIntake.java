@@ -11,7 +11,7 @@ final class ElementIntake<T> extends Intake<T> {
     ElementIntake(SocketStream stream, Framing<T> framing, Executor executor) {
         super(stream, Direction.INPUT, executor);
         this.stream = stream;
-        this.framing = java.util.Objects.requireNonNull(framing, "elements: the framing is null");
+        this.framing = Arguments.need("elements", "the framing", framing, "a Framing");
     }
 
     @Override
@@ -31,6 +31,6 @@ final class ElementIntake<T> extends Intake<T> {
 
     @Override
     String name() {
-        return "elements";
+        return framing.reading;
     }
 }

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.net.BindException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -8,13 +9,22 @@ import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.UnresolvedAddressException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
+import java.util.HashMap;
 import java.util.Locale;
+import java.util.Map;
+import parley.posix.Posix;
 import parley.posix.PosixException;
+import parley.posix.ResolverException;
 
 /**
- * The operating system's name for what went wrong (errno(3), getaddrinfo(3)), read off the JDK's
- * exceptions, which carry it in their class or in their text only.
+ * The operating system's name for a failure (errno(3), getaddrinfo(3)), the same in every locale.
+ *
+ * <p>The JDK drops the number of a failed system call and keeps the C library's words for it, in the
+ * language of the process. The code is therefore found by comparing these words with those that the
+ * C library has for each code in this process. Where the C library cannot be called, the English words
+ * decide if they are there, else the class of the exception.
  */
 public enum ErrorCode {
     /** Permission denied. */
@@ -25,55 +35,146 @@ public enum ErrorCode {
     EADDRINUSE("Address already in use"),
     /** The address is not one of this machine. */
     EADDRNOTAVAIL("Cannot assign requested address", "Can't assign requested address"),
-    /** Nobody listens there. */
+    /** The system does not know this family of addresses, for example IPv6. */
+    EAFNOSUPPORT("Address family not supported by protocol"),
+    /** No server listens there. */
     ECONNREFUSED("Connection refused"),
     /** The peer reset the connection. */
-    ECONNRESET("Connection reset"),
-    /** The connection was given up by this side's system. */
+    ECONNRESET("Connection reset by peer"),
+    /** This side's system gave the connection up. */
     ECONNABORTED("Software caused connection abort", "connection was aborted"),
-    /** Nobody can read any more what is written. */
+    /** The peer reads no more. */
     EPIPE("Broken pipe"),
-    /** Time is up. */
+    /** The deadline has passed, or the peer did not acknowledge. */
     ETIMEDOUT("Connection timed out", "Operation timed out"),
-    /** There is no way to the host. */
-    EHOSTUNREACH("No route to host", "Host is unreachable", "Host unreachable"),
-    /** There is no way to the network. */
-    ENETUNREACH("Network is unreachable", "Network unreachable"),
+    /** There is no route to the host. */
+    EHOSTUNREACH("No route to host"),
+    /** The host is down. */
+    EHOSTDOWN("Host is down"),
+    /** There is no route to the network. */
+    ENETUNREACH("Network is unreachable"),
+    /** The network is down. */
+    ENETDOWN("Network is down"),
     /** The process has no descriptor left. */
-    EMFILE("Too many open files in this process", "Too many open files"),
+    EMFILE("Too many open files"),
     /** The system has no descriptor left. */
     ENFILE("Too many open files in system"),
     /** The system has no buffer left. */
     ENOBUFS("No buffer space available"),
     /** The system has no memory left. */
     ENOMEM("Cannot allocate memory"),
+    /** The device is full. */
+    ENOSPC("No space left on device"),
+    /** The file system cannot be written to. */
+    EROFS("Read-only file system"),
     /** No such file or directory. */
     ENOENT("No such file or directory"),
+    /** A part of the path is not a directory. */
+    ENOTDIR("Not a directory"),
+    /** The path has too many symbolic links. */
+    ELOOP("Too many levels of symbolic links"),
     /** The file is not a socket. */
     ENOTSOCK("Socket operation on non-socket"),
+    /** The socket is of another type, for example one of datagrams. */
+    EPROTOTYPE("Protocol wrong type for socket"),
+    /** The descriptor is not open. */
+    EBADF("Bad file descriptor"),
+    /** The device failed, or a terminal's other end is closed. */
+    EIO("Input/output error"),
+    /** The device is not there. */
+    ENXIO("No such device or address", "Device not configured"),
+    /** The file is a directory. */
+    EISDIR("Is a directory"),
+    /** The disk quota is exhausted. */
+    EDQUOT("Disk quota exceeded", "Disc quota exceeded"),
+    /** The message is too long. */
+    EMSGSIZE("Message too long"),
+    /** The socket cannot do this. */
+    EOPNOTSUPP("Operation not supported", "Operation not supported on socket"),
+    /** The socket of datagrams has no peer. */
+    EDESTADDRREQ("Destination address required"),
+    /** The network dropped the connection. */
+    ENETRESET("Network dropped connection on reset"),
     /** Not connected. */
     ENOTCONN("Transport endpoint is not connected", "Socket is not connected"),
     /** Connected already. */
     EISCONN("Transport endpoint is already connected", "Socket is already connected"),
-    /** The argument is not a legal one. */
+    /** An argument is not legal. */
     EINVAL("Invalid argument"),
-    /** Try again. */
+    /** The call would block. */
     EAGAIN("Resource temporarily unavailable"),
-    /** The call was interrupted. */
+    /** The thread was interrupted. */
     EINTR("Interrupted system call"),
-    /** The call was cancelled: this side closed the object meanwhile. */
+    /** This side closed the object during the call. */
     ECANCELED("Operation canceled"),
-    /** Name too long. */
-    ENAMETOOLONG("File name too long", "Unix domain path too long"),
+    /** The name is too long. */
+    ENAMETOOLONG("File name too long"),
     /** There is no such host (getaddrinfo). */
-    EAI_NONAME("Name or service not known", "nodename nor servname provided"),
+    EAI_NONAME("Name or service not known", "nodename nor servname provided, or not known"),
     /** The name server did not answer (getaddrinfo). */
     EAI_AGAIN("Temporary failure in name resolution");
 
-    private final String[] texts;
+    private static final int DEEPEST = 16;
 
-    ErrorCode(String... texts) {
-        this.texts = texts;
+    private final String[] english;
+
+    ErrorCode(String... english) {
+        this.english = english;
+    }
+
+    /** The words in which the JDK reports each code; immutable once made. */
+    private static final class Words {
+        private static volatile Words last; // null before the first use
+
+        /** Whether the C library was asked: then words that it does not use decide nothing. */
+        private final boolean asked = Posix.available();
+        private final Map<String, ErrorCode> codes = new HashMap<>();
+
+        private Words() {
+            codes.put("Connection reset", ECONNRESET); // these two are the JDK's own, in any locale
+            codes.put("Unix domain path too long", ENAMETOOLONG);
+            for (ErrorCode each : values()) {
+                String[] words = asked ? new String[] {PosixException.localWords(each.name())}
+                        : each.english;
+                for (String text : words) {
+                    if (text != null) {
+                        codes.putIfAbsent(text, each);
+                    }
+                }
+            }
+        }
+
+        /** The words as they are known now: without descriptors the C library cannot be loaded yet. */
+        static Words known() {
+            Words words = last;
+            if (words == null || !words.asked && Posix.available()) {
+                words = new Words();
+                last = words;
+            }
+            return words;
+        }
+
+        /** The code of the longest words that the message consists of, beside a path or a host. */
+        ErrorCode in(String message) {
+            ErrorCode found = message == null ? null : codes.get(message);
+            if (message == null || found != null) {
+                return found;
+            }
+            int longest = 0;
+            for (Map.Entry<String, ErrorCode> each : codes.entrySet()) {
+                if (each.getKey().length() > longest && isPart(message, each.getKey())) {
+                    found = each.getValue();
+                    longest = each.getKey().length();
+                }
+            }
+            return found;
+        }
+
+        /** True when the words stand alone, as in "x: words", "x (words)" and "words: x". */
+        private static boolean isPart(String message, String words) {
+            return message.startsWith(words + ": ") || message.startsWith(words + " (")
+                    || message.endsWith(": " + words) || message.endsWith("(" + words + ")");
+        }
     }
 
     /**
@@ -84,7 +185,7 @@ public enum ErrorCode {
      */
     public static ErrorCode of(Throwable error) {
         int depth = 0;
-        for (Throwable e = error; e != null && depth++ < 16; e = e.getCause()) {
+        for (Throwable e = error; e != null && depth++ < DEEPEST; e = e.getCause()) {
             ErrorCode code = ofOne(e);
             if (code != null) {
                 return code;
@@ -94,35 +195,25 @@ public enum ErrorCode {
     }
 
     private static ErrorCode ofOne(Throwable e) {
-        ErrorCode code = e instanceof PosixException ? ofName(((PosixException) e).name())
-                : e instanceof IOException ? ofText(e.getMessage()) : null;
+        ErrorInfo info = ErrorInfo.carriedBy(e);
+        if (info != null) {
+            return info.code();
+        } else if (e instanceof PosixException posix) {
+            return named(posix.name());
+        } else if (e instanceof ResolverException resolver) {
+            return named(resolver.name());
+        }
+        ErrorCode code = e instanceof IOException ? Words.known().in(e.getMessage()) : null;
         return code != null ? code : ofClass(e);
     }
 
-    private static ErrorCode ofName(String name) {
+    private static ErrorCode named(String name) {
         for (ErrorCode each : values()) {
             if (each.name().equals(name)) {
                 return each;
             }
         }
         return null;
-    }
-
-    private static ErrorCode ofText(String message) {
-        if (message == null) {
-            return null;
-        }
-        ErrorCode found = null;
-        int length = 0;
-        for (ErrorCode each : values()) {
-            for (String text : each.texts) {
-                if (text.length() > length && message.contains(text)) {
-                    found = each;
-                    length = text.length();
-                }
-            }
-        }
-        return found;
     }
 
     private static ErrorCode ofClass(Throwable e) {
@@ -138,14 +229,19 @@ public enum ErrorCode {
             return EADDRINUSE;
         } else if (e instanceof NoSuchFileException) {
             return ENOENT;
-        } else if (e instanceof java.nio.file.AccessDeniedException) {
+        } else if (e instanceof AccessDeniedException) {
             return EACCES;
         } else if (e instanceof ClosedChannelException) {
             return ECANCELED;
-        } else if (e instanceof java.io.InterruptedIOException) {
+        } else if (e instanceof InterruptedIOException) {
             return EINTR;
         }
         return null;
+    }
+
+    /** Tells whether a failure without a code can have any: nothing but the C library would know. */
+    static boolean isUnknown(IOException e) {
+        return !Words.known().asked && of(e) == null;
     }
 
     /**

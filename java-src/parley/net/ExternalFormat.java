@@ -13,6 +13,8 @@ public final class ExternalFormat {
     public static final ExternalFormat DEFAULT = new ExternalFormat(StandardCharsets.UTF_8,
             LineTerminator.UNIX, CodingAction.ERROR, CodingAction.ERROR);
 
+    private static final String NAME = "external format";
+
     private final Charset charset;
     private final LineTerminator lineTerminator;
     private final CodingAction inputErrorAction;
@@ -20,13 +22,13 @@ public final class ExternalFormat {
 
     private ExternalFormat(Charset charset, LineTerminator lineTerminator,
             CodingAction inputErrorAction, CodingAction outputErrorAction) {
-        this.charset = Objects.requireNonNull(charset, "external format: the charset is null");
-        this.lineTerminator = Objects.requireNonNull(lineTerminator,
-                "external format: the line terminator is null");
-        this.inputErrorAction = Objects.requireNonNull(inputErrorAction,
-                "external format: the input error action is null");
-        this.outputErrorAction = Objects.requireNonNull(outputErrorAction,
-                "external format: the output error action is null");
+        this.charset = Arguments.need(NAME, "the charset", charset, "a Charset");
+        this.lineTerminator =
+                Arguments.need(NAME, "the line terminator", lineTerminator, "a LineTerminator");
+        this.inputErrorAction =
+                Arguments.need(NAME, "the input error action", inputErrorAction, "a CodingAction");
+        this.outputErrorAction =
+                Arguments.need(NAME, "the output error action", outputErrorAction, "a CodingAction");
     }
 
     /**

@@ -2,37 +2,126 @@ package parley.net;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.lang.reflect.Modifier;
+import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
+import java.util.Iterator;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
- * wrong, what to do. The words of the operating system stay in the message, since
- * {@link ErrorCode#of} reads them.
+ * wrong, what to do. Each carries its {@link ErrorInfo}, and the exception of the system or of the JDK
+ * as a suppressed one.
  */
 final class Failures {
     static final String NOTHING_LOST = "nothing is lost, the call can be made again";
 
+    private static final StackWalker STACK =
+            StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
+    private static final Set<String> INSIDE = Set.of("parley.net", "parley.net.text",
+            "parley.net.wait", "parley.net.tls", "parley.posix");
+
     private Failures() {
     }
 
+    // ---- names -------------------------------------------------------------------------------
+
+    /**
+     * What was called, as the caller spells it. A Clojure program called the function of that name; a
+     * Java program called the outermost public method of this library that is on the stack.
+     *
+     * @param operation the Clojure function; also the answer where the caller is not on the stack, as
+     *     on threads of this library: what works there takes the name where the work was ordered
+     */
+    static String name(String operation) {
+        Caller caller = STACK.walk(Caller::find);
+        return caller.isJava() && caller.called != null ? caller.called : operation;
+    }
+
+    /** One of two spellings, as {@link #name}: Clojure's where the caller is not on the stack. */
+    static String spell(String clojure, String java) {
+        return isJavaCalling() ? java : clojure;
+    }
+
+    /** The name of a constant, in Clojure the keyword or the vector that stands for it. */
+    static String spell(Enum<?> constant) {
+        String keyword = ":" + constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+        boolean wide = constant instanceof ElementType type && type.bits() > Byte.SIZE;
+        return spell(wide ? "[" + keyword.replaceFirst("-(?=\\d)", " ") + "]" : keyword,
+                constant.name());
+    }
+
+    /** For what fails later on another thread: false where the caller is not on the stack. */
+    static boolean isJavaCalling() {
+        return STACK.walk(Caller::find).isJava();
+    }
+
+    /** The first frame outside this library and the JDK, and the method that it called. */
+    private record Caller(String frame, String called) {
+        static Caller find(Stream<StackWalker.StackFrame> frames) {
+            StackWalker.StackFrame entry = null;
+            Iterator<StackWalker.StackFrame> all = frames.iterator();
+            while (all.hasNext()) {
+                StackWalker.StackFrame frame = all.next();
+                String name = frame.getClassName();
+                if (INSIDE.contains(frame.getDeclaringClass().getPackageName())) {
+                    entry = isPublic(frame.getDeclaringClass()) ? frame : entry;
+                } else if (!isOnTheWay(name)) {
+                    return new Caller(name, entry == null ? null : title(entry));
+                }
+            }
+            return new Caller(null, null);
+        }
+
+        private static boolean isPublic(Class<?> type) {
+            return Modifier.isPublic(type.getModifiers())
+                    && (type.getEnclosingClass() == null || isPublic(type.getEnclosingClass()));
+        }
+
+        /** True for the JDK, and for what calls Java methods for Clojure by reflection. */
+        private static boolean isOnTheWay(String name) {
+            return name.startsWith("java.") || name.startsWith("jdk.") || name.startsWith("sun.")
+                    || name.endsWith(".lang.Reflector");
+        }
+
+        private static String title(StackWalker.StackFrame frame) {
+            Class<?> type = frame.getDeclaringClass();
+            String name = type.getName().substring(type.getPackageName().length() + 1)
+                    .replace('$', '.');
+            return frame.getMethodName().equals("<init>") ? "new " + name
+                    : name + "." + frame.getMethodName();
+        }
+
+        /** False for Clojure's own functions and those of this library's namespaces. */
+        boolean isJava() {
+            return frame != null && !frame.startsWith("clojure.")
+                    && (!frame.startsWith("parley.") || frame.startsWith("parley.net."));
+        }
+    }
+
+    // ---- failures ----------------------------------------------------------------------------
+
     static IllegalStateException closed(String operation, Pollable object) {
         Closing closing = object.closing();
-        return new IllegalStateException(operation + ": " + object + " is closed, "
-                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one");
+        String message = name(operation) + ": " + object + " is closed, "
+                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
+        return ErrorInfo.attach(new IllegalStateException(message), object);
     }
 
     static AsynchronousCloseException closedMeanwhile(String operation, Object object) {
-        return new ClosedMeanwhile(operation + ": " + object
-                + " was closed by another thread during the call");
+        return ErrorInfo.attach(new ClosedMeanwhile(name(operation) + ": " + object
+                + " was closed by another thread during the call"), object);
     }
 
     /** Misuse of a closed stream as an error of java.io, of the same words. */
     static ClosedChannelException closedView(IllegalStateException misuse) {
         ClosedChannelException closed = new ClosedView(misuse.getMessage());
-        closed.initCause(misuse);
+        closed.addSuppressed(misuse);
         return closed;
     }
 
@@ -44,39 +133,71 @@ final class Failures {
     static void ifInterrupted(String operation, Object object, String hint)
             throws InterruptedIOException {
         if (Thread.currentThread().isInterrupted()) {
-            throw new InterruptedIOException(operation + ": the thread was interrupted while it"
-                    + " waited for " + object + "; " + hint);
+            throw interrupted(operation, "waited for " + object, object, "; " + hint);
         }
     }
 
+    /** The interrupt of a wait; the interrupt flag is set again. */
+    static InterruptedIOException interrupted(String operation, String did, Object object,
+            String hint) {
+        Thread.currentThread().interrupt();
+        return ErrorInfo.attach(new InterruptedIOException(name(operation)
+                + ": the thread was interrupted while it " + did + hint), object);
+    }
+
     static SocketTimeoutException timeout(String operation, Object object, String hint) {
-        return new SocketTimeoutException(operation + ": time is up while waiting for " + object
-                + "; " + hint);
+        return timeout(operation, object, object, hint);
+    }
+
+    /** A timeout while waiting for {@code what}, which belongs to {@code object}. */
+    static SocketTimeoutException timeout(String operation, Object what, Object object,
+            String hint) {
+        return ErrorInfo.attach(new SocketTimeoutException(name(operation)
+                + ": time is up while waiting for " + what + "; " + hint), object);
     }
 
     /** A remembered failure raised once more, with a stack trace of the new call. */
     static IOException again(String operation, Object object, IOException first) {
-        String message = operation + ": " + text(first) + ": " + object
+        String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
-        SocketException again = new SocketException(message);
-        again.initCause(first);
-        return again;
+        return ErrorInfo.attach(new SocketException(message), object, first);
+    }
+
+    /** What a close could not send, since the connection broke; the stream is closed all the same. */
+    static SocketException lost(String operation, Object object, int bytes, IOException e) {
+        SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
+                + " bytes written to " + object + " are lost");
+        return ErrorInfo.attach(error, object, e);
+    }
+
+    /** An address of a family that this Java machine or this system has not, mostly IPv6. */
+    static SocketException noFamily(String operation, SocketAddress address,
+            UnsupportedOperationException e) {
+        SocketException error = new SocketException(name(operation) + ": " + Addresses.host(address)
+                + ": this Java machine has no IPv6; use an address of IPv4, or leave out"
+                + " -Djava.net.preferIPv4Stack=true if it is set");
+        ErrorInfo.attach(error, address, ErrorCode.EAFNOSUPPORT);
+        error.addSuppressed(e);
+        return error;
     }
 
     static SocketException outputShut(String operation, Object object) {
-        return new SocketException(operation + ": Broken pipe: the output side of " + object
-                + " was shut down by this side; reading is still possible");
+        SocketException error = new SocketException(name(operation) + ": Broken pipe: the output side of "
+                + object + " was shut down by this side; reading is still possible");
+        return ErrorInfo.attach(error, object, ErrorCode.EPIPE);
     }
 
     /** What a system call said, with the numbers when it was that there is no descriptor left. */
     static String words(IOException e) {
-        boolean told = text(e).contains(" descriptors");
-        return text(e) + (told || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+        boolean counted = ErrorInfo.carriedBy(e) != null;
+        return text(e)
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */
     static IOException cannotWait(String operation, Object object, IOException e) {
-        return new IOException(operation + ": cannot wait for " + object + ": " + words(e), e);
+        String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
+        return ErrorInfo.attach(new IOException(message), object, e);
     }
 
     static String text(Throwable e) {

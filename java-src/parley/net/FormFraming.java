@@ -15,7 +15,7 @@ final class FormFraming<T> extends Framing<T> {
 
     FormFraming(int most, FormSyntax<T> syntax) {
         super(most);
-        this.syntax = java.util.Objects.requireNonNull(syntax, "framing: the syntax is null");
+        this.syntax = Arguments.need("framing", "the syntax", syntax, "a FormSyntax");
     }
 
     @Override
@@ -32,7 +32,7 @@ final class FormFraming<T> extends Framing<T> {
         }
         if (scanner.isTooDeep()) {
             scannedFrom = -1;
-            throw new FramingException("elements: " + this + " is nested deeper than "
+            throw new FramingException(reading + ": " + this + " is nested deeper than "
                     + FormScanner.DEPTH + "; nothing was consumed");
         }
         if (!whole) {
@@ -61,7 +61,7 @@ final class FormFraming<T> extends Framing<T> {
                     .decode(ByteBuffer.wrap(buffer.bytes, buffer.position, size)).toString();
             return syntax.read(text);
         } catch (Exception | StackOverflowError e) {
-            throw new FramingException("elements: " + this + " is malformed: "
+            throw new FramingException(reading + ": " + this + " is malformed: "
                     + Failures.text(e) + "; nothing was consumed", e);
         }
     }
@@ -75,19 +75,19 @@ final class FormFraming<T> extends Framing<T> {
         FormScanner written = new FormScanner();
         written.scan(bytes, 0, bytes.length, true);
         if (written.isTooDeep()) {
-            throw new IllegalArgumentException("sink: the value is nested too deep, expected at"
-                    + " most " + FormScanner.DEPTH + " levels, which is what elements reads");
+            throw new IllegalArgumentException(writing + ": the value is nested too deep,"
+                    + " expected at most " + FormScanner.DEPTH + " levels, which is what elements reads");
         }
         return bytes;
     }
 
-    private static byte[] bytes(String text) {
+    private byte[] bytes(String text) {
         try {
             ByteBuffer encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
             return Arrays.copyOf(encoded.array(), encoded.limit());
         } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException("sink: the value has half of a surrogate pair,"
-                    + " expected characters that UTF-8 has", e);
+            throw new IllegalArgumentException(writing + ": the value has half of a surrogate pair,"
+                    + " expected characters that UTF-8 has");
         }
     }
 

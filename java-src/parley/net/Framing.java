@@ -14,12 +14,23 @@ import java.nio.ByteOrder;
 public abstract class Framing<T> {
     final int most; // bytes of an element
 
+    // What an intake and an outlet of this framing are called: they fail on threads of this library.
+    final String reading;
+    final String writing;
+    final String inputAction;
+    final String outputAction;
+
     Framing(int most) {
         if (most < 1) {
-            throw new IllegalArgumentException("framing: the maximum size is " + most
+            throw new IllegalArgumentException(Failures.name("framing") + ": the maximum size is " + most
                     + ", expected a positive number of bytes");
         }
         this.most = most;
+        boolean java = Failures.isJavaCalling();
+        reading = java ? "Intake.elements" : "elements";
+        writing = java ? "Outlet" : "sink";
+        inputAction = java ? "inputErrorAction of the ExternalFormat" : ":input-error-action";
+        outputAction = java ? "outputErrorAction of the ExternalFormat" : ":output-error-action";
     }
 
     /**
@@ -95,7 +106,7 @@ public abstract class Framing<T> {
      */
     Prepared prepare(T element, ExternalFormat format) {
         byte[] bytes = encode(element, format);
-        return out -> out.offer(bytes);
+        return out -> out.offer(bytes, writing);
     }
 
     /** An element on its way out. */
@@ -108,20 +119,20 @@ public abstract class Framing<T> {
     /** What to throw when the input has ended and no element is there. */
     IOException atEnd(InputBuffer buffer) {
         if (buffer.remaining() == 0 || isText()) { // such as the shift sequence that ends a text
-            return new EOFException("elements: the input has ended");
+            return new EOFException(reading + ": the input has ended");
         }
-        return new FramingException("elements: the input ended within " + this + ", after "
+        return new FramingException(reading + ": the input ended within " + this + ", after "
                 + buffer.remaining() + " bytes of one, which can still be read");
     }
 
     final FramingException tooLong(long size) {
-        return new FramingException("elements: " + this + " of " + size + " bytes or more has come,"
+        return new FramingException(reading + ": " + this + " of " + size + " bytes or more has come,"
                 + " expected at most " + most + "; nothing was consumed, set a larger maximum size or"
                 + " read the bytes in other ways");
     }
 
     final IllegalArgumentException tooLongToPut(long size) {
-        return new IllegalArgumentException("sink: the value is " + this + " of " + size
+        return new IllegalArgumentException(writing + ": the value is " + this + " of " + size
                 + " bytes, expected at most " + most + "; set a larger maximum size");
     }
 }

@@ -10,11 +10,13 @@ import java.io.IOException;
 public final class FramingException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    FramingException(String message, Throwable cause) {
-        super(message, cause);
+    FramingException(String message) {
+        super(message);
     }
 
-    FramingException(String message) {
-        this(message, null);
+    /** With what was found, suppressed, since a REPL would show the message of a cause only. */
+    FramingException(String message, Throwable original) {
+        super(message);
+        addSuppressed(original);
     }
 }

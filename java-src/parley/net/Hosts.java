@@ -1,20 +1,15 @@
 package parley.net;
 
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
-import java.util.concurrent.SynchronousQueue;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
+import parley.posix.ResolverThreads;
 
 /** Hosts and ports as users write them, and the addresses that they stand for. */
 final class Hosts {
@@ -22,26 +17,12 @@ final class Hosts {
             "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(?!$)|$)){4}");
     private static final Pattern DIGITS_ONLY = Pattern.compile("(0[xX][0-9a-fA-F.]+|[0-9.]+)");
 
-    // The system's resolver cannot be interrupted or timed, so it runs on threads of its own.
-    private static final ExecutorService RESOLVERS = resolvers();
-
     private Hosts() {
-    }
-
-    private static ExecutorService resolvers() {
-        AtomicInteger count = new AtomicInteger();
-        return new ThreadPoolExecutor(0, Integer.MAX_VALUE, 500, TimeUnit.MILLISECONDS,
-                new SynchronousQueue<>(), body -> {
-                    Thread thread = new Thread(null, body,
-                            "parley-resolver-" + count.incrementAndGet(), 0, false);
-                    thread.setDaemon(true);
-                    return thread;
-                });
     }
 
     static int checkPort(String operation, int port) {
         if (port < 0 || port > 65535) {
-            throw new IllegalArgumentException(operation + ": the port is " + port
+            throw new IllegalArgumentException(Failures.name(operation) + ": the port is " + port
                     + ", expected 0 to 65535 (0: the system chooses, for a server only)");
         }
         return port;
@@ -64,7 +45,7 @@ final class Hosts {
                     + " expected four decimal numbers such as 127.0.0.1";
         }
         if (wrong != null) {
-            throw new IllegalArgumentException(operation + ": " + wrong);
+            throw new IllegalArgumentException(Failures.name(operation) + ": " + wrong);
         }
     }
 
@@ -79,7 +60,7 @@ final class Hosts {
         StringBuilder shown = new StringBuilder("\"");
         text.chars().limit(200).forEach(c -> {
             if (c < ' ' || c == 127) {
-                shown.append(String.format("\\u%04x", c));
+                shown.append(String.format(Locale.ROOT, "\\u%04x", c));
             } else {
                 shown.append((char) c);
             }
@@ -94,20 +75,20 @@ final class Hosts {
         if (DECIMAL.matcher(host).matches() || host.indexOf(':') >= 0) {
             return literal(operation, host);
         }
-        Future<InetAddress[]> lookup = RESOLVERS.submit(() -> InetAddress.getAllByName(host));
         try {
-            return List.of(lookup.get(deadline.remaining(), TimeUnit.NANOSECONDS));
+            return List.of(ResolverThreads.run(
+                    () -> InetAddress.getAllByName(host), deadline.remaining()));
         } catch (TimeoutException e) {
             throw Failures.timeout(operation, "the addresses of " + show(host),
-                    "the name server does not answer");
+                    Addresses.of(host, 0), "the name server does not answer");
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException(operation
-                    + ": the thread was interrupted while it looked up " + show(host));
+            throw Failures.interrupted(operation, "looked up " + show(host),
+                    Addresses.of(host, 0), "");
         } catch (ExecutionException e) {
             throw unknown(operation, host, e.getCause());
-        } finally {
-            lookup.cancel(true);
+        } catch (IOException e) {
+            throw ErrorInfo.attach(new IOException(Failures.name(operation) + ": " + show(host) + ": "
+                    + Failures.text(e)), Addresses.of(host, 0), e);
         }
     }
 
@@ -121,12 +102,11 @@ final class Hosts {
 
     private static IOException unknown(String operation, String host, Throwable cause) {
         boolean later = ErrorCode.of(cause) == ErrorCode.EAI_AGAIN;
-        UnknownHostException error = new UnknownHostException(operation + ": no address for "
+        UnknownHostException error = new UnknownHostException(Failures.name(operation) + ": no address for "
                 + show(host) + (later
                 ? ": Temporary failure in name resolution: the name server did not answer, try again"
                 : ": Name or service not known: check the spelling"));
-        error.initCause(cause);
-        return error;
+        return ErrorInfo.attach(error, Addresses.of(host, 0), cause);
     }
 
     /** The order in which to try addresses: families by turns, IPv6 first (RFC 8305, section 4). */

@@ -6,7 +6,6 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.Executor;
 
 /**
@@ -49,8 +48,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     Intake(Pollable object, Direction direction, Executor executor) {
         this.object = object;
-        this.executor = Objects.requireNonNull(executor,
-                "intake: the executor is null, expected one whose threads may run receivers");
+        this.executor = Arguments.need("intake", "the executor", executor,
+                "one whose threads may run receivers");
         this.trigger = new Trigger(direction);
     }
 

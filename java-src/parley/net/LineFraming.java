@@ -40,9 +40,9 @@ final class LineFraming extends Framing<String> {
     }
 
     private FramingException malformed(CodingException e) {
-        return new FramingException("elements: " + this + " is malformed: at offset "
+        return new FramingException(reading + ": " + this + " is malformed: at offset "
                 + e.offset() + " of the stream are bytes that are no character; nothing was"
-                + " consumed, read them as bytes, or set an :input-error-action", e);
+                + " consumed, read them as bytes, or set an " + inputAction, e);
     }
 
     private String takeLine(InputBuffer buffer, CharacterCursor cursor, boolean ended)
@@ -83,7 +83,7 @@ final class LineFraming extends Framing<String> {
     @Override
     byte[] encode(String line, ExternalFormat format) {
         if (line.indexOf('\n') >= 0 || line.indexOf('\r') >= 0) {
-            throw new IllegalArgumentException("sink: the line has an end of line inside, expected"
+            throw new IllegalArgumentException(writing + ": the line has an end of line inside, expected"
                     + " one line without its end; put each line by itself");
         }
         try {
@@ -94,8 +94,8 @@ final class LineFraming extends Framing<String> {
             }
             return Arrays.copyOf(bytes.array(), bytes.limit());
         } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException("sink: the line has a character without bytes in "
-                    + format.charset() + "; use another charset or set an :output-error-action", e);
+            throw new IllegalArgumentException(writing + ": the line has a character without bytes in "
+                    + format.charset() + "; use another charset or set an " + outputAction, e);
         }
     }
 

@@ -15,7 +15,7 @@ final class Log {
      * fails once it can never log again.
      */
     static void prepare() {
-        String.format(java.util.Locale.ROOT, "%tc", ZonedDateTime.now());
+        String.format(java.util.Locale.getDefault(), "%tc", ZonedDateTime.now());
     }
 
     /** Runs a task; whatever it throws is logged, and the caller goes on. */

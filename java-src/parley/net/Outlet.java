@@ -5,7 +5,6 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.Executor;
 
 /**
@@ -72,9 +71,9 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     public Outlet(SocketStream stream, Framing<T> framing, Ending ending, Executor executor) {
         Arguments.object("sink", stream).requireOpen("sink");
         this.stream = stream;
-        this.framing = Objects.requireNonNull(framing, "sink: the framing is null");
-        this.ending = Objects.requireNonNull(ending, "sink: the ending is null");
-        this.executor = Objects.requireNonNull(executor, "sink: the executor is null");
+        this.framing = Arguments.need("sink", "the framing", framing, "a Framing");
+        this.ending = Arguments.need("sink", "the ending", ending, "an Ending");
+        this.executor = Arguments.need("sink", "the executor", executor, "an Executor");
         this.trigger = new Trigger();
     }
 
@@ -112,7 +111,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             purge();
             if (!closed && (draining || pausing || !isEmpty())) {
                 if (claim.mayWait() && claim.isActive()) {
-                    add(offer, "sink");
+                    add(offer, framing.writing);
                 }
                 return Intake.PENDING;
             }
@@ -129,7 +128,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             work(told); // the rest of it, if it was accepted
             return result(outcome);
         }
-        add(offer, "sink");
+        add(offer, framing.writing);
         Outcome outcome = serveFirst();
         if (outcome == Outcome.NOTHING) {
             return Intake.PENDING;
@@ -177,7 +176,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             if (!value.offerTo(stream.out())) {
                 return false;
             }
-            draining = !stream.out().drained();
+            draining = !stream.out().drained(framing.writing);
             return true;
         } catch (IOException | RuntimeException e) {
             fail(e);
@@ -256,7 +255,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         while (draining && !pausing) {
             int stamp = trigger.attend();
             try {
-                draining = !stream.out().drained();
+                draining = !stream.out().drained(framing.writing);
             } catch (IOException | RuntimeException e) {
                 fail(e);
             }

@@ -339,7 +339,7 @@ final class OutputBuffer {
     void drainToClose(Deadline until) throws IOException {
         long before = sent;
         while (head < tail) {
-            int n = side.stream.transport().write(segment.slice(head, tail));
+            int n = writeToClose();
             head += n;
             sent += n;
             if (n == 0) {
@@ -347,6 +347,14 @@ final class OutputBuffer {
             }
         }
         drop();
+    }
+
+    private int writeToClose() throws IOException {
+        try {
+            return side.stream.transport().write(segment.slice(head, tail));
+        } catch (IOException e) {
+            throw Failures.lost("close", side.stream, pending(), e);
+        }
     }
 
     private void waitToClose(Deadline until, long before) throws IOException {

@@ -61,8 +61,8 @@ final class Poller implements AutoCloseable {
         try {
             return Selector.open();
         } catch (IOException e) {
-            throw new IOException(Failures.words(e)
-                    + ": a selector takes some; close some streams, or raise the limit", e);
+            throw ErrorInfo.attach(new IOException("selector: " + Failures.words(e)
+                    + ": a selector takes some; close some streams, or raise the limit"), null, e);
         }
     }
 

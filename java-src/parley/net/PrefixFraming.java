@@ -11,11 +11,11 @@ final class PrefixFraming extends Framing<byte[]> {
     PrefixFraming(int width, ByteOrder order, int most) {
         super(most);
         if (width != 1 && width != 2 && width != 4 && width != 8) {
-            throw new IllegalArgumentException("framing: the length has " + width
+            throw new IllegalArgumentException(Failures.name("framing") + ": the length has " + width
                     + " bytes, expected 1, 2, 4 or 8");
         }
         this.width = width;
-        this.order = java.util.Objects.requireNonNull(order, "framing: the byte order is null");
+        this.order = Arguments.need("framing", "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
     }
 
     @Override
@@ -25,7 +25,7 @@ final class PrefixFraming extends Framing<byte[]> {
         }
         long size = Integers.decode(buffer.bytes, buffer.position, width, width == 8, order);
         if (size < 0 || size > most) {
-            throw new FramingException("elements: " + this + " announces "
+            throw new FramingException(reading + ": " + this + " announces "
                     + Long.toUnsignedString(size) + " bytes, expected at most " + most
                     + "; nothing was consumed, set a larger maximum size or read the bytes in other"
                     + " ways");
@@ -53,7 +53,7 @@ final class PrefixFraming extends Framing<byte[]> {
 
     private void requireLengthFits(int size) {
         if (width < 4 && size >= 1 << 8 * width) {
-            throw new IllegalArgumentException("sink: the value is a frame of " + size
+            throw new IllegalArgumentException(writing + ": the value is a frame of " + size
                     + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
                     + width + (width == 1 ? " byte" : " bytes") + " of length can tell; give the"
                     + " length more bytes");

@@ -27,10 +27,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class SocketServer extends Pollable {
     private static final String NAME = "socket-server";
 
-    static {
-        BackOff.prepare();
-    }
-
     private final ServerSocketChannel channel;
     private final ChannelSource source;
     private final SocketAddress address;
@@ -79,7 +75,18 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer listen(ServerOptions options) throws IOException {
         Arguments.need(NAME, "the options", options, "ServerOptions");
+        prepare(options);
         return options.path() == null ? listenTcp(options) : listenUnix(options);
+    }
+
+    private static void prepare(ServerOptions options) throws IOException {
+        try {
+            BackOff.prepare();
+        } catch (IOException e) {
+            throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
+                    : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
+                    options.port()));
+        }
     }
 
     private static SocketServer listenTcp(ServerOptions options) throws IOException {
@@ -103,6 +110,8 @@ public final class SocketServer extends Pollable {
         try {
             return ServerSocketChannel.open(address instanceof java.net.Inet6Address
                     ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
+        } catch (UnsupportedOperationException e) {
+            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
         } catch (IOException e) {
             throw explain(e, new InetSocketAddress(address, 0));
         }
@@ -110,12 +119,13 @@ public final class SocketServer extends Pollable {
 
     private static SocketServer listenUnix(ServerOptions options) throws IOException {
         Path path = options.path().toAbsolutePath();
+        UnixDomainSocketAddress target = UnixSocketFile.address(NAME, options.path());
         UnixSocketFile.makeWay(NAME, path);
-        UnixDomainSocketAddress target = UnixDomainSocketAddress.of(path);
         ServerSocketChannel channel = openUnix(target);
         UnixSocketFile file = null;
         try {
             channel.configureBlocking(false);
+            UnixSocketFile.restrict(channel, options.mode());
             channel.bind(target, options.backlog());
             file = UnixSocketFile.made(path);
             Files.setPosixFilePermissions(path, options.mode());
@@ -156,14 +166,14 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer adopt(ServerSocketChannel channel) throws IOException {
         if (channel == null || !channel.isOpen() || channel.getLocalAddress() == null) {
-            throw new IllegalArgumentException(NAME + ": the channel is " + channel
+            throw new IllegalArgumentException(Failures.name(NAME) + ": the channel is " + channel
                     + ", expected an open and bound ServerSocketChannel");
         }
         return new SocketServer(channel, channel.getLocalAddress(), null);
     }
 
     private static IOException explain(IOException e, SocketAddress target) {
-        if (e.getMessage() != null && e.getMessage().startsWith(NAME)) {
+        if (ErrorInfo.carriedBy(e) != null) {
             return e;
         }
         ErrorCode code = ErrorCode.of(e);
@@ -178,11 +188,11 @@ public final class SocketServer extends Pollable {
         } else if (code == ErrorCode.EMFILE) {
             hint = ": close some streams, or raise the process's limit";
         }
-        String message = NAME + ": " + Addresses.show(target) + ": " + Failures.words(e) + hint;
+        String message = Failures.name(NAME) + ": " + Addresses.show(target) + ": "
+                + Failures.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
-        explained.initCause(e);
-        return explained;
+        return ErrorInfo.attach(explained, target, e);
     }
 
     // ---- accepting ---------------------------------------------------------------------------
@@ -249,10 +259,9 @@ public final class SocketServer extends Pollable {
         } catch (ClosedChannelException e) {
             throw Failures.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
-            IOException explained = new SocketException("socket-accept: " + this + ": "
-                    + Failures.words(e) + ": the connection, if any, waits on; try again later");
-            explained.initCause(e);
-            throw explained;
+            throw ErrorInfo.attach(new SocketException(Failures.name("socket-accept") + ": " + this + ": "
+                    + Failures.words(e) + ": the connection, if any, waits on; try again later"),
+                    this, e);
         }
         if (accepted == null) {
             return null;

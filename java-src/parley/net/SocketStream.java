@@ -33,8 +33,8 @@ public final class SocketStream extends Pollable {
     private final StreamOptions options;
     private final String host; // what the creating call was given; null for the peer's
     private final int port;
-    private final SocketAddress knownPeer; // as of the beginning; null while connecting
-    private final SocketAddress knownLocal;
+    final SocketAddress knownPeer; // as of the beginning; null while connecting
+    final SocketAddress knownLocal;
     private final Leaks.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
@@ -108,7 +108,7 @@ public final class SocketStream extends Pollable {
     public static SocketStream adopt(SocketChannel channel, StreamOptions options)
             throws IOException {
         if (channel == null || !channel.isConnected() && !channel.isConnectionPending()) {
-            throw new IllegalArgumentException("socket-stream: the channel is "
+            throw new IllegalArgumentException(Failures.name("socket-stream") + ": the channel is "
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }

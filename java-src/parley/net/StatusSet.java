@@ -84,7 +84,7 @@ public final class StatusSet implements AutoCloseable {
      */
     public void add(Pollable object, Direction direction) throws IOException {
         if (object == null || direction == null) {
-            throw new IllegalArgumentException("status-set-add!: the "
+            throw new IllegalArgumentException(Failures.name("status-set-add!") + ": the "
                     + (object == null ? "object" : "direction") + " is null, expected "
                     + (object == null ? "a stream, a server or another pollable object"
                     : "INPUT, OUTPUT or IO"));
@@ -266,7 +266,7 @@ public final class StatusSet implements AutoCloseable {
     void checkEntered(Duration timeout) throws IOException {
         Deadline.check("socket-status", timeout);
         if (members.isEmpty() && timeout == null) {
-            throw new IllegalStateException("socket-status: the status set is empty and there"
+            throw new IllegalStateException(Failures.name("socket-status") + ": the status set is empty and there"
                     + " is no timeout, so the call would never return; add members or give one");
         }
         // Plain numbers, for a Deadline would be garbage.
@@ -432,7 +432,7 @@ public final class StatusSet implements AutoCloseable {
                 return actionable[i].status;
             }
         }
-        throw new IllegalArgumentException("status-of: " + object
+        throw new IllegalArgumentException(Failures.name("status-of") + ": " + object
                 + " is not a member of this status set, expected one that was added");
     }
 
@@ -510,14 +510,14 @@ public final class StatusSet implements AutoCloseable {
 
     private void enter(String operation) {
         if (!enterIfOpen()) {
-            throw closed ? closed(operation) : new IllegalStateException(operation
+            throw closed ? closed(operation) : new IllegalStateException(Failures.name(operation)
                     + ": the status set is in use by " + user.get()
                     + ", expected one thread at a time; make a set for each");
         }
     }
 
     private static IllegalStateException closed(String name) {
-        return new IllegalStateException(name + ": the status set is closed; make a new one");
+        return new IllegalStateException(Failures.name(name) + ": the status set is closed; make a new one");
     }
 
     /** Ends the use that {@link #enterIfOpen} began. */

@@ -147,9 +147,10 @@ public final class StreamInput extends StreamSide {
      */
     public void unreadChar(int unit) throws IOException {
         if (!unread("unread-char", unit, false)) {
-            throw new IllegalStateException("unread-char: the character U+"
+            throw new IllegalStateException(Failures.name("unread-char") + ": the character U+"
                     + Integer.toHexString(unit) + " was not read last from " + stream
-                    + ", expected the one that read-char has just returned");
+                    + ", expected the one that " + Failures.spell("read-char", "readChar")
+                    + " has just returned");
         }
     }
 
@@ -482,7 +483,7 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the connection is broken
      */
     <T> T takeNow(Framing<T> framing) throws IOException {
-        if (!tryBegin("elements")) {
+        if (!tryBegin(framing.reading)) {
             return null;
         }
         boolean moved = false;

@@ -1,7 +1,6 @@
 package parley.net;
 
 import java.time.Duration;
-import java.util.Objects;
 
 /**
  * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
@@ -122,7 +121,7 @@ public final class StreamOptions {
          * @return this
          */
         public Builder elementType(ElementType type) {
-            elementType = Objects.requireNonNull(type, "element type: null, expected an ElementType");
+            elementType = Arguments.need("element type", "the type", type, "an ElementType");
             return this;
         }
 
@@ -133,8 +132,8 @@ public final class StreamOptions {
          * @return this
          */
         public Builder externalFormat(ExternalFormat format) {
-            externalFormat = Objects.requireNonNull(format,
-                    "external format: null, expected an ExternalFormat");
+            externalFormat = Arguments.need("external format", "the format", format,
+                    "an ExternalFormat");
             return this;
         }
 
@@ -203,7 +202,7 @@ public final class StreamOptions {
          */
         public Builder lineLimit(int limit) {
             if (limit < 1) {
-                throw new IllegalArgumentException("line limit: " + limit
+                throw new IllegalArgumentException(Failures.name("line limit") + ": the limit is " + limit
                         + ", expected a positive number of characters");
             }
             lineLimit = limit;

@@ -177,7 +177,7 @@ public final class StreamOutput extends StreamSide {
     private boolean write(String name, CharSequence text, boolean line, boolean fresh)
             throws IOException {
         if (text == null) {
-            throw new IllegalArgumentException(name + ": the text is null, expected a string");
+            throw new IllegalArgumentException(Failures.name(name) + ": the text is null, expected a string");
         }
         requireCharacters(name);
         long mark = enter(name, Blocking.FULL);
@@ -351,8 +351,8 @@ public final class StreamOutput extends StreamSide {
 
     private void requireFits(String name, long value, ElementType type) {
         if (!Integers.fits(value, type.width(), type.isSigned())) {
-            throw new IllegalArgumentException(name + ": the value " + value
-                    + " is outside the element type of " + stream + ", expected one of " + type);
+            throw new IllegalArgumentException(Failures.name(name) + ": the value " + value
+                    + " is outside the element type of " + stream + ", expected one of " + Failures.spell(type));
         }
     }
 
@@ -362,8 +362,8 @@ public final class StreamOutput extends StreamSide {
      * @return false when it takes none: then none is taken over
      * @throws IOException if nobody can read any more
      */
-    boolean offer(byte[] bytes) throws IOException {
-        if (!tryBegin("sink")) {
+    boolean offer(byte[] bytes, String name) throws IOException {
+        if (!tryBegin(name)) {
             return false;
         }
         try {
@@ -394,9 +394,9 @@ public final class StreamOutput extends StreamSide {
      * @return true when nothing is left
      * @throws IOException if nobody can read any more
      */
-    boolean drained() throws IOException {
-        stream.requireOpen("sink");
-        if (!beginNow("sink")) {
+    boolean drained(String name) throws IOException {
+        stream.requireOpen(name);
+        if (!beginNow(name)) {
             return false;
         }
         try {

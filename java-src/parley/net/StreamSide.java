@@ -250,7 +250,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     final IOException timedOut() {
-        return Failures.timeout(operation, sideName() + " " + stream, timeoutHint());
+        return Failures.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
     }
 
     final String operation() {
@@ -354,20 +354,21 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     final void requireCharacters(String name) {
         if (!stream.elementType().hasCharacters()) {
-            throw wrongKind(name, "characters", "CHARACTER or BIVALENT");
+            throw wrongKind(name, "characters", ElementType.CHARACTER);
         }
     }
 
     final void requireBytes(String name) {
         if (!stream.elementType().hasBytes()) {
-            throw wrongKind(name, "bytes", "UNSIGNED_BYTE_8 or BIVALENT");
+            throw wrongKind(name, "bytes", ElementType.UNSIGNED_BYTE_8);
         }
     }
 
-    private IllegalStateException wrongKind(String name, String kind, String wanted) {
-        return new IllegalStateException(name + ": the element type of " + stream + " is "
-                + stream.elementType() + ", expected one with " + kind
-                + "; switch with set-stream-element-type! (SocketStream.elementType) to " + wanted);
+    private IllegalStateException wrongKind(String name, String kind, ElementType wanted) {
+        return new IllegalStateException(Failures.name(name) + ": the element type of " + stream + " is "
+                + Failures.spell(stream.elementType()) + ", expected one with " + kind
+                + "; switch with " + Failures.spell("set-stream-element-type!", "SocketStream.elementType")
+                + " to " + Failures.spell(wanted) + " or " + Failures.spell(ElementType.BIVALENT));
     }
 
     @Override
@@ -376,6 +377,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     static <T extends Throwable> T withTransferred(T e, long bytes) {
+        ErrorInfo.moved(e, bytes);
         if (e instanceof InterruptedIOException) {
             ((InterruptedIOException) e).bytesTransferred =
                     (int) Math.min(Integer.MAX_VALUE, bytes);

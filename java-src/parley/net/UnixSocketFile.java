@@ -5,27 +5,48 @@ import java.net.BindException;
 import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import parley.posix.ChannelDescriptor;
+import parley.posix.Descriptor;
+import parley.posix.Posix;
+import parley.posix.Sockets;
 
 /**
  * The file by which a Unix-domain server is found (unix(7)): replaced when its server is dead, never
  * when it is alive or no socket at all; removed on close when it is still the same file.
  */
 final class UnixSocketFile {
-    /** Bytes of a path that fit in sockaddr_un.sun_path with its closing zero. */
-    static final int LONGEST = 107;
+    /** Bytes of a path that the JDK takes, one less than fit in sockaddr_un.sun_path with its zero. */
+    private static final int LONGEST = 106;
 
     private static final Path LIST = Path.of("/proc/net/unix");
+    // A socket that listens, or was bound and listens in a moment: Num RefCount Protocol Flags Type St
+    // Inode Path, proc_pid_net(5). All of the path counts, whatever spaces it has.
+    private static final Pattern SOCKET = Pattern.compile(
+            "\\S+: +\\S+ +\\S+ +\\S+ +0001 +01 +\\d+ (?<path>.*)");
+    private static final ReentrantLock REMOVING = new ReentrantLock();
+
     private static final int TYPE_MASK = 0170000;
     private static final int SOCKET_TYPE = 0140000;
 
@@ -57,13 +78,16 @@ final class UnixSocketFile {
         }
     }
 
-    /** Device, inode and time of birth: a file made anew can get its predecessor's inode. */
-    private record Identity(Object device, Object inode, Object changed, boolean isSocket) {
+    /**
+     * Device, inode and the time of the last change of the content, which a socket file has none of but
+     * being made: a file made anew can get its predecessor's inode, but hardly at the same time.
+     */
+    private record Identity(Object device, Object inode, Object made, boolean isSocket) {
         static Identity of(Path path) throws IOException {
-            Map<String, Object> facts = Files.readAttributes(path, "unix:dev,ino,ctime,mode",
+            Map<String, Object> facts = Files.readAttributes(path, "unix:dev,ino,lastModifiedTime,mode",
                     LinkOption.NOFOLLOW_LINKS);
             int mode = (Integer) facts.get("mode");
-            return new Identity(facts.get("dev"), facts.get("ino"), facts.get("ctime"),
+            return new Identity(facts.get("dev"), facts.get("ino"), facts.get("lastModifiedTime"),
                     (mode & TYPE_MASK) == SOCKET_TYPE);
         }
 
@@ -76,28 +100,57 @@ final class UnixSocketFile {
         }
 
         boolean isSameFile(Identity other) {
-            return other != null && device.equals(other.device) && inode.equals(other.inode);
+            return other != null && device.equals(other.device) && inode.equals(other.inode)
+                    && made.equals(other.made);
         }
     }
 
-    static void checkLength(String operation, Path path) throws IOException {
-        int length = path.toString().getBytes(StandardCharsets.UTF_8).length;
+    /**
+     * The path as a bind or a connect takes it: absolute, or relative to the working directory where
+     * only that is short enough.
+     */
+    static UnixDomainSocketAddress address(String operation, Path path) throws IOException {
+        Path absolute = path.toAbsolutePath();
+        Path here = Path.of("").toAbsolutePath();
+        boolean inside = length(absolute) > LONGEST && absolute.startsWith(here)
+                && !path.toString().isEmpty();
+        Path spelled = path.toString().isEmpty() ? path
+                : inside ? here.relativize(absolute) : absolute;
+        checkLength(operation, spelled);
+        return UnixDomainSocketAddress.of(spelled);
+    }
+
+    private static int length(Path path) {
+        return bytes(path.toString()).length();
+    }
+
+    /** A text as one character for each byte that the system has for it. */
+    private static String bytes(String text) {
+        String name = System.getProperty("sun.jnu.encoding", "");
+        Charset charset = Charset.isSupported(name) ? Charset.forName(name) : Charset.defaultCharset();
+        return new String(text.getBytes(charset), StandardCharsets.ISO_8859_1);
+    }
+
+    private static void checkLength(String operation, Path path) throws IOException {
+        int length = length(path);
         if (length == 0) {
-            throw new IllegalArgumentException(operation + ": the path is empty, expected the path"
+            throw new IllegalArgumentException(Failures.name(operation) + ": the path is empty, expected the path"
                     + " of a socket file");
         } else if (length > LONGEST) {
-            throw new SocketException(operation + ": Unix domain path too long: " + path + " has "
-                    + length + " bytes, the system allows " + LONGEST + "; choose a shorter one");
+            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": Unix domain path too long: "
+                    + path + " has " + length + " bytes, the JDK allows " + LONGEST
+                    + "; choose a shorter one"), null, ErrorCode.ENAMETOOLONG);
         }
     }
 
     /** Makes the path free for a bind. */
     static void makeWay(String operation, Path path) throws IOException {
-        checkLength(operation, path);
         Path directory = path.toAbsolutePath().getParent();
         if (!Files.isDirectory(directory)) {
-            throw new SocketException(operation + ": " + path + ": No such file or directory: there"
-                    + " is no directory " + directory + "; make it, or choose another path");
+            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": " + path
+                    + ": No such file or directory: there is no directory " + directory
+                    + "; make it, or choose another path"),
+                    UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
         }
         Identity old = Identity.ifAny(path);
         if (old == null) {
@@ -106,7 +159,49 @@ final class UnixSocketFile {
             throw inUse(operation, path, "the file is no socket; it was left alone");
         }
         refuseIfAlive(operation, path);
-        remove(operation, path, old);
+        removeDead(operation, path);
+    }
+
+    /**
+     * Removes the file of a dead server. One process at a time looks and removes, so that no other can
+     * have put a new server's file there between the look and the removal: while a file is there nobody
+     * can bind.
+     */
+    private static void removeDead(String operation, Path path) throws IOException {
+        Path lockPath = path.resolveSibling(path.getFileName() + ".lock");
+        REMOVING.lock();
+        try (FileChannel channel = FileChannel.open(lockPath, Set.of(StandardOpenOption.CREATE,
+                StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+            if (!isLocked(channel, lockPath)) {
+                throw inUse(operation, path, "another server is being started there");
+            }
+            try {
+                Identity old = Identity.ifAny(path);
+                if (old != null && old.isSocket()) {
+                    refuseIfAlive(operation, path);
+                    Files.deleteIfExists(path);
+                }
+            } finally {
+                Files.deleteIfExists(lockPath);
+            }
+        } finally {
+            REMOVING.unlock();
+        }
+    }
+
+    /** Locks the file, unless another process has, or has just removed it with the lock in hand. */
+    private static boolean isLocked(FileChannel channel, Path path) throws IOException {
+        if (channel.tryLock() == null) {
+            return false;
+        }
+        byte[] mark = UUID.randomUUID().toString().getBytes(StandardCharsets.US_ASCII);
+        channel.write(ByteBuffer.wrap(mark), 0);
+        try {
+            return Arrays.equals(mark, Files.readAllBytes(path));
+        } catch (NoSuchFileException e) {
+            return false;
+        }
     }
 
     private static void refuseIfAlive(String operation, Path path) throws IOException {
@@ -115,7 +210,7 @@ final class UnixSocketFile {
         }
         try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             probe.configureBlocking(false);
-            probe.connect(UnixDomainSocketAddress.of(path));
+            probe.connect(address(operation, path));
         } catch (IOException e) {
             ErrorCode code = ErrorCode.of(e);
             if (code == ErrorCode.ECONNREFUSED || code == ErrorCode.ENOENT) {
@@ -123,7 +218,7 @@ final class UnixSocketFile {
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
                 BindException error = inUse(operation, path, "whether its server lives cannot be"
                         + " told: " + Failures.text(e) + "; it was left alone");
-                error.initCause(e);
+                error.addSuppressed(e);
                 throw error;
             }
         }
@@ -132,39 +227,52 @@ final class UnixSocketFile {
 
     /**
      * Looks the path up where Linux lists bound sockets, which the server does not notice, as it does
-     * a connection. What is not listed may live all the same, under another name of the file.
+     * a connection. Sockets that were accepted there have its path, too, and do not count. What is not
+     * listed may live all the same, under another name of the file.
      */
     private static boolean isListed(Path path) throws IOException {
         if (!Files.isReadable(LIST)) {
             return false;
         }
-        String end = " " + path;
+        Path here = Path.of("").toAbsolutePath();
+        Set<String> names = path.startsWith(here)
+                ? Set.of(bytes(path.toString()), bytes(here.relativize(path).toString()))
+                : Set.of(bytes(path.toString()));
         try (Stream<String> lines = Files.lines(LIST, StandardCharsets.ISO_8859_1)) {
-            String bytes = new String(end.getBytes(StandardCharsets.UTF_8),
-                    StandardCharsets.ISO_8859_1);
-            return lines.anyMatch(line -> line.endsWith(bytes));
-        }
-    }
-
-    /** Takes the dead file away, and nothing that has come into its place meanwhile. */
-    private static void remove(String operation, Path path, Identity dead) throws IOException {
-        Path aside = path.resolveSibling(path.getFileName() + "." + UUID.randomUUID());
-        try {
-            Files.move(path, aside);
-        } catch (NoSuchFileException e) {
-            return; // somebody else was faster
-        }
-        if (dead.isSameFile(Identity.of(aside))) {
-            Files.delete(aside);
-        } else {
-            Files.move(aside, path);
-            throw inUse(operation, path, "another server has just been started there");
+            return lines.anyMatch(line -> {
+                Matcher socket = SOCKET.matcher(line);
+                return socket.matches() && names.contains(socket.group("path"));
+            });
         }
     }
 
     private static BindException inUse(String operation, Path path, String why) {
-        return new BindException(operation + ": Address already in use: " + path + ": " + why
-                + "; choose another path");
+        BindException error = new BindException(Failures.name(operation) + ": Address already in use: " + path
+                + ": " + why + "; choose another path");
+        return ErrorInfo.attach(error, UnixDomainSocketAddress.of(path),
+                ErrorCode.EADDRINUSE);
+    }
+
+    /**
+     * Gives the file that a bind will make a mode from the beginning, as far as the umask allows, so that
+     * no other user can connect before it is set. Where the platform cannot, connections that came
+     * before it was set are refused.
+     */
+    static void restrict(ServerSocketChannel channel, Set<PosixFilePermission> mode)
+            throws IOException {
+        if (Posix.available() && Posix.platform().equals("Linux")) {
+            try (Descriptor socket = ChannelDescriptor.find(channel).duplicate()) {
+                Sockets.mode(socket, bits(mode));
+            }
+        }
+    }
+
+    private static int bits(Set<PosixFilePermission> mode) {
+        int bits = 0;
+        for (PosixFilePermission each : mode) {
+            bits |= 0400 >> each.ordinal(); // declared in the order in which ls shows them
+        }
+        return bits;
     }
 
     /** The file that a bind has just made. */

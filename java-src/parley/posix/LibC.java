@@ -82,6 +82,8 @@ final class LibC {
 
     static native int close(int fd);
 
+    static native int fchmod(int fd, int mode);
+
     static native int pipe(long twoInts);
 
     static native long readlink(long path, long buffer, long size);
@@ -130,6 +132,8 @@ final class LibC {
     static native void freeaddrinfo(long list);
 
     static native long gai_strerror(int code);
+
+    static native long strerror(int errno);
 
     static native int getnameinfo(
             long address, int size, long host, int hostSize, long service, int serviceSize,

@@ -1,6 +1,13 @@
 package parley.posix;
 
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Whether the C library can be reached, and the checks that every call here shares.
@@ -9,14 +16,21 @@ import java.io.IOException;
  * a platform that it does not support.
  */
 public final class Posix {
-    /** Why nothing here works, or null when it does. */
-    private static final String REASON = findReason();
+    /** Stands for no reason: everything works. Compared by identity. */
+    private static final String NONE = new String("none");
+    /** Descriptors that loading the C library or parts of the JDK takes at once, and some more. */
+    private static final int SPARE = 16;
+    private static final Path NULL = Path.of("/dev/null");
+
+    private static final ReentrantLock LOCK = new ReentrantLock();
+    /** Why nothing here works, NONE when it does, null until it is known; changed with LOCK held. */
+    private static volatile String reason;
 
     private Posix() {}
 
     /** Returns true when the functions of this package work in this JVM. */
     public static boolean available() {
-        return REASON == null;
+        return reason() == null;
     }
 
     /**
@@ -24,7 +38,47 @@ public final class Posix {
      * after "because", or null when they do.
      */
     public static String reason() {
-        return REASON;
+        String known = reason;
+        if (known == null) {
+            known = find();
+        }
+        return known == NONE ? null : known;
+    }
+
+    /** What cannot be loaded once never can, so nothing is loaded while descriptors are scarce. */
+    private static String find() {
+        LOCK.lock();
+        try {
+            if (reason == null) {
+                requireDescriptors();
+                String found = findReason();
+                reason = found == null ? NONE : found;
+            }
+            return reason;
+        } catch (IOException e) {
+            return "too few descriptors are left to load it: " + e.getMessage();
+        } finally {
+            LOCK.unlock();
+        }
+    }
+
+    /**
+     * Throws unless a few descriptors are free: what the JDK cannot load for want of them stays broken
+     * until the end of the process.
+     *
+     * @throws IOException in the system's words
+     */
+    public static void requireDescriptors() throws IOException {
+        List<InputStream> open = new ArrayList<>();
+        try {
+            while (open.size() < SPARE && Files.exists(NULL)) {
+                open.add(new FileInputStream(NULL.toString()));
+            }
+        } finally {
+            for (InputStream each : open) {
+                each.close();
+            }
+        }
     }
 
     /** Returns the name of the platform, for messages: Linux, macOS, or what the JVM says. */
@@ -39,10 +93,11 @@ public final class Posix {
      * @throws UnsupportedOperationException saying what is missing
      */
     public static void require(String what) {
-        if (REASON != null) {
+        String why = reason();
+        if (why != null) {
             throw new UnsupportedOperationException(
                     what + ": needs the C library of Linux or macOS, which cannot be used because "
-                            + REASON);
+                            + why);
         }
     }
 

@@ -2,6 +2,7 @@ package parley.posix;
 
 import java.io.IOException;
 import jnr.constants.platform.Errno;
+import jnr.constants.platform.ErrnoAddressInfo;
 
 /** A call of the C library that failed: which, and with what error number. */
 public class PosixException extends IOException {
@@ -66,5 +67,37 @@ public class PosixException extends IOException {
     public static String describe(int errno) {
         Errno found = Errno.valueOf(errno);
         return found == Errno.__UNKNOWN_CONSTANT__ ? "unknown error" : found.toString();
+    }
+
+    /**
+     * Returns the C library's words for a symbolic name in the language and charset of this process:
+     * strerror(3), gai_strerror(3). The JDK's messages of failed system calls consist of these words.
+     *
+     * @param name such as {@code ECONNREFUSED} or {@code EAI_NONAME}
+     * @return the words, or null when the platform has no such error or no C library can be called
+     */
+    public static String localWords(String name) {
+        if (!Posix.available()) {
+            return null;
+        }
+        return NativeText.words(name.startsWith("EAI_") ? ofResolver(name) : ofSystem(name));
+    }
+
+    private static long ofSystem(String name) {
+        for (Errno each : Errno.values()) {
+            if (each.name().equals(name)) {
+                return each.defined() ? LibC.strerror(each.intValue()) : 0;
+            }
+        }
+        return 0;
+    }
+
+    private static long ofResolver(String name) {
+        for (ErrnoAddressInfo each : ErrnoAddressInfo.values()) {
+            if (each.name().equals(name)) {
+                return each.defined() ? LibC.gai_strerror(each.intValue()) : 0;
+            }
+        }
+        return 0;
     }
 }

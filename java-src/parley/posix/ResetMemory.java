@@ -38,7 +38,7 @@ final class ResetMemory {
         PosixException seen = first;
         if (seen != null) {
             PosixException later = new PosixException(seen.errno(), call);
-            later.initCause(seen);
+            later.addSuppressed(seen); // no cause: a REPL would show its message
             throw later;
         }
     }

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeoutException;
 import jnr.constants.platform.AddressInfo;
 import jnr.constants.platform.ErrnoAddressInfo;
 import jnr.constants.platform.NameInfo;
@@ -15,7 +15,7 @@ import jnr.constants.platform.NameInfo;
  * Names to addresses and back by the C library: getaddrinfo(3) and getnameinfo(3).
  *
  * <p>These may ask name servers and then take long, in native code that nothing can wake. They run
- * in a daemon thread {@code parley-resolver} of their own, so that the caller can be interrupted.
+ * on the {@link ResolverThreads}, so that the caller can be interrupted.
  */
 public final class Resolver {
     private static final int HINTS = 48;
@@ -145,15 +145,13 @@ public final class Resolver {
     }
 
     private static <T> T inThread(LookUp<T> lookUp) throws IOException {
-        FutureTask<T> task = new FutureTask<>(lookUp::run);
-        Thread thread = new Thread(task, "parley-resolver");
-        thread.setDaemon(true);
-        thread.start();
         try {
-            return task.get();
+            return ResolverThreads.run(lookUp::run, Long.MAX_VALUE);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw (IOException) Poll.interrupted().initCause(e);
+        } catch (TimeoutException e) {
+            throw new AssertionError("a look-up without a deadline timed out", e);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
         }
@@ -167,7 +165,7 @@ public final class Resolver {
             ErrnoAddressInfo found = ErrnoAddressInfo.valueOf(code);
             boolean known = found != ErrnoAddressInfo.__UNKNOWN_CONSTANT__;
             throw new ResolverException(code, known ? found.name() : "EAI " + code, call,
-                    NativeText.at(LibC.gai_strerror(code)));
+                    NativeText.words(LibC.gai_strerror(code)));
         }
     }
 

@@ -82,11 +82,12 @@ public final class SockAddr {
     public static SockAddr ofPath(String path) {
         Posix.require("SockAddr.ofPath");
         byte[] name = path.getBytes(StandardCharsets.UTF_8);
-        if (name.length >= PATH_SIZE) {
-            throw new IllegalArgumentException("sockaddr: the path " + path + " has " + name.length
-                    + " bytes, at most " + (PATH_SIZE - 1) + " fit");
-        }
         boolean named = name.length > 0 && name[0] != 0;
+        int most = named ? PATH_SIZE - 1 : PATH_SIZE; // a path ends with a zero
+        if (name.length > most) {
+            throw new IllegalArgumentException("sockaddr: the path " + path.replace('\0', '@')
+                    + " has " + name.length + " bytes, at most " + most + " fit");
+        }
         byte[] all = header(Constants.AF_UNIX, HEADER + name.length + (named ? 1 : 0));
         System.arraycopy(name, 0, all, HEADER, name.length);
         return new SockAddr(all);
@@ -159,7 +160,7 @@ public final class SockAddr {
     public String host() {
         return switch (kind()) {
             case INET -> inetAddress().getHostAddress();
-            case INET6 -> Ipv6Text.format(Arrays.copyOfRange(bytes, 8, 24));
+            case INET6 -> Ipv6Text.format(Arrays.copyOfRange(bytes, 8, 24)) + scope();
             default -> null;
         };
     }
@@ -220,7 +221,7 @@ public final class SockAddr {
     public String toString() {
         return switch (kind()) {
             case INET -> host() + ":" + port();
-            case INET6 -> "[" + host() + scope() + "]:" + port();
+            case INET6 -> "[" + host() + "]:" + port();
             case UNIX -> path().isEmpty() ? "(unnamed)" : path().replace('\0', '@');
             case PACKET -> "packet:" + Bytes.getInt(bytes, 4) + "/"
                     + HexFormat.ofDelimiter(":").formatHex(bytes, 12,

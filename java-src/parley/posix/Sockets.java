@@ -323,6 +323,21 @@ public final class Sockets {
         }
     }
 
+    /**
+     * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask (Linux):
+     * fchmod(2).
+     *
+     * @param mode the permission bits, such as 0600
+     */
+    public static void mode(Descriptor socket, int mode) throws IOException {
+        int fd = socket.acquire("fchmod");
+        try {
+            Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")");
+        } finally {
+            socket.release();
+        }
+    }
+
     /** Reads any option as bytes: getsockopt(2). */
     public static byte[] option(Descriptor socket, int level, int name, int size)
             throws IOException {

@@ -264,6 +264,11 @@
   (doseq [file (sources #"\.java$" "java-src")]
     (is (not (re-find #"\bclojure\.\w" (java-code file))) file)))
 
+(deftest the-java-core-never-uses-the-default-locale
+  (doseq [file (sources #"\.java$" "java-src")]
+    (is (not (re-find #"to(Lower|Upper)Case\(\)|\bString\.format\(\s*\"|\.formatted\(|printf\(\s*\"" (java-code file)))
+      file)))
+
 (deftest dl-16-no-deadline-reads-the-wall-clock
   (is (empty? (filter #(re-find #"currentTimeMillis|Instant\.now|new Date\(" (java-code %))
                       (sources #"\.java$" "java-src"))))

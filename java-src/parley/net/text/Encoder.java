@@ -21,7 +21,7 @@ public abstract class Encoder {
     /** Returns an encoder for a charset, at the beginning of a text. */
     public static Encoder of(Charset charset) {
         if (!charset.canEncode()) {
-            throw new IllegalArgumentException("external format: the charset " + charset
+            throw new IllegalArgumentException("the charset " + charset
                     + " cannot be written, expected one that can");
         }
         if (charset.equals(StandardCharsets.UTF_8)) {

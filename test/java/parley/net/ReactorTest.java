@@ -313,7 +313,7 @@ class ReactorTest {
         }
         String said = assertThrows(IllegalStateException.class,
                 () -> intake.take(status -> { })).getMessage();
-        assertTrue(said.startsWith("readiness: 1024 requests are waiting"), said);
+        assertTrue(said.startsWith("Intake.take: 1024 requests are waiting"), said);
         intake.close();
     }
 }

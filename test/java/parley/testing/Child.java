@@ -63,9 +63,15 @@ public final class Child implements AutoCloseable {
     /** As {@link #java(Class, String...)}, with another mask for the modes of new files. */
     public static Child withUmask(String umask, Class<?> main, String... arguments)
             throws IOException {
-        List<String> command = new ArrayList<>(
-                List.of("sh", "-c", "umask " + umask + "; exec \"$@\"", "sh"));
-        command.addAll(javaCommand(main, List.of()));
+        return behind(List.of("sh", "-c", "umask " + umask + "; exec \"$@\"", "sh"), List.of(), main,
+                arguments);
+    }
+
+    /** As {@link #java(List, Class, String...)}, run by another command, such as {@code env A=B}. */
+    public static Child behind(List<String> prefix, List<String> options, Class<?> main,
+            String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(javaCommand(main, options));
         command.addAll(List.of(arguments));
         return new Child(command);
     }

@@ -117,7 +117,7 @@ class HalfCloseTest {
             for (Direction each : Direction.values()) {
                 String said = assertThrows(IllegalStateException.class,
                         () -> link.stream.shutdown(each)).getMessage();
-                assertTrue(said.startsWith("socket-stream-shutdown: " + link.stream), said);
+                assertTrue(said.startsWith("SocketStream.shutdown: " + link.stream), said);
                 assertTrue(said.contains(" is closed, by the thread "), said);
                 assertTrue(said.endsWith(" ago; expected an open one; open a new one"), said);
             }

@@ -72,7 +72,7 @@ class HandOverTest {
                 Peer peer = Peer.connect(server.localAddress())) {
             String said = assertThrows(IllegalArgumentException.class,
                     () -> server.accept((StreamOptions) null)).getMessage();
-            assertEquals("socket-accept: the options are null, expected StreamOptions, such as"
+            assertEquals("SocketServer.accept: the options are null, expected StreamOptions, such as"
                     + " StreamOptions.DEFAULT", said);
             assertThrows(IllegalArgumentException.class, () -> server.acceptNow(null));
             try (SocketStream stream = server.accept(Sockets.BIVALENT)) {

@@ -1,5 +1,6 @@
 package parley.net.conformance;
 
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,10 +9,15 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import parley.net.Blocking;
 import parley.net.Direction;
+import parley.net.ElementType;
+import parley.net.ExternalFormat;
 import parley.net.Framing;
 import parley.net.Intake;
 import parley.net.Outlet;
@@ -60,71 +66,71 @@ class MisuseTest {
         try (Link link = Link.connected(cell); SocketServer server = Sockets.listen(cell);
                 StatusSet set = new StatusSet()) {
             SocketStream stream = link.stream;
-            argument("socket-server: the options are null, expected ServerOptions",
+            argument("SocketServer.listen: the options are null, expected ServerOptions",
                     () -> SocketServer.listen((ServerOptions) null));
-            argument("socket-server: the channel is null, expected an open and bound .*",
+            argument("SocketServer.adopt: the channel is null, expected an open and bound .*",
                     () -> SocketServer.adopt(null));
-            argument("socket-accept: the options are null, expected StreamOptions, .*",
+            argument("SocketServer.accept: the options are null, expected StreamOptions, .*",
                     () -> server.accept(null));
-            argument("socket-connect: the options are null, expected StreamOptions, .*",
+            argument("SocketStream.connect: the options are null, expected StreamOptions, .*",
                     () -> SocketStream.connect("127.0.0.1", 80, null));
-            argument("socket-connect: the options are null, expected StreamOptions, .*",
+            argument("SocketStream.connect: the options are null, expected StreamOptions, .*",
                     () -> SocketStream.connect(server.localAddress(), null));
-            argument("socket-connect: the host is missing, expected a name or an address; .*",
+            argument("SocketStream.connect: the host is missing, expected a name or an address; .*",
                     () -> SocketStream.connect(null, 80, StreamOptions.DEFAULT));
-            argument("socket-connect: the address is null, expected an InetSocketAddress or a .*",
+            argument("SocketStream.connect: the address is null, expected an InetSocketAddress or a .*",
                     () -> SocketStream.connect(null, StreamOptions.DEFAULT));
-            argument("socket-stream: the channel is null, expected an open and connected .*",
+            argument("SocketStream.adopt: the channel is null, expected an open and connected .*",
                     () -> SocketStream.adopt(null, StreamOptions.DEFAULT));
-            argument("socket-status: the direction is null, expected a Direction",
+            argument("Pollable.status: the direction is null, expected a Direction",
                     () -> stream.status(null, Duration.ZERO));
-            argument("socket-stream-shutdown: the direction is null, expected a Direction",
+            argument("SocketStream.shutdown: the direction is null, expected a Direction",
                     () -> stream.shutdown(null));
-            argument("socket-stream: the options are null, expected StreamOptions, .*",
+            argument("SocketStream.adopt: the options are null, expected StreamOptions, .*",
                     () -> SocketStream.adopt(stream.channel(), null));
-            argument("set-stream-element-type!: the type is null, expected an ElementType",
+            argument("SocketStream.elementType: the type is null, expected an ElementType",
                     () -> stream.elementType(null));
-            argument("set-stream-external-format!: the format is null, expected an .*",
+            argument("SocketStream.externalFormat: the format is null, expected an .*",
                     () -> stream.externalFormat(null));
-            argument("read-char-sequence: the blocking is null, expected a Blocking",
+            argument("StreamInput.readChars: the blocking is null, expected a Blocking",
                     () -> stream.in().readChars(new char[1], 0, 1, null));
-            argument("read-byte-sequence: the blocking is null, expected a Blocking",
+            argument("StreamInput.readBytes: the blocking is null, expected a Blocking",
                     () -> stream.in().readBytes(new byte[1], 0, 1, null));
-            argument("read-byte: the blocking is null, expected a Blocking",
+            argument("StreamInput.readElement: the blocking is null, expected a Blocking",
                     () -> stream.in().readElement(null));
-            argument("write-byte-sequence: the blocking is null, expected a Blocking",
+            argument("StreamOutput.writeBytes: the blocking is null, expected a Blocking",
                     () -> stream.out().writeBytes(new byte[1], 0, 1, null));
-            argument("peek-char: the predicate is null, expected one that tells what to skip",
+            argument("StreamInput.peekChar: the predicate is null, expected one that tells what to skip",
                     () -> stream.in().peekChar(null));
-            argument("socket-status: the objects are null, expected an array of at least one",
+            argument("StatusList.check: the objects are null, expected an array of at least one",
                     () -> StatusList.check(null, new Direction[0], null));
-            argument("socket-status: the directions are null, expected one for each object",
+            argument("StatusList.check: the directions are null, expected one for each object",
                     () -> StatusList.check(new Pollable[] {stream}, null, null));
-            argument("status-set-add!: the object is null, expected a stream, a server or .*",
+            argument("StatusSet.add: the object is null, expected a stream, a server or .*",
                     () -> set.add(null, Direction.INPUT));
-            argument("status-set-add!: the direction is null, expected .*",
+            argument("StatusSet.add: the direction is null, expected .*",
                     () -> set.add(stream, null));
-            argument("status set: the visitor is null, expected a BiConsumer",
+            argument("StatusSet.forEachActionable: the visitor is null, expected a BiConsumer",
                     () -> set.forEachActionable(null));
-            argument("socket-options: the option is null, expected a DescriptorOption",
+            argument("SocketOptions.get: the option is null, expected a DescriptorOption",
                     () -> SocketOptions.get(stream, null));
-            argument("socket-options: the object is null, expected a stream, a server or .*",
+            argument("SocketOptions.set: the object is null, expected a stream, a server or .*",
                     () -> SocketOptions.set(null, DescriptorOption.SO_KEEPALIVE, true));
-            argument("stream-handles: the object is null, expected a stream, a server or .*",
+            argument("SocketOptions.handles: the object is null, expected a stream, a server or .*",
                     () -> SocketOptions.handles(null));
-            argument("ready: the object is null, expected a stream, a server or another .*",
+            argument("Reactor.whenReady: the object is null, expected a stream, a server or another .*",
                     () -> Reactor.shared().whenReady(null, Direction.INPUT, status -> { }));
-            argument("ready: the direction is null, expected a Direction",
+            argument("Reactor.whenReady: the direction is null, expected a Direction",
                     () -> Reactor.shared().whenReady(stream, null, status -> { }));
-            argument("ready: the listener is null, expected a ReadyListener",
+            argument("Reactor.whenReady: the listener is null, expected a ReadyListener",
                     () -> Reactor.shared().whenReady(stream, Direction.INPUT, null));
-            argument("readiness: the object is null, expected a stream, a server or another .*",
+            argument("Intake.statuses: the object is null, expected a stream, a server or another .*",
                     () -> Intake.statuses(null, Direction.INPUT, Runnable::run));
-            argument("connections: the object is null, expected a stream, a server or .*",
+            argument("Intake.connections: the object is null, expected a stream, a server or .*",
                     () -> Intake.connections(null, StreamOptions.DEFAULT, Runnable::run));
-            argument("elements: the object is null, expected a stream, a server or another .*",
+            argument("Intake.elements: the object is null, expected a stream, a server or another .*",
                     () -> Intake.elements(null, Framing.lines(10), Runnable::run));
-            argument("sink: the object is null, expected a stream, a server or another .*",
+            argument("new Outlet: the object is null, expected a stream, a server or another .*",
                     () -> new Outlet<>(null, Framing.lines(10), Outlet.Ending.CLOSE,
                             Runnable::run));
             checkAll();
@@ -142,24 +148,24 @@ class MisuseTest {
                 {Integer.MAX_VALUE, Integer.MIN_VALUE}}) {
                 String what = ": the range is " + wrong[0] + " to " + wrong[1]
                         + ", expected one within the array, 0 to 4";
-                range("read-byte-sequence" + what, () -> link.stream.in().readBytes(
+                range("StreamInput.readBytes" + what, () -> link.stream.in().readBytes(
                         bytes, wrong[0], wrong[1], Blocking.FULL));
-                range("read-char-sequence" + what, () -> link.stream.in().readChars(
+                range("StreamInput.readChars" + what, () -> link.stream.in().readChars(
                         chars, wrong[0], wrong[1], Blocking.FULL));
-                range("write-byte-sequence" + what, () -> link.stream.out().writeBytes(
+                range("StreamOutput.writeBytes" + what, () -> link.stream.out().writeBytes(
                         bytes, wrong[0], wrong[1], Blocking.FULL));
-                range("read-byte-sequence" + what, () -> link.stream.in().readElements(
+                range("StreamInput.readElements" + what, () -> link.stream.in().readElements(
                         new long[4], wrong[0], wrong[1], Blocking.FULL));
-                range("write-byte-sequence" + what, () -> link.stream.out().writeElements(
+                range("StreamOutput.writeElements" + what, () -> link.stream.out().writeElements(
                         new long[4], wrong[0], wrong[1], Blocking.FULL));
             }
-            argument("read-byte-sequence: the array is null, expected one with room for the range",
+            argument("StreamInput.readBytes: the array is null, expected one with room for the range",
                     () -> link.stream.in().readBytes(null, 0, 1, Blocking.FULL));
             for (int width : new int[] {-1, 0, 9, Integer.MAX_VALUE}) {
-                argument("read-integer: the width is " + width + " bytes, expected 1 to 8",
+                argument("StreamInput.readInteger: the width is " + width + " bytes, expected 1 to 8",
                         () -> link.stream.in().readInteger(
                                 width, true, ByteOrder.BIG_ENDIAN, Blocking.FULL));
-                argument("write-integer: the width is " + width + " bytes, expected 1 to 8",
+                argument("StreamOutput.writeInteger: the width is " + width + " bytes, expected 1 to 8",
                         () -> link.stream.out().writeInteger(1, width, ByteOrder.BIG_ENDIAN));
             }
             checkAll();
@@ -167,22 +173,55 @@ class MisuseTest {
         }
     }
 
+    @EveryCase(over = Family.TCP4, on = Threads.PLATFORM)
+    void values_are_spelled_as_java_programs_have_them(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.stream.elementType(ElementType.UNSIGNED_BYTE_16);
+            mistakes.add(new Mistake(IllegalStateException.class, "StreamInput.readLine: the element"
+                    + " type of .* is UNSIGNED_BYTE_16, expected one with characters; switch with"
+                    + " SocketStream.elementType to CHARACTER or BIVALENT",
+                    () -> link.stream.in().readLine()));
+            argument("StreamOutput.writeElement: the value 65536 is outside .*, expected one of"
+                    + " UNSIGNED_BYTE_16", () -> link.stream.out().writeElement(65536));
+            argument("ExternalFormat.of: the charset is null, expected a Charset",
+                    () -> ExternalFormat.of(null));
+            argument("StreamOptions.Builder.timeout: the timeout is PT-1S, expected null .*",
+                    () -> StreamOptions.builder().timeout(Duration.ofSeconds(-1)));
+            checkAll();
+        }
+    }
+
+    @EveryCase(over = Family.TCP4, on = Threads.PLATFORM)
+    void what_fails_on_a_thread_of_the_library_is_named_as_java_has_it(Case cell)
+            throws Exception {
+        try (Link link = Link.connected(cell)) {
+            Intake<String> lines =
+                    Intake.elements(link.stream, Framing.lines(2), ForkJoinPool.commonPool());
+            CompletableFuture<String> line = new CompletableFuture<>();
+            lines.take(line::complete);
+            link.peer.send("too long\n");
+            assertNull(line.get(10, TimeUnit.SECONDS));
+            String said = lines.cause().getMessage();
+            assertTrue(said.startsWith("Intake.elements: a line of "), said);
+        }
+    }
+
     @Test
     void numbers_that_cannot_be_are_named_with_their_limits() {
         for (int port : new int[] {-1, 65536}) {
-            argument("socket-connect: the port is " + port + ", expected 0 to 65535 .*",
+            argument("SocketStream.connect: the port is " + port + ", expected 0 to 65535 .*",
                     () -> SocketStream.connect("no-such-host.invalid", port,
                             StreamOptions.DEFAULT));
-            argument("socket-server: the port is " + port + ", expected 0 to 65535 .*",
+            argument("SocketServer.listen: the port is " + port + ", expected 0 to 65535 .*",
                     () -> SocketServer.listen(port));
         }
-        argument("socket-server: the mode is \"null\", expected nine letters as ls shows them, .*",
+        argument("ServerOptions.Builder.mode: the mode is \"null\", expected nine letters as ls shows them, .*",
                 () -> ServerOptions.builder().mode(null));
-        argument("(?s).*backlog.* 0.*expected.*", () -> ServerOptions.builder().backlog(0));
-        argument("(?s).*timeout.*PT-1S.*expected.*",
+        argument("ServerOptions.Builder.backlog: the backlog is 0, expected a positive .*", () -> ServerOptions.builder().backlog(0));
+        argument("StreamOptions.Builder.timeout: the timeout is PT-1S, expected null .*",
                 () -> StreamOptions.builder().timeout(Duration.ofSeconds(-1)));
-        argument("(?s).*line limit.* 0.*expected.*", () -> StreamOptions.builder().lineLimit(0));
-        mistakes.add(new Mistake(ConnectException.class, "socket-connect: 127.0.0.1:0: Connection"
+        argument("StreamOptions.Builder.lineLimit: the limit is 0, expected a positive .*", () -> StreamOptions.builder().lineLimit(0));
+        mistakes.add(new Mistake(ConnectException.class, "SocketStream.connect: 127.0.0.1:0: Connection"
                 + " refused: by port 0 a server has the system choose one, connect to that",
                 () -> SocketStream.connect("127.0.0.1", 0, StreamOptions.DEFAULT)));
         checkAll();

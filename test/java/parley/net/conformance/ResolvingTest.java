@@ -1,11 +1,13 @@
 package parley.net.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
 import java.nio.channels.DatagramChannel;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -90,7 +92,7 @@ class ResolvingTest {
                 List<String> refusals = List.of(child.answer("refused"), child.answer("refused"));
                 for (String address : List.of("127.0.0.1", "127.0.0.2")) {
                     assertEquals(1, refusals.stream().filter(text -> text.startsWith(
-                            "socket-connect: " + address + ":5000: Connection refused")).count(),
+                            "SocketStream.connect: " + address + ":5000: Connection refused")).count(),
                             refusals::toString);
                 }
             }
@@ -115,7 +117,9 @@ class ResolvingTest {
             } catch (IOException e) {
                 System.out.println("refused " + e.getMessage());
                 for (Throwable other : e.getSuppressed()) {
-                    System.out.println("refused " + other.getMessage());
+                    if (other instanceof IOException) {
+                        System.out.println("refused " + other.getMessage());
+                    }
                 }
             }
         }
@@ -151,6 +155,35 @@ class ResolvingTest {
                 System.out.println("code " + ErrorCode.of(e));
                 System.out.println("message " + e.getMessage());
                 System.out.println("made " + made.size());
+            }
+        }
+    }
+
+    @Test
+    void CON_4_look_ups_that_nobody_answers_take_few_threads() throws Exception {
+        try (Netns netns = Netns.create()) {
+            assumeTrue(netns != null);
+            netns.resolver("nameserver 127.0.0.1");
+            try (Child child = netns.java(LookUps.class)) {
+                int threads = Integer.parseInt(child.answer("threads"));
+                assertTrue(threads > 0 && threads <= 16, threads + " threads");
+            }
+        }
+    }
+
+    /** Gives up looking hosts up, many times, and tells how many threads still do. */
+    public static final class LookUps {
+        /** The child's entry. */
+        public static void main(String[] arguments) throws IOException {
+            try (DatagramChannel silent = DatagramChannel.open()) {
+                silent.bind(new InetSocketAddress("127.0.0.1", 53));
+                for (int i = 0; i < 40; i++) {
+                    String host = "host" + i + ".example";
+                    assertThrows(SocketTimeoutException.class, () -> SocketStream.connect(host, 80,
+                            Sockets.timeout(Duration.ofMillis(20))));
+                }
+                System.out.println("threads " + Thread.getAllStackTraces().keySet().stream()
+                        .filter(each -> each.getName().startsWith("parley-resolver-")).count());
             }
         }
     }

@@ -4,15 +4,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import parley.net.Direction;
 import parley.net.ErrorCode;
@@ -20,6 +28,9 @@ import parley.net.ServerOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
+import parley.posix.Descriptor;
+import parley.posix.Posix;
+import parley.posix.SockAddr;
 import parley.testing.Blocked;
 import parley.testing.Child;
 import parley.testing.Family;
@@ -67,6 +78,73 @@ class UnixDomainTest {
             assertEquals(SocketStatus.NONE, live.status(Direction.INPUT, Duration.ZERO));
             works(live, path);
         }
+    }
+
+    @Test
+    void UDS_1_the_file_of_a_dead_server_is_replaced_though_an_old_connection_lives()
+            throws Exception {
+        Path path = TemporaryPaths.fresh();
+        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
+        ServerSocketChannel old = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        old.bind(address);
+        SocketChannel client = SocketChannel.open(address);
+        SocketChannel served = old.accept();
+        old.close();
+        try (client; served; SocketServer server = listen(path)) {
+            works(server, path);
+        }
+        assertFalse(Files.exists(path.resolveSibling(path.getFileName() + ".lock")));
+    }
+
+    @Test
+    void UDS_1_an_abstract_name_that_ends_in_the_path_is_no_server_there() throws Exception {
+        assumeTrue(Posix.available() && Posix.platform().equals("Linux"));
+        Path path = TemporaryPaths.fresh();
+        leaveBehind(path);
+        try (Descriptor other = parley.posix.Sockets.socket("unix", "stream", 0)) {
+            parley.posix.Sockets.bind(other, SockAddr.ofPath("\0x " + path));
+            parley.posix.Sockets.listen(other, 1);
+            try (SocketServer server = listen(path)) {
+                works(server, path);
+            }
+        }
+    }
+
+    @Test
+    void UDS_1_of_many_servers_that_replace_a_dead_one_at_once_one_wins() throws Exception {
+        int rounds = 50;
+        for (int round = 0; round < rounds; round++) {
+            Path path = TemporaryPaths.fresh();
+            leaveBehind(path);
+            CyclicBarrier start = new CyclicBarrier(4);
+            Queue<SocketServer> servers = new ConcurrentLinkedQueue<>();
+            List<Task<Void>> tasks = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                tasks.add(Threads.PLATFORM.start("starts", () -> {
+                    start.await(10, TimeUnit.SECONDS);
+                    try {
+                        servers.add(listen(path));
+                    } catch (IOException e) {
+                        assertEquals(ErrorCode.EADDRINUSE, ErrorCode.of(e), e::toString);
+                    }
+                    return null;
+                }));
+            }
+            for (Task<Void> each : tasks) {
+                each.await();
+            }
+            assertEquals(1, servers.size(), "round " + round);
+            try (SocketServer winner = servers.remove()) {
+                works(winner, path);
+            }
+        }
+    }
+
+    private static void leaveBehind(Path path) throws IOException {
+        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            dead.bind(UnixDomainSocketAddress.of(path));
+        }
+        assertTrue(Files.exists(path));
     }
 
     @Test
@@ -177,6 +255,19 @@ class UnixDomainTest {
             }
             Files.deleteIfExists(path);
         }
+    }
+
+    @Test
+    void UDS_4_a_mode_that_a_socket_has_before_its_bind_is_the_files() throws Exception {
+        assumeTrue(Posix.available() && Posix.platform().equals("Linux"));
+        Path path = TemporaryPaths.fresh();
+        try (Descriptor socket = parley.posix.Sockets.socket("unix", "stream", 0)) {
+            parley.posix.Sockets.mode(socket, 0600);
+            parley.posix.Sockets.bind(socket, SockAddr.ofPath(path.toString()));
+            assertEquals(PosixFilePermissions.fromString("rw-------"),
+                    Files.getPosixFilePermissions(path));
+        }
+        Files.delete(path);
     }
 
     @Test

@@ -1,0 +1,110 @@
+package parley.net;
+
+import java.net.SocketAddress;
+import parley.posix.PosixException;
+
+/**
+ * What an exception of this library is about, for programs; its message is for people.
+ *
+ * @param operation what was called, as the message names it
+ * @param code the system's name for the failure, or null
+ * @param local the address of this end, or null when there is none
+ * @param remote the address of the other end, or null when there is none
+ * @param bytesDone how many bytes of the call's data were moved before it failed, or -1 for calls that
+ *     move none and for failures that do not count them
+ */
+public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, SocketAddress remote,
+        long bytesDone) {
+    private static final int DEEPEST = 16;
+
+    /**
+     * Finds the information that an exception or one of its causes has.
+     *
+     * @param error any exception, or null
+     * @return the information, or null when the exception does not come from here
+     */
+    public static ErrorInfo of(Throwable error) {
+        int depth = 0;
+        for (Throwable e = error; e != null && depth++ < DEEPEST; e = e.getCause()) {
+            ErrorInfo info = carriedBy(e);
+            if (info == null && e instanceof PosixException posix) {
+                info = new ErrorInfo(posix.call(), ErrorCode.of(posix), null, null, -1);
+            }
+            if (info != null) {
+                return info;
+            }
+        }
+        return null;
+    }
+
+    /** The information attached to this very exception, or null. */
+    static ErrorInfo carriedBy(Throwable error) {
+        for (Throwable each : error.getSuppressed()) {
+            if (each instanceof Origin origin) {
+                return origin.info;
+            }
+        }
+        return null;
+    }
+
+    /** Notes in the information of an exception how many bytes were moved before it. */
+    static void moved(Throwable error, long bytes) {
+        for (Throwable each : error.getSuppressed()) {
+            if (each instanceof Origin origin && origin.info != null) {
+                ErrorInfo info = origin.info;
+                origin.info = new ErrorInfo(
+                        info.operation, info.code, info.local, info.remote, bytes);
+            }
+        }
+    }
+
+    /**
+     * Attaches the information to an exception, whose message begins with what was called and ": ".
+     *
+     * @param object the stream, the server or the address that the call was about
+     * @param original what the system or the JDK threw; it is suppressed and not the cause, since a
+     *     REPL shows the message of the last cause only
+     * @return the exception
+     */
+    static <T extends Exception> T attach(T error, Object object, Throwable original) {
+        return attach(error, object, ErrorCode.of(original), original);
+    }
+
+    /** As {@link #attach(Exception, Object, Throwable)}, of a failure that this side found. */
+    static <T extends Exception> T attach(T error, Object object) {
+        return attach(error, object, ErrorCode.of(error), null);
+    }
+
+    static <T extends Exception> T attach(T error, Object object, ErrorCode code) {
+        return attach(error, object, code, null);
+    }
+
+    private static <T extends Exception> T attach(T error, Object object, ErrorCode code,
+            Throwable original) {
+        String message = error.getMessage();
+        String operation = message.substring(0, message.indexOf(": "));
+        SocketAddress remote = object instanceof SocketAddress address ? address : null;
+        SocketAddress local = null;
+        if (object instanceof SocketStream stream) {
+            local = stream.knownLocal;
+            remote = stream.knownPeer;
+        } else if (object instanceof SocketServer server) {
+            local = server.localAddress();
+        }
+        error.addSuppressed(
+                new Origin(new ErrorInfo(operation, code, local, remote, -1), original));
+        return error;
+    }
+
+    /** Carries the information, and the original with its stack trace, as a suppressed exception. */
+    private static final class Origin extends Exception {
+        private static final long serialVersionUID = 1L;
+        private transient ErrorInfo info; // null after a serialization; changed before it is thrown
+
+        Origin(ErrorInfo info, Throwable original) {
+            super(info.operation + (info.code == null ? "" : ", " + info.code), original, false,
+                    false);
+            this.info = info;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+(ns parley.errors-test
+  "What programs and people learn from exceptions: the message that a REPL shows, and error-info."
+  (:require
+   [clojure.core.async :as async]
+   [clojure.main :as main]
+   [clojure.test :refer [deftest is testing]]
+   [parley.async :as pa]
+   [parley.socket :as socket]
+   [parley.stream :as stream])
+  (:import
+   (java.io InterruptedIOException)
+   (java.net InetAddress ServerSocket)
+   (parley.net SocketServer)
+   (parley.testing TemporaryPaths)))
+
+(set! *warn-on-reflection* true)
+
+(defn- thrown [f]
+  (try
+    (f)
+    nil
+    (catch Throwable e
+      e)))
+
+(defn- reset-first!
+  "Resets a connection that the server has in its queue."
+  [^SocketServer server]
+  (socket/socket-wait server 5)
+  (with-open [peer (.accept (.channel server))]
+    (.setOption peer java.net.StandardSocketOptions/SO_LINGER (int 0))))
+
+(defn- closed-port []
+  (with-open [s (ServerSocket. 0 1 (InetAddress/getByName "127.0.0.1"))]
+    (.getLocalPort s)))
+
+(defn- failures
+  "Calls `f` with a name, an exception and the facts expected of it, for failures of every kind."
+  [f]
+  (let [port (closed-port)]
+    (f "refused" (thrown #(socket/socket-connect port "127.0.0.1"))
+      {:op "socket-connect"
+       :code :econnrefused
+       :remote ["127.0.0.1" port]}))
+  (let [path (TemporaryPaths/fresh)]
+    (f "no file" (thrown #(socket/socket-connect path))
+      {:op "socket-connect"
+       :code :enoent
+       :remote [(str path) 0]}))
+  (f "unknown host" (thrown #(socket/socket-connect 80 "no-such-host.invalid"))
+    {:op "socket-connect"
+     :remote ["no-such-host.invalid" 0]})
+  (f "foreign" (thrown #(socket/socket-server 0 :interface "203.0.113.7"))
+    {:op "socket-server"
+     :code :eaddrnotavail
+     :remote ["203.0.113.7" 0]})
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
+    (f "in use" (thrown #(socket/socket-server (socket/socket-server-port server) :interface "127.0.0.1"))
+      {:op "socket-server"
+       :code :eaddrinuse})
+    (f "no client" (thrown #(socket/socket-accept server :timeout 0))
+      {:op "socket-accept"
+       :code :etimedout
+       :local ["127.0.0.1" (socket/socket-server-port server)]})
+    (let [s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+          ends {:local (socket/socket-stream-local s true)
+                :remote (socket/socket-stream-peer s true)}]
+      (stream/set-read-timeout! s 0.001)
+      (f "timed out" (thrown #(stream/read-line s))
+        (assoc ends :op "read-line" :code :etimedout))
+      (.interrupt (Thread/currentThread))
+      (let [e (thrown #(stream/read-char s))]
+        (Thread/interrupted)
+        (is (instance? InterruptedIOException e))
+        (f "interrupted" e (assoc ends :op "read-char" :code :eintr)))
+      (reset-first! server)
+      (socket/socket-status [s :input] 5)
+      (stream/set-read-timeout! s nil)
+      (f "reset" (thrown #(stream/read-line s)) (assoc ends :op "read-line" :code :econnreset))
+      (f "reset again" (thrown #(stream/read-char s)) (assoc ends :op "read-char" :code :econnreset))
+      (stream/close s :abort true)
+      (f "closed" (thrown #(stream/read-char s)) (assoc ends :op "read-char")))))
+
+(deftest a-repl-shows-the-message-of-the-library
+  (failures
+    (fn [what e _]
+      (testing what
+        (let [shown (main/ex-str (main/ex-triage (Throwable->map e)))]
+          (is (.contains ^String shown ^String (ex-message e)))
+          (is (nil? (ex-cause e))))))))
+
+(deftest error-info-says-what-failed-and-where
+  (failures
+    (fn [what e facts]
+      (testing what
+        (let [info (socket/error-info e)]
+          (is (= facts (select-keys info (keys facts))))
+          (is (= (:code info) (socket/os-error-code e)))
+          (is (= info (socket/error-info (ex-info "wrapped" {} e))))
+          (is (.startsWith ^String (ex-message e) (str (:op info) ": "))))))))
+
+(deftest error-info-of-other-exceptions-is-nil
+  (is (nil? (socket/error-info nil)))
+  (is (nil? (socket/error-info (java.io.IOException. "Connection refused")))))
+
+(deftest a-write-that-fails-tells-how-much-went
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
+                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+                            peer (socket/socket-accept server)]
+    (stream/set-stream-element-type! s :byte)
+    (stream/set-write-timeout! s 0.05)
+    (let [^InterruptedIOException e (thrown #(stream/write-byte-sequence (byte-array 100000000) s))]
+      (is (stream/open-stream? peer))
+      (is (= :etimedout (:code (socket/error-info e))))
+      (is (pos? (.bytesTransferred e)))
+      (is (= (.bytesTransferred e) (:bytes-done (socket/error-info e)))))
+    (stream/close s :abort true)))
+
+(deftest a-close-that-cannot-flush-names-itself-and-the-stream
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
+    (let [s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+      (reset-first! server)
+      (socket/socket-status [s :input] 5)
+      (stream/write-string "lost" s)
+      (let [e (thrown #(stream/close s))]
+        (is (re-matches #"close: [^:]+: 4 bytes written to #<socket-stream .* closed> are lost"
+              (ex-message e)))
+        (is (#{:econnreset :epipe} (socket/os-error-code e)))
+        (is (= (socket/socket-stream-peer s true) (:remote (socket/error-info e))))))))
+
+(deftest clojure-programs-read-the-names-of-clojure
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
+                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+                            peer (socket/socket-accept server)]
+    (testing "of functions and element types"
+      (stream/set-stream-element-type! s [:unsigned-byte 16])
+      (is (= (str "read-line: the element type of " (pr-str s) " is [:unsigned-byte 16], expected one with"
+               " characters; switch with set-stream-element-type! to :character or :bivalent")
+            (ex-message (thrown #(stream/read-line s)))))
+      (stream/set-stream-element-type! s :character))
+    (testing "also through clojure.core"
+      (stream/set-read-timeout! s 0.001)
+      (let [root (last (take-while some? (iterate ex-cause (thrown #(read (stream/socket-reader s))))))]
+        (is (re-find #"^read-[a-z-]+: time is up" (ex-message root)))))
+    (testing "also of what fails on another thread"
+      (stream/set-read-timeout! s nil)
+      (stream/write-line "too long" peer)
+      (stream/force-output peer)
+      (let [lines (pa/elements s {:as :line :max-size 2})]
+        (is (nil? (first (async/alts!! [lines (async/timeout 5000)]))))
+        (is (.startsWith ^String (ex-message (pa/channel-error lines)) "elements: a line "))))))
+
+(deftest java-methods-called-from-clojure-keep-their-names
+  (let [elsewhere (create-ns 'a-program-of-a-user)
+        mistake (binding [*ns* elsewhere]
+                  (eval '(clojure.core/fn [] (parley.net.SocketStream/connect "127.0.0.1" (clojure.core/int -1) parley.net.StreamOptions/DEFAULT))))]
+    (is (= "SocketStream.connect: the port is -1, expected 0 to 65535 (0: the system chooses, for a server only)"
+          (ex-message (thrown mistake))))))
