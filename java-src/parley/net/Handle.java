@@ -157,7 +157,7 @@ public final class Handle extends Pollable {
         boolean poll = timeout != null && timeout.isZero();
         Deadline deadline = poll ? Deadline.PASSED : Deadline.in(timeout);
         while (!check(handles, directions, entries, statuses) && !deadline.hasPassed()) {
-            Failures.ifInterrupted("socket-status", Arrays.toString(handles));
+            Errors.ifInterrupted("socket-status", Arrays.toString(handles));
             try (DescriptorWatcher.Watch watch = DescriptorWatcher.watch(entries, entries.length)) {
                 watch.await(deadline.remaining());
             }

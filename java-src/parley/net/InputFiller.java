@@ -48,7 +48,7 @@ final class InputFiller {
      */
     boolean atEnd() throws IOException {
         if (ended && !side.stream.isOpen()) {
-            throw Failures.closedMeanwhile(side.operation(), side.stream);
+            throw Errors.closedMeanwhile(side.operation(), side.stream);
         }
         return ended;
     }
@@ -115,7 +115,7 @@ final class InputFiller {
      */
     int transfer(ByteBuffer into, int most) throws IOException {
         if (failure != null) {
-            throw Failures.again(side.operation(), side.stream, failure);
+            throw Errors.again(side.operation(), side.stream, failure);
         }
         int n;
         try {
@@ -151,9 +151,9 @@ final class InputFiller {
 
     private IOException broken(IOException e) {
         if (!side.stream.isOpen()) {
-            return Failures.closedMeanwhile(side.operation(), side.stream);
+            return Errors.closedMeanwhile(side.operation(), side.stream);
         }
         failure = e;
-        return Failures.again(side.operation(), side.stream, e);
+        return Errors.again(side.operation(), side.stream, e);
     }
 }

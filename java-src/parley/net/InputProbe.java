@@ -32,7 +32,7 @@ final class InputProbe {
         }
         InputState found = look(sought);
         if (found == InputState.BROKEN) {
-            throw Failures.again(operation, side.stream, refill.failure());
+            throw Errors.again(operation, side.stream, refill.failure());
         }
         return found;
     }

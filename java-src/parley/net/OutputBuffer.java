@@ -299,7 +299,7 @@ final class OutputBuffer {
         side.await();
         full = false;
         if (side.isShut()) {
-            throw Failures.outputShut(side.operation(), side.stream);
+            throw Errors.outputShut(side.operation(), side.stream);
         }
         return 0;
     }
@@ -326,13 +326,13 @@ final class OutputBuffer {
 
     private IOException broken(IOException e) {
         if (side.isShut() && side.stream.isOpen()) {
-            return Failures.outputShut(side.operation(), side.stream);
+            return Errors.outputShut(side.operation(), side.stream);
         }
         if (!side.stream.isOpen()) {
-            return Failures.closedMeanwhile(side.operation(), side.stream);
+            return Errors.closedMeanwhile(side.operation(), side.stream);
         }
         failure = e;
-        return Failures.again(side.operation(), side.stream, e);
+        return Errors.again(side.operation(), side.stream, e);
     }
 
     /** Sends everything while the stream is being closed, within a deadline. */
@@ -353,17 +353,17 @@ final class OutputBuffer {
         try {
             return side.stream.transport().write(segment.slice(head, tail));
         } catch (IOException e) {
-            throw Failures.lost("close", side.stream, pending(), e);
+            throw Errors.lost("close", side.stream, pending(), e);
         }
     }
 
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Failures.timeout("close", side.stream, lost()
+            throw StreamSide.withTransferred(Errors.timeout("close", side.stream, lost()
                     + ", the peer takes no more"), sent - before);
         }
         try {
-            Failures.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
+            Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
         } catch (InterruptedIOException e) {
             throw StreamSide.withTransferred(e, sent - before);
         }

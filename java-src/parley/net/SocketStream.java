@@ -108,11 +108,11 @@ public final class SocketStream extends Pollable {
     public static SocketStream adopt(SocketChannel channel, StreamOptions options)
             throws IOException {
         if (channel == null || !channel.isConnected() && !channel.isConnectionPending()) {
-            throw new IllegalArgumentException(Failures.name("socket-stream") + ": the channel is "
+            throw new IllegalArgumentException(Errors.name("socket-stream") + ": the channel is "
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }
-        Arguments.options("socket-stream", options);
+        Errors.options("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
@@ -195,7 +195,7 @@ public final class SocketStream extends Pollable {
      */
     public void elementType(ElementType type) {
         requireOpen("set-stream-element-type!");
-        elementType = Arguments.need("set-stream-element-type!", "the type", type,
+        elementType = Errors.need("set-stream-element-type!", "the type", type,
                 "an ElementType");
         tellObservers();
     }
@@ -220,7 +220,7 @@ public final class SocketStream extends Pollable {
      *     of a surrogate pair was written, which is dropped
      */
     public void externalFormat(ExternalFormat format) throws IOException {
-        Arguments.need("set-stream-external-format!", "the format", format,
+        Errors.need("set-stream-external-format!", "the format", format,
                 "an ExternalFormat");
         in.format(format, out);
         externalFormat = format;
@@ -317,7 +317,7 @@ public final class SocketStream extends Pollable {
      */
     public void shutdown(Direction direction) throws IOException {
         requireOpen("socket-stream-shutdown");
-        Arguments.direction("socket-stream-shutdown", direction);
+        Errors.direction("socket-stream-shutdown", direction);
         Deadline bound = out.ofNow();
         finishConnecting("socket-stream-shutdown", () -> bound.min(out.deadline()));
         boolean output = direction.includesOutput() && !out.isShut();

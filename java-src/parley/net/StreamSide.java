@@ -43,7 +43,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     /** What to do after an interrupt. */
     String interruptHint() {
-        return Failures.NOTHING_LOST;
+        return Errors.NOTHING_LOST;
     }
 
     // ---- the protocol of an operation --------------------------------------------------------
@@ -125,7 +125,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
             operationBegan = began;
             operationDeadline = bound == null ? Deadline.NONE : null;
             if (!stream.isOpen()) {
-                throw Failures.closedMeanwhile(name, stream);
+                throw Errors.closedMeanwhile(name, stream);
             }
             if (moves) {
                 finishConnecting(name);
@@ -178,11 +178,11 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     private void acquire(String name, Deadline mine, boolean moves) throws IOException {
         lock(name, () -> {
             Deadline both = moves ? mine.min(deadline) : mine;
-            Failures.ifInterrupted(name, stream);
+            Errors.ifInterrupted(name, stream);
             if (!stream.isOpen()) {
-                throw Failures.closedMeanwhile(name, stream);
+                throw Errors.closedMeanwhile(name, stream);
             } else if (both.hasPassed()) {
-                throw Failures.timeout(name, sideName() + " " + stream
+                throw Errors.timeout(name, sideName() + " " + stream
                         + ", which another thread uses", timeoutHint());
             }
             return both.remaining();
@@ -250,7 +250,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     final IOException timedOut() {
-        return Failures.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
+        return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
     }
 
     final String operation() {
@@ -365,10 +365,10 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     private IllegalStateException wrongKind(String name, String kind, ElementType wanted) {
-        return new IllegalStateException(Failures.name(name) + ": the element type of " + stream + " is "
-                + Failures.spell(stream.elementType()) + ", expected one with " + kind
-                + "; switch with " + Failures.spell("set-stream-element-type!", "SocketStream.elementType")
-                + " to " + Failures.spell(wanted) + " or " + Failures.spell(ElementType.BIVALENT));
+        return new IllegalStateException(Errors.name(name) + ": the element type of " + stream + " is "
+                + Errors.spell(stream.elementType()) + ", expected one with " + kind
+                + "; switch with " + Errors.spell("set-stream-element-type!", "SocketStream.elementType")
+                + " to " + Errors.spell(wanted) + " or " + Errors.spell(ElementType.BIVALENT));
     }
 
     @Override
