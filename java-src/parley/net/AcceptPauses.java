@@ -31,11 +31,11 @@ final class AcceptPauses {
             closing.await(Math.min(backOff.next().toNanos(), deadline.remaining()),
                     TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
-            throw Failures.interrupted(operation, "waited for descriptors to accept with: " + object,
+            throw Errors.interrupted(operation, "waited for descriptors to accept with: " + object,
                     object, "");
         }
         if (!object.isOpen()) {
-            throw Failures.closedMeanwhile(operation, object);
+            throw Errors.closedMeanwhile(operation, object);
         }
     }
 
@@ -43,7 +43,7 @@ final class AcceptPauses {
         long now = System.nanoTime();
         long last = LAST_REPORT.get();
         if (now - last >= BackOff.LONGEST.toNanos() && LAST_REPORT.compareAndSet(last, now)) {
-            Reports.warning(operation + " pauses, connections wait: " + Failures.text(cause));
+            Reports.warning(operation + " pauses, connections wait: " + Errors.text(cause));
         }
     }
 }

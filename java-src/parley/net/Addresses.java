@@ -119,7 +119,7 @@ public final class Addresses {
                     .map(Addresses::literal).sorted().limit(SHOWN)
                     .collect(Collectors.joining(", "));
         } catch (SocketException e) {
-            return "none that can be listed (" + Failures.text(e) + ")";
+            return "none that can be listed (" + Errors.text(e) + ")";
         }
     }
 

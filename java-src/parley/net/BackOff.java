@@ -70,7 +70,7 @@ public final class BackOff {
         pipe.sink().close();
         Posix.available();
         Reports.prepare();
-        isExhaustion(Failures.again("accept", "an example", new IOException("an example")));
+        isExhaustion(Errors.again("accept", "an example", new IOException("an example")));
         OpenFiles.count();
         prepared = true;
     }

@@ -106,7 +106,8 @@ final class ChannelSource extends Source {
         SelectionKey key = channel.keyFor(poller.selector);
         if (key != null && key.isValid()) {
             // The JDK would give the registration of the one to the other.
-            throw new IllegalArgumentException(Failures.name("socket-status") + ": " + channel + " is there already,"
+            throw new IllegalArgumentException(Errors.name("socket-status")
+                    + ": " + channel + " is there already,"
                     + " as itself or as the channel of a stream or a server; pass one of them");
         }
         Registration registration = register(poller, ops, attachment);

@@ -350,9 +350,11 @@ final class CharacterCursor {
         for (int i = from; i < from + Math.min(length, 8); i++) {
             hex.append(String.format(Locale.ROOT, " %02X", buffer.bytes[i]));
         }
-        return new CodingException(Failures.name("read") + ": the byte" + (length == 1 ? "" : "s") + hex
+        return new CodingException(Errors.name("read")
+                + ": the byte" + (length == 1 ? "" : "s") + hex
                 + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are") + " no character in "
-                + format.charset() + "; skipped, read on, or set an " + Failures.spell(":input-error-action", "inputErrorAction")
+                + format.charset() + "; skipped, read on, or set an "
+                        + Errors.spell(":input-error-action", "inputErrorAction")
                 + " or read bytes", offset);
     }
 

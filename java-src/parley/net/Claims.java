@@ -42,7 +42,8 @@ abstract class Claims<C> {
             more = new ArrayDeque<>(2);
         }
         if (more.size() + 1 >= MOST) {
-            throw new IllegalStateException(Failures.name(what) + ": " + MOST + " requests are waiting already;"
+            throw new IllegalStateException(Errors.name(what)
+                    + ": " + MOST + " requests are waiting already;"
                     + " let each be served before the next is made");
         }
         more.add(claim);

@@ -24,7 +24,8 @@ public final class CodingAction {
      */
     public static CodingAction replaceWith(char replacement) {
         if (Character.isSurrogate(replacement)) {
-            throw new IllegalArgumentException(Failures.name("replaceWith") + ": the replacement is the surrogate "
+            throw new IllegalArgumentException(Errors.name("replaceWith")
+                    + ": the replacement is the surrogate "
                     + Integer.toHexString(replacement) + ", expected a whole character");
         }
         return new CodingAction("replace", replacement);

@@ -25,7 +25,7 @@ final class Connecting {
     void finish(String operation, Waits.Patient patient) throws IOException {
         while (!step()) {
             if (patient.deadline().hasPassed()) {
-                throw Failures.timeout(operation, stream, "it is still being connected");
+                throw Errors.timeout(operation, stream, "it is still being connected");
             }
             stream.await(operation, SelectionKey.OP_CONNECT, patient);
         }
@@ -41,7 +41,7 @@ final class Connecting {
 
     private void requireSuccess(String operation) throws IOException {
         if (failure != null) {
-            throw Failures.again(operation, stream, failure);
+            throw Errors.again(operation, stream, failure);
         }
     }
 

@@ -36,7 +36,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
             }
             if (pause == 0 && System.nanoTime() - quietUntil >= 0) {
                 Reports.warning(this + " pauses and tries again, until accepting works: "
-                        + Failures.text(e));
+                        + Errors.text(e));
             }
             quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes
             pause = pause == 0 ? FIRST_PAUSE : Math.min(2 * pause, LONGEST_PAUSE);

@@ -56,9 +56,10 @@ final class Connector {
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
         Hosts.checkPort(NAME, port);
         Hosts.check(NAME, host);
-        Arguments.options(NAME, options);
+        Errors.options(NAME, options);
         if (port == 0) {
-            throw ErrorInfo.attach(new ConnectException(Failures.name(NAME) + ": " + Addresses.show(host, port)
+            throw ErrorInfo.attach(new ConnectException(Errors.name(NAME)
+                    + ": " + Addresses.show(host, port)
                     + ": Connection refused: by port 0 a server has the system choose one, connect to"
                     + " that"), Addresses.of(host, port));
         }
@@ -70,11 +71,11 @@ final class Connector {
     }
 
     static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
-        Arguments.options(NAME, options);
+        Errors.options(NAME, options);
         if (address instanceof UnixDomainSocketAddress) {
             return connectUnix((UnixDomainSocketAddress) address, options);
         } else if (!(address instanceof InetSocketAddress)) {
-            throw new IllegalArgumentException(Failures.name(NAME) + ": the address is " + address
+            throw new IllegalArgumentException(Errors.name(NAME) + ": the address is " + address
                     + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
         }
         InetSocketAddress inet = (InetSocketAddress) address;
@@ -152,7 +153,7 @@ final class Connector {
             return SocketChannel.open(address instanceof java.net.Inet6Address
                     ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
         } catch (UnsupportedOperationException e) {
-            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
+            throw Errors.noFamily(NAME, new InetSocketAddress(address, 0), e);
         }
     }
 
@@ -171,7 +172,7 @@ final class Connector {
         underWay.remove(transport);
         transport.close(false);
         IOException error = e instanceof IOException ? (IOException) e
-                : new SocketException(Failures.text(e));
+                : new SocketException(Errors.text(e));
         failures.add(explain(error, Addresses.literal(address), port));
     }
 
@@ -180,12 +181,12 @@ final class Connector {
         Deadline next = left.isEmpty() ? deadline : deadline.min(Deadline.inNanos(HEAD_START));
         List<ChannelTransport> ready = new ArrayList<>();
         while (winner == null && !underWay.isEmpty() && failures.size() == failed) {
-            Failures.ifInterrupted(NAME, "a connection to " + Addresses.show(host, port));
+            Errors.ifInterrupted(NAME, "a connection to " + Addresses.show(host, port));
             poller.poll(next, (r, ops) -> ready.add((ChannelTransport) r.attachment));
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {
-                throw Failures.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
+                throw Errors.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
                         "nobody answers; check host and port, or allow more time");
             } else if (next.hasPassed()) {
                 return;
@@ -252,7 +253,7 @@ final class Connector {
             if (made != null) {
                 return made;
             }
-            Failures.ifInterrupted(NAME, "a connection to " + host);
+            Errors.ifInterrupted(NAME, "a connection to " + host);
             LockSupport.parkNanos(Math.min(BUSY_PAUSE, deadline.remaining()));
         }
     }
@@ -265,11 +266,11 @@ final class Connector {
             transport = new ChannelTransport(SocketChannel.open(StandardProtocolFamily.UNIX));
             connected = transport.channel.connect(address);
             while (!connected) {
-                Failures.ifInterrupted(NAME, "a connection to " + host);
+                Errors.ifInterrupted(NAME, "a connection to " + host);
                 Waits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
-                    throw Failures.timeout(NAME, host, address, "the server does not answer");
+                    throw Errors.timeout(NAME, host, address, "the server does not answer");
                 }
             }
             return transport;
@@ -294,8 +295,8 @@ final class Connector {
         if (ErrorInfo.carriedBy(e) != null) {
             return e;
         }
-        String message = Failures.name(NAME) + ": " + Addresses.show(host, port) + ": "
-                + Failures.words(e) + hint(e);
+        String message = Errors.name(NAME) + ": " + Addresses.show(host, port) + ": "
+                + Errors.words(e) + hint(e);
         IOException explained;
         if (e instanceof NoRouteToHostException) {
             explained = new NoRouteToHostException(message);

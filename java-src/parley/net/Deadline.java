@@ -43,7 +43,8 @@ final class Deadline implements Waits.Patient {
     /** The timeout itself when it is a legal one: null (for ever), zero (poll) or positive. */
     static Duration check(String operation, Duration timeout) {
         if (timeout != null && timeout.isNegative()) {
-            throw new IllegalArgumentException(Failures.name(operation) + ": the timeout is " + timeout
+            throw new IllegalArgumentException(Errors.name(operation)
+                    + ": the timeout is " + timeout
                     + ", expected null (wait for ever), zero (poll) or a positive duration");
         }
         return timeout;

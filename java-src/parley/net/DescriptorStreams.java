@@ -39,7 +39,7 @@ public final class DescriptorStreams {
      */
     public static SocketStream of(int handle, Direction direction, StreamOptions options)
             throws IOException {
-        Arguments.options("make-stream", options);
+        Errors.options("make-stream", options);
         Descriptor descriptor = Handles.duplicate("make-stream", handle);
         try {
             if ("stream".equals(typeOf(descriptor)) && isInternet(descriptor)) {
@@ -127,7 +127,7 @@ public final class DescriptorStreams {
             return process.waitFor(deadline.remaining());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            Failures.ifInterrupted("pipe-exit-status", stream);
+            Errors.ifInterrupted("pipe-exit-status", stream);
             throw new AssertionError("the interrupt flag is set", e);
         }
     }
@@ -146,8 +146,9 @@ public final class DescriptorStreams {
     private static ShellProcess process(String operation, SocketStream stream) {
         ShellProcess process = PROCESSES.get(stream);
         if (process == null) {
-            throw new IllegalArgumentException(Failures.name(operation) + ": " + stream
-                    + " is not a pipe to a command, expected a stream made by " + Failures.spell("make-pipe-…-stream", "DescriptorStreams.pipe"));
+            throw new IllegalArgumentException(Errors.name(operation) + ": " + stream
+                    + " is not a pipe to a command, expected a stream made by "
+                            + Errors.spell("make-pipe-…-stream", "DescriptorStreams.pipe"));
         }
         return process;
     }

@@ -11,7 +11,7 @@ final class ElementIntake<T> extends Intake<T> {
     ElementIntake(SocketStream stream, Framing<T> framing, Executor executor) {
         super(stream, Direction.INPUT, executor);
         this.stream = stream;
-        this.framing = Arguments.need("elements", "the framing", framing, "a Framing");
+        this.framing = Errors.need("elements", "the framing", framing, "a Framing");
     }
 
     @Override

@@ -17,7 +17,8 @@ abstract class Encoder {
     /** An encoder for a charset, at its initial state. */
     static Encoder of(Charset charset) {
         if (!charset.canEncode()) {
-            throw new IllegalArgumentException(Failures.name("external format") + ": the charset " + charset
+            throw new IllegalArgumentException(Errors.name("external format")
+                    + ": the charset " + charset
                     + " cannot be written, expected one that can");
         }
         if (charset.equals(StandardCharsets.UTF_8)) {

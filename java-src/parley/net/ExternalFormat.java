@@ -22,13 +22,13 @@ public final class ExternalFormat {
 
     private ExternalFormat(Charset charset, LineTerminator lineTerminator,
             CodingAction inputErrorAction, CodingAction outputErrorAction) {
-        this.charset = Arguments.need(NAME, "the charset", charset, "a Charset");
+        this.charset = Errors.need(NAME, "the charset", charset, "a Charset");
         this.lineTerminator =
-                Arguments.need(NAME, "the line terminator", lineTerminator, "a LineTerminator");
+                Errors.need(NAME, "the line terminator", lineTerminator, "a LineTerminator");
         this.inputErrorAction =
-                Arguments.need(NAME, "the input error action", inputErrorAction, "a CodingAction");
+                Errors.need(NAME, "the input error action", inputErrorAction, "a CodingAction");
         this.outputErrorAction =
-                Arguments.need(NAME, "the output error action", outputErrorAction, "a CodingAction");
+                Errors.need(NAME, "the output error action", outputErrorAction, "a CodingAction");
     }
 
     /**

@@ -5,7 +5,7 @@ final class FirmClaim<T> implements Claim<T> {
     private final Receiver<T> receiver;
 
     FirmClaim(Receiver<T> receiver) {
-        this.receiver = Arguments.need("claim", "the receiver", receiver,
+        this.receiver = Errors.need("claim", "the receiver", receiver,
                 "one to tell what came of it");
     }
 

@@ -15,7 +15,7 @@ final class FormFraming<T> extends Framing<T> {
 
     FormFraming(int most, FormSyntax<T> syntax) {
         super(most);
-        this.syntax = Arguments.need("framing", "the syntax", syntax, "a FormSyntax");
+        this.syntax = Errors.need("framing", "the syntax", syntax, "a FormSyntax");
     }
 
     @Override
@@ -62,7 +62,7 @@ final class FormFraming<T> extends Framing<T> {
             return syntax.read(text);
         } catch (Exception | StackOverflowError e) {
             throw new FramingException(reading + ": " + this + " is malformed: "
-                    + Failures.text(e) + "; nothing was consumed", e);
+                    + Errors.text(e) + "; nothing was consumed", e);
         }
     }
 

@@ -22,11 +22,12 @@ public abstract class Framing<T> {
 
     Framing(int most) {
         if (most < 1) {
-            throw new IllegalArgumentException(Failures.name("framing") + ": the maximum size is " + most
+            throw new IllegalArgumentException(Errors.name("framing")
+                    + ": the maximum size is " + most
                     + ", expected a positive number of bytes");
         }
         this.most = most;
-        boolean java = Failures.isJavaCalling();
+        boolean java = Errors.isJavaCalling();
         reading = java ? "Intake.elements" : "elements";
         writing = java ? "Outlet" : "sink";
         inputAction = java ? "inputErrorAction of the ExternalFormat" : ":input-error-action";

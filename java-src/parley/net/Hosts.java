@@ -22,7 +22,7 @@ final class Hosts {
 
     static int checkPort(String operation, int port) {
         if (port < 0 || port > 65535) {
-            throw new IllegalArgumentException(Failures.name(operation) + ": the port is " + port
+            throw new IllegalArgumentException(Errors.name(operation) + ": the port is " + port
                     + ", expected 0 to 65535 (0: the system chooses, for a server only)");
         }
         return port;
@@ -45,7 +45,7 @@ final class Hosts {
                     + " expected four decimal numbers such as 127.0.0.1";
         }
         if (wrong != null) {
-            throw new IllegalArgumentException(Failures.name(operation) + ": " + wrong);
+            throw new IllegalArgumentException(Errors.name(operation) + ": " + wrong);
         }
     }
 
@@ -79,16 +79,16 @@ final class Hosts {
             return List.of(ResolverThreads.run(
                     () -> InetAddress.getAllByName(host), deadline.remaining()));
         } catch (TimeoutException e) {
-            throw Failures.timeout(operation, "the addresses of " + show(host),
+            throw Errors.timeout(operation, "the addresses of " + show(host),
                     Addresses.of(host, 0), "the name server does not answer");
         } catch (InterruptedException e) {
-            throw Failures.interrupted(operation, "looked up " + show(host),
+            throw Errors.interrupted(operation, "looked up " + show(host),
                     Addresses.of(host, 0), "");
         } catch (ExecutionException e) {
             throw unknown(operation, host, e.getCause());
         } catch (IOException e) {
-            throw ErrorInfo.attach(new IOException(Failures.name(operation) + ": " + show(host) + ": "
-                    + Failures.text(e)), Addresses.of(host, 0), e);
+            throw ErrorInfo.attach(new IOException(Errors.name(operation) + ": " + show(host) + ": "
+                    + Errors.text(e)), Addresses.of(host, 0), e);
         }
     }
 
@@ -102,7 +102,8 @@ final class Hosts {
 
     private static IOException unknown(String operation, String host, Throwable cause) {
         boolean later = ErrorCode.of(cause) == ErrorCode.EAI_AGAIN;
-        UnknownHostException error = new UnknownHostException(Failures.name(operation) + ": no address for "
+        UnknownHostException error = new UnknownHostException(Errors.name(operation)
+                + ": no address for "
                 + show(host) + (later
                 ? ": Temporary failure in name resolution: the name server did not answer, try again"
                 : ": Name or service not known: check the spelling"));

@@ -32,7 +32,7 @@ final class InputSight {
         }
         InputState found = look(true, sought);
         if (found == InputState.BROKEN) {
-            throw Failures.again(operation, side.stream, refill.failure());
+            throw Errors.again(operation, side.stream, refill.failure());
         }
         return found;
     }

@@ -48,7 +48,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     Intake(Pollable object, Direction direction, Executor executor) {
         this.object = object;
-        this.executor = Arguments.need("intake", "the executor", executor,
+        this.executor = Errors.need("intake", "the executor", executor,
                 "one whose threads may run receivers");
         this.alarm = new Bell(direction);
     }
@@ -66,8 +66,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStatus> ready(Pollable object, Direction direction,
             Executor executor) {
-        Arguments.object("ready", object).requireOpen("ready");
-        Arguments.direction("ready", direction);
+        Errors.object("ready", object).requireOpen("ready");
+        Errors.direction("ready", direction);
         return new StatusIntake(object, direction, executor, true);
     }
 
@@ -83,8 +83,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStatus> statuses(Pollable object, Direction direction,
             Executor executor) {
-        Arguments.object("readiness", object).requireOpen("readiness");
-        Arguments.direction("readiness", direction);
+        Errors.object("readiness", object).requireOpen("readiness");
+        Errors.direction("readiness", direction);
         return new StatusIntake(object, direction, executor, false);
     }
 
@@ -102,8 +102,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static Intake<SocketStream> connections(SocketServer server, StreamOptions options,
             Executor executor) {
-        Arguments.object("connections", server).requireOpen("connections");
-        Arguments.options("connections", options);
+        Errors.object("connections", server).requireOpen("connections");
+        Errors.options("connections", options);
         return new ConnectionIntake(server, options, executor);
     }
 
@@ -120,7 +120,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      */
     public static <T> Intake<T> elements(SocketStream stream, Framing<T> framing,
             Executor executor) {
-        Arguments.object("elements", stream).requireOpen("elements");
+        Errors.object("elements", stream).requireOpen("elements");
         return new ElementIntake<>(stream, framing, executor);
     }
 
@@ -235,7 +235,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
             end(object.isOpen() ? e : null);
             return false; // the next try commits the request
         } catch (IOException e) {
-            Reports.warning(this + " goes on in a moment: " + Failures.text(e));
+            Reports.warning(this + " goes on in a moment: " + Errors.text(e));
             pause = WITHOUT_DESCRIPTORS_NANOS;
         }
         pausing = true;

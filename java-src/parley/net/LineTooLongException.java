@@ -10,7 +10,8 @@ public final class LineTooLongException extends IOException {
     private static final long serialVersionUID = 1L;
 
     LineTooLongException(int limit) {
-        super(Failures.name("read-line") + ": no line end within " + limit + " characters, the limit of this stream;"
+        super(Errors.name("read-line")
+                + ": no line end within " + limit + " characters, the limit of this stream;"
                 + " raise the line limit or read in blocks, nothing was consumed");
     }
 }

@@ -69,11 +69,11 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      * @throws IllegalStateException if the stream is closed
      */
     public Outlet(SocketStream stream, Framing<T> framing, Ending ending, Executor executor) {
-        Arguments.object("sink", stream).requireOpen("sink");
+        Errors.object("sink", stream).requireOpen("sink");
         this.stream = stream;
-        this.framing = Arguments.need("sink", "the framing", framing, "a Framing");
-        this.ending = Arguments.need("sink", "the ending", ending, "an Ending");
-        this.executor = Arguments.need("sink", "the executor", executor, "an Executor");
+        this.framing = Errors.need("sink", "the framing", framing, "a Framing");
+        this.ending = Errors.need("sink", "the ending", ending, "an Ending");
+        this.executor = Errors.need("sink", "the executor", executor, "an Executor");
         this.alarm = new Bell();
     }
 
@@ -191,7 +191,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
             fail(e);
             return false;
         } catch (IOException e) {
-            Reports.warning(this + " goes on in a moment: " + Failures.text(e));
+            Reports.warning(this + " goes on in a moment: " + Errors.text(e));
             pausing = true;
             alarm.pause(WITHOUT_DESCRIPTORS_NANOS);
             return true;

@@ -229,7 +229,7 @@ final class OutputBuffer {
         side.await();
         full = false;
         if (side.isShut()) {
-            throw Failures.outputShut(side.operation(), side.stream);
+            throw Errors.outputShut(side.operation(), side.stream);
         }
         return 0;
     }
@@ -249,13 +249,13 @@ final class OutputBuffer {
 
     private IOException broken(IOException e) {
         if (side.isShut() && side.stream.isOpen()) {
-            return Failures.outputShut(side.operation(), side.stream);
+            return Errors.outputShut(side.operation(), side.stream);
         }
         if (!side.stream.isOpen()) {
-            return Failures.closedMeanwhile(side.operation(), side.stream);
+            return Errors.closedMeanwhile(side.operation(), side.stream);
         }
         failure = e;
-        return Failures.again(side.operation(), side.stream, e);
+        return Errors.again(side.operation(), side.stream, e);
     }
 
     /** Sends everything while the stream is being closed, within a deadline. */
@@ -275,16 +275,16 @@ final class OutputBuffer {
         try {
             return side.stream.transport().write(segment.slice(head, tail));
         } catch (IOException e) {
-            throw Failures.lost("close", side.stream, pending(), e);
+            throw Errors.lost("close", side.stream, pending(), e);
         }
     }
 
     private void waitToClose(Deadline until) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Failures.timeout("close", side.stream, pending()
+            throw StreamSide.withTransferred(Errors.timeout("close", side.stream, pending()
                     + " bytes that were written are lost, the peer takes no more"), 0);
         }
-        Failures.ifInterrupted("close", side.stream);
+        Errors.ifInterrupted("close", side.stream);
         Waits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
     }
 }

@@ -56,7 +56,7 @@ public abstract class Pollable implements Closeable {
             throws IOException {
         Deadline deadline = Deadline.in(Deadline.check(operation, timeout));
         requireOpen(operation);
-        Arguments.direction(operation, direction);
+        Errors.direction(operation, direction);
         SocketStatus status = look(operation, direction);
         return status.isActionable() || deadline.hasPassed() ? status
                 : awaitStatus(operation, direction, deadline);
@@ -66,7 +66,7 @@ public abstract class Pollable implements Closeable {
     private SocketStatus look(String operation, Direction direction) throws IOException {
         SocketStatus status = evaluate(direction, UNKNOWN);
         if (!isOpen()) {
-            throw Failures.closedMeanwhile(operation, this);
+            throw Errors.closedMeanwhile(operation, this);
         }
         return status;
     }
@@ -163,29 +163,29 @@ public abstract class Pollable implements Closeable {
      * has passed, or for no reason.
      */
     final void await(String operation, int ops, Waits.Patient patient) throws IOException {
-        await(operation, ops, patient, Failures.NOTHING_LOST);
+        await(operation, ops, patient, Errors.NOTHING_LOST);
     }
 
     /** As {@link #await(String, int, Waits.Patient)}, with what to do after an interrupt. */
     final void await(String operation, int ops, Waits.Patient patient, String interruptHint)
             throws IOException {
-        Failures.ifInterrupted(operation, this, interruptHint);
+        Errors.ifInterrupted(operation, this, interruptHint);
         try {
             Waits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
-            throw Failures.closedMeanwhile(operation, this);
+            throw Errors.closedMeanwhile(operation, this);
         } catch (IOException e) {
-            throw Failures.cannotWait(operation, this, e);
+            throw Errors.cannotWait(operation, this, e);
         }
         if (!isOpen()) {
-            throw Failures.closedMeanwhile(operation, this);
+            throw Errors.closedMeanwhile(operation, this);
         }
-        Failures.ifInterrupted(operation, this, interruptHint);
+        Errors.ifInterrupted(operation, this, interruptHint);
     }
 
     final void requireOpen(String operation) {
         if (!isOpen()) {
-            throw Failures.closed(operation, this);
+            throw Errors.closed(operation, this);
         }
     }
 

@@ -30,7 +30,7 @@ public final class PollableChannel extends Pollable {
      */
     public static PollableChannel of(SelectableChannel channel) {
         if (channel == null || channel.isOpen() && channel.isBlocking()) {
-            throw new IllegalArgumentException(Failures.name("socket-status") + ": the channel is "
+            throw new IllegalArgumentException(Errors.name("socket-status") + ": the channel is "
                     + (channel == null ? "null" : "in blocking mode: " + channel)
                     + ", expected one in non-blocking mode; call configureBlocking(false)");
         }

@@ -58,7 +58,7 @@ final class Poller implements AutoCloseable {
         try {
             return Selector.open();
         } catch (IOException e) {
-            throw ErrorInfo.attach(new IOException("selector: " + Failures.words(e)
+            throw ErrorInfo.attach(new IOException("selector: " + Errors.words(e)
                     + ": a selector takes some; close some streams, or raise the limit"), null, e);
         }
     }

@@ -11,11 +11,11 @@ final class PrefixFraming extends Framing<byte[]> {
     PrefixFraming(int width, ByteOrder order, int most) {
         super(most);
         if (width != 1 && width != 2 && width != 4 && width != 8) {
-            throw new IllegalArgumentException(Failures.name("framing") + ": the length has " + width
+            throw new IllegalArgumentException(Errors.name("framing") + ": the length has " + width
                     + " bytes, expected 1, 2, 4 or 8");
         }
         this.width = width;
-        this.order = Arguments.need("framing", "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
+        this.order = Errors.need("framing", "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
     }
 
     @Override

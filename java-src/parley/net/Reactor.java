@@ -80,10 +80,10 @@ public final class Reactor implements Poller.Owner {
      */
     public Watch whenReady(Pollable object, Direction direction, Executor executor,
             ReadyListener listener) throws IOException {
-        Arguments.object("ready", object).requireOpen("ready");
-        Arguments.direction("ready", direction);
-        Arguments.need("ready", "the executor", executor, "one for the listener");
-        Arguments.need("ready", "the listener", listener, "a ReadyListener");
+        Errors.object("ready", object).requireOpen("ready");
+        Errors.direction("ready", direction);
+        Errors.need("ready", "the executor", executor, "one for the listener");
+        Errors.need("ready", "the listener", listener, "a ReadyListener");
         Watch watch = new Watch(object, direction, executor, listener);
         watch.start();
         return watch;

@@ -44,7 +44,7 @@ final class Refill {
      */
     boolean atEnd() throws IOException {
         if (ended && !side.stream.isOpen()) {
-            throw Failures.closedMeanwhile(side.operation(), side.stream);
+            throw Errors.closedMeanwhile(side.operation(), side.stream);
         }
         return ended;
     }
@@ -95,7 +95,7 @@ final class Refill {
      */
     int transfer(ByteBuffer into, int most) throws IOException {
         if (failure != null) {
-            throw Failures.again(side.operation(), side.stream, failure);
+            throw Errors.again(side.operation(), side.stream, failure);
         }
         int n;
         try {
@@ -130,9 +130,9 @@ final class Refill {
 
     private IOException broken(IOException e) {
         if (!side.stream.isOpen()) {
-            return Failures.closedMeanwhile(side.operation(), side.stream);
+            return Errors.closedMeanwhile(side.operation(), side.stream);
         }
         failure = e;
-        return Failures.again(side.operation(), side.stream, e);
+        return Errors.again(side.operation(), side.stream, e);
     }
 }

@@ -125,7 +125,8 @@ public final class ServerOptions {
          */
         public Builder backlog(int backlog) {
             if (backlog < 1) {
-                throw new IllegalArgumentException(Failures.name("socket-server") + ": the backlog is " + backlog
+                throw new IllegalArgumentException(Errors.name("socket-server")
+                        + ": the backlog is " + backlog
                         + ", expected a positive number of connections");
             }
             this.backlog = backlog;
@@ -154,7 +155,8 @@ public final class ServerOptions {
             try {
                 this.mode = Set.copyOf(PosixFilePermissions.fromString(String.valueOf(mode)));
             } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException(Failures.name("socket-server") + ": the mode is \"" + mode
+                throw new IllegalArgumentException(Errors.name("socket-server")
+                        + ": the mode is \"" + mode
                         + "\", expected nine letters as ls shows them, such as \"rw-------\"");
             }
             return this;

@@ -77,8 +77,8 @@ public final class SocketOptions {
     }
 
     private static void check(Pollable object, DescriptorOption option) {
-        Arguments.object("socket-options", object).requireOpen("socket-options");
-        Arguments.need("socket-options", "the option", option, "a DescriptorOption");
+        Errors.object("socket-options", object).requireOpen("socket-options");
+        Errors.need("socket-options", "the option", option, "a DescriptorOption");
     }
 
     /** For the kernel zero is no bound. */
@@ -96,7 +96,7 @@ public final class SocketOptions {
      * @throws IOException if it is closed meanwhile
      */
     public static int[] handles(Pollable object) throws IOException {
-        Arguments.object("stream-handles", object).requireOpen("stream-handles");
+        Errors.object("stream-handles", object).requireOpen("stream-handles");
         return object.source().handles();
     }
 }

@@ -74,7 +74,7 @@ public final class SocketServer extends Pollable {
      * @throws IOException if it fails otherwise, for example for want of permission
      */
     public static SocketServer listen(ServerOptions options) throws IOException {
-        Arguments.need(NAME, "the options", options, "ServerOptions");
+        Errors.need(NAME, "the options", options, "ServerOptions");
         prepare(options);
         return options.path() == null ? listenTcp(options) : listenUnix(options);
     }
@@ -111,7 +111,7 @@ public final class SocketServer extends Pollable {
             return ServerSocketChannel.open(address instanceof java.net.Inet6Address
                     ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
         } catch (UnsupportedOperationException e) {
-            throw Failures.noFamily(NAME, new InetSocketAddress(address, 0), e);
+            throw Errors.noFamily(NAME, new InetSocketAddress(address, 0), e);
         } catch (IOException e) {
             throw explain(e, new InetSocketAddress(address, 0));
         }
@@ -166,7 +166,7 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer adopt(ServerSocketChannel channel) throws IOException {
         if (channel == null || !channel.isOpen() || channel.getLocalAddress() == null) {
-            throw new IllegalArgumentException(Failures.name(NAME) + ": the channel is " + channel
+            throw new IllegalArgumentException(Errors.name(NAME) + ": the channel is " + channel
                     + ", expected an open and bound ServerSocketChannel");
         }
         return new SocketServer(channel, channel.getLocalAddress(), null);
@@ -188,8 +188,8 @@ public final class SocketServer extends Pollable {
         } else if (code == ErrorCode.EMFILE) {
             hint = ": close some streams, or raise the process's limit";
         }
-        String message = Failures.name(NAME) + ": " + Addresses.show(target) + ": "
-                + Failures.words(e) + hint;
+        String message = Errors.name(NAME) + ": " + Addresses.show(target) + ": "
+                + Errors.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
         return ErrorInfo.attach(explained, target, e);
@@ -220,7 +220,7 @@ public final class SocketServer extends Pollable {
      *     or memory the call tries again, ever less often, until its time is up
      */
     public SocketStream accept(StreamOptions options) throws IOException {
-        Arguments.options("socket-accept", options);
+        Errors.options("socket-accept", options);
         Deadline deadline =
                 Deadline.in(options.timeout() == null ? readTimeout : options.timeout());
         requireOpen("socket-accept");
@@ -231,7 +231,7 @@ public final class SocketServer extends Pollable {
                 if (stream != null) {
                     return stream;
                 } else if (deadline.hasPassed()) {
-                    throw Failures.timeout("socket-accept", this, "nobody has connected");
+                    throw Errors.timeout("socket-accept", this, "nobody has connected");
                 }
                 await("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
@@ -252,15 +252,16 @@ public final class SocketServer extends Pollable {
      *     descriptors: the connection waits on
      */
     public SocketStream acceptNow(StreamOptions options) throws IOException {
-        Arguments.options("socket-accept", options);
+        Errors.options("socket-accept", options);
         SocketChannel accepted;
         try {
             accepted = channel.accept();
         } catch (ClosedChannelException e) {
-            throw Failures.closedMeanwhile("socket-accept", this);
+            throw Errors.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
-            throw ErrorInfo.attach(new SocketException(Failures.name("socket-accept") + ": " + this + ": "
-                    + Failures.words(e) + ": the connection, if any, waits on; try again later"),
+            throw ErrorInfo.attach(new SocketException(Errors.name("socket-accept")
+                    + ": " + this + ": "
+                    + Errors.words(e) + ": the connection, if any, waits on; try again later"),
                     this, e);
         }
         if (accepted == null) {

@@ -107,11 +107,11 @@ public final class SocketStream extends Pollable {
     public static SocketStream adopt(SocketChannel channel, StreamOptions options)
             throws IOException {
         if (channel == null || !channel.isConnected() && !channel.isConnectionPending()) {
-            throw new IllegalArgumentException(Failures.name("socket-stream") + ": the channel is "
+            throw new IllegalArgumentException(Errors.name("socket-stream") + ": the channel is "
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }
-        Arguments.options("socket-stream", options);
+        Errors.options("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
@@ -194,7 +194,7 @@ public final class SocketStream extends Pollable {
      */
     public void elementType(ElementType type) {
         requireOpen("set-stream-element-type!");
-        elementType = Arguments.need("set-stream-element-type!", "the type", type,
+        elementType = Errors.need("set-stream-element-type!", "the type", type,
                 "an ElementType");
         tellObservers();
     }
@@ -217,7 +217,7 @@ public final class SocketStream extends Pollable {
      * @throws IOException if the locks cannot be had in time
      */
     public void externalFormat(ExternalFormat format) throws IOException {
-        Arguments.need("set-stream-external-format!", "the format", format,
+        Errors.need("set-stream-external-format!", "the format", format,
                 "an ExternalFormat");
         out.format(format);
         in.format(format);
@@ -313,7 +313,7 @@ public final class SocketStream extends Pollable {
      */
     public void shutdown(Direction direction) throws IOException {
         requireOpen("socket-stream-shutdown");
-        Arguments.direction("socket-stream-shutdown", direction);
+        Errors.direction("socket-stream-shutdown", direction);
         Deadline bound = out.ofNow();
         finishConnecting("socket-stream-shutdown", () -> bound.min(out.deadline()));
         try {

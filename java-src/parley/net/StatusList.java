@@ -62,8 +62,8 @@ public final class StatusList {
      */
     public static SocketStatus[] check(Pollable[] objects, Direction[] directions,
             Duration timeout) throws IOException {
-        Arguments.need("socket-status", "the objects", objects, "an array of at least one");
-        Arguments.need("socket-status", "the directions", directions, "one for each object");
+        Errors.need("socket-status", "the objects", objects, "an array of at least one");
+        Errors.need("socket-status", "the directions", directions, "one for each object");
         requireLegal(objects, directions);
         StatusList list = lastOrNew(objects, directions);
         try {
@@ -78,13 +78,14 @@ public final class StatusList {
 
     private static void requireLegal(Pollable[] objects, Direction[] directions) {
         if (objects.length == 0 || objects.length != directions.length) {
-            throw new IllegalArgumentException(Failures.name("socket-status") + ": " + objects.length
+            throw new IllegalArgumentException(Errors.name("socket-status") + ": " + objects.length
                     + " objects with " + directions.length + " directions, expected at least one"
                     + " object and a direction for each");
         }
         for (int i = 0; i < objects.length; i++) {
             if (objects[i] == null || directions[i] == null) {
-                throw new IllegalArgumentException(Failures.name("socket-status") + ": element " + i + " is null,"
+                throw new IllegalArgumentException(Errors.name("socket-status")
+                        + ": element " + i + " is null,"
                         + " expected a stream, a server or another pollable object");
             }
             objects[i].requireOpen("socket-status");

@@ -84,7 +84,7 @@ public final class StatusSet implements AutoCloseable {
      */
     public void add(Pollable object, Direction direction) throws IOException {
         if (object == null || direction == null) {
-            throw new IllegalArgumentException(Failures.name("status-set-add!") + ": the "
+            throw new IllegalArgumentException(Errors.name("status-set-add!") + ": the "
                     + (object == null ? "object" : "direction") + " is null, expected "
                     + (object == null ? "a stream, a server or another pollable object"
                     : "INPUT, OUTPUT or IO"));
@@ -218,7 +218,8 @@ public final class StatusSet implements AutoCloseable {
     void checkEntered(Duration timeout) throws IOException {
         Deadline.check("socket-status", timeout);
         if (members.isEmpty() && timeout == null) {
-            throw new IllegalStateException(Failures.name("socket-status") + ": the status set is empty and there"
+            throw new IllegalStateException(Errors.name("socket-status")
+                    + ": the status set is empty and there"
                     + " is no timeout, so the call would never return; add members or give one");
         }
         // Plain numbers, for a Deadline would be garbage.
@@ -234,9 +235,9 @@ public final class StatusSet implements AutoCloseable {
             if (actionableCount > 0 || left == 0) {
                 return;
             } else if (closed) {
-                throw Failures.closedMeanwhile("socket-status", this);
+                throw Errors.closedMeanwhile("socket-status", this);
             }
-            Failures.ifInterrupted("socket-status", this);
+            Errors.ifInterrupted("socket-status", this);
             left = nanos == Long.MAX_VALUE ? nanos
                     : Math.max(0, nanos - (System.nanoTime() - begun));
         }
@@ -384,7 +385,7 @@ public final class StatusSet implements AutoCloseable {
                 return actionable[i].status;
             }
         }
-        throw new IllegalArgumentException(Failures.name("status-of") + ": " + object
+        throw new IllegalArgumentException(Errors.name("status-of") + ": " + object
                 + " is not a member of this status set, expected one that was added");
     }
 
@@ -405,7 +406,7 @@ public final class StatusSet implements AutoCloseable {
      *     is not visited any more
      */
     public void forEachActionable(BiConsumer<? super Pollable, SocketStatus> visitor) {
-        Arguments.need("status set", "the visitor", visitor, "a BiConsumer");
+        Errors.need("status set", "the visitor", visitor, "a BiConsumer");
         for (int i = listed - 1; i >= 0; i--) {
             Member member = i < listed ? actionable[i] : null;
             if (member != null) {
@@ -462,14 +463,15 @@ public final class StatusSet implements AutoCloseable {
 
     private void enter(String operation) {
         if (!enterIfOpen()) {
-            throw closed ? closed(operation) : new IllegalStateException(Failures.name(operation)
+            throw closed ? closed(operation) : new IllegalStateException(Errors.name(operation)
                     + ": the status set is in use by " + user.get()
                     + ", expected one thread at a time; make a set for each");
         }
     }
 
     private static IllegalStateException closed(String name) {
-        return new IllegalStateException(Failures.name(name) + ": the status set is closed; make a new one");
+        return new IllegalStateException(Errors.name(name)
+                + ": the status set is closed; make a new one");
     }
 
     /** Ends the use that {@link #enterIfOpen} began. */

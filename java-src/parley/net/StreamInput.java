@@ -110,7 +110,7 @@ public final class StreamInput extends StreamSide {
      *     the last of them
      */
     public int peekChar(IntPredicate skip) throws IOException {
-        Arguments.need("peek-char", "the predicate", skip, "one that tells what to skip");
+        Errors.need("peek-char", "the predicate", skip, "one that tells what to skip");
         begin("peek-char", true);
         try {
             return new CharacterSequences(refill, cursor).peekPast(skip, lineLimit);
@@ -153,9 +153,10 @@ public final class StreamInput extends StreamSide {
         beginLocal("unread-char");
         try {
             if (!cursor.unread(unit)) {
-                throw new IllegalStateException(Failures.name("unread-char") + ": the character U+"
+                throw new IllegalStateException(Errors.name("unread-char") + ": the character U+"
                         + Integer.toHexString(unit) + " was not read last from " + stream
-                        + ", expected the one that " + Failures.spell("read-char", "readChar") + " has just returned");
+                        + ", expected the one that "
+                                + Errors.spell("read-char", "readChar") + " has just returned");
             }
         } finally {
             end();
@@ -247,8 +248,8 @@ public final class StreamInput extends StreamSide {
      * @throws IOException as {@link #readChar}
      */
     public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
-        Arguments.range("read-char-sequence", from, to, into == null ? -1 : into.length);
-        Arguments.blocking("read-char-sequence", blocking);
+        Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
+        Errors.blocking("read-char-sequence", blocking);
         requireCharacters("read-char-sequence");
         if (!begin("read-char-sequence", blocking)) {
             return from;
@@ -295,7 +296,7 @@ public final class StreamInput extends StreamSide {
         try {
             do {
                 drop();
-                Failures.ifInterrupted("clear-input", stream);
+                Errors.ifInterrupted("clear-input", stream);
             } while (refill.failure() == null && !deadline().hasPassed() && refill.moreNow(0)
                     && !refill.atEnd());
         } finally {
@@ -380,13 +381,13 @@ public final class StreamInput extends StreamSide {
      */
     public Long readInteger(int width, boolean signed, ByteOrder order, Blocking blocking)
             throws IOException {
-        Arguments.integer("read-integer", width, order);
+        Errors.integer("read-integer", width, order);
         return integer("read-integer", width, signed, order, blocking);
     }
 
     private Long integer(String name, int width, boolean signed, ByteOrder order,
             Blocking blocking) throws IOException {
-        Arguments.blocking(name, blocking);
+        Errors.blocking(name, blocking);
         requireBytes(name);
         if (!begin(name, blocking)) {
             return null;
@@ -418,8 +419,8 @@ public final class StreamInput extends StreamSide {
 
     /** As {@link #readBytes}, whatever the element type. */
     int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
-        Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
-        Arguments.blocking("read-byte-sequence", blocking);
+        Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
+        Errors.blocking("read-byte-sequence", blocking);
         if (!begin("read-byte-sequence", blocking)) {
             return from;
         }
@@ -443,8 +444,8 @@ public final class StreamInput extends StreamSide {
      */
     public int readElements(long[] into, int from, int to, Blocking blocking)
             throws IOException {
-        Arguments.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
-        Arguments.blocking("read-byte-sequence", blocking);
+        Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
+        Errors.blocking("read-byte-sequence", blocking);
         ElementType type = stream.elementType();
         requireBytes("read-byte-sequence");
         if (!begin("read-byte-sequence", blocking)) {

@@ -121,7 +121,7 @@ public final class StreamOptions {
          * @return this
          */
         public Builder elementType(ElementType type) {
-            elementType = Arguments.need("element type", "the type", type, "an ElementType");
+            elementType = Errors.need("element type", "the type", type, "an ElementType");
             return this;
         }
 
@@ -132,7 +132,7 @@ public final class StreamOptions {
          * @return this
          */
         public Builder externalFormat(ExternalFormat format) {
-            externalFormat = Arguments.need("external format", "the format", format,
+            externalFormat = Errors.need("external format", "the format", format,
                     "an ExternalFormat");
             return this;
         }
@@ -202,7 +202,8 @@ public final class StreamOptions {
          */
         public Builder lineLimit(int limit) {
             if (limit < 1) {
-                throw new IllegalArgumentException(Failures.name("line limit") + ": the limit is " + limit
+                throw new IllegalArgumentException(Errors.name("line limit")
+                        + ": the limit is " + limit
                         + ", expected a positive number of characters");
             }
             lineLimit = limit;

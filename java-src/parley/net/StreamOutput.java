@@ -105,10 +105,10 @@ public final class StreamOutput extends StreamSide {
 
     private void requireOutput() throws IOException {
         if (isShut()) {
-            throw Failures.outputShut(operation(), stream);
+            throw Errors.outputShut(operation(), stream);
         }
         if (failure() != null) {
-            throw Failures.again(operation(), stream, failure());
+            throw Errors.again(operation(), stream, failure());
         }
     }
 
@@ -185,7 +185,8 @@ public final class StreamOutput extends StreamSide {
 
     private static void requireText(String name, CharSequence text) {
         if (text == null) {
-            throw new IllegalArgumentException(Failures.name(name) + ": the text is null, expected a string");
+            throw new IllegalArgumentException(Errors.name(name)
+                    + ": the text is null, expected a string");
         }
     }
 
@@ -278,7 +279,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException see the class
      */
     public void writeInteger(long value, int width, ByteOrder order) throws IOException {
-        Arguments.integer("write-integer", width, order);
+        Errors.integer("write-integer", width, order);
         integer("write-integer", value, width, order);
     }
 
@@ -308,8 +309,8 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException see the class
      */
     public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
-        Arguments.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
-        Arguments.blocking("write-byte-sequence", blocking);
+        Errors.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
+        Errors.blocking("write-byte-sequence", blocking);
         long mark = enterBytes("write-byte-sequence", blocking);
         if (mark == BUSY) {
             return from;
@@ -343,8 +344,8 @@ public final class StreamOutput extends StreamSide {
      */
     public int writeElements(long[] values, int from, int to, Blocking blocking)
             throws IOException {
-        Arguments.range("write-byte-sequence", from, to, values == null ? -1 : values.length);
-        Arguments.blocking("write-byte-sequence", blocking);
+        Errors.range("write-byte-sequence", from, to, values == null ? -1 : values.length);
+        Errors.blocking("write-byte-sequence", blocking);
         ElementType type = stream.elementType();
         requireBytes("write-byte-sequence");
         for (int i = from; i < to; i++) {
@@ -369,8 +370,9 @@ public final class StreamOutput extends StreamSide {
 
     private void requireFits(String name, long value, ElementType type) {
         if (!Integers.fits(value, type.width(), type.isSigned())) {
-            throw new IllegalArgumentException(Failures.name(name) + ": the value " + value
-                    + " is outside the element type of " + stream + ", expected one of " + Failures.spell(type));
+            throw new IllegalArgumentException(Errors.name(name) + ": the value " + value
+                    + " is outside the element type of " + stream + ", expected one of "
+                            + Errors.spell(type));
         }
     }
 

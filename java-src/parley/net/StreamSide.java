@@ -50,7 +50,7 @@ abstract class StreamSide implements Waits.Patient {
 
     /** What to do after an interrupt. */
     String interruptHint() {
-        return Failures.NOTHING_LOST;
+        return Errors.NOTHING_LOST;
     }
 
     // ---- the protocol of an operation --------------------------------------------------------
@@ -133,7 +133,7 @@ abstract class StreamSide implements Waits.Patient {
             operationBegan = began;
             operationDeadline = bound == null ? Deadline.NONE : null;
             if (!stream.isOpen()) {
-                throw Failures.closedMeanwhile(name, stream);
+                throw Errors.closedMeanwhile(name, stream);
             }
             if (moves) {
                 finishConnecting(name);
@@ -189,13 +189,13 @@ abstract class StreamSide implements Waits.Patient {
                 if (lock.tryLock(Math.min(both.remaining(), SLICE_NANOS), TimeUnit.NANOSECONDS)) {
                     return;
                 } else if (both.hasPassed()) {
-                    throw Failures.timeout(name, sideName() + " " + stream
+                    throw Errors.timeout(name, sideName() + " " + stream
                             + ", which another thread uses", stream, timeoutHint());
                 }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            Failures.ifInterrupted(name, stream);
+            Errors.ifInterrupted(name, stream);
         }
     }
 
@@ -254,7 +254,7 @@ abstract class StreamSide implements Waits.Patient {
     }
 
     final IOException timedOut() {
-        return Failures.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
+        return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
     }
 
     final String operation() {
@@ -357,10 +357,12 @@ abstract class StreamSide implements Waits.Patient {
     }
 
     private IllegalStateException wrongKind(String name, String kind, ElementType wanted) {
-        return new IllegalStateException(Failures.name(name) + ": the element type of " + stream + " is "
-                + Failures.spell(stream.elementType()) + ", expected one with " + kind
-                + "; switch with " + Failures.spell("set-stream-element-type!", "SocketStream.elementType")
-                + " to " + Failures.spell(wanted) + " or " + Failures.spell(ElementType.BIVALENT));
+        return new IllegalStateException(Errors.name(name)
+                + ": the element type of " + stream + " is "
+                + Errors.spell(stream.elementType()) + ", expected one with " + kind
+                + "; switch with "
+                        + Errors.spell("set-stream-element-type!", "SocketStream.elementType")
+                + " to " + Errors.spell(wanted) + " or " + Errors.spell(ElementType.BIVALENT));
     }
 
     @Override

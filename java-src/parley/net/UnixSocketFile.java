@@ -134,10 +134,12 @@ final class UnixSocketFile {
     private static void checkLength(String operation, Path path) throws IOException {
         int length = length(path);
         if (length == 0) {
-            throw new IllegalArgumentException(Failures.name(operation) + ": the path is empty, expected the path"
+            throw new IllegalArgumentException(Errors.name(operation)
+                    + ": the path is empty, expected the path"
                     + " of a socket file");
         } else if (length > LONGEST) {
-            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": Unix domain path too long: "
+            throw ErrorInfo.attach(new SocketException(Errors.name(operation)
+                    + ": Unix domain path too long: "
                     + path + " has " + length + " bytes, the JDK allows " + LONGEST
                     + "; choose a shorter one"), null, ErrorCode.ENAMETOOLONG);
         }
@@ -147,7 +149,7 @@ final class UnixSocketFile {
     static void makeWay(String operation, Path path) throws IOException {
         Path directory = path.toAbsolutePath().getParent();
         if (!Files.isDirectory(directory)) {
-            throw ErrorInfo.attach(new SocketException(Failures.name(operation) + ": " + path
+            throw ErrorInfo.attach(new SocketException(Errors.name(operation) + ": " + path
                     + ": No such file or directory: there is no directory " + directory
                     + "; make it, or choose another path"),
                     UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
@@ -217,7 +219,7 @@ final class UnixSocketFile {
                 return;
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
                 BindException error = inUse(operation, path, "whether its server lives cannot be"
-                        + " told: " + Failures.text(e) + "; it was left alone");
+                        + " told: " + Errors.text(e) + "; it was left alone");
                 error.addSuppressed(e);
                 throw error;
             }
@@ -247,7 +249,8 @@ final class UnixSocketFile {
     }
 
     private static BindException inUse(String operation, Path path, String why) {
-        BindException error = new BindException(Failures.name(operation) + ": Address already in use: " + path
+        BindException error = new BindException(Errors.name(operation)
+                + ": Address already in use: " + path
                 + ": " + why + "; choose another path");
         return ErrorInfo.attach(error, UnixDomainSocketAddress.of(path),
                 ErrorCode.EADDRINUSE);

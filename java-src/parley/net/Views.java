@@ -29,7 +29,7 @@ final class Views {
             if (stream.isOpen()) {
                 throw e;
             }
-            throw Failures.closedView(e);
+            throw Errors.closedView(e);
         }
     }
 
@@ -88,7 +88,8 @@ final class Views {
         @Override
         public long skip(long count) throws IOException {
             if (count < 0) {
-                throw new IllegalArgumentException(Failures.name("skip") + ": " + count + ", expected 0 or more");
+                throw new IllegalArgumentException(Errors.name("skip")
+                        + ": " + count + ", expected 0 or more");
             }
             long skipped = 0;
             while (skipped < count && read() >= 0) {

@@ -6,6 +6,7 @@ import java.lang.reflect.Modifier;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
+import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.util.Iterator;
@@ -15,10 +16,11 @@ import java.util.stream.Stream;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
- * wrong, what to do. Each carries its {@link ErrorInfo}, and the exception of the system or of the JDK
- * as a suppressed one.
+ * wrong, what to do; and the checks of arguments. Each failure carries its {@link ErrorInfo}, and the
+ * exception of the system or of the JDK as a suppressed one.
  */
-final class Failures {
+final class Errors {
+    private static final int LONGEST_INTEGER = 8;
     static final String NOTHING_LOST = "nothing is lost, the call can be made again";
 
     private static final StackWalker STACK =
@@ -26,7 +28,7 @@ final class Failures {
     private static final Set<String> INSIDE = Set.of("parley.net", "parley.net.text",
             "parley.net.wait", "parley.net.tls", "parley.posix");
 
-    private Failures() {
+    private Errors() {
     }
 
     // ---- names -------------------------------------------------------------------------------
@@ -102,6 +104,60 @@ final class Failures {
             return frame != null && !frame.startsWith("clojure.")
                     && (!frame.startsWith("parley.") || frame.startsWith("parley.net."));
         }
+    }
+
+    // ---- arguments, checked before anything is done with them --------------------------------
+
+    /**
+     * An argument that must not be null.
+     *
+     * @param operation what was called
+     * @param what which argument, as in {@code "the options"}
+     * @param expected what to pass instead
+     */
+    static <T> T need(String operation, String what, T value, String expected) {
+        if (value == null) {
+            throw new IllegalArgumentException(name(operation) + ": " + what + (what.endsWith("s")
+                    ? " are" : " is") + " null, expected " + expected);
+        }
+        return value;
+    }
+
+    static StreamOptions options(String operation, StreamOptions options) {
+        return need(operation, "the options", options,
+                "StreamOptions, such as StreamOptions.DEFAULT");
+    }
+
+    static <T extends Pollable> T object(String operation, T object) {
+        return need(operation, "the object", object,
+                "a stream, a server or another pollable object");
+    }
+
+    static Direction direction(String operation, Direction direction) {
+        return need(operation, "the direction", direction, "a Direction");
+    }
+
+    static Blocking blocking(String operation, Blocking blocking) {
+        return need(operation, "the blocking", blocking, "a Blocking");
+    }
+
+    /** A part of an array; the length is -1 where there is no array. */
+    static void range(String operation, int from, int to, int length) {
+        if (length < 0) {
+            need(operation, "the array", null, "one with room for the range");
+        }
+        if (from < 0 || to < from || to > length) {
+            throw new IndexOutOfBoundsException(name(operation) + ": the range is " + from + " to " + to
+                    + ", expected one within the array, 0 to " + length);
+        }
+    }
+
+    static void integer(String operation, int width, ByteOrder order) {
+        if (width < 1 || width > LONGEST_INTEGER) {
+            throw new IllegalArgumentException(name(operation) + ": the width is "
+                    + width + " bytes, expected 1 to " + LONGEST_INTEGER);
+        }
+        need(operation, "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
     }
 
     // ---- failures ----------------------------------------------------------------------------
