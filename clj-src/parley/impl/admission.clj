@@ -6,8 +6,7 @@
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.login :as login]
-   [parley.impl.options :as options]
-   [parley.stream :as stream])
+   [parley.impl.options :as options])
   (:import
    (clojure.lang Var)
    (java.io ByteArrayOutputStream)
@@ -23,7 +22,9 @@
     {:timeout timeout
      :look (constantly :admit)}))
 
-(def ^:private tries 3)
+(def tries
+  "Wrong tokens that end a connection."
+  3)
 
 (defn- complete
   "The bytes of a login line, without the carriage return that telnet puts at the end."
@@ -39,8 +40,8 @@
   "Sends a line without ever waiting: whoever has asked for three and read none has room for them."
   [^SocketStream stream line]
   (.writeTimeout stream Duration/ZERO)
-  (stream/write-line line stream)
-  (stream/force-output stream)
+  (.writeLine (.out stream) line)
+  (.flush (.out stream))
   (.writeTimeout stream nil))
 
 (defn- login
@@ -99,6 +100,29 @@
       allow-remote "WITHOUT A TOKEN: everyone who can reach this machine"
       :else "without a token: every user of this machine")))
 
+(defn for-lines
+  "Returns the :gate and :late of a service whose clients send lines of code."
+  [op server {:keys [token login-timeout grace]}]
+  (cond
+    token (with-token (login/check-token op token) login-timeout)
+    ;; The peer's user was checked, and no browser can speak to a Unix-domain socket.
+    (endpoint/unix? server) {:gate nil
+                             :late :admit}
+    ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
+    :else {:gate (after-input (or grace Duration/ZERO))
+           :late :admit}))
+
+(defn for-messages
+  "Returns the :gate and :late of a service whose clients send messages. A client that speaks first has no
+  thread before it does; one that is greeted does not wait long."
+  [op _ {:keys [wire greeting-fn token login-timeout grace]}]
+  (cond
+    token (with-token (login/check-token op token) login-timeout)
+    (and (= :bencode wire) (not greeting-fn)) {:gate (after-input login-timeout)
+                                               :late [:refused "it sent nothing in time (:login-timeout)"]}
+    :else {:gate (after-input (or grace Duration/ZERO))
+           :late :admit}))
+
 ;; ---- options ------------------------------------------------------------------------------------
 
 (defn check-token-options
@@ -114,12 +138,3 @@
     (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values")))
   (when-let [fixed (first (remove (fn [^Var v] (.isDynamic v)) (keys bindings)))]
     (throw (options/misuse op (str ":bindings has " fixed ", which is not dynamic") "dynamic vars only"))))
-
-(defn duration
-  "A Duration of seconds, nil for none."
-  [op option x]
-  (try
-    (options/->duration op x)
-    (catch IllegalArgumentException _
-      (throw (options/misuse op (str option " is " (options/show x))
-               "seconds as a non-negative number, a Duration, or nil for no limit")))))

@@ -3,6 +3,8 @@
   messages that are well formed and within limits, and ends the input before the first byte that is not,
   so that nothing is allocated or recursed into on a stranger's word."
   {:no-doc true}
+  (:require
+   [parley.impl.input :as input])
   (:import
    (java.io InputStream)
    (java.net SocketException)
@@ -22,7 +24,7 @@
   (<= 48 b 57))
 
 (defn- show-byte [^long b]
-  (if (< 32 b 127) (str "'" (char b) "'") (format "0x%02x" b)))
+  (if (< 32 b 127) (str "'" (char b) "'") (str "0x" (Long/toHexString b))))
 
 (defn- expected [what ^long b]
   (str "malformed bencode: " (show-byte b) " where " what " was expected"))
@@ -152,15 +154,5 @@
                        (fail)
                        (int (- (int end) (int offset)))))
                    n)))]
-    (proxy [InputStream] []
-      (read
-        ([] (let [one (byte-array 1)
-                  n (int (fill one 0 1))]
-              (int (if (pos? n) (bit-and 0xff (aget one 0)) -1))))
-        ([into] (fill into 0 (alength ^bytes into)))
-        ([into offset length]
-         (if (zero? (int length))
-           (int 0)
-           (int (fill into offset length)))))
-      (available [] (.available in))
-      (close [] (.close in)))))
+    (input/input-stream fill {:available #(.available in)
+                              :close #(.close in)})))

@@ -3,8 +3,7 @@
   otherwise, Unix-domain sockets in directories that nobody else can enter, peers of the same user."
   {:no-doc true}
   (:require
-   [parley.impl.options :as options]
-   [parley.socket :as socket])
+   [parley.impl.options :as options])
   (:import
    (java.io File)
    (java.lang ProcessHandle)
@@ -13,7 +12,7 @@
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
    (jdk.net ExtendedSocketOptions UnixDomainPrincipal)
-   (parley.net SocketServer SocketStream)))
+   (parley.net Addresses SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -49,14 +48,14 @@
   "What an interface stands for; nothing when it is no name, or nobody's: binding it says what is wrong."
   [interface]
   (cond
-    (instance? SocketStream interface) [(InetAddress/getByName (first (socket/socket-stream-local interface true)))]
+    (instance? SocketStream interface) [(.getAddress ^InetSocketAddress (.localAddress ^SocketStream interface))]
     (re-find #"[\s\p{Cntrl}/]" interface) []
     :else (try
             (InetAddress/getAllByName ^String interface)
             (catch UnknownHostException _
               []))))
 
-(defn- check-interface
+(defn check-interface
   "Refuses what other machines can reach, unless they are allowed to."
   [op {:keys [interface allow-remote names]} addresses]
   (when-not (or (options/flag op ":allow-remote" allow-remote)
@@ -67,22 +66,26 @@
              (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
                ":token if everyone who can reach this machine may run code as this user")))))
 
+(defn- bind ^SocketServer [endpoint interface]
+  (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface
+                                                                           :backlog backlog})))
+
 (defn- listen-tcp [op {:keys [port interface names]
                        :as opts}]
-  (when-not (or (nil? port) (and (int? port) (<= 0 port 65535)))
-    (throw (options/misuse op (str ":port is " (options/show port))
-             "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket")))
+  (when-not (nil? port)
+    (options/port op ":port" port
+      "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket"))
   (when-not (or (string? interface) (instance? SocketStream interface))
     (throw (options/misuse op (str (:interface names) " is " (options/show interface))
              "a host name or an address, such as \"127.0.0.1\"")))
   (check-interface op opts (addresses interface))
-  (let [server (socket/socket-server port :interface interface :backlog backlog)]
+  (let [server (bind port interface)]
     (try
       ;; A name may have come to stand for something else meanwhile.
       (check-interface op opts [(.getAddress ^InetSocketAddress (.localAddress server))])
       server
       (catch Throwable e
-        (socket/socket-server-close server)
+        (.close ^SocketServer server)
         (throw e)))))
 
 ;; ---- Unix-domain sockets ------------------------------------------------------------------------
@@ -93,7 +96,9 @@
 (defn- owner ^UserPrincipal [^Path path]
   (Files/getOwner path no-links))
 
-(defn- make-directory [^Path directory]
+(defn make-directory
+  "Makes a directory for its owner alone, unless it is there."
+  [^Path directory]
   (when-not (Files/exists directory follow)
     (Files/createDirectories directory
       (into-array FileAttribute
@@ -103,7 +108,7 @@
   (options/misuse op (str "the directory " directory " of the socket " why)
     "one that only this user can enter (chmod 700), such as a new one, which is made with rwx------"))
 
-(defn- check-directory
+(defn check-directory
   "Who can enter a directory can reach the socket in it; who can write to it, replace the socket."
   [op ^Path directory]
   (let [permissions (Files/getPosixFilePermissions directory follow)]
@@ -122,15 +127,17 @@
   (let [directory (.getParent path)]
     (make-directory directory)
     (check-directory op directory)
-    (let [server (socket/socket-server path :backlog backlog)]
+    (let [server (bind path nil)]
       (try
         (check-owner op directory path)
         server
         (catch Throwable e
-          (socket/socket-server-close server)
+          (.close ^SocketServer server)
           (throw e))))))
 
-(defn- check-enabled [op enabled-in]
+(defn check-enabled
+  "Throws an error where code must not be evaluated."
+  [op enabled-in]
   (when-not (or (nil? enabled-in) (ifn? enabled-in))
     (throw (options/misuse op (str ":enabled-in is " (options/show enabled-in)) "a function of no arguments, or nil")))
   (when-not (or (nil? enabled-in) (enabled-in))
@@ -192,8 +199,9 @@
           user (.user credentials)]
       {:peer (str "user " (.getName user))
        :user user})
-    (let [[host port] (socket/socket-stream-peer s true)]
-      {:peer (str host ":" port)
+    (let [^InetSocketAddress address (.peerAddress s)
+          host (Addresses/host address)]
+      {:peer (str host ":" (.getPort address))
        :address host})))
 
 (defn- this-user

@@ -13,11 +13,12 @@
 (def ^:private no-links
   (into-array LinkOption [LinkOption/NOFOLLOW_LINKS]))
 
-(def ^:private owner-only
+(def owner-only
+  "The mode of new files."
   (into-array FileAttribute
     [(PosixFilePermissions/asFileAttribute (PosixFilePermissions/fromString "rw-------"))]))
 
-(defn- write-one
+(defn write-one
   "Writes a new file of another name, which then takes the place of `file`, a regular one or none."
   [op [option ^Path file ^String text]]
   (when (and (Files/exists file no-links) (not (Files/isRegularFile file no-links)))

@@ -5,7 +5,8 @@
   authentication, only the end of an accident."
   {:no-doc true}
   (:require
-   [clojure.string :as str])
+   [clojure.string :as str]
+   [parley.impl.input :as input])
   (:import
    (java.io InputStream)
    (parley.net SocketStream)))
@@ -87,58 +88,77 @@
                       (verdict first? (str (.append line (char c))))
                       :clean)))))))
 
-(defn- guarded
-  "A function of no arguments that gives byte after byte of `in`, -1 at the end, and one that tells how
-  many it can give without waiting. What the watcher is not sure of is held back."
-  [^InputStream in hostile]
-  (let [watch (watcher)
-        held (java.util.ArrayDeque.)
-        sure (volatile! 0) ; how many of those may be given out
+(defn source
+  "Returns functions over the units (characters or bytes) of a client's input. A unit that the watcher is
+  not sure of is held back.
+
+    :next      a function of `wait?` that returns a unit, -1 at the end, nil when none has come
+    :watch     a watcher, or nil
+    :hostile   called with what the sender is; the input is at its end then
+    :max-line  how many units a line may have; :too-long is called with the number when it has more
+
+  The result has :look, which takes what has come and returns false when the input is at its end; :fill, a
+  function of a limit and of `give`, which waits for the first unit, calls `give` with a StringBuilder and
+  a number of units, at most up to the end of a line, and returns the number, -1 at the end; :ready?, the
+  number of units that are sure, nil at the end."
+  [{:keys [next watch max-line hostile too-long]}]
+  (let [passed (StringBuilder.) ; sure and not given out yet
+        held (StringBuilder.) ; not sure yet
+        length (volatile! 0)
         over (volatile! false)
         finish (fn []
-                 (vreset! over true)
-                 (vreset! sure (.size held)))
-        pull (fn []
-               (let [b (.read in)
-                     found (if (neg? b) :end (watch b))]
-                 (if (string? found)
-                   (do (.clear held) (finish) (hostile found))
-                   (case found
-                     :end (finish)
-                     :held (.add held b)
-                     :clean (do (.add held b) (vreset! sure (.size held)))))))]
-    [(fn []
-       (while (and (zero? (long @sure)) (not @over))
-         (pull))
-       (if (zero? (long @sure))
-         -1
-         (do (vswap! sure dec) (.poll held))))
-     (fn []
-       (if @over @sure (+ (long @sure) (.available in))))]))
-
-(defn- read-into [next-byte available ^bytes into offset length]
-  (let [offset (int offset)]
-    (loop [n 0]
-      (let [b (if (and (< n (int length)) (or (zero? n) (pos? (long (available)))))
-                (int (next-byte))
-                -2)]
-        (if (neg? b)
-          (int (if (and (zero? n) (= -1 b)) -1 n))
-          (do (aset into (+ offset n) (unchecked-byte b))
-              (recur (inc n))))))))
+                 (.setLength held 0)
+                 (vreset! over true))
+        pass (fn []
+               (.append passed held)
+               (.setLength held 0))
+        take-unit (fn [c]
+                    (let [found (if watch (watch c) :clean)
+                          n (long (vreset! length (if (= 10 c) 0 (inc (long @length)))))]
+                      (.append held (char c))
+                      (cond
+                        (string? found) (do (finish) (hostile found))
+                        (and max-line (< (long max-line) n)) (do (finish) (too-long n))
+                        (= :clean found) (pass))))
+        more (fn [wait?]
+               (let [c (next wait?)]
+                 (cond
+                   (nil? c) false
+                   (neg? (long c)) (do (pass) (finish) false)
+                   :else (do (take-unit c) (not @over)))))
+        empty? #(zero? (.length passed))
+        line-complete? #(and (not (empty?)) (= \newline (.charAt passed (dec (.length passed)))))]
+    {:look (fn [] ; a client that has begun to send is waited for until its kind is sure
+             (while (and (empty?) (more (pos? (.length held)))))
+             (not @over))
+     :fill (fn [limit give]
+             (while (and (empty?) (not @over))
+               (more true))
+             (while (and (< (.length passed) (long limit)) (not (line-complete?)) (not @over) (more false)))
+             (let [n (min (.length passed) (long limit))]
+               (if (zero? n)
+                 -1
+                 (do (give passed n)
+                     (.delete passed 0 (int n))
+                     n))))
+     :ready? (fn [] (when-not (and (empty?) @over) (.length passed)))}))
 
 (defn input-stream
-  "The input `in` as long as its watcher finds nothing; then `hostile` is called with what the sender is,
-  and the input is at its end."
+  "Returns the input `in` as long as its watcher finds nothing; then `hostile` is called with what the
+  sender is, and the input is at its end."
   ^InputStream [^InputStream in hostile]
-  (let [[next-byte available] (guarded in hostile)]
-    (proxy [InputStream] []
-      (read
-        ([] (int (next-byte)))
-        ([into] (read-into next-byte available into 0 (alength ^bytes into)))
-        ([into offset length] (read-into next-byte available into offset length)))
-      (available [] (int (available)))
-      (close [] (.close in)))))
+  (let [{:keys [fill ready?]} (source {:next (fn [wait?]
+                                               (when (or wait? (pos? (.available in)))
+                                                 (.read in)))
+                                       :watch (watcher)
+                                       :hostile hostile})]
+    (input/input-stream
+      (fn [^bytes into offset length]
+        (fill length (fn [^StringBuilder units n]
+                       (dotimes [i n]
+                         (aset into (+ (int offset) i) (unchecked-byte (int (.charAt units i))))))))
+      {:available #(if-let [n (ready?)] (+ (long n) (.available in)) 0)
+       :close #(.close in)})))
 
 (defn drain
   "Takes what a stranger has sent, at most 64 KiB and without waiting, so that closing tells it nothing

@@ -5,7 +5,8 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.time Instant)))
+   (java.time Instant)
+   (java.util Locale)))
 
 (set! *warn-on-reflection* true)
 
@@ -18,7 +19,7 @@
   "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."
   [x]
   (let [text (apply str
-               (map (fn [c] (if (Character/isISOControl (char c)) (format "\\u%04x" (int c)) c))
+               (map (fn [c] (if (Character/isISOControl (char c)) (String/format Locale/ROOT "\\u%04x" (object-array [(int c)])) c))
                  (take 200 (str x))))]
     (subs text 0 (min 200 (count text)))))
 

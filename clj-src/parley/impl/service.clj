@@ -12,10 +12,7 @@
   (:require
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
-   [parley.impl.journal :as journal]
-   [parley.impl.options :as options]
-   [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.impl.journal :as journal])
   (:import
    (java.io IOException)
    (java.lang.reflect Method)
@@ -23,7 +20,8 @@
    (java.time Duration Instant)
    (java.util.concurrent ConcurrentHashMap)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net BackOff SocketServer SocketStream)))
+   (java.util.function BiConsumer)
+   (parley.net BackOff Direction SocketServer SocketStream StatusSet)))
 
 (set! *warn-on-reflection* true)
 
@@ -87,7 +85,7 @@
   "Closes a client's stream; that the client is gone is no news."
   [client]
   (try
-    (stream/close (:stream client))
+    (.close ^SocketStream (:stream client))
     (catch IOException _
       nil))) ; what it did not read cannot reach it any more
 
@@ -96,7 +94,7 @@
   [{:keys [journal session]
     :as service} client]
   (try
-    (session client)
+    (session service client)
     (catch ClosedChannelException _
       nil) ; closed on this side, and whoever did so has said why
     (catch IOException e
@@ -126,7 +124,7 @@
 
 ;; ---- accepting ----------------------------------------------------------------------------------
 
-(defn- over-limit
+(defn over-limit
   "Why a client is one too many, or nil."
   [{:keys [limits ^ConcurrentHashMap clients]} pending {:keys [address]}]
   (let [{:keys [max-connections max-unauthenticated max-per-address]} limits
@@ -139,7 +137,7 @@
       (and max-per-address (<= (long max-per-address) (count (filter same-address (.values clients)))))
       (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
 
-(defn- stranger
+(defn stranger
   "Why a Unix-domain peer may not connect, or nil."
   [{:keys [owner]} {:keys [user]}]
   (when (and owner (not= owner user))
@@ -163,7 +161,7 @@
       why (do (refuse service client :refused why) pending)
       gate (let [{:keys [^Duration timeout look]} (gate)]
              (.put clients (:id client) client)
-             (socket/status-set-add! ss s :input)
+             (.add ^StatusSet ss s Direction/INPUT)
              (assoc pending s {:client client
                                :look look
                                :until (some->> timeout .toNanos (+ (System/nanoTime)))}))
@@ -171,12 +169,12 @@
                 (admit service client)
                 pending))))
 
-(defn- rest-a-while
+(defn rest-a-while
   "Accepting failed for want of something that others may give back: the server rests, longer each time,
   and one line a second says so. What has connected waits in the system's queue."
   [{:keys [journal server]} ss {:keys [^BackOff back-off]
                                 :as state} e]
-  (socket/status-set-remove! ss server)
+  (.remove ^StatusSet ss ^SocketServer server)
   (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text (.getMessage ^Throwable e)))
   (assoc state :resume (+ (System/nanoTime) (.toNanos (.next back-off)))))
 
@@ -207,7 +205,7 @@
   (if (= :wait verdict)
     state
     (let [client (get-in state [:pending s :client])]
-      (socket/status-set-remove! ss s)
+      (.remove ^StatusSet ss ^SocketStream s)
       (if (= :admit verdict)
         (admit service client)
         (let [[event why] verdict]
@@ -222,7 +220,7 @@
         (catch IOException e
           [:refused (str "it went away: " (.getMessage e))])))))
 
-(defn- expire
+(defn expire
   "Decides about those whose time is up."
   [{:keys [late]
     :as service} ss state]
@@ -235,7 +233,7 @@
 (defn- resume [{:keys [server]} ss {:keys [resume]
                                     :as state}]
   (if (and resume (not (neg? (- (System/nanoTime) (long resume)))))
-    (do (socket/status-set-add! ss server :input)
+    (do (.add ^StatusSet ss ^SocketServer server Direction/INPUT)
         (dissoc state :resume))
     state))
 
@@ -247,15 +245,22 @@
           next (apply min (map #(- (long %) now) times))]
       (Duration/ofNanos (max 0 (long next))))))
 
+(defn- actionable
+  "Waits, and returns the members of which something can be read."
+  [^StatusSet ss timeout]
+  (let [found (java.util.ArrayList.)]
+    (.check ss timeout)
+    (.forEachActionable ss (reify BiConsumer (accept [_ object _] (.add found object))))
+    (vec found)))
+
 (defn- step [{:keys [server]
               :as service} ss state]
-  (socket/socket-status ss (wait-time state))
-  (->> (reduce (fn [state [object _]]
+  (->> (reduce (fn [state object]
                  (cond
                    (identical? server object) (accept-all service ss state)
                    (get-in state [:pending object]) (look-at service ss state object)
                    :else state))
-         state ss)
+         state (actionable ss (wait-time state)))
        (expire service ss)
        (resume service ss)))
 
@@ -268,7 +273,7 @@
     (cond
       @closing (doseq [{:keys [client]} (vals (:pending state))]
                  (forget service client)
-                 (stream/close (:stream client) :abort true))
+                 (.abort ^SocketStream (:stream client)))
       (not (.isOpen (.channel server))) (do (close service) (recur state)) ; by others, who had the channel
       :else (recur (try
                      (step service ss state)
@@ -279,20 +284,12 @@
 
 (defn- accept-thread ^Thread [{:keys [name server]
                                :as service}]
-  (let [ss (socket/status-set [server :input])]
+  (let [ss (doto (StatusSet.) (.add ^SocketServer server Direction/INPUT))]
     (platform-thread (str "parley-" name "-accept")
-      #(with-open [^java.io.Closeable _ ss]
+      #(with-open [^StatusSet _ ss]
          (accept-loop service ss)))))
 
 ;; ---- starting and ending ------------------------------------------------------------------------
-
-(defn limit
-  "A limit that a caller gave: a positive number or, where allowed, nil for none."
-  [op option x nil?]
-  (if (or (and (int? x) (pos? (long x))) (and nil? (clojure.core/nil? x)))
-    x
-    (throw (options/misuse op (str option " is " (options/show x))
-             (str "a positive number" (when nil? " or nil for no limit"))))))
 
 (defn start
   "Starts to accept on `:server`, a SocketServer, which becomes the service's own.
@@ -301,7 +298,7 @@
     :accept-options  the StreamOptions of clients
     :gate            a function that gives a gate for one client, or nil
     :late            [event why] or :admit, for clients whose gate has not opened in time
-    :session         a function of a client, called in its thread
+    :session         a function of service and client, called in the client's thread
     :threads         :virtual or :platform
     :limits          :max-connections, :max-unauthenticated, :max-per-address
     :drain           a Duration: how long close waits for evaluations
@@ -328,7 +325,7 @@
   "Has a client's session read the end: it goes once its evaluation is done, at once when it has none."
   [client]
   (try
-    (socket/socket-stream-shutdown (:stream client) :input)
+    (.shutdown ^SocketStream (:stream client) Direction/INPUT)
     (catch IOException _ nil) ; the client is gone
     (catch IllegalStateException _ nil))) ; the session has closed its stream already
 
@@ -341,8 +338,10 @@
                 (deref (:done client) (max 0 (quot (- end (System/nanoTime)) 1000000)) false))
         clients))))
 
-(defn- end-clients [{:keys [journal drain]
-                     :as service}]
+(defn end-clients
+  "Ends all sessions: when their evaluation is done, or the time to drain is over."
+  [{:keys [journal drain]
+    :as service}]
   (let [all (clients service)
         others (remove (fn [client] (identical? (Thread/currentThread) @(:thread client))) all)]
     (run! end-input all)
@@ -359,7 +358,7 @@
     (on-close)
     (finally
       (try
-        (socket/socket-server-close server)
+        (.close ^SocketServer server)
         (finally
           (deliver unbound true))))))
 

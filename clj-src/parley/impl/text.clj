@@ -3,6 +3,8 @@
   when the client does, and a Writer; both turn an interrupt into one exception, after which the
   connection is as good as before."
   {:no-doc true}
+  (:require
+   [parley.impl.guard :as guard])
   (:import
    (clojure.lang LineNumberingPushbackReader)
    (java.io IOException InterruptedIOException Reader Writer)
@@ -46,85 +48,52 @@
       (ended e)
       end)))
 
-(defn- next-char-no-hang ^long [^StreamInput in]
+(defn- next-char-no-hang
+  "The next character if it has come, else nil; the next blocking read throws what went wrong."
+  [^StreamInput in]
   (try
-    (long (.readCharNoHang in))
-    (catch IOException _ ; the next blocking read tells
-      (long StreamInput/NOTHING))
+    (let [c (.readCharNoHang in)]
+      (when-not (= c StreamInput/NOTHING)
+        c))
+    (catch IOException _
+      nil)
     (catch IllegalStateException _
-      (long StreamInput/NOTHING))))
+      nil)))
 
-(defn- source
-  "A function that fills a char array from the stream, up to the end of a line, and tells how many
-  characters that was, -1 at the end; what a watcher holds back is not given out before it is sure."
-  [^SocketStream s {:keys [watch max-line hostile too-long ended]}]
-  (let [in (.in s)
-        passed (StringBuilder.) ; sure and not given out yet
-        held (StringBuilder.) ; not sure yet
-        state (volatile! {:length 0
-                          :over? false})
-        finish (fn [] (vswap! state assoc :over? true))
-        pass (fn []
-               (.append passed held)
-               (.setLength held 0))
-        take-char (fn [^long c]
-                    (let [found (if watch (watch c) :clean)
-                          length (if (= 10 c) 0 (inc (long (:length @state))))]
-                      (vswap! state assoc :length length)
-                      (.append held (char c))
-                      (cond
-                        (string? found) (do (.setLength held 0) (finish) (hostile found))
-                        (< (long max-line) length) (do (.setLength held 0) (finish) (too-long length))
-                        (= :clean found) (pass))))
-        more (fn [wait?]
-               (let [c (if wait? (next-char in ended) (next-char-no-hang in))]
-                 (cond
-                   (= c StreamInput/NOTHING) false
-                   (neg? c) (do (pass) (finish) false)
-                   :else (do (take-char c) (not (:over? @state))))))
-        line-complete? (fn [] (and (pos? (.length passed))
-                                   (= \newline (.charAt passed (dec (.length passed))))))]
-    {:look (fn [] ; takes what is there; who has begun to send is waited for until the sender can be told
-             (while (and (zero? (.length passed)) (more (pos? (.length held)))))
-             (not (:over? @state)))
-     :fill (fn [^chars into offset length]
-             (while (and (zero? (.length passed)) (not (:over? @state)))
-               (more true))
-             (while (and (< (.length passed) (long length)) (not (line-complete?))
-                      (not (:over? @state)) (more false)))
-             (let [n (min (.length passed) (long length))]
-               (if (zero? n)
-                 end
-                 (do (.getChars passed 0 (int n) into (int offset))
-                     (.delete passed 0 (int n))
-                     n))))
-     :ready? (fn [] (or (pos? (.length passed)) (:over? @state)
-                        (try (.listen in) (catch IOException _ true) (catch IllegalStateException _ true))))}))
+(defn- ready? [^StreamInput in]
+  (try
+    (.listen in)
+    (catch IOException _ true) ; the next read ends
+    (catch IllegalStateException _ true)))
 
-(defn- reader-over ^Reader [^SocketStream s {:keys [fill ready?]}]
-  (proxy [Reader] []
-    (read
-      ([] (let [one (char-array 1)]
-            (int (if (neg? (long (fill one 0 1))) end (aget one 0)))))
-      ([into] (let [^chars into into]
-                (int (fill into 0 (alength into)))))
-      ([into offset length]
-       (if (zero? (int length))
-         (int 0)
-         (int (fill into offset length)))))
-    (ready [] (boolean (ready?)))
-    (close [] (.close s))))
+(defn- reader-over ^Reader [^SocketStream s {:keys [fill]
+                                             sure :ready?}]
+  (let [fill-part (fn [^chars into offset length]
+                    (int (if (zero? (int length))
+                           0
+                           (fill length (fn [^StringBuilder units n]
+                                          (.getChars units 0 (int n) into (int offset)))))))]
+    (proxy [Reader] []
+      (read
+        ([] (let [one (char-array 1)]
+              (int (if (neg? (int (fill-part one 0 1))) end (aget one 0)))))
+        ([into] (fill-part into 0 (alength ^chars into)))
+        ([into offset length] (fill-part into offset length)))
+      (ready [] (let [n (sure)]
+                  (boolean (or (nil? n) (pos? (long n)) (ready? (.in s))))))
+      (close [] (.close s)))))
 
 (defn reader
-  "[reader look]: a LineNumberingPushbackReader over a stream, and a function that looks at what has come,
-  if anything has, and is false when that was enough to end the client.
-    :watch     a watcher of parley.impl.guard, or nil
-    :hostile   called with what the watcher has found: the input is at its end then
-    :max-line  how many characters a line may have; :too-long is called with the number when it has more
-    :ended     called with the exception that ended the input, if one did"
-  [s options]
-  (let [{:keys [look]
-         :as source} (source s options)]
+  "Returns [reader look]: a LineNumberingPushbackReader over a stream, and a function that looks at what
+  has come, if anything has, and returns false when that was enough to end the client. Options are those
+  of parley.impl.guard/source, and :ended, called with the exception that ended the input, if one did."
+  [^SocketStream s {:keys [ended]
+                    :as options}]
+  (let [in (.in s)
+        {:keys [look]
+         :as source} (guard/source (assoc options
+                                     :next (fn [wait?]
+                                             (if wait? (next-char in ended) (next-char-no-hang in)))))]
     [(LineNumberingPushbackReader. (reader-over s source)) look]))
 
 (defn- write-or-interrupted
@@ -149,8 +118,8 @@
          (write-or-interrupted
            #(cond
               (string? x) (.write out ^String x)
-              (instance? char/1 x) (.write out ^chars x)
-              :else (.write out (int x)))))
+              (int? x) (.write out (int x))
+              :else (.write out ^chars x))))
         ([x offset length]
          (write-or-interrupted
            #(if (string? x)

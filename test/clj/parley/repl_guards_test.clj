@@ -14,6 +14,7 @@
    [parley.impl.journal]
    [parley.impl.login :as login]
    [parley.impl.service]
+   [parley.impl.session :as session]
    [parley.impl.text :as text]
    [parley.repl :as repl]
    [parley.socket :as socket]
@@ -126,10 +127,10 @@
         (not= "" (rest-of s))))))
 
 (deftest rep-12-t3-a-prompt-does-not-come-before-the-first-bytes-are-looked-at
-  (guarded-by [parley.repl/admission-of (constantly {:gate nil
-                                                     :late :admit})
-               parley.repl/streams (let [streams @#'repl/streams]
-                                     (fn [& args] (assoc (apply streams args) 2 (constantly true))))]
+  (guarded-by [parley.impl.admission/for-lines (constantly {:gate nil
+                                                            :late :admit})
+               parley.impl.session/streams (let [streams session/streams]
+                                             (fn [& args] (assoc (apply streams args) 2 (constantly true))))]
     (with-open [^Closeable r (server :grace 3600)
                 s (connect r)]
       (some? (socket/socket-status [s :input] 0.3)))))
@@ -175,8 +176,8 @@
         (not= "rw-------" (permissions file))))))
 
 (deftest rep-12-t18-nothing-is-said-before-the-login
-  (guarded-by [parley.repl/admission-of (constantly {:gate nil
-                                                     :late :admit})]
+  (guarded-by [parley.impl.admission/for-lines (constantly {:gate nil
+                                                            :late :admit})]
     (with-open [^Closeable r (server :token token)
                 s (connect r)]
       (some? (socket/socket-status [s :input] 0.3)))))
@@ -287,8 +288,8 @@
       (evaluates? s (str token "\n" kill "\n")))))
 
 (deftest rep-12-t6-no-thread-before-the-login
-  (guarded-by [parley.repl/admission-of (constantly {:gate nil
-                                                     :late :admit})]
+  (guarded-by [parley.impl.admission/for-lines (constantly {:gate nil
+                                                            :late :admit})]
     (with-open [^Closeable r (server :token token)
                 _ (connect r)
                 _ (connect r)]

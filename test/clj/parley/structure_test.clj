@@ -1,0 +1,90 @@
+(ns parley.structure-test
+  "The rules that doc/architecture.md states for the Clojure sources: arrows point down, an optional
+  dependency has one entrance, files stay short."
+  (:require
+   [clojure.java.io :as io]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is]])
+  (:import
+   (java.io File PushbackReader)))
+
+(set! *warn-on-reflection* true)
+
+(defn- files [& directories]
+  (for [directory directories
+        ^File file (file-seq (io/file directory))
+        :when (str/ends-with? (.getName file) ".clj")]
+    file))
+
+(defn- ns-form [file]
+  (with-open [in (PushbackReader. (io/reader file))]
+    (read in)))
+
+(defn- required
+  "The names of the namespaces that a file requires in its ns form."
+  [[_ _ & clauses]]
+  (for [[kind & specs] (filter seq? clauses)
+        :when (= :require kind)
+        spec specs]
+    (str (if (vector? spec) (first spec) spec))))
+
+(def ^:private namespaces
+  "Name to the names that it requires."
+  (into {}
+    (map (fn [file]
+           (let [form (ns-form file)]
+             [(str (second form)) (required form)])))
+    (files "clj-src/parley")))
+
+(defn- ours? [name]
+  (str/starts-with? name "parley."))
+
+(defn- internal? [name]
+  (str/starts-with? name "parley.impl."))
+
+(deftest arrows-point-down
+  (doseq [[name needs] namespaces
+          need (filter ours? needs)]
+    (is (internal? need) (str name " requires " need))))
+
+(deftest no-two-namespaces-need-each-other
+  (letfn [(reach [seen name]
+            (reduce (fn [seen need] (if (seen need) seen (reach (conj seen need) need)))
+              seen
+              (filter ours? (namespaces name))))]
+    (doseq [name (keys namespaces)]
+      (is (not (contains? (reach #{} name) name)) name))))
+
+(deftest an-optional-dependency-has-one-entrance
+  (is (= {"clojure.core.async" #{"parley.impl.async"}}
+        (reduce (fn [found [name needs]]
+                  (reduce (fn [found need]
+                            (if-let [library (re-find #"^(?:clojure\.core\.async|nrepl|com\.sun\.jna)\b" need)]
+                              (update found library (fnil conj #{}) name)
+                              found))
+                    found needs))
+          {} namespaces)))
+  (is (= ["parley.async"]
+        (for [[name needs] namespaces
+              :when (some #{"parley.impl.async"} needs)]
+          name)))
+  (is (= ["parley.nrepl"]
+        (for [file (files "clj-src/parley")
+              :when (re-find #"'nrepl\.\w" (slurp file))]
+          (str (second (ns-form file)))))))
+
+(deftest what-is-not-for-callers-says-so
+  (doseq [file (files "clj-src/parley/impl")]
+    (is (:no-doc (first (filter map? (ns-form file)))) file)))
+
+(deftest every-public-var-is-documented
+  (doseq [file (files "clj-src/parley")
+          :let [name (second (ns-form file))]
+          :when (not (internal? (str name)))]
+    (require name)
+    (doseq [[_ v] (ns-publics name)]
+      (is (:doc (meta v)) (str v)))))
+
+(deftest no-clojure-file-is-long
+  (doseq [file (files "clj-src")]
+    (is (<= (count (str/split-lines (slurp file))) 500) file)))
