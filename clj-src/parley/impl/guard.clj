@@ -21,72 +21,56 @@
     ["GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "PRI"
      "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "SEARCH" "REPORT"]))
 
-(def ^:private any-method
+(def ^:private upper-case-method
   "What the first line of a request begins with whose method is none of those."
   #"[A-Z][A-Z-]* [/*].*")
 
-(def ^:private perhaps-method
-  "What such a line may begin with so far."
-  #"[A-Z][A-Z-]* ?")
+(def ^:private perhaps-request
+  "What the first line of any request may begin with so far, its method being in small letters, say."
+  #"[\w!#$%&'*+.^`|~-]+(?: (?:[/*]|h(?:t(?:t(?:p.*)?)?)?)?.*)?")
 
-(def ^:private headers
-  "What a line of a request's head begins with, in lower case."
-  {"host:" "the head of an HTTP request"
-   "origin:" "the head of an HTTP request"})
+(def ^:private request
+  "The first line of a request."
+  #"\S+ \S+ HTTP/\d.*")
 
-(def ^:private watched
-  "How many characters are looked at; the head of a request is within them."
+(def ^:private longest
+  "How many characters of a line that may be a request's are held back."
   8192)
-
-(def ^:private longest 16)
 
 (defn- match
   "What a line that begins with `text` is: a string that tells, :held when more is needed, :clean."
-  [words ^String text]
-  (or (some (fn [[word what]] (when (str/starts-with? text word) what)) words)
-      (when (some (fn [[^String word]] (.startsWith word text)) words) :held)))
-
-(defn- match-first [text]
-  (let [found (match first-words text)]
-    (cond
-      (string? found) found
-      (re-matches any-method text) "an HTTP request"
-      (re-matches perhaps-method text) :held
-      :else found)))
-
-(defn- verdict [first-line? ^String text]
-  (let [as-header (match headers (str/lower-case text))
-        as-first (when first-line? (match-first text))]
-    (or (when (string? as-first) as-first)
-        (when (string? as-header) as-header)
-        as-first
-        as-header
-        :clean)))
+  [^String text]
+  (or (some (fn [[word what]] (when (str/starts-with? text word) what)) first-words)
+      (when (re-matches upper-case-method text) "an HTTP request")
+      (when (some (fn [[^String word]] (.startsWith word text)) first-words) :held)
+      (when (re-matches perhaps-request text)
+        (if (< (count text) (long longest)) :held "a line that may be an HTTP request, without an end"))
+      :clean))
 
 (defn watcher
   "A function of one character (an int) after the other: :clean, :held while it cannot be told yet, or
-  a string that says what the sender is. It looks at the beginnings of lines until the first blank line
-  that follows another, then at nothing."
+  a string that says what the sender is. It looks at the first line that is not blank, as a server of HTTP
+  does, and only until that line cannot be a request's: what comes later is somebody's code."
   []
   (let [line (StringBuilder.)
-        state (volatile! {:first? true
-                          :seen 0})]
-    (fn [c]
-      (let [{:keys [first? seen off?]} @state]
+        off (volatile! false)]
+    (letfn [(end-of-line []
+              (let [text (str line)]
+                (.setLength line 0)
+                (cond
+                  (str/blank? text) :clean
+                  (re-matches request text) "an HTTP request"
+                  :else (do (vreset! off true) :clean))))
+            (next-character [c]
+              (let [found (match (str (.append line (char c))))]
+                (when (and (= :clean found) (not (str/blank? (str line))))
+                  (vreset! off true))
+                found))]
+      (fn [c]
         (cond
-          off? :clean
-          (< watched (long seen)) (do (vswap! state assoc :off? true) :clean)
-          (= 10 c) (let [blank? (contains? #{"" "\r"} (str line))]
-                     (.setLength line 0)
-                     (vswap! state assoc
-                       :seen (inc (long seen))
-                       :first? (and first? blank?)
-                       :off? (and blank? (not first?)))
-                     :clean)
-          :else (do (vswap! state assoc :seen (inc (long seen)))
-                    (if (< (.length line) (long longest))
-                      (verdict first? (str (.append line (char c))))
-                      :clean)))))))
+          @off :clean
+          (= 10 c) (end-of-line)
+          :else (next-character c))))))
 
 (defn source
   "Returns functions over the units (characters or bytes) of a client's input. A unit that the watcher is

@@ -121,7 +121,7 @@
   (let [from (if (nil? start) 0 start)
         to (if (nil? end) length end)]
     (when-not (and (within? 0 length to) (within? 0 to from))
-      (throw (misuse op (str ":start " (show start) " and :end " (show end) " are not a part of " length " elements")
+      (throw (misuse op (str ":start is " (show start) " and :end " (show end))
                (str "0 <= :start <= :end <= " length))))
     [from to]))
 
