@@ -9,6 +9,8 @@
    [parley.impl.input :as input])
   (:import
    (java.io InputStream)
+   (java.net SocketTimeoutException)
+   (java.time Duration)
    (parley.net SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -79,13 +81,14 @@
     :next      a function of `wait?` that returns a unit, -1 at the end, nil when none has come
     :watch     a watcher, or nil
     :hostile   called with what the sender is; the input is at its end then
+    :taken     called before units are given out
     :max-line  how many units a line may have; :too-long is called with the number when it has more
 
   The result has :look, which takes what has come and returns false when the input is at its end; :fill, a
   function of a limit and of `give`, which waits for the first unit, calls `give` with a StringBuilder and
   a number of units, at most up to the end of a line, and returns the number, -1 at the end; :ready?, the
   number of units that are sure, nil at the end."
-  [{:keys [next watch max-line hostile too-long]}]
+  [{:keys [next watch max-line hostile too-long taken] :or {taken (fn [])}}]
   (let [passed (StringBuilder.) ; sure and not given out yet
         held (StringBuilder.) ; not sure yet
         length (volatile! 0)
@@ -122,7 +125,8 @@
              (let [n (min (.length passed) (long limit))]
                (if (zero? n)
                  -1
-                 (do (give passed n)
+                 (do (taken)
+                     (give passed n)
                      (.delete passed 0 (int n))
                      n))))
      :ready? (fn [] (when-not (and (empty?) @over) (.length passed)))}))
@@ -143,6 +147,23 @@
                          (aset into (+ (int offset) i) (unchecked-byte (int (.charAt units i))))))))
       {:available #(if-let [n (ready?)] (+ (long n) (.available in)) 0)
        :close #(.close in)})))
+
+(def ^:private skipped-at-most 1048576)
+
+(defn skip-input
+  "Takes what still comes from a client until its end, for two seconds and 1 MiB at most."
+  [^SocketStream s]
+  (let [in (.inputStream s)
+        chunk (byte-array 8192)]
+    (.readTimeout s nil)
+    (.readDeadline s (Duration/ofSeconds 2))
+    (try
+      (loop [left (long skipped-at-most)]
+        (let [n (.read in chunk)]
+          (when (and (pos? n) (< n left))
+            (recur (- left n)))))
+      (catch SocketTimeoutException _
+        nil)))) ; it goes on, and was waited for long enough
 
 (defn drain
   "Takes what a stranger has sent, at most 64 KiB and without waiting, so that closing tells it nothing

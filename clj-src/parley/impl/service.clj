@@ -14,7 +14,7 @@
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal])
   (:import
-   (java.io IOException)
+   (java.io IOException UncheckedIOException)
    (java.lang.reflect Method)
    (java.nio.channels ClosedChannelException)
    (java.time Duration Instant)
@@ -82,12 +82,32 @@
     (str what ": it is not for this port, and nothing of it was evaluated")))
 
 (defn- end-quietly
-  "Closes a client's stream; that the client is gone is no news."
+  "Ends a client's output, takes what it has sent more, within bounds, and closes its stream: closing with
+  input unread would reset the connection, and the client would lose output that it has not read yet. That
+  the client is gone is no news."
   [client]
-  (try
-    (.close ^SocketStream (:stream client))
-    (catch IOException _
-      nil))) ; what it did not read cannot reach it any more
+  (let [^SocketStream s (:stream client)]
+    (try
+      (when (and (.isOpen s) (.isOutput s))
+        (Thread/interrupted)
+        (.shutdown s Direction/OUTPUT)
+        (guard/skip-input s))
+      (catch IOException _
+        nil)
+      (catch IllegalStateException _ ; closed meanwhile
+        nil)
+      (finally
+        (try
+          (.close s)
+          (catch IOException _
+            nil)))))) ; what it did not read cannot reach it any more
+
+(defn- lost [{:keys [journal closing]} client e]
+  (when-not (or @closing (instance? ClosedChannelException e)) ; closed on this side, which has said why
+    (journal/event journal :lost (assoc (about client) :reason (str e)))))
+
+(defn- failed [{:keys [journal]} client e]
+  (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
 
 (defn- run
   "A client's session, in its own thread."
@@ -95,12 +115,15 @@
     :as service} client]
   (try
     (session service client)
-    (catch ClosedChannelException _
-      nil) ; closed on this side, and whoever did so has said why
     (catch IOException e
-      (journal/event journal :lost (assoc (about client) :reason (str e))))
+      (lost service client e))
+    (catch UncheckedIOException e
+      (lost service client (.getCause e)))
+    (catch InterruptedException e
+      (when-not @(:closing service)
+        (failed service client e)))
     (catch Throwable e
-      (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
+      (failed service client e))
     (finally
       (try
         (end-quietly client)

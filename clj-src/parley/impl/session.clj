@@ -11,6 +11,7 @@
    (java.io Closeable FileNotFoundException Writer)
    (java.net SocketTimeoutException)
    (java.time Duration)
+   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -59,17 +60,19 @@
             :as client} {:keys [watch? max-line]}]
   (let [warn (fn [kind & parts]
                (apply journal/warn (:journal service) kind "session " id ": " parts))
+        dropped (AtomicLong.)
         [in look] (text/reader stream
                     {:watch (when watch? (guard/watcher))
                      :hostile #(service/hostile service client %)
                      :max-line max-line
+                     :taken #(.set dropped 0)
                      :too-long (fn [length]
                                  (warn ::line "a line of " length " characters or more, closed (:max-line)")
                                  (guard/drain stream))
                      :ended (fn [e]
                               (when (instance? SocketTimeoutException e)
                                 (warn ::idle "nothing came for too long, closed (:idle-timeout)")))})]
-    [in (text/writer stream) look]))
+    [in (text/writer stream dropped) look]))
 
 (defn run
   "Evaluates for a client until its input is at the end or the accept function returns."

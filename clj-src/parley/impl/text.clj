@@ -7,8 +7,9 @@
    [parley.impl.guard :as guard])
   (:import
    (clojure.lang LineNumberingPushbackReader)
-   (java.io IOException InterruptedIOException Reader Writer)
+   (java.io IOException InterruptedIOException Reader UncheckedIOException Writer)
    (java.net SocketTimeoutException)
+   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
@@ -96,34 +97,80 @@
                                              (if wait? (next-char in ended) (next-char-no-hang in)))))]
     [(LineNumberingPushbackReader. (reader-over s source)) look]))
 
-(defn- write-or-interrupted
-  "Also a write that need not wait is interrupted: code that prints for ever would never be otherwise."
-  [write]
-  (when (Thread/interrupted)
-    (throw (interrupted)))
+;; ---- writing ------------------------------------------------------------------------------------
+
+(def ^:private dropped-at-most
+  "Characters of output that are dropped for each line of input of a client that has gone: enough to
+  evaluate what it sent, not enough for code that prints for ever."
+  65536)
+
+(def ^:private checked-at-least
+  "Characters after which an interrupt is looked for in the middle of a line, too."
+  65536)
+
+(defn- gone
+  "Returns the exception that ends printing. It is unchecked because java.io.PrintWriter swallows an
+  IOException, and code that prints through one would run for ever."
+  ^UncheckedIOException [^Throwable e]
+  (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e))))
+
+(defn- failed
+  "Drops output of a client that has gone, within bounds, or throws."
+  [^SocketStream s ^AtomicLong dropped n e]
+  (when-not (and (.isOpen s)
+                 (<= (.addAndGet dropped (inc (long n))) (long dropped-at-most)))
+    (throw (gone e))))
+
+(defn- write-whole
+  "Calls `write`, which writes n characters. An interrupt ends it by an InterruptedException, which no
+  writer in between swallows."
+  [s dropped n write]
   (try
     (write)
     (catch SocketTimeoutException e
-      (throw e))
+      (throw (gone e)))
     (catch InterruptedIOException _
-      (throw (interrupted)))))
+      (Thread/interrupted)
+      (throw (InterruptedException. "interrupted")))
+    (catch IOException e
+      (failed s dropped n e))
+    (catch IllegalStateException e ; closed by the server
+      (failed s dropped n e))))
+
+(defn- interrupt-check
+  "Returns a function of the length of a piece and of its last character. It throws when the thread was
+  interrupted: also a write that need not wait is interrupted, or code that prints for ever would never be.
+  Looks at the beginnings of lines, so that lines (the messages of a prepl) stay whole."
+  []
+  (let [since (volatile! 0)]
+    (fn [n last-char]
+      (when (and (or (zero? (long @since)) (< (long checked-at-least) (long @since)))
+                 (Thread/interrupted))
+        (vreset! since 0)
+        (throw (InterruptedException. "interrupted")))
+      (vreset! since (if (= 10 last-char) 0 (+ (long @since) (long n)))))))
 
 (defn writer
-  "A Writer over a stream."
-  ^Writer [^SocketStream s]
-  (let [out (.writer s)]
+  "Returns a Writer over a stream. `dropped` counts the output that was dropped since the last line of input."
+  ^Writer [^SocketStream s ^AtomicLong dropped]
+  (let [out (.writer s)
+        check (interrupt-check)
+        put-string (fn [^String x offset length]
+                     (when (pos? (long length))
+                       (check length (int (.charAt x (dec (+ (int offset) (int length)))))))
+                     (write-whole s dropped length #(.write out x (int offset) (int length))))
+        put-chars (fn [^chars x offset length]
+                    (put-string (String. x (int offset) (int length)) 0 length))]
     (proxy [Writer] []
       (write
         ([x]
-         (write-or-interrupted
-           #(cond
-              (string? x) (.write out ^String x)
-              (int? x) (.write out (int x))
-              :else (.write out ^chars x))))
+         (cond
+           (string? x) (put-string x 0 (count x))
+           (int? x) (put-string (String/valueOf (char x)) 0 1)
+           :else (put-chars x 0 (alength ^chars x))))
         ([x offset length]
-         (write-or-interrupted
-           #(if (string? x)
-              (.write out ^String x (int offset) (int length))
-              (.write out ^chars x (int offset) (int length))))))
-      (flush [] (write-or-interrupted #(.flush out)))
+         (if (string? x)
+           (put-string x offset length)
+           (put-chars x offset length))))
+      (flush [] (write-whole s dropped 0 #(.flush out)))
       (close [] (.close out)))))

@@ -529,3 +529,87 @@
     (is (= :closed (deref running 5000 :goes-on)))
     (is (str/includes? (str said) "Waiting for a connection on \"127.0.0.1\""))
     (is (= 2 (count (re-seq #"Connection: \"127\.0\.0\.1 \(localhost\)\"" (str said)))))))
+
+;; ---- clients that send and go ---------------------------------------------------------------------
+
+(defn- send-and-close [r text]
+  (let [s (connect r)]
+    (try
+      (send-text s text)
+      (finally
+        (stream/close s)))))
+
+(deftest what-was-sent-whole-is-evaluated-though-its-sender-has-gone
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}
+                   {:accept `core-server/io-prepl
+                    :path (TemporaryPaths/fresh)}
+                   {:token "a-token-of-this-test"
+                    :path (TemporaryPaths/fresh)}]]
+    (with-open [^Closeable r (server options)]
+      (dotimes [i 20]
+        (reset! canary nil)
+        (send-and-close r (str (some-> (:token options) (str "\n"))
+                            "(println 1)\n(+ 1 2)\n(reset! parley.testing.repl/canary " i ")\n"))
+        (await-that (str "it is evaluated, with " options) (= i @canary)))
+      (await-that "the sessions end" (empty? (repl/sessions r))))))
+
+(deftest output-arrives-though-the-client-has-sent-more
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}]
+          [lines more] [[10 2000] [60000 2000]]]
+    (with-open [^Closeable r (server options)
+                s (connect r)]
+      (let [sending (future
+                      (send-text s (str "(dotimes [_ " lines "] (println :hello))\n:repl/quit\n"
+                                     (str/join (repeat more ";; the rest of the file\n"))))
+                      (socket/socket-stream-shutdown s :output))]
+        (Await/pass (Duration/ofMillis 300)) ; the session may be over before anything is read
+        (is (= lines (count (re-seq #":hello\n" (rest-of s)))))
+        (is (not= :hangs (deref sending 10000 :hangs)))))))
+
+(def ticks
+  "How often the code of a test has printed."
+  (atom 0))
+
+(def ^:private print-for-ever
+  "(loop [] (swap! parley.repl-test/ticks inc) (println 1) (recur))\n")
+
+(defn- stands-still?
+  "Whether the code that prints for ever has come to its end."
+  []
+  (Await/holds (Duration/ofSeconds 5)
+    #(let [before @ticks]
+       (Await/pass (Duration/ofMillis 50))
+       (= before @ticks))))
+
+(deftest printing-through-any-writer-is-interrupted
+  (doseq [accept [`core-server/io-prepl `core-server/repl `repl/repl]]
+    (testing accept
+      (reset! ticks 0)
+      (with-open [^Closeable r (server :accept accept)
+                  s (connect r)]
+        (send-text s print-for-ever)
+        (let [seen (future (read-until s "parley.test/found"))]
+          (await-that "it prints" (< 100 (long @ticks)))
+          (is (true? (repl/interrupt r "1")))
+          (is (stands-still?))
+          (send-text s "(symbol \"parley.test\" \"found\")\n")
+          (is (string? (deref seen 10000 :hangs))))))))
+
+(deftest printing-ends-when-its-client-has-gone-or-its-server-closes
+  (doseq [accept [`core-server/io-prepl `core-server/repl `repl/repl]]
+    (testing accept
+      (reset! ticks 0)
+      (let [r (server :accept accept :drain 0.1)
+            a (connect r)
+            b (connect r)]
+        (try
+          (doseq [s [a b]]
+            (send-text s print-for-ever))
+          (await-that "both print" (and (< 100 (long @ticks)) (= 2 (count (repl/sessions r)))))
+          (stream/close a :abort true)
+          (await-that "the session of the one that went is over" (= 1 (count (repl/sessions r))))
+          (close r)
+          (is (stands-still?))
+          (finally
+            (stream/close b :abort true)
+            (close r)))))))
