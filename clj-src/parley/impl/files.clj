@@ -5,7 +5,7 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.nio.file CopyOption Files LinkOption OpenOption Path StandardCopyOption)
+   (java.nio.file CopyOption Files LinkOption NoSuchFileException OpenOption Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute PosixFilePermissions)))
 
 (set! *warn-on-reflection* true)
@@ -34,11 +34,15 @@
         (Files/deleteIfExists new)))))
 
 (defn- delete-one
-  "Deletes a file, unless another server has replaced it."
+  "Deletes a file, unless another server has replaced it. Another thread may do the same: a shutdown hook
+  that closes the server runs beside that of `at-exit`."
   [[_ ^Path file text]]
-  (when (and (Files/isRegularFile file no-links)
-             (= text (Files/readString file)))
-    (Files/delete file)))
+  (try
+    (when (and (Files/isRegularFile file no-links)
+               (= text (Files/readString file)))
+      (Files/deleteIfExists file))
+    (catch NoSuchFileException _
+      nil)))
 
 (defn- at-exit
   "Has the Java machine delete files when it ends: a function that does so now, instead."
