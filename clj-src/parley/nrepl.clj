@@ -12,8 +12,7 @@
    [parley.impl.journal :as journal]
    [parley.impl.nrepl-socket :as nrepl-socket]
    [parley.impl.options :as options]
-   [parley.impl.service :as service]
-   [parley.impl.text :as text])
+   [parley.impl.service :as service])
   (:import
    (java.io Closeable FileNotFoundException IOException InputStream)
    (java.net SocketException)
@@ -59,22 +58,86 @@
     (catch IOException _ ; the client is gone
       nil)))
 
+(def ^:private evaluating
+  "Operations that close waits for."
+  #{"eval" "load-file"})
+
+(defn- done? [{:keys [status]}]
+  (boolean (some #{"done"} (map name (if (coll? status) status (remove nil? [status]))))))
+
+(defn- tracked
+  "Returns the handler with each evaluation noted in the atom `running` until it is done, by a transport
+  that sees its answers. The messages name the client that sent them."
+  [handler client running]
+  (let [send (nrepl 'nrepl.transport/send)
+        recv (nrepl 'nrepl.transport/recv)
+        fn-transport (nrepl 'nrepl.transport/->FnTransport)
+        until-done (fn [token transport]
+                     (fn [answer]
+                       (try
+                         (send transport answer)
+                         (finally
+                           (when (done? answer)
+                             (swap! running disj token))))))]
+    (fn [{:keys [op transport]
+          :as message}]
+      (if (contains? evaluating op)
+        (let [token (Object.)]
+          (swap! running conj token)
+          (handler (assoc message
+                     ::client (:id client)
+                     :transport (fn-transport #(recv transport %) (until-done token transport)
+                                  #(when (instance? Closeable transport)
+                                     (.close ^Closeable transport))))))
+        (handler message)))))
+
+(defn- await-none
+  "Waits until the set in an atom is empty."
+  [running]
+  (let [none (promise)
+        look (fn [found]
+               (when (empty? found)
+                 (deliver none true)))]
+    (add-watch running none (fn [_ _ _ found] (look found)))
+    (look @running)
+    @none))
+
+(defn- own-client
+  "Returns the id of the client that the calling thread evaluates for, or nil."
+  []
+  (::client @(requiring-resolve 'nrepl.middleware.interruptible-eval/*msg*)))
+
+(defn- serve-messages
+  "Hands messages to the handler until the client has sent its last."
+  [transport {:keys [greeting-fn handle bindings consume-exception]} handler]
+  (try
+    (with-bindings (or bindings {}) ; a session takes them from the thread that makes it
+      (when greeting-fn
+        (greeting-fn transport))
+      (handle handler transport))
+    (catch SocketException _ ; how nREPL's transports report that the client is gone
+      nil)
+    (catch Throwable e
+      (when consume-exception
+        (consume-exception e))
+      (throw e))))
+
 (defn- run-session
-  "As nREPL's own server: reads messages and hands them to the handler until the client is gone."
-  [service {:keys [^SocketStream stream]
-            :as client} {:keys [open-transports transport-fn greeting-fn handler handle idle-timeout bindings]
-                         :as options}]
+  "As nREPL's own server: reads messages and hands them to the handler until the client is gone. When it is
+  this server that ends, evaluations that run are waited for, as long as it may take to drain."
+  [{:keys [closing]
+    :as service} {:keys [^SocketStream stream]
+                  :as client} {:keys [open-transports transport-fn handler idle-timeout]
+                               :as options}]
   (.readTimeout stream idle-timeout)
   (let [in (guarded-input service client options)
-        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))]
+        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))
+        running (atom #{})]
     (swap! open-transports conj transport)
     (try
-      (with-bindings (merge (text/print-limits) bindings) ; a session takes them from the thread that makes it
-        (when greeting-fn
-          (greeting-fn transport))
-        (handle handler transport))
-      (catch SocketException _ ; how nREPL's transports say that the client is gone
-        nil)
+      (serve-messages transport options (tracked handler client running))
+      (when @closing
+        (await-none running))
       (finally
         (swap! open-transports disj transport)
         (when (instance? Closeable transport)
@@ -94,7 +157,8 @@
   (select-keys evaluator/defaults [:login-timeout :max-unauthenticated]))
 
 (def ^:private known
-  (into #{:bind :socket :handler :transport-fn :greeting-fn :ack-port :wire}
+  (into #{:bind :socket :handler :transport-fn :greeting-fn :consume-exception :ack-port :wire
+          :tls? :tls-keys-str :tls-keys-file}
     (concat evaluator/known (keys defaults))))
 
 (defn- check-endpoint [{:keys [port bind socket]}]
@@ -102,8 +166,14 @@
     (throw (ex-info "Cannot listen on both port and filesystem socket"
              {:nrepl/kind :nrepl.server/invalid-start-request}))))
 
+(defn- check-tls [op options]
+  (doseq [key [:tls? :tls-keys-str :tls-keys-file]
+          :when (get options key)]
+    (throw (options/misuse op (str key " is given, and TLS is not there yet")
+             "a server on a loopback address or a path, reached through ssh"))))
+
 (defn- check-functions [op options]
-  (doseq [key [:handler :transport-fn :greeting-fn]]
+  (doseq [key [:handler :transport-fn :greeting-fn :consume-exception]]
     (options/function op key (get options key) "a function")))
 
 (defn- checked
@@ -115,6 +185,7 @@
         {:keys [bind socket wire ack-port]
          :as all} (merge defaults (when (or token token-file) with-token) given)]
     (check-endpoint all)
+    (check-tls op all)
     (check-functions op all)
     (when-not (nil? ack-port)
       (options/integer op ":ack-port" 1 65535 ack-port "a port from 1 to 65535, or nil"))
@@ -142,10 +213,15 @@
   "Returns nREPL's own record, since callers hint it; its close closes the server socket, and that the
   service."
   [{:keys [^SocketServer server]
-    :as service} {:keys [open-transports transport-fn greeting-fn handler unix?]}]
+    :as service} {:keys [open-transports transport-fn greeting-fn handler unix? bind]}]
   ((nrepl 'nrepl.server/map->Server)
-   {:server-socket (nrepl-socket/for-server server #(service/close service))
-    :host (when-not unix? (.host server))
+   {:server-socket (nrepl-socket/for-server server
+                     (fn []
+                       (service/close service)
+                       ;; What is left is the transport of the evaluation that closes, which ends by itself;
+                       ;; nREPL's stop-server would close it before its answer is sent.
+                       (reset! open-transports #{})))
+    :host (when-not unix? (if (string? bind) bind (.host server)))
     :port (when-not unix? (.port server))
     :socket (when unix? (.host server))
     :open-transports open-transports
@@ -159,6 +235,8 @@
    :prefix "nrepl-"
    :prepare (fn [options]
               (assoc options
+                :bind (:interface options)
+                :own own-client
                 :limits (select-keys options (keys bencode/limits))
                 :open-transports (atom #{})))
    :admission #'admission/for-messages
@@ -194,13 +272,16 @@
   :transport-fn    default nrepl.transport/bencode; any that takes a java.net.Socket
   :greeting-fn     called with the transport of each new client
   :ack-port        a port of another server, to be told this one's port
+  :consume-exception
+                   called with what ends a connection other than its client
+  :tls? :tls-keys-str :tls-keys-file
+                   are refused for now
 
   :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on close
   :token :token-file
                    as in parley.repl/repl-server. Editors know of neither: for clients that connect with
                    this namespace's `connect`
-  :bindings        a map of vars that a session begins with; *print-length* is 100000 and *print-level* 256
-                   where the process has no limits of its own; nil takes one away
+  :bindings        a map of vars that a session begins with, such as {#'*print-length* 100}
   :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil: for ever.
                    It has no thread until then
   :idle-timeout    seconds that may pass between messages, default nil: for ever
@@ -212,7 +293,7 @@
                    (64), digits of an integer (20), checked before anything is allocated
   :wire            :bencode or :text, which of the guards suits the transport; default :bencode for
                    nrepl.transport/bencode, else :text
-  :drain           seconds that close waits for connections to end, default 1
+  :drain           seconds that close waits for evaluations, default 1
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
   :log :audit :grace :enabled-in
                    as in parley.repl/repl-server

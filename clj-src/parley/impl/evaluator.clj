@@ -80,7 +80,7 @@
         handle (promise)]
     (try
       (let [service (service/start
-                      (merge (select-keys options [:name :threads :drain])
+                      (merge (select-keys options [:name :threads :drain :own])
                         {:server server
                          :journal journal
                          :accept-options (options/->stream-options op

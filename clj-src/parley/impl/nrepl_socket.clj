@@ -5,17 +5,27 @@
    [parley.impl.endpoint :as endpoint])
   (:import
    (java.io InputStream OutputStream)
-   (java.net InetSocketAddress ServerSocket Socket SocketAddress)
-   (java.nio.channels ServerSocketChannel)
+   (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException SocketOption)
+   (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
    (parley.net Direction SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
+(defn- connection
+  "Returns the Socket of a channel. Options act on the connection itself: the proxy's own socket is never
+  opened."
+  ^Socket [^SocketChannel channel]
+  (if (instance? InetSocketAddress (.getLocalAddress channel))
+    (.socket channel)
+    (throw (UnsupportedOperationException.
+             "a Unix-domain connection has no such option; see setOption and supportedOptions"))))
+
 (defn for-stream
   "A java.net.Socket whose input and output are a stream's: what a transport function takes."
   ^Socket [^SocketStream s ^InputStream in ^OutputStream out]
-  (let [inet (fn ^InetSocketAddress [^SocketAddress a] (when (instance? InetSocketAddress a) a))
+  (let [^SocketChannel channel (.channel s)
+        inet (fn ^InetSocketAddress [^SocketAddress a] (when (instance? InetSocketAddress a) a))
         address (fn [a] (some-> ^InetSocketAddress (inet a) .getAddress))
         port (fn [a] (int (if-let [^InetSocketAddress a (inet a)] (.getPort a) 0)))]
     (proxy [Socket] []
@@ -31,9 +41,34 @@
       (shutdownOutput [] (.shutdown s Direction/OUTPUT))
       (getSoTimeout [] (int (if-let [d (.timeout (.in s))] (.toMillis ^Duration d) 0)))
       (setSoTimeout [ms] (.readTimeout s (when (pos? (int ms)) (Duration/ofMillis (int ms)))))
-      (getTcpNoDelay [] true)
-      (setTcpNoDelay [_])
-      (getChannel [] (.channel s))
+      (bind [_] (throw (SocketException. "already bound")))
+      (connect
+        ([_] (throw (SocketException. "already connected")))
+        ([_ _] (throw (SocketException. "already connected"))))
+      (sendUrgentData [n] (.sendUrgentData (connection channel) (int n)))
+      (setPerformancePreferences [_ _ _])
+      (getTcpNoDelay [] (.getTcpNoDelay (connection channel)))
+      (setTcpNoDelay [on] (.setTcpNoDelay (connection channel) (boolean on)))
+      (getKeepAlive [] (.getKeepAlive (connection channel)))
+      (setKeepAlive [on] (.setKeepAlive (connection channel) (boolean on)))
+      (getOOBInline [] (.getOOBInline (connection channel)))
+      (setOOBInline [on] (.setOOBInline (connection channel) (boolean on)))
+      (getReuseAddress [] (.getReuseAddress (connection channel)))
+      (setReuseAddress [on] (.setReuseAddress (connection channel) (boolean on)))
+      (getSoLinger [] (.getSoLinger (connection channel)))
+      (setSoLinger [on seconds] (.setSoLinger (connection channel) (boolean on) (int seconds)))
+      (getTrafficClass [] (.getTrafficClass (connection channel)))
+      (setTrafficClass [n] (.setTrafficClass (connection channel) (int n)))
+      (getReceiveBufferSize [] (.getReceiveBufferSize (connection channel)))
+      (setReceiveBufferSize [n] (.setReceiveBufferSize (connection channel) (int n)))
+      (getSendBufferSize [] (.getSendBufferSize (connection channel)))
+      (setSendBufferSize [n] (.setSendBufferSize (connection channel) (int n)))
+      (supportedOptions [] (.supportedOptions channel))
+      (getOption [^SocketOption name] (.getOption channel name))
+      (setOption [^SocketOption name x]
+        (.setOption channel name x)
+        this)
+      (getChannel [] channel)
       (getRemoteSocketAddress [] (.peerAddress s))
       (getLocalSocketAddress [] (.localAddress s))
       (getInetAddress [] (address (.peerAddress s)))
@@ -71,7 +106,7 @@
       (socket [] (throw (UnsupportedOperationException. "a Unix-domain server has no java.net.ServerSocket")))
       (getLocalAddress [] (.localAddress server))
       (supportedOptions [] (.supportedOptions channel))
-      (getOption [^java.net.SocketOption name] (.getOption channel name))
+      (getOption [^SocketOption name] (.getOption channel name))
       (setOption [^java.net.SocketOption name x] (.setOption channel name x))
       (implCloseSelectableChannel [] (close))
       (implConfigureBlocking [_])

@@ -325,6 +325,8 @@
     :threads         :virtual or :platform
     :limits          :max-connections, :max-unauthenticated, :max-per-address
     :drain           a Duration: how long close waits for evaluations
+    :own             a function of no arguments that returns the id of the client that the calling thread
+                     evaluates for, if that is not the client's own thread; or nil
     :on-close        a function called just before the endpoint is free"
   [options]
   (let [service (assoc options
@@ -363,10 +365,12 @@
 
 (defn end-clients
   "Ends all sessions: when their evaluation is done, or the time to drain is over."
-  [{:keys [journal drain]
+  [{:keys [journal drain own]
     :as service}]
   (let [all (clients service)
-        others (remove (fn [client] (identical? (Thread/currentThread) @(:thread client))) all)]
+        own-id (when own (own))
+        own? (fn [{:keys [id thread]}] (or (= own-id id) (identical? (Thread/currentThread) @thread)))
+        others (remove own? all)]
     (run! end-input all)
     (let [late (await-all others drain)]
       (doseq [client late]
