@@ -43,7 +43,11 @@
 (defn- check-accept [op accept]
   (when-not (or (var? accept) (fn? accept) (qualified-symbol? accept))
     (throw (options/misuse op (str ":accept is " (options/show accept))
-             "a function, a var or a qualified symbol, such as clojure.core.server/io-prepl"))))
+             "a function, a var or a qualified symbol, such as clojure.core.server/io-prepl")))
+  (try
+    (session/accept-function accept)
+    (catch IllegalStateException e
+      (throw (options/misuse op (ex-message e) "the name of a function")))))
 
 (defn- checked
   "Returns the options, defaults filled in, or throws an error that names the first that is wrong; nothing

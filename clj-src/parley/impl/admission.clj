@@ -92,12 +92,11 @@
 
 (defn announce
   "Logs who may evaluate code at a server."
-  [journal server {:keys [token allow-remote]}]
+  [journal server {:keys [token]}]
   (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
     (cond
       token "and knows the token"
       (endpoint/unix? server) "as the same user"
-      allow-remote "WITHOUT A TOKEN: everyone who can reach this machine"
       :else "without a token: every user of this machine")))
 
 (defn for-lines

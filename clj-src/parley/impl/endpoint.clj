@@ -57,14 +57,14 @@
 
 (defn check-interface
   "Refuses what other machines can reach, unless they are allowed to."
-  [op {:keys [interface allow-remote names]} addresses]
-  (when-not (or (options/flag op ":allow-remote" allow-remote)
+  [op {:keys [interface allow-remote token token-file names]} addresses]
+  (when-not (or (and (options/flag op ":allow-remote" allow-remote) (or token token-file))
                 (every? (fn [^InetAddress a] (.isLoopbackAddress a)) addresses))
     (throw (options/misuse op
              (str "refusing to offer code evaluation on " (options/show interface)
                ", which other machines can reach; " (:interface names) " is not a loopback address")
              (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
-               ":token if everyone who can reach this machine may run code as this user")))))
+               ":token or :token-file if everyone who knows the token may run code as this user")))))
 
 (defn- bind ^SocketServer [endpoint interface]
   (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface
@@ -138,8 +138,7 @@
 (defn check-enabled
   "Throws an error where code must not be evaluated."
   [op enabled-in]
-  (when-not (or (nil? enabled-in) (ifn? enabled-in))
-    (throw (options/misuse op (str ":enabled-in is " (options/show enabled-in)) "a function of no arguments, or nil")))
+  (options/function op ":enabled-in" enabled-in "a function of no arguments, or nil")
   (when-not (or (nil? enabled-in) (enabled-in))
     (throw (IllegalStateException.
              (str op ": :enabled-in says that this is no process to evaluate code in: nothing was opened")))))

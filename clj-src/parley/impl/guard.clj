@@ -29,7 +29,7 @@
 
 (def ^:private perhaps-request
   "What the first line of any request may begin with so far, its method being in small letters, say."
-  #"[\w!#$%&'*+.^`|~-]+(?: (?:[/*]|h(?:t(?:t(?:p.*)?)?)?)?.*)?")
+  #"[\w!#$%&'*+.^`|~-]{1,32}(?: (?:[/*]|h(?:t(?:t(?:p.*)?)?)?)?.*)?")
 
 (def ^:private request
   "The first line of a request."
@@ -37,7 +37,7 @@
 
 (def ^:private longest
   "How many characters of a line that may be a request's are held back."
-  8192)
+  1024)
 
 (defn- match
   "What a line that begins with `text` is: a string that tells, :held when more is needed, :clean."
@@ -151,11 +151,12 @@
 (def ^:private skipped-at-most 1048576)
 
 (defn skip-input
-  "Takes what still comes from a client until its end, for two seconds and 1 MiB at most."
+  "Takes what still comes from a client until its end, or until it has been silent for a moment; for two
+  seconds and 1 MiB at most."
   [^SocketStream s]
   (let [in (.inputStream s)
         chunk (byte-array 8192)]
-    (.readTimeout s nil)
+    (.readTimeout s (Duration/ofMillis 300))
     (.readDeadline s (Duration/ofSeconds 2))
     (try
       (loop [left (long skipped-at-most)]
@@ -163,7 +164,7 @@
           (when (and (pos? n) (< n left))
             (recur (- left n)))))
       (catch SocketTimeoutException _
-        nil)))) ; it goes on, and was waited for long enough
+        nil)))) ; it is silent, or was waited for long enough
 
 (defn drain
   "Takes what a stranger has sent, at most 64 KiB and without waiting, so that closing tells it nothing

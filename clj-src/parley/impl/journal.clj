@@ -23,17 +23,12 @@
                  (take 200 (str x))))]
     (subs text 0 (min 200 (count text)))))
 
-(defn- function-or-nil [op option f]
-  (when-not (or (nil? f) (ifn? f))
-    (throw (options/misuse op (str option " is " (options/show f)) "a function of one argument, or nil")))
-  f)
-
 (defn journal
   "The journal of a server called `name`. `log` is a function of a line, `audit` one of an event."
   [op name {:keys [log audit] :or {log to-stderr}}]
   {:name name
-   :log (function-or-nil op ":log" log)
-   :audit (function-or-nil op ":audit" audit)
+   :log (options/function op ":log" log "a function of one argument, or nil")
+   :audit (options/function op ":audit" audit "a function of one argument, or nil")
    :last (atom {})})
 
 (defn line

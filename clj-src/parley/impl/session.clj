@@ -2,7 +2,12 @@
   "Sessions of a repl-server, and the server's value."
   {:no-doc true}
   (:require
+   [clojure.core.protocols :as protocols]
    [clojure.core.server :as core-server]
+   ;; The evaluators need these for each session, and would load them in its thread.
+   [clojure.java.javadoc]
+   [clojure.pprint :as pprint]
+   [clojure.repl]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.service :as service]
@@ -26,17 +31,36 @@
   (.write w (str "#<repl-server " name " "
               (if @(:closing service) "closed" (str (count (service/clients service)) " clients")) ">")))
 
+;; pprint and print-dup would show the fields of a record, and so the token.
+(defmethod print-dup Server [server w]
+  (print-method server w))
+
+(defmethod pprint/simple-dispatch Server [server]
+  (pr server))
+
+(defmethod pprint/code-dispatch Server [server]
+  (pr server))
+
+(extend-protocol protocols/Datafiable
+  Server
+  (datafy [server]
+    (-> (into {} server)
+        (dissoc :token :service)
+        (assoc :kind :repl-server
+               :token? (some? (:token server))
+               :open? (not @(:closing (:service server)))))))
+
 (defn server
   "Returns the value that repl-server returns."
   [{:keys [^SocketServer server]
-    :as service} {:keys [name token unix?]}]
-  (->Server (.host server) (when-not unix? (.port server)) (when unix? (.host server)) name token service))
+    :as service} {:keys [name token unix? interface]}]
+  (->Server (if (string? interface) interface (.host server)) (when-not unix? (.port server)) (when unix? (.host server)) name token service))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 
-(defn- accept-function
-  "What :accept stands for now: a var or a symbol is looked up for each client, so that a new definition
-  takes effect at once."
+(defn accept-function
+  "Returns what :accept stands for now: a var or a symbol is looked up for each client, so that a new
+  definition takes effect at once."
   [accept]
   (letfn [(missing [cause]
             (IllegalStateException. (str ":accept is " accept ", which is not there") cause))]

@@ -128,13 +128,19 @@
     (let [e (is (thrown? IllegalArgumentException (repl/repl-server {:interface interface})))]
       (is (= (str "repl-server: refusing to offer code evaluation on " (pr-str interface) " (String), which other "
                "machines can reach; :interface is not a loopback address, expected \"127.0.0.1\", a Unix-domain "
-               "socket (:path), or :allow-remote true together with :token if everyone who can reach this "
-               "machine may run code as this user")
+               "socket (:path), or :allow-remote true together with :token or :token-file if everyone who "
+               "knows the token may run code as this user")
             (ex-message e)))))
-  (with-open [^Closeable r (server :interface "0.0.0.0" :allow-remote true)
-              s (session r)]
+  (is (thrown-with-msg? IllegalArgumentException #"^repl-server: refusing to offer code evaluation on \"0\.0\.0\.0\""
+        (repl/repl-server {:interface "0.0.0.0"
+                           :allow-remote true}))
+    "without a token")
+  (with-open [^Closeable r (server :interface "0.0.0.0" :allow-remote true :token "a-token-of-this-test")
+              s (connect r)]
+    (send-text s "a-token-of-this-test\n")
+    (read-until s "user=> ")
     (is (= "3" (answer s "(+ 1 2)")))
-    (is (re-find #"0\.0\.0\.0:\d+ WITHOUT A TOKEN: everyone who can reach" (first @(:lines r)))))
+    (is (re-find #"0\.0\.0\.0:\d+ and knows the token" (first @(:lines r)))))
   (with-open [^Closeable r (server)]
     (is (.isLoopbackAddress (InetAddress/getByName (:host r))))
     (is (re-find #"127\.0\.0\.1:\d+ without a token: every user of this machine" (first @(:lines r))))))
@@ -319,6 +325,28 @@
                            (println "files" (count (.list (java.io.File. ~(str directory)))))
                            (System/exit 0)))]
       (is (= "2" (.answer child "files")))
+      (is (= 0 (.exitCode child)))
+      (is (empty? (.list (.toFile directory)))))))
+
+(deftest rep-12-t12-a-shutdown-hook-may-close-servers
+  (let [directory (temporary-directory)]
+    (with-open [child (in-child
+                        `(do
+                           (require 'parley.repl)
+                           (let [servers# (vec (for [i# (range 8)]
+                                                 ((resolve 'parley.repl/repl-server)
+                                                  {:log nil
+                                                   :port-file (str ~(str directory) "/port" i#)
+                                                   :token-file (str ~(str directory) "/token" i#)})))]
+                             (.addShutdownHook (Runtime/getRuntime)
+                               (Thread. (fn []
+                                          (try
+                                            (run! (fn [s#] (.close s#)) servers#)
+                                            (println "closed all")
+                                            (catch Throwable e#
+                                              (println "closed" e#)))))))
+                           (System/exit 0)))]
+      (is (= "all" (.answer child "closed")))
       (is (= 0 (.exitCode child)))
       (is (empty? (.list (.toFile directory)))))))
 

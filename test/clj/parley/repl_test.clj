@@ -3,7 +3,9 @@
   parley.repl-security-test and parley.repl-guards-test."
   (:require
    [clojure.core.server :as core-server]
+   [clojure.datafy :as datafy]
    [clojure.edn :as edn]
+   [clojure.pprint :as pprint]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [examples.repl :as example]
@@ -456,6 +458,11 @@
            {:port "5555"} ":port is \"5555\""
            {:accept "f"} ":accept is \"f\""
            {:accept 'unqualified} ":accept is unqualified"
+           {:accept 'no.such.namespace/repl} ":accept is no.such.namespace/repl, which is not there"
+           {:accept 'clojure.core/no-such-function} ":accept is clojure.core/no-such-function, which is not there"
+           {:log :stderr} ":log is :stderr"
+           {:audit {}} ":audit is {}"
+           {:enabled-in :dev} ":enabled-in is :dev"
            {:args 1} ":args is 1"
            {:drain -1} ":drain is -1"
            {:grace :soon} ":grace is :soon"
@@ -484,13 +491,29 @@
   (is (thrown-with-msg? UnknownHostException #"^socket-server: no address for \"no-such-host.invalid\""
         (repl/repl-server {:interface "no-such-host.invalid"}))))
 
-(deftest an-accept-function-that-is-not-there-is-told-of-in-the-log
-  (doseq [accept ['no.such.namespace/repl 'clojure.core/no-such-function]]
+(deftest an-accept-function-that-is-no-longer-there-is-told-of-in-the-log
+  (let [accept `passing]
+    (intern 'parley.repl-test 'passing (fn []))
     (with-open [^Closeable r (server :accept accept)]
+      (ns-unmap 'parley.repl-test 'passing)
       (with-open [s (connect r)]
         (is (= "" (rest-of s))))
       (await-that "the log says so"
         (some #(str/includes? % (str ":accept is " accept ", which is not there")) @(:lines r))))))
+
+(deftest nothing-that-prints-a-server-prints-its-token
+  (with-open [^Closeable r (repl/repl-server {:log nil
+                                              :interface "localhost"
+                                              :token "a-token-of-this-test"})]
+    (doseq [print [pr-str #(binding [*print-dup* true] (pr-str %)) str
+                   #(with-out-str (pprint/pprint %))
+                   #(with-out-str (pprint/with-pprint-dispatch pprint/code-dispatch (pprint/pprint %)))
+                   #(with-out-str (pprint/pprint {:in [%]}))
+                   #(pr-str (datafy/datafy %))
+                   #(pr-str (ex-info "x" {:server %}))]]
+      (is (not (str/includes? (print r) "a-token"))))
+    (is (= "a-token-of-this-test" (:token r)))
+    (is (= "localhost" (:host r)) "as it was given")))
 
 (deftest what-the-server-closed-itself-is-no-lost-connection
   (let [events (atom [])]
