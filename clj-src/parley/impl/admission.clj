@@ -2,6 +2,7 @@
   "Gates of parley.impl.service: what who has connected must do to be let in."
   {:no-doc true}
   (:require
+   [clojure.string :as str]
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
@@ -44,6 +45,14 @@
   (.flush (.out stream))
   (.writeTimeout stream nil))
 
+(defn- bencode?
+  "Returns true when a line begins as a message in bencode does, and the token does not."
+  [^bytes token ^ByteArrayOutputStream line]
+  (and (< 2 (.size line) 8)
+       (let [text (.toString line "ISO-8859-1")]
+         (and (re-matches #"d\d+:" text)
+              (not (str/starts-with? (String. token "ISO-8859-1") text))))))
+
 (defn- login
   "Reads lines, as far as they have come, until the client has shown that it knows the token."
   [^bytes token]
@@ -75,7 +84,11 @@
                          (recur)
                          verdict))
             (<= (long login/longest-line) (.size line)) [:login-failed "a line too long for a token"]
-            :else (do (.write line b) (recur))))))))
+            :else (do (.write line b)
+                      (if (bencode? token line)
+                        [:refused (str "it speaks bencode, as editors do, and this server wants its token first: connect "
+                                    "by parley.nrepl/connect, or start the server without a token, on a path")]
+                        (recur)))))))))
 
 (defn after-token
   "Opens when the client has shown that it knows the token, within `timeout`, at the third try at last."
@@ -109,7 +122,7 @@
                              :late :admit}
     ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
     :else {:gate (after-input (or grace Duration/ZERO))
-           :late :admit}))
+           :late :admit-silent}))
 
 (defn for-messages
   "Returns the :gate and :late of a service whose clients send messages. A client that speaks first has no

@@ -5,8 +5,7 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.time Instant)
-   (java.util Locale)))
+   (java.time Instant)))
 
 (set! *warn-on-reflection* true)
 
@@ -19,7 +18,7 @@
   "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."
   [x]
   (let [text (apply str
-               (map (fn [c] (if (Character/isISOControl (char c)) (String/format Locale/ROOT "\\u%04x" (object-array [(int c)])) c))
+               (map (fn [c] (if (Character/isISOControl (char c)) (str "\\u" (subs (Integer/toHexString (+ 0x10000 (int c))) 1)) c))
                  (take 200 (str x))))]
     (subs text 0 (min 200 (count text)))))
 

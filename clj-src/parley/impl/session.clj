@@ -89,7 +89,9 @@
                     {:watch (when watch? (guard/watcher))
                      :hostile #(service/hostile service client %)
                      :max-line max-line
-                     :taken #(.set dropped 0)
+                     :taken (fn []
+                              (.set dropped 0)
+                              (reset! (:spoke client) true))
                      :too-long (fn [length]
                                  (warn ::line "a line of " length " characters or more, closed (:max-line)")
                                  (guard/drain stream))

@@ -5,6 +5,7 @@
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [parley.impl.endpoint :as endpoint]
    [parley.impl.journal :as journal]
    [parley.repl :as repl]
    [parley.socket :as socket]
@@ -219,7 +220,9 @@
 (deftest rep-12-t6-one-connection-too-many-is-closed
   (with-open [^Closeable r (server :max-connections 2)
               a (session r)
-              _ (session r)]
+              b (session r)]
+    (doseq [s [a b]]
+      (is (= "1" (answer s "1"))))
     (with-open [c (connect r)]
       (is (= "" (rest-of c))))
     (stream/close a)
@@ -230,7 +233,7 @@
 (deftest rep-12-t6-one-connection-of-an-address-too-many-is-closed
   (with-open [^Closeable r (server :max-per-address 1 :interface "127.0.0.1")
               a (session r)
-              same (connect r)
+              same (do (answer a "1") (connect r))
               other (Socket.)]
     (is (= "" (rest-of same)))
     (.bind other (InetSocketAddress. "127.0.0.2" 0))
@@ -238,6 +241,58 @@
     (.connect other (InetSocketAddress. "127.0.0.1" (int (:port r))))
     (is (= (int \u) (.read (.getInputStream other))))
     (is (= "3" (answer a "(+ 1 2)")))))
+
+(deftest rep-12-t6-silent-clients-do-not-lock-the-owner-out
+  (testing "where a token is wanted"
+    (with-open [^Closeable r (server :token "a-token-of-this-test" :max-unauthenticated 2 :login-timeout nil)
+                oldest (connect r)
+                trying (connect r)]
+      (send-text trying "a-guess\n")
+      (await-that "both are there" (= 2 (.size ^java.util.Map (:clients (:service r)))))
+      (with-open [owner (connect r)]
+        (is (= "" (rest-of oldest)))
+        (send-text owner "a-token-of-this-test\n")
+        (read-until owner "user=> ")
+        (is (= "3" (answer owner "(+ 1 2)"))))
+      (is (nil? (socket/socket-status [trying :input] 0)) "the one that was silent longest had to go")))
+  (testing "where none is wanted"
+    (with-open [^Closeable r (server :max-connections 2)
+                busy (session r)
+                silent (session r)]
+      (is (= "1" (answer busy "1")))
+      (with-open [owner (session r)]
+        (is (= "" (rest-of silent)))
+        (is (= "3" (answer owner "(+ 1 2)"))))
+      (is (= "2" (answer busy "2"))))))
+
+(deftest rep-12-t8-no-error-ends-the-acceptor
+  (with-open [^Closeable r (server)]
+    (doseq [error [(StackOverflowError. "a test") (OutOfMemoryError. "a test") (NoClassDefFoundError. "a test")
+                   (RuntimeException. "a test")]]
+      (let [met (promise)
+            peer endpoint/peer]
+        (with-redefs [endpoint/peer (fn [& args]
+                                      (if (deliver met true)
+                                        (throw error)
+                                        (apply peer args)))]
+          (with-open [s (connect r)]
+            (is (true? (deref met (* 1000 patience) :hangs)))
+            (is (= "" (rest-of s))))
+          (with-open [s (session r)]
+            (is (= "3" (answer s "(+ 1 2)")))))))
+    (is (some #(str/includes? % "cannot accept now") @(:lines r)))))
+
+(deftest rep-12-t5-an-editor-learns-that-a-token-is-wanted
+  (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout nil)
+              s (connect r)]
+    (send-text s "d2:op8:describee")
+    (is (= "" (rest-of s)))
+    (is (some #(str/includes? % "it speaks bencode, as editors do, and this server wants its token first") @(:lines r))))
+  (testing "a token may look like that"
+    (with-open [^Closeable r (server :token "d2:op8:describee")
+                s (connect r)]
+      (send-text s "d2:op8:describee\n")
+      (is (= "user=> " (read-until s "=> "))))))
 
 (deftest rep-12-t6-an-idle-session-is-closed-and-a-busy-one-is-not
   (with-open [^Closeable r (server :idle-timeout 0.3)
