@@ -3,10 +3,10 @@
   the login, before anything of worth is sent."
   {:no-doc true}
   (:require
-   [clojure.edn :as edn]
    [clojure.string :as str]
    [parley.impl.admission :as admission]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.files :as files]
    [parley.impl.login :as login]
    [parley.impl.options :as options])
   (:import
@@ -23,13 +23,14 @@
 
 (def ^:private largest-file 4096)
 
-(defn- content ^String [op option file]
+(defn- content ^String [op option file secret]
   (let [path (endpoint/file-path op option file)]
     (when-not (Files/exists path (make-array LinkOption 0))
       (throw (NoSuchFileException. (str path) nil
                (str op ": " option " is not there; start the server, which makes it and deletes it when it ends"))))
     (when (< (long largest-file) (Files/size path))
       (throw (options/misuse op (str option " " path " has " (Files/size path) " bytes") "a file that a server has made")))
+    (files/check-own op option path secret)
     (Files/readString path)))
 
 (defn check-alive
@@ -41,19 +42,15 @@
                "delete the file")))))
 
 (defn- in-port-file
-  "What a port file says: a port, as of nREPL, or a map of :port, :host or :path, and :pid."
+  "Returns where the server of a port file is: a map of :port and :host or of :path."
   [op file]
-  (let [text (content op ":port-file" file)
-        said (try (edn/read-string text)
-                  (catch RuntimeException _ nil))
-        {:keys [port host path pid]} (if (map? said) said {:port said})]
-    (when-not (and (or (string? path) (options/within? 1 65535 port))
-                   (or (nil? host) (string? host))
-                   (or (nil? pid) (pos-int? pid)))
+  (let [text (content op ":port-file" file false)
+        {:keys [pid]
+         :as found} (endpoint/parse-whereabouts text)]
+    (when-not found
       (throw (options/misuse op (str ":port-file " file " says " (options/show text)) "a file that a server has made")))
     (check-alive op file pid)
-    (if path {:path path} {:port port
-                           :host host})))
+    (select-keys found [:path :port :host])))
 
 (defn- target [op {:keys [port path port-file]
                    :as all}]
@@ -65,7 +62,7 @@
 
 (defn- token-of ^bytes [op {:keys [token token-file]}]
   (admission/check-token-options op token token-file)
-  (some->> (if token-file (str/trim (content op ":token-file" token-file)) token)
+  (some->> (if token-file (str/trim (content op ":token-file" token-file true)) token)
            (login/check-token op)))
 
 (defn- next-line

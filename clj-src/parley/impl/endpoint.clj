@@ -3,9 +3,12 @@
   otherwise, Unix-domain sockets in directories that nobody else can enter, peers of the same user."
   {:no-doc true}
   (:require
+   [clojure.edn :as edn]
+   [clojure.string :as str]
+   [parley.impl.files :as files]
    [parley.impl.options :as options])
   (:import
-   (java.io File)
+   (java.io File IOException)
    (java.lang ProcessHandle)
    (java.net InetAddress InetSocketAddress UnixDomainSocketAddress UnknownHostException)
    (java.nio.channels SocketChannel)
@@ -93,9 +96,6 @@
 (def ^:private owners
   [PosixFilePermission/OWNER_READ PosixFilePermission/OWNER_WRITE PosixFilePermission/OWNER_EXECUTE])
 
-(defn- owner ^UserPrincipal [^Path path]
-  (Files/getOwner path no-links))
-
 (defn make-directory
   "Makes a directory for its owner alone, unless it is there."
   [^Path directory]
@@ -119,7 +119,7 @@
 (defn- check-owner
   "The directory must be the user's own, as the socket is, or root's."
   [op ^Path directory ^Path socket]
-  (when-not (or (= (owner socket) (Files/getOwner directory follow))
+  (when-not (or (= (files/owner socket) (Files/getOwner directory follow))
                 (= 0 (Files/getAttribute directory "unix:uid" follow)))
     (throw (unsafe-directory op directory (str "belongs to " (.getName (Files/getOwner directory follow)))))))
 
@@ -186,7 +186,7 @@
   "The user that a Unix-domain server's socket belongs to, nil for TCP."
   ^UserPrincipal [^SocketServer server]
   (when (unix? server)
-    (owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
+    (files/owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
 
 (defn peer
   "What is known of a stream's other end: :address (nil for Unix-domain), :peer for people, :user the
@@ -203,20 +203,11 @@
       {:peer (str host ":" (.getPort address))
        :address host})))
 
-(defn- this-user
-  "The user of this process, as the owner of what it makes: its name need not be known to the system."
-  ^UserPrincipal []
-  (let [file (Files/createTempFile "parley" nil (make-array FileAttribute 0))]
-    (try
-      (owner file)
-      (finally
-        (Files/delete file)))))
-
 (defn check-server
   "A client's look at who serves at a path: it must be of the client's own user."
   [op ^SocketStream s ^Path path]
   (let [user (:user (peer s true))
-        mine (this-user)]
+        mine (files/this-user)]
     (when-not (= mine user)
       (throw (SecurityException. (str op ": the server at " path " belongs to " user ", not to " mine
                                    ": nothing was sent to it"))))))
@@ -227,3 +218,42 @@
   (assoc (if (unix? server) {:path (.host server)} {:host (.getHostAddress (.getAddress ^InetSocketAddress (.localAddress server)))
                                                     :port (.port server)})
     :pid (.pid (ProcessHandle/current))))
+
+(defn parse-whereabouts
+  "Returns what a port file says, a port as of nREPL or what `whereabouts` returns, as a map of :path, or
+  of :port and :host, and perhaps :pid; nil when it is none."
+  [text]
+  (let [said (try
+               (edn/read-string text)
+               (catch RuntimeException _ nil))
+        {:keys [port host path pid]
+         :as found} (if (map? said) said {:port said})]
+    (when (and (or (string? path) (options/within? 1 65535 port))
+            (or (nil? host) (string? host))
+            (or (nil? pid) (pos-int? pid)))
+      found)))
+
+(defn- accepts?
+  "Whether somebody accepts connections where a port file says."
+  [{:keys [path ^String host port]}]
+  (let [opts (options/->stream-options "connect" {:timeout 1})]
+    (try
+      (.abort (if path
+                (SocketStream/connect (UnixDomainSocketAddress/of ^String path) opts)
+                (SocketStream/connect (or host "127.0.0.1") (int port) opts)))
+      true
+      (catch IOException _
+        false))))
+
+(defn check-free
+  "Throws an error when a port file is there and its server lives."
+  [op ^Path file]
+  (when (Files/isRegularFile file no-links)
+    (let [text (String. (Files/readAllBytes file) "UTF-8")
+          {:keys [pid]
+           :as found} (parse-whereabouts text)]
+      (when (and found
+              (or (nil? pid) (.isPresent (ProcessHandle/of (long pid))))
+              (accepts? found))
+        (throw (options/misuse op (str ":port-file " file " is that of a server that lives: " (str/trim text))
+                 "another file, or that server closed first"))))))

@@ -76,6 +76,8 @@
                            :token (if token-file (login/new-token) token)
                            :name name
                            :unix? unix?))
+        _ (when-let [file (:port-file options)]
+            (endpoint/check-free op (endpoint/file-path op ":port-file" file)))
         delete-files (files/write op (files-of op server options port-text))
         handle (promise)]
     (try

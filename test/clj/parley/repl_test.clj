@@ -12,11 +12,11 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads temporary-directory]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
    (java.net ProtocolException UnknownHostException)
-   (java.nio.file NoSuchFileException)
+   (java.nio.file Files LinkOption NoSuchFileException)
    (java.time Duration)
    (parley.testing Await Leaks TemporaryPaths)))
 
@@ -167,15 +167,55 @@
                   :token-file file} "connect: both :token and :token-file"]
              ["" {:prot 1} "connect: unknown option :prot"]]]
       (spit (str file) text)
+      (set-permissions file "rw-------")
       (let [e (is (thrown? IllegalArgumentException (repl/connect options)))]
         (is (str/starts-with? (str (some-> e ex-message)) message))))))
 
-(deftest a-port-file-is-not-taken-from-a-server-that-came-later
+(deftest a-port-file-is-not-taken-from-a-server-that-lives
   (let [file (.resolve (temporary-directory) "port")
-        first-one (server :port-file file)]
-    (with-open [^Closeable later (server :port-file file)]
-      (close first-one)
-      (is (= (:port later) (:port (edn/read-string (slurp (str file)))))))))
+        port-in-file #(:port (edn/read-string (slurp (str file))))]
+    (with-open [^Closeable first-one (server :port-file file)]
+      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: :port-file .* is that of a server that lives"
+            (server :port-file file)))
+      (is (= (:port first-one) (port-in-file))))
+    (testing "one that is left behind is replaced"
+      (spit (str file) (pr-str {:host "127.0.0.1"
+                                :port (with-open [r (server)] (:port r))
+                                :pid (.pid (java.lang.ProcessHandle/current))}))
+      (with-open [^Closeable later (server :port-file file)]
+        (is (= (:port later) (port-in-file)))))
+    (testing "one that another has replaced meanwhile is not deleted"
+      (let [r (server :port-file file)]
+        (spit (str file) "5555")
+        (close r)
+        (is (= "5555" (slurp (str file))))))))
+
+(deftest connect-believes-only-files-of-its-own-user
+  (let [directory (temporary-directory)
+        file (.resolve directory "file")
+        refused (fn [options]
+                  (str (ex-message (is (thrown? IllegalArgumentException (repl/connect options))))))]
+    (spit (str file) "5555")
+    (doseq [[mode options] [["rw-rw-r--" {:port-file file}]
+                            ["rw-r--rw-" {:port-file file}]
+                            ["rw-r-----" {:port 1
+                                          :token-file file}]
+                            ["rw----r--" {:port 1
+                                          :token-file file}]]]
+      (set-permissions file mode)
+      (is (str/includes? (refused options) (str "is " mode ": it is open to others"))))
+    (set-permissions file "rw-------")
+    (set-permissions directory "rwxrwxrwx")
+    (doseq [options [{:port-file file} {:port 1
+                                        :token-file file}]]
+      (is (str/includes? (refused options) "is rwxrwxrwx: it is open to others")))
+    (doseq [options [{:port-file (.resolve directory "new")} {:token-file (.resolve directory "new")}]]
+      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: .* is rwxrwxrwx: it is open to others"
+            (server options)) "nor does a server make them there"))
+    (when (= "root" (System/getProperty "user.name"))
+      (set-permissions directory "rwx------")
+      (Files/setAttribute file "unix:uid" (int 65534) (make-array LinkOption 0))
+      (is (re-find #"belongs to (nobody|65534)" (refused {:port-file file}))))))
 
 (deftest printing-has-limits-that-bindings-take-away
   (with-open [^Closeable r (server)
