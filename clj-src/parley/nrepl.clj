@@ -16,6 +16,7 @@
   (:import
    (java.io Closeable FileNotFoundException IOException InputStream)
    (java.net SocketException)
+   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -141,7 +142,8 @@
       (finally
         (swap! open-transports disj transport)
         (when (instance? Closeable transport)
-          (close-transport transport))))))
+          (close-transport transport))
+        (close-transport in)))))
 
 ;; ---- starting -----------------------------------------------------------------------------------
 
@@ -149,7 +151,8 @@
   (merge evaluator/defaults
     {:login-timeout 60
      :max-connections 256
-     :max-unauthenticated 128}
+     :max-unauthenticated 128
+     :max-buffered 67108864}
     bencode/limits))
 
 (def ^:private with-token
@@ -189,7 +192,7 @@
     (check-functions op all)
     (when-not (nil? ack-port)
       (options/integer op ":ack-port" 1 65535 ack-port "a port from 1 to 65535, or nil"))
-    (assoc (evaluator/checked op all (keys bencode/limits))
+    (assoc (evaluator/checked op all (cons :max-buffered (keys bencode/limits)))
       :interface bind
       :path socket
       :wire (options/choose op ":wire" {nil nil
@@ -237,7 +240,8 @@
               (assoc options
                 :bind (:interface options)
                 :own own-client
-                :limits (select-keys options (keys bencode/limits))
+                :limits (assoc (select-keys options (keys bencode/limits))
+                          :budget (AtomicLong. (long (:max-buffered options))))
                 :open-transports (atom #{})))
    :admission #'admission/for-messages
    :session (fn [service client _ options] (run-session service client options))
@@ -288,9 +292,11 @@
   :max-connections :max-unauthenticated :max-per-address
                    default 256, 128 that have not sent anything yet (8 where a token is wanted), nil (no
                    limit of its own)
-  :max-message :max-depth :max-digits
+  :max-message :max-depth :max-digits :max-elements :max-key
                    of a message in bencode: bytes (default 16777216), lists and maps within each other
-                   (64), digits of an integer (20), checked before anything is allocated
+                   (64), digits of an integer (20), values and keys (65536), bytes of a key (1024), checked
+                   before anything is allocated
+  :max-buffered    bytes of messages that have not come whole, of all clients, default 67108864
   :wire            :bencode or :text, which of the guards suits the transport; default :bencode for
                    nrepl.transport/bencode, else :text
   :drain           seconds that close waits for evaluations, default 1

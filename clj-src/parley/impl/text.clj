@@ -142,24 +142,26 @@
   interrupted: also a write that need not wait is interrupted, or code that prints for ever would never be.
   Looks at the beginnings of lines, so that lines (the messages of a prepl) stay whole."
   []
-  (let [since (volatile! 0)]
-    (fn [n last-char]
-      (when (and (or (zero? (long @since)) (< (long checked-at-least) (long @since)))
-                 (Thread/interrupted))
-        (vreset! since 0)
-        (throw (InterruptedException. "interrupted")))
-      (vreset! since (if (= 10 last-char) 0 (+ (long @since) (long n)))))))
+  (let [since (long-array 1)]
+    (fn [^long n ^long last-char]
+      (let [before (aget since 0)]
+        (when (and (or (zero? before) (< (long checked-at-least) before))
+                (Thread/interrupted))
+          (aset since 0 0)
+          (throw (InterruptedException. "interrupted")))
+        (aset since 0 (if (= 10 last-char) 0 (+ before n)))
+        nil))))
 
 (defn writer
   "Returns a Writer over a stream. `dropped` counts the output that was dropped since the last line of input."
   ^Writer [^SocketStream s ^AtomicLong dropped]
   (let [out (.writer s)
         check (interrupt-check)
-        put-string (fn [^String x offset length]
-                     (when (pos? (long length))
-                       (check length (int (.charAt x (dec (+ (int offset) (int length)))))))
+        put-string (fn [^String x ^long offset ^long length]
+                     (when (pos? length)
+                       (check length (long (int (.charAt x (int (dec (+ offset length))))))))
                      (write-whole s dropped length #(.write out x (int offset) (int length))))
-        put-chars (fn [^chars x offset length]
+        put-chars (fn [^chars x ^long offset ^long length]
                     (put-string (String. x (int offset) (int length)) 0 length))]
     (proxy [Writer] []
       (write
