@@ -6,7 +6,7 @@
   (:require
    [clojure.core.async :as async]
    [clojure.core.async.impl.channels :as channels]
-   [clojure.core.async.impl.dispatch :as dispatch]
+   [clojure.core.async.impl.dispatch]
    [clojure.core.async.impl.protocols :as impl]
    [clojure.core.protocols :as protocols])
   (:import
@@ -18,9 +18,15 @@
 
 (set! *warn-on-reflection* true)
 
+(def ^:private execute
+  "A function of a task for the threads of go blocks. core.async before 1.8 has no dispatch/exec."
+  (if-let [exec (resolve 'clojure.core.async.impl.dispatch/exec)]
+    #(exec % :core-async-dispatch)
+    @(resolve 'clojure.core.async.impl.dispatch/run)))
+
 (defonce ^{:doc "Where waiting takes and puts are served: threads of core.async."} executor
   (delay (Crew. (reify Executor
-                  (execute [_ task] (dispatch/exec task :core-async-dispatch))))))
+                  (execute [_ task] (execute task))))))
 
 (deftype HandlerClaim [handler convert]
   Claim
