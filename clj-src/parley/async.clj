@@ -94,10 +94,7 @@
 (def ^:private mebi (* 1024 1024))
 
 (defn- size [op option x]
-  (if (and (int? x) (<= 1 x Integer/MAX_VALUE))
-    (int x)
-    (throw (options/misuse op (str option " is " (options/show x))
-             (str "a number of bytes from 1 to " Integer/MAX_VALUE)))))
+  (int (options/int32 op (str option) 1 x (str "a number of bytes from 1 to " Integer/MAX_VALUE))))
 
 (def ^:private print-nothing-special
   {#'*print-length* nil
@@ -251,7 +248,21 @@
   for input that cannot become an element; nil while it is open, after an orderly end, and when it, its
   stream or its server was closed."
   [ch]
-  (if (satisfies? channel/Failing ch)
-    (channel/failure ch)
-    (throw (options/misuse "channel-error" (str "the channel is " (options/show ch))
-             "one that ready, readiness, connections, elements or sink returned"))))
+  (if-let [intake (channel/intake ch)]
+    (.cause intake)
+    (if-let [outlet (channel/outlet ch)]
+      (.cause outlet)
+      (throw (options/misuse "channel-error" (str "the channel is " (options/show ch))
+               "one that ready, readiness, connections, elements or sink returned")))))
+
+(defn flushed
+  "Returns a channel that closes when a sink is closed and everything put into it was handed to the system
+  (and the stream shut down or closed, where :when-closed wants that). When something was lost, the channel
+  yields why, a Throwable, before it closes: the peer was reset, say, or the stream closed meanwhile.
+
+    (async/close! ch)
+    (if-let [e (async/<! (flushed ch))] … …)"
+  [ch]
+  (if-let [outlet (channel/outlet ch)]
+    (channel/flushed outlet)
+    (throw (options/misuse "flushed" (str "the channel is " (options/show ch)) "one that sink returned"))))

@@ -6,7 +6,8 @@
   80) and options:
 
     :port      the same as the positional one
-    :timeout   seconds for connecting, and for each wait for the server, default 60; nil: for ever
+    :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
+               nil: for ever
     :progress  a function of a map with :done and :total (nil when the server does not tell), called as
                bytes come or go
     :version   \"1.1\", the default, or \"1.0\"
@@ -14,32 +15,41 @@
 
   and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
   :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. No TLS; nothing is followed, cached or kept.
+  of it has come. wput returns the answer's text under :body, at most 1 MiB of it. No TLS; nothing is
+  followed, cached or kept. The head of an answer has at most 256 KiB, and each call needs less than 4 MiB
+  of memory, whatever the server sends.
 
   Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
   :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
-  the answer is cut off; java.net.ProtocolException when it is not HTTP; before anything is sent,
+  the answer is cut off; java.net.ProtocolException when it is not HTTP, or its body has a coding that
+  was not asked for; java.net.SocketTimeoutException; before anything is sent,
   IllegalArgumentException for arguments, a directory as the file among them, and
   java.nio.file.NoSuchFileException for a file that cannot be read or made; else as parley.socket/socket-connect
   and parley.stream say."
   (:require
    [clojure.java.io :as io]
    [clojure.string :as str]
-   [parley.impl.options :as options]
-   [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.impl.input :as input]
+   [parley.impl.options :as options])
   (:import
-   (java.io EOFException File IOException InputStream InputStreamReader OutputStream)
+   (java.io EOFException File IOException InputStream InputStreamReader OutputStream Reader Writer)
    (java.net ProtocolException)
    (java.nio.charset Charset IllegalCharsetNameException StandardCharsets UnsupportedCharsetException)
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
-   (parley.net SocketStream)))
+   (java.time Duration)
+   (parley.net Blocking Line SocketStream)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private block 65536)
-(def ^:private most-headers 256)
+(def ^:private longest-head
+  "Characters in the heads of an answer, those of 1xx included."
+  262144)
+(def ^:private longest-wait (Duration/ofSeconds 60))
+(def ^:private longest-text
+  "Bytes of an answer that wput returns."
+  1048576)
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
@@ -56,20 +66,20 @@
                       [(first more) (rest more)]
                       [nil more])
         {:keys [version headers progress]
-         :as all} (merge {:timeout 60
+         :as all} (merge {:timeout 3600
                           :version "1.1"}
                     (options/option-map op known opts))]
     (check-text op "the host" host #"[^\s/\p{Cntrl}]+" "a host name or an address, without a scheme or a path")
-    (check-text op "the page" page #"/[^\s\p{Cntrl}]*" "a path that begins with / and has no spaces (write %20)")
+    (check-text op "the page" page #"/[\x21-\x7e]*"
+      "a path that begins with / and is ASCII without spaces (write %20)")
     (options/choose op ":version" {"1.1" :keep
                                    "1.0" :keep} version)
-    (when-not (or (nil? progress) (ifn? progress))
-      (throw (options/misuse op (str ":progress is " (options/show progress)) "a function of a map")))
+    (options/function op ":progress" progress "a function of a map")
     (when-not (or (nil? headers) (map? headers))
       (throw (options/misuse op (str ":headers is " (options/show headers)) "a map of strings to strings")))
     (doseq [[k v] headers]
       (check-text op "a header's name" k #"[\w!#$%&'*+.^`|~-]+" "a token, as a string")
-      (check-text op (str "the header " k) v #"[^\p{Cntrl}]*" "a string without line ends"))
+      (check-text op (str "the header " k) v #"[\t\x20-\x7e\xa0-\xff]*" "a string of Latin-1 without line ends"))
     (when-not (or (string? file) (instance? File file) (instance? Path file))
       (throw (options/misuse op (str "the file is " (options/show file)) "a path, as a string, a File or a Path")))
     (assoc all
@@ -77,7 +87,8 @@
       :host host
       :page page
       :file (if (instance? Path file) (.toFile ^Path file) (io/file file))
-      :port (or port (:port all) 80)
+      :port (options/port op "the port" (or port (:port all) 80) "an integer from 0 to 65535")
+      :timeout (options/seconds op ":timeout" (:timeout all))
       :progress (or progress (fn [_])))))
 
 (defn- url [{:keys [host port page]}]
@@ -90,76 +101,109 @@
 
 ;; ---- the request --------------------------------------------------------------------------------
 
-(defn- connect ^SocketStream [{:keys [host port timeout]}]
-  (doto (socket/socket-connect port host
-          :timeout timeout
-          :element-type :bivalent
-          ;; HTTP requires the :dos line terminator
-          :external-format {:charset :iso-8859-1
-                            :line-terminator :dos}
-          :line-limit block)
-    (stream/set-read-timeout! timeout)
-    (stream/set-write-timeout! timeout)))
+(defn- wait-time
+  "Returns how long one wait may last."
+  ^Duration [{:keys [^Duration timeout]}]
+  (when timeout
+    (if (neg? (.compareTo timeout ^Duration longest-wait)) timeout longest-wait)))
 
-(defn- send-head [s {:keys [page version headers]
-                     :as call} method more]
-  (stream/write-line (str method " " page " HTTP/" version) s)
+(defn- connect ^SocketStream [{:keys [op ^String host port ^Duration timeout]
+                               :as call}]
+  (let [began (System/nanoTime)
+        wait (wait-time call)
+        s (SocketStream/connect host (int port)
+            (options/->stream-options op {:timeout wait
+                                          :element-type :bivalent
+                                          ;; HTTP requires the :dos line terminator
+                                          :external-format {:charset :iso-8859-1
+                                                            :line-terminator :dos}
+                                          :line-limit block}))]
+    (.readTimeout s wait)
+    (.writeTimeout s wait)
+    (when timeout
+      (let [left (.minusNanos timeout (- (System/nanoTime) began))
+            left (if (.isNegative left) Duration/ZERO left)]
+        (.readDeadline s left)
+        (.writeDeadline s left)))
+    s))
+
+(defn- with-connection
+  "Calls f with a stream to the server, which is closed afterwards."
+  [call f]
+  (let [s (connect call)]
+    (try
+      (let [result (f s)]
+        (.close s)
+        result)
+      (catch Throwable e
+        (.abort s)
+        (throw e)))))
+
+(defn- send-head [^SocketStream s {:keys [page version headers]
+                                   :as call} method more]
+  (.writeLine (.out s) (str method " " page " HTTP/" version))
   (doseq [[k v] (concat {"Host" (second (re-matches #"http://([^/]*).*" (url call)))
                          "User-Agent" "parley"
                          "Accept-Encoding" "identity"
                          "Connection" "close"}
                   more headers)]
-    (stream/write-line (str k ": " v) s))
-  (stream/terpri s))
+    (.writeLine (.out s) (str k ": " v)))
+  (.newLine (.out s)))
 
 ;; ---- the answer ---------------------------------------------------------------------------------
 
-(defn- next-line [s call]
-  (let [[line cut?] (stream/read-line-values s nil nil)]
-    (when (or (nil? line) cut?)
+(defn- not-http [call & parts]
+  (ProtocolException. (apply explain call parts)))
+
+(defn- next-line
+  "Returns a line of a head. `left` holds how many characters the heads may still have."
+  [^SocketStream s call left]
+  (let [line (.readLineValues (.in s))]
+    (when (or (nil? line) (.missingNewline ^Line line))
       (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
-    line))
+    (when (neg? (long (vswap! left - 2 (count (.text ^Line line)))))
+      (throw (not-http call "the head of its answer has more than " longest-head " characters")))
+    (.text ^Line line)))
 
 (defn- header [call line]
   (let [[_ name value] (or (re-matches #"([^\s:]+):[ \t]*(.*?)[ \t]*" line)
-                           (throw (ProtocolException. (explain call "not a header: " (options/show line)))))]
-    [(str/lower-case name) value]))
+                           (throw (not-http call "not a header: " (options/show line))))]
+    [(options/lower-case name) value]))
 
-(defn- read-headers [s call]
-  (loop [headers {}
-         left most-headers]
-    (let [line (next-line s call)]
-      (cond
-        (= "" line) headers
-        (zero? (long left)) (throw (ProtocolException. (explain call "more than " most-headers " headers")))
-        :else (let [[name value] (header call line)]
-                (recur (update headers name #(if % (str % ", " value) value)) (dec (long left))))))))
+(defn- read-headers [s call left]
+  (loop [headers {}]
+    (let [line (next-line s call left)]
+      (if (= "" line)
+        (update-vals headers #(str/join ", " %))
+        (let [[name value] (header call line)]
+          (recur (update headers name (fnil conj []) value)))))))
 
 (defn- read-head
-  "The final status and its headers; answers of 1xx come before."
+  "Returns the final status and its headers; answers of 1xx come before."
   [s call]
-  (let [line (next-line s call)
-        [_ status reason] (or (re-matches #"HTTP/1\.[01] (\d{3})(?: (.*))?" line)
-                              (throw (ProtocolException.
-                                       (explain call "not an answer in HTTP/1: " (options/show line)))))
-        headers (read-headers s call)]
-    (if (str/starts-with? status "1")
-      (recur s call)
-      {:status (parse-long status)
-       :reason (or reason "")
-       :headers headers})))
+  (let [left (volatile! longest-head)]
+    (loop []
+      (let [line (next-line s call left)
+            [_ status reason] (or (re-matches #"HTTP/1\.[01] (\d{3})(?: (.*))?" line)
+                                  (throw (not-http call "not an answer in HTTP/1: " (options/show line))))
+            headers (read-headers s call left)]
+        (if (str/starts-with? status "1")
+          (recur)
+          {:status (parse-long status)
+           :reason (or reason "")
+           :headers headers})))))
 
 (defn- content-length [call {:keys [headers]}]
   (when-let [text (get headers "content-length")]
     (let [all (distinct (str/split text #", *"))]
       (or (when (and (= 1 (count all)) (re-matches #"\d{1,18}" (first all)))
             (parse-long (first all)))
-          (throw (ProtocolException. (explain call "Content-Length: " (options/show text))))))))
+          (throw (not-http call "Content-Length: " (options/show text)))))))
 
 (defn- take-bytes
   "Reads up to n bytes: how many came, -1 at the end."
-  ^long [s ^bytes into offset n]
-  (let [end (long (stream/read-byte-sequence into s :start offset :end (+ (long offset) (long n)) :interactive true))
+  [^SocketStream s ^bytes into offset n]
+  (let [end (.readBytes (.in s) into (int offset) (int (+ (long offset) (long n))) Blocking/INTERACTIVE)
         got (- end (long offset))]
     (if (zero? got) -1 got)))
 
@@ -176,42 +220,42 @@
       (let [left (- (long total) (long @done))]
         (if (zero? left)
           -1
-          (let [got (take-bytes s into offset (min left (long n)))]
+          (let [got (long (take-bytes s into offset (min left (long n))))]
             (when (neg? got)
               (throw (cut call @done total)))
             (vswap! done + got)
             got))))))
 
-(defn- chunk-size [s call]
-  (let [line (or (stream/read-line s nil nil) "")
+(defn- chunk-size [^SocketStream s call]
+  (let [line (or (.readLine (.in s)) "")
         [_ digits] (re-matches #"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?" line)]
     (cond
       digits (Long/parseLong digits 16)
       (= "" line) nil
-      :else (throw (ProtocolException. (explain call "not the size of a chunk: " (options/show line)))))))
+      :else (throw (not-http call "not the size of a chunk: " (options/show line))))))
 
 (defn- chunked
   "A filler for a body in chunks."
-  [s call]
+  [^SocketStream s call]
   (let [done (volatile! 0)
         left (volatile! 0)
         over (volatile! false)
         next-chunk (fn []
                      (let [size (or (chunk-size s call) (throw (cut call @done nil)))]
                        (if (zero? (long size))
-                         (do (read-headers s call) (vreset! over true))
+                         (do (read-headers s call (volatile! longest-head)) (vreset! over true))
                          (vreset! left size))))]
     (fn [into offset n]
       (when (and (zero? (long @left)) (not @over))
         (next-chunk))
       (if @over
         -1
-        (let [got (take-bytes s into offset (min (long @left) (long n)))]
+        (let [got (long (take-bytes s into offset (min (long @left) (long n))))]
           (when (neg? got)
             (throw (cut call @done nil)))
           (vswap! done + got)
           (when (zero? (long (vswap! left - got)))
-            (when-not (= "" (stream/read-line s nil nil))
+            (when-not (= "" (.readLine (.in s)))
               (throw (cut call @done nil))))
           got)))))
 
@@ -221,8 +265,8 @@
         total (content-length call head)]
     (cond
       (contains? #{204 304} status) (constantly -1)
-      (= "chunked" (some-> coding str/lower-case)) (chunked s call)
-      coding (throw (ProtocolException. (explain call "Transfer-Encoding: " (options/show coding))))
+      (= "chunked" (some-> coding options/lower-case)) (chunked s call)
+      coding (throw (not-http call "Transfer-Encoding: " (options/show coding)))
       total (sized s call total)
       :else (fn [into offset n] (take-bytes s into offset n)))))
 
@@ -238,13 +282,8 @@
                  (when (pos? got)
                    (progress {:done (vswap! done + got)
                               :total total}))
-                 (int got)))]
-    (proxy [InputStream] []
-      (read
-        ([] (let [one (byte-array 1)]
-              (int (if (neg? (int (fill one 0 1))) -1 (bit-and 0xff (aget one 0))))))
-        ([into] (fill into 0 (alength ^bytes into)))
-        ([into offset n] (if (zero? (int n)) (int 0) (fill into offset n)))))))
+                 got))]
+    (input/input-stream fill {})))
 
 ;; ---- statuses -----------------------------------------------------------------------------------
 
@@ -266,13 +305,20 @@
           :body (try (beginning (body s (assoc call :progress (fn [_])) head))
                      (catch IOException e (str e))))))))
 
+(defn- check-coding
+  "Refuses a body in a coding, since none was asked for."
+  [call {:keys [headers]}]
+  (let [coding (get headers "content-encoding" "identity")]
+    (when-not (= "identity" (options/lower-case coding))
+      (throw (not-http call "Content-Encoding: " (options/show coding) ", which was not asked for")))))
+
 (defn- answer
   "The head of a good answer."
   [s call]
   (let [{:keys [status]
          :as head} (read-head s call)]
     (if (<= 200 (long status) 299)
-      head
+      (doto head (->> (check-coding call)))
       (refuse-status s call head))))
 
 ;; ---- fetching -----------------------------------------------------------------------------------
@@ -310,18 +356,19 @@
   [{:keys [file]
     :as call} copy]
   (check-target call)
-  (socket/with-open-stream [s (connect call)]
-    (send-head s call "GET" {})
-    (stream/finish-output s)
-    (let [head (answer s call)
-          length (volatile! 0)
-          progress (:progress call)
-          counting (assoc call :progress (fn [{:keys [done]
-                                               :as p}]
-                                           (vreset! length done)
-                                           (progress p)))]
-      (write-whole file #(copy head (body s counting head) %))
-      (assoc head :length @length))))
+  (with-connection call
+    (fn [^SocketStream s]
+      (send-head s call "GET" {})
+      (.flush (.out s))
+      (let [head (answer s call)
+            length (volatile! 0)
+            progress (:progress call)
+            counting (assoc call :progress (fn [{:keys [done]
+                                                 :as p}]
+                                             (vreset! length done)
+                                             (progress p)))]
+        (write-whole file #(copy head (body s counting head) %))
+        (assoc head :length @length)))))
 
 (defn- charset-of
   "The charset that the server names, UTF-8 when it names none, or none that this JDK has."
@@ -332,14 +379,31 @@
       (catch IllegalCharsetNameException _ StandardCharsets/UTF_8)
       (catch UnsupportedCharsetException _ StandardCharsets/UTF_8))))
 
-(defn- copy-lines [^java.io.BufferedReader in ^java.io.Writer out]
-  (loop []
-    (when-let [line (.readLine in)]
-      (.write out line)
-      (.write out "\n")
-      (recur))))
+(defn- copy-lines
+  "Copies text, each line ended by a newline; a line need not fit into memory."
+  [^Reader in ^Writer out]
+  (let [chars (char-array 8192)
+        lines (char-array 8192)]
+    (loop [last-char 10]
+      (let [n (.read in chars)]
+        (if (neg? n)
+          (when-not (or (= 10 last-char) (= 13 last-char))
+            (.write out 10))
+          (recur
+            (long
+              (loop [i 0
+                     kept 0
+                     last-char last-char]
+                (if (= i n)
+                  (do (.write out lines 0 kept)
+                      last-char)
+                  (let [c (long (int (aget chars i)))]
+                    (if (and (= 10 c) (= 13 last-char)) ; the return was the line's end
+                      (recur (inc i) kept c)
+                      (do (aset lines kept (char (if (= 13 c) 10 c)))
+                          (recur (inc i) (inc kept) c)))))))))))))
 
-(defn- write-head [^java.io.Writer out {:keys [status reason headers]}]
+(defn- write-head [^Writer out {:keys [status reason headers]}]
   (.write out (str "HTTP/1.1 " status " " reason "\n"))
   (doseq [[name value] headers]
     (.write out (str name ": " value "\n")))
@@ -358,8 +422,8 @@
         (let [out (io/writer file :encoding "UTF-8")]
           (when head
             (write-head out answered))
-          (copy-lines (java.io.BufferedReader. (InputStreamReader. body (charset-of answered))) out)
-          (.flush ^java.io.Writer out))))))
+          (copy-lines (InputStreamReader. body (charset-of answered)) out)
+          (.flush ^Writer out))))))
 
 (defn wget-binary
   "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
@@ -379,17 +443,17 @@
     (throw (options/misuse op (str "the file " file " is a directory") "a file to upload")))
   (Files/size (.toPath file)))
 
-(defn- send-file [s {:keys [^File file progress]} total]
+(defn- send-file [^SocketStream s {:keys [^File file progress]} total]
   (with-open [in (io/input-stream file)]
     (let [bytes (byte-array block)]
       (loop [done 0]
         (let [n (.read in bytes)]
           (when (pos? n)
-            (stream/write-byte-sequence bytes s :end n)
+            (.writeBytes (.out s) bytes 0 n Blocking/FULL)
             (progress {:done (+ done n)
                        :total total})
             (recur (+ done n))))))
-    (stream/finish-output s)))
+    (.flush (.out s))))
 
 (defn- upload
   "Sends the file. A server may answer before it has all, and close: its answer says why, if it comes."
@@ -406,16 +470,17 @@
   [host page file & port-and-options]
   (let [call (arguments "wput" host page file port-and-options)
         total (size call)]
-    (socket/with-open-stream [s (connect call)]
-      (send-head s call "PUT" {"Content-Length" (str total)})
-      (let [failure (upload s call total)
-            head (try
-                   (answer s call)
-                   (catch IOException e
-                     (throw (or failure e))))]
-        (when failure
-          (throw failure))
-        (let [text (.readAllBytes (body s (assoc call :progress (fn [_])) head))]
-          (assoc head
-            :length (alength text)
-            :body (String. text StandardCharsets/UTF_8)))))))
+    (with-connection call
+      (fn [s]
+        (send-head s call "PUT" {"Content-Length" (str total)})
+        (let [failure (upload s call total)
+              head (try
+                     (answer s call)
+                     (catch IOException e
+                       (throw (or failure e))))]
+          (when failure
+            (throw failure))
+          (let [text (.readNBytes (body s (assoc call :progress (fn [_])) head) (int longest-text))]
+            (assoc head
+              :length (alength text)
+              :body (String. text StandardCharsets/UTF_8))))))))

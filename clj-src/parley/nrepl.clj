@@ -7,19 +7,17 @@
    [parley.impl.bencode :as bencode]
    [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
-   [parley.impl.files :as files]
+   [parley.impl.evaluator :as evaluator]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
-   [parley.impl.login :as login]
+   [parley.impl.nrepl-socket :as nrepl-socket]
    [parley.impl.options :as options]
-   [parley.impl.service :as service]
-   [parley.impl.text :as text])
+   [parley.impl.service :as service])
   (:import
-   (java.io Closeable FileNotFoundException IOException InputStream OutputStream)
-   (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException)
-   (java.nio.channels ServerSocketChannel)
-   (java.time Duration)
-   (parley.net Direction SocketServer SocketStream)))
+   (java.io Closeable FileNotFoundException IOException InputStream)
+   (java.net SocketException)
+   (java.util.concurrent.atomic AtomicLong)
+   (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -34,73 +32,6 @@
                (str "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies of your "
                  "project, {:mvn/version \"1.0.0\"} or later, since Parley does not bring it")
                e)))))
-
-;; ---- what nREPL is handed -----------------------------------------------------------------------
-
-(defn- as-socket
-  "A java.net.Socket whose input and output are a stream's: what a transport function takes."
-  ^Socket [^SocketStream s ^InputStream in ^OutputStream out]
-  (let [inet (fn ^InetSocketAddress [^SocketAddress a] (when (instance? InetSocketAddress a) a))
-        address (fn [a] (some-> ^InetSocketAddress (inet a) .getAddress))
-        port (fn [a] (int (if-let [^InetSocketAddress a (inet a)] (.getPort a) 0)))]
-    (proxy [Socket] []
-      (getInputStream [] in)
-      (getOutputStream [] out)
-      (close [] (.close s))
-      (isClosed [] (not (.isOpen s)))
-      (isConnected [] true)
-      (isBound [] true)
-      (isInputShutdown [] (not (.isInput s)))
-      (isOutputShutdown [] (not (.isOutput s)))
-      (shutdownInput [] (.shutdown s Direction/INPUT))
-      (shutdownOutput [] (.shutdown s Direction/OUTPUT))
-      (getSoTimeout [] (int (if-let [d (.timeout (.in s))] (.toMillis ^Duration d) 0)))
-      (setSoTimeout [ms] (.readTimeout s (when (pos? (int ms)) (Duration/ofMillis (int ms)))))
-      (getTcpNoDelay [] true)
-      (setTcpNoDelay [_])
-      (getChannel [] (.channel s))
-      (getRemoteSocketAddress [] (.peerAddress s))
-      (getLocalSocketAddress [] (.localAddress s))
-      (getInetAddress [] (address (.peerAddress s)))
-      (getLocalAddress [] (address (.localAddress s)))
-      (getPort [] (port (.peerAddress s)))
-      (getLocalPort [] (port (.localAddress s)))
-      (toString [] (str s)))))
-
-(defn- no-accept []
-  (throw (UnsupportedOperationException.
-           "nrepl-server: the server accepts by itself; use its handler, its port, and its close")))
-
-(defn- as-server-socket
-  "A java.net.ServerSocket that tells where the server listens; closing it closes the server."
-  ^ServerSocket [^SocketServer server close]
-  (let [^InetSocketAddress address (.localAddress server)]
-    (proxy [ServerSocket] []
-      (accept [] (no-accept))
-      (close [] (close))
-      (isClosed [] (not (.isOpen server)))
-      (isBound [] true)
-      (getInetAddress [] (.getAddress address))
-      (getLocalPort [] (int (.getPort address)))
-      (getLocalSocketAddress [] address)
-      (getChannel [] (.channel server))
-      (toString [] (str server)))))
-
-(defn- as-server-channel
-  "As as-server-socket for a Unix-domain server, for which java.net has no class."
-  ^ServerSocketChannel [^SocketServer server close]
-  (let [channel (.channel server)]
-    (proxy [ServerSocketChannel] [(.provider channel)]
-      (accept [] (no-accept))
-      (bind [_ _] (throw (java.nio.channels.AlreadyBoundException.)))
-      (socket [] (throw (UnsupportedOperationException. "a Unix-domain server has no java.net.ServerSocket")))
-      (getLocalAddress [] (.localAddress server))
-      (supportedOptions [] (.supportedOptions channel))
-      (getOption [^java.net.SocketOption name] (.getOption channel name))
-      (setOption [^java.net.SocketOption name x] (.setOption channel name x))
-      (implCloseSelectableChannel [] (close))
-      (implConfigureBlocking [_])
-      (toString [] (str server)))))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 
@@ -128,91 +59,145 @@
     (catch IOException _ ; the client is gone
       nil)))
 
+(def ^:private evaluating
+  "Operations that close waits for."
+  #{"eval" "load-file"})
+
+(defn- done? [{:keys [status]}]
+  (boolean (some #{"done"} (map name (if (coll? status) status (remove nil? [status]))))))
+
+(defn- tracked
+  "Returns the handler with each evaluation noted in the atom `running` until it is done, by a transport
+  that sees its answers. The messages name the client that sent them."
+  [handler client running]
+  (let [send (nrepl 'nrepl.transport/send)
+        recv (nrepl 'nrepl.transport/recv)
+        fn-transport (nrepl 'nrepl.transport/->FnTransport)
+        until-done (fn [token transport]
+                     (fn [answer]
+                       (try
+                         (send transport answer)
+                         (finally
+                           (when (done? answer)
+                             (swap! running disj token))))))]
+    (fn [{:keys [op transport]
+          :as message}]
+      (if (contains? evaluating op)
+        (let [token (Object.)]
+          (swap! running conj token)
+          (handler (assoc message
+                     ::client (:id client)
+                     :transport (fn-transport #(recv transport %) (until-done token transport)
+                                  #(when (instance? Closeable transport)
+                                     (.close ^Closeable transport))))))
+        (handler message)))))
+
+(defn- await-none
+  "Waits until the set in an atom is empty."
+  [running]
+  (let [none (promise)
+        look (fn [found]
+               (when (empty? found)
+                 (deliver none true)))]
+    (add-watch running none (fn [_ _ _ found] (look found)))
+    (look @running)
+    @none))
+
+(defn- own-client
+  "Returns the id of the client that the calling thread evaluates for, or nil."
+  []
+  (::client @(requiring-resolve 'nrepl.middleware.interruptible-eval/*msg*)))
+
+(defn- serve-messages
+  "Hands messages to the handler until the client has sent its last."
+  [transport {:keys [greeting-fn handle bindings consume-exception]} handler]
+  (try
+    (with-bindings (or bindings {}) ; a session takes them from the thread that makes it
+      (when greeting-fn
+        (greeting-fn transport))
+      (handle handler transport))
+    (catch SocketException _ ; how nREPL's transports report that the client is gone
+      nil)
+    (catch Throwable e
+      (when consume-exception
+        (consume-exception e))
+      (throw e))))
+
 (defn- run-session
-  "As nREPL's own server: reads messages and hands them to the handler until the client is gone."
-  [service {:keys [^SocketStream stream]
-            :as client} {:keys [open-transports transport-fn greeting-fn handler handle idle-timeout bindings]
-                         :as options}]
+  "As nREPL's own server: reads messages and hands them to the handler until the client is gone. When it is
+  this server that ends, evaluations that run are waited for, as long as it may take to drain."
+  [{:keys [closing]
+    :as service} {:keys [^SocketStream stream]
+                  :as client} {:keys [open-transports transport-fn handler idle-timeout]
+                               :as options}]
   (.readTimeout stream idle-timeout)
   (let [in (guarded-input service client options)
-        transport (transport-fn (as-socket stream in (.outputStream stream)))]
+        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))
+        running (atom #{})]
     (swap! open-transports conj transport)
     (try
-      (with-bindings (merge (text/print-limits) bindings) ; a session takes them from the thread that makes it
-        (when greeting-fn
-          (greeting-fn transport))
-        (handle handler transport))
-      (catch SocketException _ ; how nREPL's transports say that the client is gone
-        nil)
+      (serve-messages transport options (tracked handler client running))
+      (when @closing
+        (await-none running))
       (finally
         (swap! open-transports disj transport)
         (when (instance? Closeable transport)
-          (close-transport transport))))))
+          (close-transport transport))
+        (close-transport in)))))
 
 ;; ---- starting -----------------------------------------------------------------------------------
 
 (def ^:private defaults
-  {:login-timeout 60
-   :grace 0.2
-   :idle-timeout nil
-   :drain 1
-   :max-connections 256
-   :max-unauthenticated 128
-   :max-per-address nil
-   :max-message (:max-message bencode/limits)
-   :max-depth (:max-depth bencode/limits)
-   :max-digits (:max-digits bencode/limits)
-   :threads :virtual
-   :bindings nil})
+  (merge evaluator/defaults
+    {:login-timeout 60
+     :max-connections 256
+     :max-unauthenticated 128
+     :max-buffered 67108864}
+    bencode/limits))
 
 (def ^:private with-token
   "Defaults for clients that must log in, other than of those that may: as of a repl-server."
-  {:login-timeout 10
-   :max-unauthenticated 8})
+  (select-keys evaluator/defaults [:login-timeout :max-unauthenticated]))
 
 (def ^:private known
-  (into #{:port :bind :socket :handler :transport-fn :greeting-fn :ack-port :allow-remote :enabled-in :token
-          :token-file :port-file :wire :log :audit}
-    (keys defaults)))
+  (into #{:bind :socket :handler :transport-fn :greeting-fn :consume-exception :ack-port :wire
+          :tls? :tls-keys-str :tls-keys-file}
+    (concat evaluator/known (keys defaults))))
 
 (defn- check-endpoint [{:keys [port bind socket]}]
   (when (and socket (or port bind))
     (throw (ex-info "Cannot listen on both port and filesystem socket"
              {:nrepl/kind :nrepl.server/invalid-start-request}))))
 
-(defn- check-ack-port [op {:keys [ack-port]}]
-  (when-not (or (nil? ack-port) (and (int? ack-port) (<= 1 ack-port 65535)))
-    (throw (options/misuse op (str ":ack-port is " (options/show ack-port)) "a port from 1 to 65535, or nil"))))
+(defn- check-tls [op options]
+  (doseq [key [:tls? :tls-keys-str :tls-keys-file]
+          :when (get options key)]
+    (throw (options/misuse op (str key " is given, and TLS is not there yet")
+             "a server on a loopback address or a path, reached through ssh"))))
 
 (defn- check-functions [op options]
-  (doseq [key [:handler :transport-fn :greeting-fn]]
-    (let [f (get options key)]
-      (when-not (or (nil? f) (ifn? f))
-        (throw (options/misuse op (str key " is " (options/show f)) "a function"))))))
+  (doseq [key [:handler :transport-fn :greeting-fn :consume-exception]]
+    (options/function op key (get options key) "a function")))
 
 (defn- checked
-  "The options, defaults filled in, or an error that names the first that is wrong; nothing is open yet."
+  "Returns the options, defaults filled in, or throws an error that names the first that is wrong; nothing
+  is open yet."
   [op options]
-  (let [{:keys [token token-file bindings]
+  (let [{:keys [token token-file]
          :as given} (options/option-map op known options)
-        all (merge defaults (when (or token token-file) with-token) given)
-        seconds (fn [all option] (update all option #(admission/duration op option %)))
-        limit (fn [all option] (update all option #(service/limit op option % false)))]
+        {:keys [bind socket wire ack-port]
+         :as all} (merge defaults (when (or token token-file) with-token) given)]
     (check-endpoint all)
+    (check-tls op all)
     (check-functions op all)
-    (check-ack-port op all)
-    (admission/check-token-options op token token-file)
-    (admission/check-bindings op bindings)
-    (-> (reduce limit all [:max-connections :max-unauthenticated :max-message :max-depth :max-digits])
-        (assoc
-          :max-per-address (service/limit op ":max-per-address" (:max-per-address all) true)
-          :threads (options/choose op ":threads" {:virtual :virtual
-                                                  :platform :platform} (:threads all))
-          :wire (options/choose op ":wire" {nil nil
-                                            :bencode :bencode
-                                            :text :text} (:wire all)))
-        (as-> all (reduce seconds all [:login-timeout :grace :idle-timeout])
-          (assoc all :drain (or (admission/duration op :drain (:drain all)) (Duration/ofDays 36500)))))))
+    (when-not (nil? ack-port)
+      (options/integer op ":ack-port" 1 65535 ack-port "a port from 1 to 65535, or nil"))
+    (assoc (evaluator/checked op all (cons :max-buffered (keys bencode/limits)))
+      :interface bind
+      :path socket
+      :wire (options/choose op ":wire" {nil nil
+                                        :bencode :bencode
+                                        :text :text} wire))))
 
 (defn- with-nrepl
   "The options with nREPL's own functions where none were given."
@@ -227,82 +212,45 @@
       :handler (or handler ((nrepl 'nrepl.server/default-handler)))
       :wire (or wire (if (= its bencode) :bencode :text)))))
 
-(defn- admission-of
-  "A client that speaks first has no thread before it does; one that is greeted does not wait long."
-  [op {:keys [wire greeting-fn token ^Duration login-timeout grace]}]
-  (cond
-    token (admission/with-token (login/check-token op token) login-timeout)
-    (and (= :bencode wire) (not greeting-fn)) {:gate (admission/after-input login-timeout)
-                                               :late [:refused "it sent nothing in time (:login-timeout)"]}
-    :else {:gate (admission/after-input (or grace Duration/ZERO))
-           :late :admit}))
-
-(defn- files-of
-  "The files that tell of a server: see parley.impl.files. A port stands alone, as editors expect it."
-  [op ^SocketServer server {:keys [token token-file port-file]}]
-  (cond-> []
-    token-file (conj [":token-file" (endpoint/file-path op ":token-file" token-file) (str token "\n")])
-    port-file (conj [":port-file" (endpoint/file-path op ":port-file" port-file)
-                     (if (endpoint/unix? server)
-                       (prn-str (endpoint/whereabouts server))
-                       (str (.port server)))])))
-
 (defn- server-map
-  "nREPL's own record, for who hints it; its close closes the server socket, and that the service."
+  "Returns nREPL's own record, since callers hint it; its close closes the server socket, and that the
+  service."
   [{:keys [^SocketServer server]
-    :as service} {:keys [open-transports transport-fn greeting-fn handler unix?]}]
-  (let [close #(service/close service)]
-    (with-meta
-      ((nrepl 'nrepl.server/map->Server)
-       {:server-socket (if unix? (as-server-channel server close) (as-server-socket server close))
-        :host (when-not unix? (.host server))
-        :port (when-not unix? (.port server))
-        :socket (when unix? (.host server))
-        :open-transports open-transports
-        :transport transport-fn
-        :greeting greeting-fn
-        :handler handler})
-      {::service service})))
+    :as service} {:keys [open-transports transport-fn greeting-fn handler unix? bind]}]
+  ((nrepl 'nrepl.server/map->Server)
+   {:server-socket (nrepl-socket/for-server server
+                     (fn []
+                       (service/close service)
+                       ;; What is left is the transport of the evaluation that closes, which ends by itself;
+                       ;; nREPL's stop-server would close it before its answer is sent.
+                       (reset! open-transports #{})))
+    :host (when-not unix? (if (string? bind) bind (.host server)))
+    :port (when-not unix? (.port server))
+    :socket (when unix? (.host server))
+    :open-transports open-transports
+    :transport transport-fn
+    :greeting greeting-fn
+    :handler handler}))
 
-(defn- service-options [op server name session options]
-  (merge {:server server
-          :name name
-          :accept-options (options/->stream-options op {:element-type :bivalent
-                                                        :close-timeout 2})
-          :threads (:threads options)
-          :drain (:drain options)
-          :limits (select-keys options [:max-connections :max-unauthenticated :max-per-address])
-          :session session}
-         (admission-of op options)))
-
-(defn- start [op ^SocketServer server {:keys [token token-file]
-                                       :as options}]
-  (let [unix? (endpoint/unix? server)
-        name (str "nrepl-" (if unix? (.host server) (.port server)))
-        journal (journal/journal op name options)
-        options (assoc options
-                  :token (if token-file (login/new-token) token)
-                  :unix? unix?
-                  :limits (select-keys options [:max-message :max-depth :max-digits])
-                  :open-transports (atom #{}))
-        handle (promise)
-        session (bound-fn* (fn [client] (run-session @handle client options)))
-        delete-files (files/write op (files-of op server options))]
-    (try
-      (let [service (service/start (assoc (service-options op server name session options)
-                                     :journal journal
-                                     :on-close delete-files))]
-        (deliver handle service)
-        (admission/announce journal server options)
-        (server-map service options))
-      (catch Throwable e
-        (delete-files)
-        (throw e)))))
-
-(defn- listen [op {:keys [port bind socket]
-                   :as options}]
-  (endpoint/listen op (assoc options :interface bind :port port :path socket :names {:interface ":bind"
-                                                                                     :path ":socket"})))
+(def ^:private parts
+  {:names {:interface ":bind"
+           :path ":socket"}
+   :prefix "nrepl-"
+   :prepare (fn [options]
+              (assoc options
+                :bind (:interface options)
+                :own own-client
+                :limits (assoc (select-keys options (keys bencode/limits))
+                          :budget (AtomicLong. (long (:max-buffered options))))
+                :open-transports (atom #{})))
+   :admission #'admission/for-messages
+   :session (fn [service client _ options] (run-session service client options))
+   ;; A port stands alone, as editors expect it.
+   :port-text (fn [^SocketServer server]
+                (if (endpoint/unix? server)
+                  (prn-str (endpoint/whereabouts server))
+                  (str (.port server))))
+   :made server-map})
 
 (defn- tell-port
   "Tells another server this one's port; where it cannot be told, this one ends."
@@ -328,25 +276,30 @@
   :transport-fn    default nrepl.transport/bencode; any that takes a java.net.Socket
   :greeting-fn     called with the transport of each new client
   :ack-port        a port of another server, to be told this one's port
+  :consume-exception
+                   called with what ends a connection other than its client
+  :tls? :tls-keys-str :tls-keys-file
+                   are refused for now
 
   :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on close
   :token :token-file
                    as in parley.repl/repl-server. Editors know of neither: for clients that connect with
                    this namespace's `connect`
-  :bindings        a map of vars that a session begins with; *print-length* is 100000 and *print-level* 256
-                   where the process has no limits of its own; nil takes one away
+  :bindings        a map of vars that a session begins with, such as {#'*print-length* 100}
   :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil: for ever.
                    It has no thread until then
   :idle-timeout    seconds that may pass between messages, default nil: for ever
   :max-connections :max-unauthenticated :max-per-address
                    default 256, 128 that have not sent anything yet (8 where a token is wanted), nil (no
                    limit of its own)
-  :max-message :max-depth :max-digits
+  :max-message :max-depth :max-digits :max-elements :max-key
                    of a message in bencode: bytes (default 16777216), lists and maps within each other
-                   (64), digits of an integer (20), checked before anything is allocated
+                   (64), digits of an integer (20), values and keys (65536), bytes of a key (1024), checked
+                   before anything is allocated
+  :max-buffered    bytes of messages that have not come whole, of all clients, default 67108864
   :wire            :bencode or :text, which of the guards suits the transport; default :bencode for
                    nrepl.transport/bencode, else :text
-  :drain           seconds that close waits for connections to end, default 1
+  :drain           seconds that close waits for evaluations, default 1
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
   :log :audit :grace :enabled-in
                    as in parley.repl/repl-server
@@ -359,13 +312,10 @@
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
-        server (listen op options)]
-    (try
-      (doto ^Closeable (start op server options)
-        (tell-port options))
-      (catch Throwable e
-        (.close ^SocketServer server)
-        (throw e)))))
+        ;; What the caller has bound holds in the threads of connections, too.
+        parts (update parts :session bound-fn*)]
+    (doto ^Closeable (evaluator/serve op options parts)
+      (tell-port options))))
 
 (def ^:private client-options
   (-> client/known (disj :path) (conj :socket :transport-fn)))
@@ -385,4 +335,4 @@
          :as given} (options/option-map "connect" client-options options)
         transport-fn (or transport-fn (nrepl 'nrepl.transport/bencode))
         ^SocketStream s (client/connect "connect" (-> given (dissoc :socket :transport-fn) (assoc :path socket)))]
-    (transport-fn (as-socket s (.inputStream s) (.outputStream s)))))
+    (transport-fn (nrepl-socket/for-stream s (.inputStream s) (.outputStream s)))))

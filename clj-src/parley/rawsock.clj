@@ -21,18 +21,17 @@
   and macOS; elsewhere an UnsupportedOperationException says what is missing."
   (:refer-clojure :exclude [send])
   (:require
-   [clojure.string :as str]
+   [parley.impl.netdb :as netdb]
    [parley.impl.options :as options]
-   [parley.impl.rawsock :as impl])
+   [parley.impl.rawsock :as impl]
+   [parley.impl.sockaddr :as sockaddr])
   (:import
-   (java.net Inet4Address InetAddress SocketTimeoutException)
-   (java.util LinkedHashSet List)
+   (java.net SocketTimeoutException)
+   (java.util List)
    (parley.net DescriptorStreams Direction)
-   (parley.posix BlockingIo Checksums Databases Databases$Network Databases$Protocol Datagrams$Part Datagrams$Received Descriptor DescriptorOption Handles Interfaces Interfaces$Entry Posix PosixException Protocols Resolver Resolver$Found Resolver$Named Resolver$Question SockAddr Sockets Sockets$Accepted)))
+   (parley.posix BlockingIo Checksums Datagrams$Part Datagrams$Received Descriptor Handles Protocols SockAddr Sockets Sockets$Accepted)))
 
 (set! *warn-on-reflection* true)
-
-(declare protocol)
 
 ;; ---- addresses ----------------------------------------------------------------------------------
 
@@ -48,66 +47,36 @@
   (^SockAddr [family]
    (make-sockaddr family (case family :inet 14 :inet6 26 :packet 18 :unix 0 14)))
   (^SockAddr [family data]
-   (let [op "make-sockaddr"]
-     (cond
-       (and (= :unix family) (not (bytes? data)) (not (int? data)) (not (sequential? data)))
-       (SockAddr/ofPath (impl/path-string op data))
-
-       (and (= :packet family) (map? data))
-       (let [{:keys [protocol index address]} (options/option-map op #{:protocol :index :address} [data])]
-         (SockAddr/ofPacket (impl/number op ":protocol" 65535 (or protocol 0))
-           (impl/number op ":index" Integer/MAX_VALUE (or index 0))
-           (impl/->bytes op address)))
-
-       (and (int? data) (<= 0 data 126))
-       (SockAddr/of (impl/domain-name op family) (byte-array data))
-
-       :else (SockAddr/of (impl/domain-name op family) (impl/->bytes op data)))))
+   (sockaddr/of-data "make-sockaddr" family data))
   (^SockAddr [family host port]
-   (let [op "make-sockaddr"
-         any (case family :inet "0.0.0.0" :inet6 "::"
-                   (throw (options/misuse op (str "the family is " (options/show family)
-                                               " and there are a host and a port")
-                            ":inet or :inet6")))
-         address (if (instance? InetAddress host) host (impl/literal-address op (or host any)))]
-     (when-not (and (int? port) (<= 0 port 65535))
-       (throw (options/misuse op (str "the port is " (options/show port)) "an integer from 0 to 65535")))
-     (if (and (= :inet6 family) (string? host) (instance? Inet4Address address) (str/includes? host ":"))
-       (SockAddr/of "inet6"
-         (byte-array (concat (take 6 (.data (SockAddr/of ^InetAddress (impl/literal-address op "::") (int port))))
-                       (impl/literal-bytes op host)
-                       [0 0 0 0])))
-       (do
-         (when-not (= family (if (instance? Inet4Address address) :inet :inet6))
-           (throw (options/misuse op (str "the host is " (options/show host)) (str "an address of family " family))))
-         (SockAddr/of ^InetAddress address (int port)))))))
+   (sockaddr/of-host "make-sockaddr" family host port)))
 
 (defn sockaddr-family
   "The family of an address, :inet, :inet6, :unix, :packet, or its number. CLISP RAWSOCK:SOCKADDR-FAMILY."
   [address]
-  (impl/name-value (.family (impl/sockaddr "sockaddr-family" address))))
+  (sockaddr/name-value (.family (sockaddr/sockaddr "sockaddr-family" address))))
 
 (defn sockaddr-data
   "The bytes of an address that follow its family, in a fresh array: for :inet the port, the host and
   zeros. CLISP RAWSOCK:SOCKADDR-DATA, whose result shares the address's memory."
   ^bytes [address]
-  (.data (impl/sockaddr "sockaddr-data" address)))
+  (.data (sockaddr/sockaddr "sockaddr-data" address)))
 
 (defn sockaddr-host
   "The host of an internet address in numbers, else nil."
   [address]
-  (.host (impl/sockaddr "sockaddr-host" address)))
+  (.host (sockaddr/sockaddr "sockaddr-host" address)))
 
 (defn sockaddr-port
   "The port of an internet address, else nil."
   [address]
-  (let [port (.port (impl/sockaddr "sockaddr-port" address))]
+  (let [port (.port (sockaddr/sockaddr "sockaddr-port" address))]
     (when-not (neg? port) port)))
 
 (defn sockaddr-path
   "The path of a Unix-domain address, empty for a socket without a name; nil for other families."
   [address]
-  (.path (impl/sockaddr "sockaddr-path" address)))
+  (.path (sockaddr/sockaddr "sockaddr-path" address)))
 
 (defn convert-address
   "Between an internet address in numbers and its bytes. CLISP RAWSOCK:CONVERT-ADDRESS.
@@ -117,26 +86,10 @@
   (convert-address :inet 0x7f000001)            the text of a number, most significant byte first
                                                 (CLISP takes the least significant first)"
   [family address]
-  (let [op "convert-address"
-        size (case family :inet 4 :inet6 16
-                   (throw (options/misuse op (str "the family is " (options/show family)) ":inet or :inet6")))
-        data (cond
-               (string? address) (impl/literal-bytes op address)
-               (and (integer? address) (<= 0 address (dec (.shiftLeft BigInteger/ONE (* 8 size)))))
-               (byte-array (map #(unchecked-byte (.intValue (.shiftRight (biginteger address) (* 8 %))))
-                             (range (dec size) -1 -1)))
-               :else (impl/->bytes op address))]
-    (when-not (= size (alength ^bytes data))
-      (throw (options/misuse op (str "the address is " (options/show address)) (str "one of family " family))))
-    (if (string? address)
-      data
-      (.host (SockAddr/of (name family)
-               (byte-array (concat (repeat (if (= 4 size) 2 6) 0) data (repeat (if (= 4 size) 8 4) 0))))))))
+  (sockaddr/convert "convert-address" family address))
 
 (defn- unsigned [op n bits]
-  (if (and (int? n) (<= 0 n (dec (bit-shift-left 1 bits))))
-    n
-    (throw (options/misuse op (str "the number is " (options/show n)) (str "one of " bits " bits, not negative")))))
+  (options/integer op "the number" 0 (dec (bit-shift-left 1 (long bits))) n (str "one of " bits " bits, not negative")))
 
 (defn htons
   "A 16-bit number of this machine in network byte order. CLISP RAWSOCK:HTONS."
@@ -173,8 +126,8 @@
   ([domain type protocol-designator]
    (let [op "socket"]
      (Handles/register
-       (Sockets/socket (impl/domain-name op domain) (impl/type-name op type)
-         (impl/protocol-number op protocol-designator protocol))))))
+       (Sockets/socket (sockaddr/domain-name op domain) (impl/type-name op type)
+         (impl/protocol-number op protocol-designator netdb/protocol))))))
 
 (defn socketpair
   "Makes two connected sockets and returns their handles, [a b]: socketpair(2). The domain is :unix on
@@ -183,8 +136,8 @@
   ([domain type protocol-designator]
    (let [op "socketpair"]
      (mapv (fn [^Descriptor d] (Handles/register d))
-       (Sockets/socketpair (impl/domain-name op domain) (impl/type-name op type)
-         (impl/protocol-number op protocol-designator protocol))))))
+       (Sockets/socketpair (sockaddr/domain-name op domain) (impl/type-name op type)
+         (impl/protocol-number op protocol-designator netdb/protocol))))))
 
 (defn sock-close
   "Closes a handle that was made here; returns 0. Threads that wait on it are woken. A second time it
@@ -196,7 +149,7 @@
 (defn bind
   "Gives a socket its local address: bind(2). Returns nil. CLISP RAWSOCK:BIND."
   [socket address]
-  (let [address (impl/sockaddr "bind" address)]
+  (let [address (sockaddr/sockaddr "bind" address)]
     (impl/on [d "bind" socket]
       (Sockets/bind d address))))
 
@@ -205,16 +158,9 @@
   system allows. Returns nil. CLISP RAWSOCK:SOCK-LISTEN."
   ([socket] (sock-listen socket 4096))
   ([socket backlog]
-   (when-not (and (int? backlog) (<= 0 backlog Integer/MAX_VALUE))
-     (throw (options/misuse "sock-listen" (str "the backlog is " (options/show backlog))
-              "a number of connections, not negative")))
-   (impl/on [d "sock-listen" socket]
-     (Sockets/listen d (int backlog)))))
-
-(defn- without-address
-  "Trailing options, after the address that CLISP would fill in, if there is one."
-  [args]
-  (if (or (keyword? (first args)) (map? (first args))) args (rest args)))
+   (let [backlog (options/int32 "sock-listen" "the backlog" 0 backlog "a number of connections, not negative")]
+     (impl/on [d "sock-listen" socket]
+       (Sockets/listen d (int backlog))))))
 
 (defn connect
   "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds, without it
@@ -222,7 +168,7 @@
   [socket address & args]
   (let [op "connect"
         nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} args)))
-        address (impl/sockaddr op address)]
+        address (sockaddr/sockaddr op address)]
     (impl/on [d op socket]
       (when-not (Sockets/connect d address nanos)
         (throw (SocketTimeoutException. (str "connect(" socket ", " address "): not connected in time")))))))
@@ -233,7 +179,7 @@
   ignored."
   [socket & args]
   (let [op "accept"
-        nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} (without-address args))))]
+        nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} (impl/without-address args))))]
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
         [(Handles/register (.socket accepted)) (.peer accepted)]
@@ -267,7 +213,7 @@
   The type is :stream unless given. CLISP RAWSOCK:OPEN-UNIX-SOCKET."
   ([path] (open-unix-socket path :stream))
   ([path type]
-   (let [address (SockAddr/ofPath (impl/path-string "open-unix-socket" path))
+   (let [address (SockAddr/ofPath (sockaddr/path-string "open-unix-socket" path))
          handle (socket :unix type)]
      (try
        (connect handle address)
@@ -317,7 +263,7 @@
   ignored. A datagram that does not fit is cut; recvmsg tells."
   [socket buffer & args]
   (let [op "recvfrom"
-        opts (options/option-map op (disj impl/receive-keys :waitall) (without-address args))
+        opts (options/option-map op (disj impl/receive-keys :waitall) (impl/without-address args))
         [array start length] (impl/part op buffer opts)
         part (Datagrams$Part. ^bytes array (int start) (int length))
         flags (int (impl/message-flags op opts))
@@ -325,12 +271,6 @@
     (impl/on [d op socket]
       (let [received (BlockingIo/receive d [part] 0 flags (long nanos))]
         [(.count ^Datagrams$Received received) (.address ^Datagrams$Received received)]))))
-
-(defn- message-map [op message]
-  (when-not (map? message)
-    (throw (options/misuse op (str "the message is " (options/show message))
-             "a map whose :iovec is a vector of byte arrays")))
-  (options/option-map op #{:addr :iovec :control :flags} [message]))
 
 (defn recvmsg
   "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP RAWSOCK:RECVMSG.
@@ -344,12 +284,12 @@
   [socket message & args]
   (let [op "recvmsg"
         opts (options/option-map op (disj impl/receive-keys :waitall) args)
-        {:keys [iovec control]} (message-map op message)
+        {:keys [iovec control]} (impl/message-map op message)
         parts (impl/parts op iovec opts)
         size (cond (nil? control) 0 (bytes? control) (alength ^bytes control) :else control)
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
-    (when-not (and (int? size) (<= 0 size 65536))
+    (when-not (options/within? 0 65536 size)
       (throw (options/misuse op (str ":control is " (options/show control)) "a byte array or a size up to 65536")))
     (impl/on [d op socket]
       (let [^Datagrams$Received received (BlockingIo/receive d parts (int size) flags (long nanos))]
@@ -383,7 +323,7 @@
         opts (options/option-map op impl/send-keys args)
         [array start length] (impl/part op buffer opts)
         ^List parts [(Datagrams$Part. ^bytes array (int start) (int length))]
-        address (impl/sockaddr op address)
+        address (sockaddr/sockaddr op address)
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
@@ -400,35 +340,14 @@
   [socket message & args]
   (let [op "sendmsg"
         opts (options/option-map op impl/send-keys args)
-        {:keys [iovec addr control]} (message-map op message)
+        {:keys [iovec addr control]} (impl/message-map op message)
         parts (impl/parts op iovec opts)
-        address (when addr (impl/sockaddr op addr))
+        address (when addr (sockaddr/sockaddr op addr))
         control (bytes (if control (impl/buffer op control) (byte-array 0)))
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
       (BlockingIo/send d ^List parts ^SockAddr address control flags (long nanos)))))
-
-(defn- moved
-  "Sums what `f` moves of the parts, one after the other, until one is not moved whole."
-  [parts f]
-  (loop [total 0
-         [^Datagrams$Part part & more] parts]
-    (if (nil? part)
-      total
-      (let [n (long (f part))
-            total (+ total n)]
-        (if (and more (= n (.length part)))
-          (recur total more)
-          total)))))
-
-(defn- file-parts [op buffer opts]
-  (if (impl/vectored? buffer)
-    (let [parts (impl/parts op buffer opts)]
-      ;; an empty array moves nothing, which is not the end; but it may be an empty datagram
-      (or (seq (remove (fn [^Datagrams$Part part] (zero? (.length part))) parts)) parts))
-    (let [[array start length] (impl/part op buffer opts)]
-      [(Datagrams$Part. ^bytes array (int start) (int length))])))
 
 (defn sock-read
   "Reads from a descriptor of any kind and returns how many bytes, 0 at the end: read(2). Waits for the
@@ -437,11 +356,11 @@
   [socket buffer & args]
   (let [op "sock-read"
         opts (options/option-map op #{:start :end :timeout} args)
-        parts (file-parts op buffer opts)
+        parts (impl/file-parts op buffer opts)
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
       (let [first-read (volatile! true)]
-        (moved parts
+        (impl/moved parts
           (fn [^Datagrams$Part part]
             (if @first-read
               (do (vreset! first-read false)
@@ -455,59 +374,14 @@
   [socket buffer & args]
   (let [op "sock-write"
         opts (options/option-map op #{:start :end :timeout} args)
-        parts (file-parts op buffer opts)
+        parts (impl/file-parts op buffer opts)
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
-      (moved parts
+      (impl/moved parts
         (fn [^Datagrams$Part part]
           (BlockingIo/write d (.bytes part) (.offset part) (.length part) (long nanos)))))))
 
 ;; ---- options ------------------------------------------------------------------------------------
-
-(def ^:private option-levels
-  {:sol-socket #"so-.*" :sol-tcp #"tcp-.*" :ipproto-tcp #"tcp-.*" :sol-ip #"ip-.*" :ipproto-ip #"ip-.*"
-   :ipproto-ipv6 #"ipv6-.*"})
-
-(defn- level-options [level]
-  (filter (fn [^DescriptorOption o] (re-matches (option-levels level) (.key o)))
-          (DescriptorOption/values)))
-
-(defn- named-option
-  "The option of a name with or without its prefix: :so-rcvbuf or, as in CLISP, :rcvbuf."
-  ^DescriptorOption [level option-name]
-  (let [full (name option-name)
-        prefixed (str ({:sol-tcp "tcp-" :ipproto-tcp "tcp-" :sol-ip "ip-" :ipproto-ip "ip-"
-                        :ipproto-ipv6 "ipv6-"} level "so-")
-                      full)]
-    (or (some (fn [^DescriptorOption o] (when (contains? #{full prefixed} (.key o)) o))
-              (DescriptorOption/values))
-        (DescriptorOption/of full))))
-
-(defn- c-int [op what x]
-  (if (and (int? x) (<= Integer/MIN_VALUE (long x) Integer/MAX_VALUE))
-    (int x)
-    (throw (options/misuse op (str what " is " (options/show x)) "an integer of 32 bits"))))
-
-(defn- level-number [op level]
-  (let [level (if (= :sol-socket level)
-                (if (= "Linux" (Posix/platform)) 1 0xffff)
-                (get impl/levels level level))]
-    (if (int? level)
-      (c-int op ":level" level)
-      (throw (options/misuse op (str ":level is " (options/show level))
-               (str "a number, :sol-socket or one of " (pr-str (sort (keys impl/levels)))))))))
-
-(defn- read-option [^Descriptor d ^DescriptorOption option]
-  (impl/option-value option (.get option d)))
-
-(defn- readable-options [^Descriptor d options]
-  (into (array-map)
-        (map (fn [^DescriptorOption option]
-               [(keyword (.key option))
-                (try (read-option d option)
-                     (catch PosixException _ :error)
-                     (catch UnsupportedOperationException _ :error))]))
-        options))
 
 (defn socket-option
   "The value of an option of a socket: getsockopt(2). CLISP RAWSOCK:SOCKET-OPTION.
@@ -525,43 +399,19 @@
   (let [op "socket-option"
         {:keys [level size] :or {level :sol-socket size 4}} (options/option-map op #{:level :size} args)]
     (impl/on [d op socket]
-      (cond
-        (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
-                        (int (c-int op ":size" size)))
-        (keyword? option) (read-option d (named-option level option))
-        (some? option) (throw (options/misuse op (str "the option is " (options/show option))
-                                "a keyword, an integer or nil"))
-        (= :all level) (readable-options d (DescriptorOption/values))
-        (contains? option-levels level) (readable-options d (level-options level))
-        :else (throw (options/misuse op (str ":level is " (options/show level)) "one whose options have names"))))))
+      (impl/get-option op d option level size))))
 
 (defn set-socket-option!
   "Sets an option of a socket and returns the value given: setsockopt(2). Options, levels and values as
   for socket-option; for nil as option the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION)."
   [socket option value & args]
   (let [op "set-socket-option!"
-        {:keys [level] :or {level :sol-socket}} (options/option-map op #{:level} args)
-        set-one (fn [^Descriptor d option-name x]
-                  (let [option (named-option level option-name)]
-                    (.set option d (impl/option-argument op option x))))]
+        {:keys [level] :or {level :sol-socket}} (options/option-map op #{:level} args)]
     (impl/on [d op socket]
-      (cond
-        (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
-                        (impl/buffer op value))
-        (keyword? option) (set-one d option value)
-        (and (nil? option) (map? value)) (run! (fn [[k x]] (set-one d k x)) value)
-        :else (throw (options/misuse op (str "the option is " (options/show option))
-                       "a keyword, an integer, or nil and a map of options"))))
+      (impl/set-option op d option value level))
     value))
 
 ;; ---- names, protocols, networks, interfaces -----------------------------------------------------
-
-(def ^:private address-flags
-  [:passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig])
-
-(defn- chosen-flags [op flags opts]
-  (LinkedHashSet. ^java.util.Collection
-    (into [] (comp (filter #(options/flag op % (get opts %))) (map name)) flags)))
 
 (defn getaddrinfo
   "Finds the addresses of a host and a service: getaddrinfo(3). Returns a vector of maps with :flags
@@ -574,27 +424,7 @@
 
   An error is a parley.posix.ResolverException: EAI_NONAME …"
   [& args]
-  (let [op "getaddrinfo"
-        opts (options/option-map op (into #{:node :service :family :socktype :protocol} address-flags) args)
-        {:keys [node service family socktype]} opts]
-    (doseq [[k x] {:node node :service service}]
-      (when-not (or (nil? x) (string? x))
-        (throw (options/misuse op (str k " is " (options/show x)) "a string or nil"))))
-    (mapv (fn [^Resolver$Found found]
-            {:flags (.flags found)
-             :family (impl/name-value (.family found))
-             :type (impl/name-value (.type found))
-             :protocol (.protocol found)
-             :address (.address found)
-             :name (.name found)})
-      (Resolver/addresses
-        (Resolver$Question. node service
-                            (when family (impl/domain-name op family))
-                            (when socktype (impl/type-name op socktype))
-                            (int (impl/protocol-number op (:protocol opts) protocol))
-                            (chosen-flags op address-flags opts))))))
-
-(def ^:private name-flags [:nofqdn :numerichost :namereqd :numericserv :dgram])
+  (netdb/addresses "getaddrinfo" args))
 
 (defn getnameinfo
   "The names of an address: getnameinfo(3). Returns [host service]. CLISP RAWSOCK:GETNAMEINFO.
@@ -605,58 +435,26 @@
   :numericserv  the port in numbers
   :dgram        the name of the datagram service"
   [address & args]
-  (let [op "getnameinfo"
-        opts (options/option-map op (set name-flags) args)
-        ^Resolver$Named named (Resolver/name (impl/sockaddr op address) (chosen-flags op name-flags opts))]
-    [(.host named) (.service named)]))
-
-(defn- protocol-map [^Databases$Protocol p]
-  (when p
-    {:name (.name p) :aliases (vec (.aliases p)) :proto (.number p)}))
+  (netdb/names "getnameinfo" address args))
 
 (defn protocol
   "A protocol by name or number, as a map of :name, :aliases and :proto, or nil; without argument a
   vector of all. CLISP RAWSOCK:PROTOCOL."
-  ([] (mapv protocol-map (Databases/protocols)))
-  ([designator]
-   (cond
-     (nil? designator) (protocol)
-     (string? designator) (protocol-map (Databases/protocol ^String designator))
-     (int? designator) (protocol-map (Databases/protocol (int (c-int "protocol" "the protocol" designator))))
-     :else (throw (options/misuse "protocol" (str "the protocol is " (options/show designator))
-                    "a name, a number or nil")))))
-
-(defn- network-map [^Databases$Network n]
-  (when n
-    {:name (.name n) :aliases (vec (.aliases n)) :type (impl/name-value (.family n))
-     :net (Integer/toUnsignedLong (.number n))}))
+  ([] (protocol nil))
+  ([designator] (netdb/protocol designator)))
 
 (defn network
   "A network by name, or by number and address family (default :inet), as a map of :name, :aliases, :type
   and :net, or nil; without argument a vector of all. CLISP RAWSOCK:NETWORK."
-  ([] (mapv network-map (Databases/networks)))
+  ([] (network nil))
   ([designator] (network designator :inet))
-  ([designator family]
-   (cond
-     (nil? designator) (network)
-     (string? designator) (network-map (Databases/network ^String designator))
-     (int? designator) (network-map (Databases/network (unchecked-int designator)
-                                      (impl/domain-name "network" family)))
-     :else (throw (options/misuse "network" (str "the network is " (options/show designator))
-                    "a name, a number or nil")))))
+  ([designator family] (netdb/network designator family)))
 
 (defn if-name-index
   "The index of a network interface by name, its name by index, nil for one that is not there; without
   argument a map of index to name. CLISP RAWSOCK:IF-NAME-INDEX."
-  ([] (into (sorted-map) (map (fn [[i n]] [(long i) n])) (Interfaces/nameIndex)))
-  ([designator]
-   (let [all (if-name-index)]
-     (cond
-       (nil? designator) all
-       (int? designator) (get all (long designator))
-       (string? designator) (some (fn [[i n]] (when (= n designator) i)) all)
-       :else (throw (options/misuse "if-name-index" (str "the interface is " (options/show designator))
-                      "a name, an index or nil"))))))
+  ([] (if-name-index nil))
+  ([designator] (netdb/interface designator)))
 
 (defn ifaddrs
   "The addresses of the network interfaces: a vector of maps of :name, :flags (a set of :up :running
@@ -666,32 +464,13 @@
   :flags-or   only those that have one of these flags
   :flags-and  only those that have all of these"
   [& args]
-  (let [op "ifaddrs"
-        known (into #{} (map keyword) (Interfaces/knownFlags))
-        {:keys [flags-or flags-and]} (options/option-map op #{:flags-or :flags-and} args)]
-    (doseq [[k flags] {:flags-or flags-or :flags-and flags-and}]
-      (when-not (or (nil? flags) (coll? flags))
-        (throw (options/misuse op (str k " is " (options/show flags)) "a collection of flags"))))
-    (doseq [flag (concat flags-or flags-and)]
-      (options/choose op "a flag" (zipmap known known) flag))
-    (into []
-          (comp
-            (map (fn [^Interfaces$Entry e]
-                   {:name (.name e)
-                    :flags (into #{} (map keyword) (.flags e))
-                    :address (.address e)
-                    :netmask (.netmask e)
-                    :destination (.destination e)}))
-            (filter (fn [{:keys [flags]}]
-                      (and (every? flags flags-and)
-                           (or (empty? flags-or) (some flags flags-or))))))
-          (Interfaces/all))))
+  (netdb/interfaces "ifaddrs" args))
 
 ;; ---- checksums ----------------------------------------------------------------------------------
 
 (defn- checksum [op frame args f]
   (let [frame (impl/buffer op frame)
-        [start end] (impl/range-of op (alength frame) (options/option-map op #{:start :end} args))]
+        [start end] (options/bounds op (alength frame) (options/option-map op #{:start :end} args))]
     (f frame start end)))
 
 (defn ipcsum

@@ -13,18 +13,13 @@
    [parley.impl.admission :as admission]
    [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
-   [parley.impl.files :as files]
-   [parley.impl.guard :as guard]
-   [parley.impl.journal :as journal]
-   [parley.impl.login :as login]
+   [parley.impl.evaluator :as evaluator]
    [parley.impl.options :as options]
    [parley.impl.service :as service]
-   [parley.impl.text :as text])
+   [parley.impl.session :as session])
   (:import
-   (java.io Closeable FileNotFoundException Writer)
-   (java.net SocketTimeoutException)
-   (java.time Duration)
-   (parley.net SocketServer SocketStream)))
+   (java.io Closeable)
+   (parley.net SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -33,180 +28,51 @@
   :stream, the client's socket stream, whose input *in* has taken up to the end of a line. Else nil."
   nil)
 
-(defrecord ^:no-doc Server [host port path name token service]
-  Closeable
-  (close [_] (service/close service)))
-
-(defmethod print-method Server [{:keys [name service]} ^Writer w]
-  (.write w (str "#<repl-server " name " "
-              (if @(:closing service) "closed" (str (count (service/clients service)) " clients")) ">")))
-
-;; ---- sessions -----------------------------------------------------------------------------------
-
-(defn- accept-function
-  "What :accept stands for now: a var or a symbol is looked up for each client, so that a new definition
-  takes effect at once."
-  [accept]
-  (letfn [(missing [cause]
-            (IllegalStateException. (str ":accept is " accept ", which is not there") cause))]
-    (if (symbol? accept)
-      (or (try
-            (requiring-resolve accept)
-            (catch FileNotFoundException e ; an IOException, yet no news of the connection
-              (throw (missing e))))
-          (throw (missing nil)))
-      accept)))
-
-(defn- session-of [{:keys [id peer stream]} server]
-  {:id id
-   :peer peer
-   :server server
-   :stream stream})
-
-(defn- streams
-  "[in out look] of a client."
-  [service {:keys [id ^SocketStream stream]
-            :as client} {:keys [watch? max-line]}]
-  (let [warn (fn [kind & parts]
-               (apply journal/warn (:journal service) kind "session " id ": " parts))
-        [in look] (text/reader stream
-                    {:watch (when watch? (guard/watcher))
-                     :hostile #(service/hostile service client %)
-                     :max-line max-line
-                     :too-long (fn [length]
-                                 (warn ::line "a line of " length " characters or more, closed (:max-line)")
-                                 (guard/drain stream))
-                     :ended (fn [e]
-                              (when (instance? SocketTimeoutException e)
-                                (warn ::idle "nothing came for too long, closed (:idle-timeout)")))})]
-    [in (text/writer stream) look]))
-
-(defn- run-session
-  "Evaluates for a client until its input is at the end or the accept function returns."
-  [server {:keys [id ^SocketStream stream]
-           :as client} {:keys [accept args bind-err ^Duration idle-timeout bindings]
-                        :as options}]
-  (.readTimeout stream idle-timeout)
-  (let [[in out look] (streams (:service @server) client options)]
-    (when (look)
-      (with-bindings (merge (text/print-limits)
-                            {#'*in* in
-                             #'*out* out
-                             #'*err* (if bind-err out *err*)
-                             #'*session* (session-of client @server)
-                             #'core-server/*session* {:server (:name @server)
-                                                      :client id}}
-                            bindings)
-        (apply (accept-function accept) args)
-        (.flush ^Writer out)))))
-
 ;; ---- starting -----------------------------------------------------------------------------------
 
 (def ^:private defaults
-  {:accept `core-server/repl
-   :args nil
-   :bind-err true
-   :login-timeout 10
-   :grace 0.2
-   :idle-timeout nil
-   :drain 1
-   :max-connections 64
-   :max-unauthenticated 8
-   :max-per-address nil
-   :max-line 1048576
-   :threads :virtual
-   :bindings nil})
+  (merge evaluator/defaults
+    {:accept `core-server/repl
+     :args nil
+     :bind-err true
+     :max-line 1048576}))
 
 (def ^:private known
-  (into #{:port :path :interface :allow-remote :enabled-in :name :token :token-file :port-file :log :audit}
-    (keys defaults)))
+  (into #{:path :interface :name} (concat evaluator/known (keys defaults))))
 
 (defn- check-accept [op accept]
   (when-not (or (var? accept) (fn? accept) (qualified-symbol? accept))
     (throw (options/misuse op (str ":accept is " (options/show accept))
-             "a function, a var or a qualified symbol, such as clojure.core.server/io-prepl"))))
+             "a function, a var or a qualified symbol, such as clojure.core.server/io-prepl")))
+  (try
+    (session/accept-function accept)
+    (catch IllegalStateException e
+      (throw (options/misuse op (ex-message e) "the name of a function")))))
 
 (defn- checked
-  "The options, defaults filled in, or an error that names the first that is wrong; nothing is open yet."
+  "Returns the options, defaults filled in, or throws an error that names the first that is wrong; nothing
+  is open yet."
   [op options]
-  (let [{:keys [accept args token token-file threads bindings max-per-address]
-         :as all} (merge defaults (options/option-map op known options))
-        seconds (fn [all option] (update all option #(admission/duration op option %)))
-        limit (fn [all option] (update all option #(service/limit op option % false)))]
+  (let [{:keys [accept args bind-err]
+         :as all} (merge defaults (options/option-map op known options))]
     (check-accept op accept)
     (when-not (or (nil? args) (sequential? args))
       (throw (options/misuse op (str ":args is " (options/show args)) "a vector of arguments for :accept")))
-    (admission/check-token-options op token token-file)
-    (admission/check-bindings op bindings)
-    (-> (reduce limit all [:max-connections :max-unauthenticated :max-line])
-        (assoc
-          :max-per-address (service/limit op ":max-per-address" max-per-address true)
-          :threads (options/choose op ":threads" {:virtual :virtual
-                                                  :platform :platform} threads)
-          :bind-err (options/flag op ":bind-err" (:bind-err all)))
-        (as-> all (reduce seconds all [:login-timeout :grace :idle-timeout])
-          (assoc all :drain (or (admission/duration op :drain (:drain all)) (Duration/ofDays 36500)))))))
+    (assoc (evaluator/checked op all [:max-line])
+      :bind-err (options/flag op ":bind-err" bind-err))))
 
-(defn- admission-of
-  "How clients are let in: :gate and :late of a service."
-  [op server {:keys [token ^Duration login-timeout ^Duration grace]}]
-  (cond
-    token (admission/with-token (login/check-token op token) login-timeout)
-    ;; The peer's user was checked, and no browser can speak to a Unix-domain socket.
-    (endpoint/unix? server) {:gate nil
-                             :late :admit}
-    ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
-    :else {:gate (admission/after-input (or grace Duration/ZERO))
-           :late :admit}))
-
-(defn- service-options
-  [op ^SocketServer server {:keys [token max-connections max-unauthenticated max-per-address drain threads]
-                            :as options}]
-  (merge {:server server
-          :accept-options (options/->stream-options op
-                            {:element-type :bivalent
-                             :external-format {:charset :utf-8
-                                               :input-error-action (char 0xfffd)}
-                             :close-timeout 2})
-          :threads threads
-          :drain drain
-          :limits {:max-connections max-connections
-                   :max-unauthenticated (when token max-unauthenticated)
-                   :max-per-address max-per-address}}
-         (admission-of op server options)))
-
-(defn- files-of
-  "The files that tell of a server: see parley.impl.files."
-  [op server {:keys [token token-file port-file]}]
-  (cond-> []
-    token-file (conj [":token-file" (endpoint/file-path op ":token-file" token-file) (str token "\n")])
-    port-file (conj [":port-file" (endpoint/file-path op ":port-file" port-file)
-                     (prn-str (endpoint/whereabouts server))])))
-
-(defn- start [op ^SocketServer server {:keys [token token-file]
-                                       :as options}]
-  (let [unix? (endpoint/unix? server)
-        name (or (:name options) (str "repl-" (if unix? (.host server) (.port server))))
-        journal (journal/journal op name options)
-        token (if token-file (login/new-token) token)
-        options (assoc options :token token :watch? (not (or token unix?)))
-        delete-files (files/write op (files-of op server options))
-        handle (promise)]
-    (try
-      (let [service (service/start
-                      (assoc (service-options op server options)
-                        :name name
-                        :journal journal
-                        :session (fn [client] (run-session handle client options))
-                        :on-close delete-files))
-            made (->Server (.host server) (when-not unix? (.port server)) (when unix? (.host server))
-                   name token service)]
-        (deliver handle made)
-        (admission/announce journal server options)
-        made)
-      (catch Throwable e
-        (delete-files)
-        (throw e)))))
+(def ^:private parts
+  {:prefix "repl-"
+   :prepare (fn [{:keys [token unix?]
+                  :as options}]
+              (cond-> (assoc options :watch? (not (or token unix?)) :session-var #'*session*)
+                (nil? token) (assoc :max-unauthenticated nil)))
+   :admission #'admission/for-lines
+   :session session/run
+   :port-text (fn [server] (prn-str (endpoint/whereabouts server)))
+   :made session/server
+   :external-format {:charset :utf-8
+                     :input-error-action (char 0xfffd)}})
 
 (defn repl-server
   "Listens, and evaluates for whoever connects. Options as keywords and values, or a map:
@@ -255,14 +121,8 @@
   Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
   when :enabled-in says no; else as parley.socket/socket-server."
   ^Closeable [& options]
-  (let [op "repl-server"
-        options (checked op options)
-        server (endpoint/listen op options)]
-    (try
-      (start op server options)
-      (catch Throwable e
-        (.close ^SocketServer server)
-        (throw e)))))
+  (let [op "repl-server"]
+    (evaluator/serve op (checked op options) parts)))
 
 ;; ---- connecting -------------------------------------------------------------------------------
 

@@ -22,51 +22,13 @@
    (clojure.lang APersistentVector RT)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
-   (java.nio.file Path)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable ServerOptions ServerOptions$Builder SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- servers ------------------------------------------------------------------------------------
-
-(defn- unix-path ^Path [x]
-  (cond
-    (instance? Path x) x
-    (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
-
-(defn- check-port [op port]
-  (if (and (int? port) (<= 0 port 65535))
-    (int port)
-    (throw (options/misuse op (str "the port is " (options/show port))
-             "an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket"))))
-
-(defn- interface-host [x]
-  (cond
-    (or (nil? x) (string? x)) x
-    (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
-    (Addresses/host (.localAddress ^SocketStream x))
-    :else (throw (options/misuse "socket-server" (str ":interface is " (options/show x))
-                   "nil, a host name or address, or an open socket stream over TCP"))))
-
-(defn- server-options ^ServerOptions [port {:keys [interface backlog mode] :or {backlog 1}}]
-  (let [^ServerOptions$Builder builder (ServerOptions/builder)]
-    (if-let [path (unix-path port)]
-      (.path builder path)
-      (.port builder (int (check-port "socket-server" (or port 0)))))
-    (when-not (and (int? backlog) (<= 1 backlog Integer/MAX_VALUE))
-      (throw (options/misuse "socket-server" (str ":backlog is " (options/show backlog))
-               "a positive number of connections")))
-    (when mode
-      (when-not (string? mode)
-        (throw (options/misuse "socket-server" (str ":mode is " (options/show mode))
-                 "permissions as ls shows them, such as \"rw-------\"")))
-      (.mode builder mode))
-    (-> builder
-        (.backlog (int backlog))
-        (.host (interface-host interface))
-        (.build))))
 
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
@@ -86,7 +48,7 @@
    (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
-       (SocketServer/listen (server-options port opts))))))
+       (SocketServer/listen (options/->server-options "socket-server" port opts))))))
 
 (defn socket-server-close
   "Stops listening; when it returns the same port or path can be bound again. Idempotent. Returns nil.
@@ -156,8 +118,8 @@
      (throw (options/misuse "socket-connect"
                             (str "the host is " (options/show host))
                             "a string with a name or an address, before any options")))
-   (let [path (unix-path port)
-         port (when-not path (check-port "socket-connect" port))
+   (let [path (options/unix-path port)
+         port (when-not path (options/port "socket-connect" port))
          opts (stream-options "socket-connect" opts)]
      (if path
        (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
@@ -284,33 +246,6 @@
   (mapv (fn [^long n] (when-not (neg? n) n))
     (SocketOptions/handles (object/need-pollable "stream-handles" "the stream" s))))
 
-(defn close-all
-  "What with-open-stream does at its end: closes the streams in order; with :abort when `abort?`. The
-  first failure is thrown, the others are suppressed in it."
-  [streams abort?]
-  (let [failure (reduce
-                  (fn [^Throwable failure x]
-                    (try
-                      (if (and abort? (instance? SocketStream x))
-                        (.abort ^SocketStream x)
-                        (.close ^java.lang.AutoCloseable x))
-                      failure
-                      (catch Throwable e
-                        (if failure
-                          (doto failure (.addSuppressed e))
-                          e))))
-                  nil
-                  (remove nil? streams))]
-    (when failure
-      (throw failure))))
-
-(defn check-closeable
-  "What with-open-stream does at its beginning: what it could not close at its end is a mistake."
-  [x]
-  (when-not (or (nil? x) (instance? java.lang.AutoCloseable x))
-    (throw (options/misuse "with-open-stream" (str "the value is " (options/show x))
-             "a stream, a server, or another java.lang.AutoCloseable"))))
-
 (defmacro with-open-stream
   "Evaluates the body with names bound to streams (or servers, or anything closeable), and closes them
   in reverse order at its end; when the body throws, streams are closed with :abort true, so that
@@ -324,16 +259,16 @@
     `(do ~@body)
     (let [[name expr & more] bindings]
       `(let [~name ~expr
-             _# (check-closeable ~name)
+             _# (object/check-closeable "with-open-stream" ~name)
              value# (try
                       (with-open-stream ~(vec more) ~@body)
                       (catch Throwable e#
                         (try
-                          (close-all [~name] true)
+                          (object/close ~name true)
                           (catch Throwable second#
                             (.addSuppressed e# second#)))
                         (throw e#)))]
-         (close-all [~name] false)
+         (object/close ~name false)
          value#))))
 
 ;; ---- status -------------------------------------------------------------------------------------
@@ -442,7 +377,7 @@
   [^Throwable e]
   (need-throwable "os-error-code" e)
   (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
-    (keyword (str/replace (str/lower-case native) "_" "-"))
+    (keyword (str/replace (options/lower-case native) "_" "-"))
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))
 
 (defn error-info

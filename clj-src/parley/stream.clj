@@ -11,73 +11,45 @@
   (:refer-clojure :exclude [read-line])
   (:require
    [clojure.java.io :as io]
+   [parley.impl.descriptor :as descriptor]
+   [parley.impl.element :as element]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
    [parley.impl.print])
   (:import
-   (java.io EOFException InputStream OutputStream PushbackReader Writer)
-   (java.nio ByteOrder)
-   (java.util.function IntPredicate)
-   (parley.net Blocking DescriptorStreams Direction ElementType Line Pollable SocketOptions SocketStream StreamInput StreamOutput)))
+   (java.io InputStream OutputStream PushbackReader Writer)
+   (parley.net Blocking DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
-
-(defn- in ^StreamInput [op s]
-  (.in (object/stream op s)))
-
-(defn- out ^StreamOutput [op s]
-  (.out (object/stream op s)))
-
-(defn- at-end [op s eof-error? eof-value]
-  (if eof-error?
-    (throw (EOFException. (str op ": end of file on " s "; pass eof-error? false for a value instead")))
-    eof-value))
 
 (defmacro ^:private true-or-nil [test]
   `(when ~test true))
 
 ;; ---- characters ---------------------------------------------------------------------------------
 
-(defn- char-or [op s unit eof-error? eof-value]
-  (let [unit (long unit)]
-    (cond
-      (<= 0 unit) (char unit)
-      (= unit StreamInput/NOTHING) nil
-      :else (at-end op s eof-error? eof-value))))
-
 (defn read-char
   "Reads a character; eof-value at the end. Common Lisp READ-CHAR."
   ([s] (read-char s true nil))
   ([s eof-error?] (read-char s eof-error? nil))
   ([s eof-error? eof-value]
-   (let [unit (.readChar (in "read-char" s))]
+   (let [unit (.readChar (object/in "read-char" s))]
      (if (<= 0 unit)
        (unchecked-char unit)
-       (at-end "read-char" s eof-error? eof-value)))))
+       (object/at-end "read-char" s eof-error? eof-value)))))
 
 (defn read-char-no-hang
   "Reads a character if one is there, else nil; eof-value at the end. Common Lisp READ-CHAR-NO-HANG."
   ([s] (read-char-no-hang s true nil))
   ([s eof-error?] (read-char-no-hang s eof-error? nil))
   ([s eof-error? eof-value]
-   (char-or "read-char-no-hang" s (.readCharNoHang (in "read-char-no-hang" s)) eof-error? eof-value)))
+   (element/char-or "read-char-no-hang" s (.readCharNoHang (object/in "read-char-no-hang" s)) eof-error? eof-value)))
 
 (defn unread-char
   "Puts the character read last back. Returns nil. Common Lisp UNREAD-CHAR."
   [c s]
   (when-not (char? c)
     (throw (options/misuse "unread-char" (str "the character is " (options/show c)) "the character read last")))
-  (.unreadChar (in "unread-char" s) (int (char c))))
-
-(defn- skipping
-  "The predicate of the characters that a peek type skips."
-  ^IntPredicate [peek-type]
-  (cond
-    (true? peek-type) (reify IntPredicate (test [_ c] (Character/isWhitespace c)))
-    (char? peek-type) (let [wanted (int (char peek-type))]
-                        (reify IntPredicate (test [_ c] (not= c wanted))))
-    :else (throw (options/misuse "peek-char" (str "the peek type is " (options/show peek-type))
-                   "nil, true or a character"))))
+  (.unreadChar (object/in "unread-char" s) (int (char c))))
 
 (defn peek-char
   "Tells the next character and leaves it there; eof-value at the end. Common Lisp PEEK-CHAR: a first
@@ -93,11 +65,11 @@
      (peek-char nil a b c)
      (peek-char a b c nil)))
   ([peek-type s eof-error? eof-value]
-   (let [input (in "peek-char" s)
+   (let [input (object/in "peek-char" s)
          unit (if (nil? peek-type)
                 (.peekChar input)
-                (.peekChar input (skipping peek-type)))]
-     (char-or "peek-char" s unit eof-error? eof-value))))
+                (.peekChar input (element/skipping peek-type)))]
+     (element/char-or "peek-char" s unit eof-error? eof-value))))
 
 (defn read-line
   "Reads a line and returns it without its end; eof-value when there is none. Common Lisp READ-LINE, its
@@ -105,8 +77,8 @@
   ([s] (read-line s true nil))
   ([s eof-error?] (read-line s eof-error? nil))
   ([s eof-error? eof-value]
-   (or (.readLine (in "read-line" s))
-       (at-end "read-line" s eof-error? eof-value))))
+   (or (.readLine (object/in "read-line" s))
+       (object/at-end "read-line" s eof-error? eof-value))))
 
 (defn read-line-values
   "Reads a line: [line missing-newline?], missing-newline? being true when the end of file ended it, else
@@ -114,138 +86,87 @@
   ([s] (read-line-values s true nil))
   ([s eof-error?] (read-line-values s eof-error? nil))
   ([s eof-error? eof-value]
-   (if-let [^Line line (.readLineValues (in "read-line" s))]
+   (if-let [^Line line (.readLineValues (object/in "read-line" s))]
      [(.text line) (true-or-nil (.missingNewline line))]
-     [(at-end "read-line" s eof-error? eof-value) true])))
+     [(object/at-end "read-line" s eof-error? eof-value) true])))
 
 (defn listen
   "true when a character can be read without waiting, else nil, at the end of file too. Common Lisp LISTEN."
   [s]
-  (true-or-nil (.listen (in "listen" s))))
+  (true-or-nil (.listen (object/in "listen" s))))
 
 (defn read-char-will-hang?
   "true when read-char would wait, else nil, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
   [s]
-  (true-or-nil (.readCharWillHang (in "read-char-will-hang?" s))))
+  (true-or-nil (.readCharWillHang (object/in "read-char-will-hang?" s))))
 
 (defn clear-input
   "Drops all input that has arrived. Returns nil. Common Lisp CLEAR-INPUT."
   [s]
-  (.clear (in "clear-input" s)))
+  (.clear (object/in "clear-input" s)))
 
 (defn write-char
   "Writes a character and returns it; \\newline becomes the stream's line terminator. Common Lisp WRITE-CHAR."
   [c s]
   (when-not (char? c)
     (throw (options/misuse "write-char" (str "the character is " (options/show c)) "a character")))
-  (.writeChar (out "write-char" s) (int (char c)))
+  (.writeChar (object/out "write-char" s) (int (char c)))
   c)
-
-(defn- bounds
-  "[start end] of the options :start and :end, checked against a length."
-  [op length {:keys [start end]}]
-  (let [from (or start 0)
-        to (or end length)]
-    (when-not (and (int? from) (int? to) (<= 0 from to length))
-      (throw (options/misuse op (str ":start is " (options/show start) " and :end " (options/show end))
-               (str "0 <= :start <= :end <= " length))))
-    [from to]))
-
-(defn- part ^String [op text opts]
-  (when-not (string? text)
-    (throw (options/misuse op (str "the string is " (options/show text)) "a string")))
-  (if (seq opts)
-    (let [[from to] (bounds op (count text) (options/option-map op #{:start :end} opts))]
-      (subs text from to))
-    text))
 
 (defn write-string
   "Writes a string, or its part from :start to :end, and returns the string. Common Lisp WRITE-STRING."
   [text s & opts]
-  (.writeString (out "write-string" s) (part "write-string" text opts))
+  (.writeString (object/out "write-string" s) (element/part "write-string" text opts))
   text)
 
 (defn write-line
   "Writes a string, or its part from :start to :end, and a newline; returns the string. Common Lisp
   WRITE-LINE."
   [text s & opts]
-  (.writeLine (out "write-line" s) (part "write-line" text opts))
+  (.writeLine (object/out "write-line" s) (element/part "write-line" text opts))
   text)
 
 (defn terpri
   "Writes a newline. Returns nil. Common Lisp TERPRI."
   [s]
-  (.newLine (out "terpri" s)))
+  (.newLine (object/out "terpri" s)))
 
 (defn fresh-line
   "Writes a newline unless the last character written was one, or none was. true when it did, else nil.
   Common Lisp FRESH-LINE."
   [s]
-  (true-or-nil (.freshLine (out "fresh-line" s))))
-
-(defn- blocking ^Blocking [op {:keys [no-hang interactive]}]
-  (cond
-    (options/flag op ":no-hang" no-hang) Blocking/NO_HANG
-    (options/flag op ":interactive" interactive) Blocking/INTERACTIVE
-    :else Blocking/FULL))
-
-(def ^:private sequence-options #{:start :end :no-hang :interactive})
+  (true-or-nil (.freshLine (object/out "fresh-line" s))))
 
 (defn read-char-sequence
   "Fills a char array from :start to :end and returns the index of the first character not filled; less
   than :end only at the end of file, or with :no-hang true (never waits) or :interactive true (waits for
   the first one only). CLISP EXT:READ-CHAR-SEQUENCE."
   [chars s & opts]
-  (let [op "read-char-sequence"
-        opts (options/option-map op sequence-options opts)]
-    (when-not (instance? char/1 chars)
-      (throw (options/misuse op (str "the sequence is " (options/show chars)) "a char array")))
-    (let [[from to] (bounds op (alength ^chars chars) opts)]
-      (long (.readChars (in op s) ^chars chars (int from) (int to) (blocking op opts))))))
+  (element/read-chars "read-char-sequence" chars s opts))
 
 (defn write-char-sequence
   "Writes a string, a char array or a sequence of characters, or its part from :start to :end, and returns
   it. CLISP EXT:WRITE-CHAR-SEQUENCE."
   [chars s & opts]
-  (let [op "write-char-sequence"
-        text (cond
-               (string? chars) chars
-               (instance? char/1 chars) (String. ^chars chars)
-               (and (sequential? chars) (every? char? chars)) (apply str chars)
-               :else (throw (options/misuse op (str "the sequence is " (options/show chars))
-                              "a string, a char array or a sequence of characters")))]
-    (.writeString (out op s) (part op text opts))
+  (let [op "write-char-sequence"]
+    (.writeString (object/out op s) (element/part op (element/->string op chars) opts))
     chars))
 
 ;; ---- bytes --------------------------------------------------------------------------------------
-
-(defn- unsigned
-  "The bits of a long as an unsigned integer."
-  [n]
-  (let [n (long n)]
-    (if (neg? n)
-      (+ (bigint n) 18446744073709551616N)
-      n)))
-
-(defn- wide-unsigned? [s]
-  (= ElementType/UNSIGNED_BYTE_64 (.elementType ^SocketStream s)))
-
-(defn- element [s n]
-  (if (wide-unsigned? s) (unsigned n) n))
 
 (defn read-byte
   "Reads an integer of the stream's element type; eof-value at the end. Common Lisp READ-BYTE."
   ([s] (read-byte s true nil))
   ([s eof-error?] (read-byte s eof-error? nil))
   ([s eof-error? eof-value]
-   (if-some [n (.readElement (in "read-byte" s) Blocking/FULL)]
-     (element s n)
-     (at-end "read-byte" s eof-error? eof-value))))
+   (if-some [n (.readElement (object/in "read-byte" s) Blocking/FULL)]
+     (element/element s n)
+     (object/at-end "read-byte" s eof-error? eof-value))))
 
 (defn read-byte-lookahead
   "What read-byte would find: true, nil when it would wait, :eof at the end. CLISP EXT:READ-BYTE-LOOKAHEAD."
   [s]
-  (let [found (.byteLookahead (in "read-byte-lookahead" s))]
+  (let [found (.byteLookahead (object/in "read-byte-lookahead" s))]
     (cond
       (= found StreamInput/NOTHING) nil
       (= found StreamInput/END) :eof
@@ -254,7 +175,7 @@
 (defn read-byte-will-hang?
   "true when read-byte would wait, else nil, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
   [s]
-  (true-or-nil (= StreamInput/NOTHING (.byteLookahead (in "read-byte-will-hang?" s)))))
+  (true-or-nil (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s)))))
 
 (defn read-byte-no-hang
   "Reads an integer of the stream's element type if it is there, else nil; eof-value at the end. CLISP
@@ -262,54 +183,23 @@
   ([s] (read-byte-no-hang s true nil))
   ([s eof-error?] (read-byte-no-hang s eof-error? nil))
   ([s eof-error? eof-value]
-   (let [input (in "read-byte-no-hang" s)]
+   (let [input (object/in "read-byte-no-hang" s)]
      (if-some [n (.readElement input Blocking/NO_HANG)]
-       (element s n)
+       (element/element s n)
        (when (= StreamInput/END (.byteLookahead input))
-         (at-end "read-byte-no-hang" s eof-error? eof-value))))))
-
-(defn- integer [op n]
-  (when-not (integer? n)
-    (throw (options/misuse op (str "the integer is " (options/show n)) "an integer")))
-  n)
-
-(defn- bits
-  "The 64 bits of an integer of `width` bytes, or an error when it does not fit."
-  [op n width signed?]
-  (let [n (bigint (integer op n))
-        span (reduce * 1N (repeat (* 8 (long width)) 2N))
-        [low high] (if signed? [(- (/ span 2)) (/ span 2)] [0N span])]
-    (when-not (and (<= low n) (< n high))
-      (throw (options/misuse op (str "the integer is " n)
-               (str "one from " low " to " (dec high) ", as the type says"))))
-    (.longValue (biginteger n))))
+         (object/at-end "read-byte-no-hang" s eof-error? eof-value))))))
 
 (defn write-byte
   "Writes an integer of the stream's element type and returns it. Common Lisp WRITE-BYTE."
   [n s]
-  (let [output (out "write-byte" s)
+  (let [output (object/out "write-byte" s)
         type (.elementType ^SocketStream s)]
-    (if (and (int? n) (not (wide-unsigned? s)))
+    (if (and (int? n) (not (element/wide-unsigned? s)))
       (.writeElement output (long n))
       (if (.hasBytes type)
-        (.writeElement output (bits "write-byte" n (quot (.bits type) 8) (.isSigned type)))
+        (.writeElement output (element/bits "write-byte" n (quot (.bits type) 8) (.isSigned type)))
         (.writeElement output 0)))
     n))
-
-(defn- endianness ^ByteOrder [op x]
-  (options/choose op "the endianness" {:little ByteOrder/LITTLE_ENDIAN :big ByteOrder/BIG_ENDIAN} x))
-
-(defn- integer-type
-  "[width signed?] of [:unsigned-byte n], [:signed-byte n] or a keyword."
-  [op x]
-  (let [[kind n] (case x
-                   (:unsigned-byte-8 :byte) [:unsigned-byte 8]
-                   :signed-byte-8 [:signed-byte 8]
-                   (if (vector? x) x [nil nil]))]
-    (if (and (#{:unsigned-byte :signed-byte} kind) (int? n) (<= 8 n 64) (zero? (rem n 8)))
-      [(quot n 8) (= kind :signed-byte)]
-      (throw (options/misuse op (str "the integer type is " (options/show x))
-               "[:unsigned-byte n] or [:signed-byte n], n a multiple of 8 up to 64")))))
 
 (defn read-integer
   "Reads an integer of a type, [:unsigned-byte n] or [:signed-byte n] with n a multiple of 8 up to 64, in
@@ -318,25 +208,20 @@
   ([s type endianness] (read-integer s type endianness true nil))
   ([s type endianness eof-error?] (read-integer s type endianness eof-error? nil))
   ([s type order eof-error? eof-value]
-   (let [[width signed?] (integer-type "read-integer" type)]
-     (if-some [n (.readInteger (in "read-integer" s) (int width) (boolean signed?)
-                   (endianness "read-integer" order) Blocking/FULL)]
-       (if (and (= 8 width) (not signed?)) (unsigned n) n)
-       (at-end "read-integer" s eof-error? eof-value)))))
+   (let [[width signed?] (element/integer-type "read-integer" type)]
+     (if-some [n (.readInteger (object/in "read-integer" s) (int width) (boolean signed?)
+                   (element/endianness "read-integer" order) Blocking/FULL)]
+       (if (and (= 8 width) (not signed?)) (element/unsigned n) n)
+       (object/at-end "read-integer" s eof-error? eof-value)))))
 
 (defn write-integer
   "Writes an integer of a type, as read-integer reads it, and returns it. CLISP EXT:WRITE-INTEGER."
   ([n s type] (write-integer n s type :little))
   ([n s type order]
-   (let [[width signed?] (integer-type "write-integer" type)]
-     (.writeInteger (out "write-integer" s) (long (bits "write-integer" n width signed?)) (int width)
-       (endianness "write-integer" order))
+   (let [[width signed?] (element/integer-type "write-integer" type)]
+     (.writeInteger (object/out "write-integer" s) (long (element/bits "write-integer" n width signed?)) (int width)
+       (element/endianness "write-integer" order))
      n)))
-
-(defn- double-type? [op x]
-  (options/choose op "the float type"
-    {:single-float false :float false :double-float true :double true}
-    x))
 
 (defn read-float
   "Reads a :single-float or :double-float (IEEE 754), in :little (default) or :big endianness; eof-value at
@@ -345,13 +230,13 @@
   ([s type endianness] (read-float s type endianness true nil))
   ([s type endianness eof-error?] (read-float s type endianness eof-error? nil))
   ([s type order eof-error? eof-value]
-   (let [double? (double-type? "read-float" type)]
-     (if-some [n (.readInteger (in "read-float" s) (if double? 8 4) false
-                   (endianness "read-float" order) Blocking/FULL)]
+   (let [double? (element/double-type? "read-float" type)]
+     (if-some [n (.readInteger (object/in "read-float" s) (if double? 8 4) false
+                   (element/endianness "read-float" order) Blocking/FULL)]
        (if double?
          (Double/longBitsToDouble (long n))
          (Float/intBitsToFloat (unchecked-int (long n))))
-       (at-end "read-float" s eof-error? eof-value)))))
+       (object/at-end "read-float" s eof-error? eof-value)))))
 
 (defn write-float
   "Writes a number as a :single-float or :double-float, as read-float reads it, and returns it. CLISP
@@ -360,50 +245,14 @@
   ([x s type order]
    (when-not (number? x)
      (throw (options/misuse "write-float" (str "the number is " (options/show x)) "a number")))
-   (let [double? (double-type? "write-float" type)]
-     (.writeInteger (out "write-float" s)
+   (let [double? (element/double-type? "write-float" type)]
+     (.writeInteger (object/out "write-float" s)
        (if double?
          (Double/doubleToRawLongBits (double x))
          (long (Float/floatToRawIntBits (unchecked-float x))))
        (if double? 8 4)
-       (endianness "write-float" order))
+       (element/endianness "write-float" order))
      x)))
-
-(defn- eight-bits? [s]
-  (= 8 (.bits (.elementType ^SocketStream s))))
-
-(defn- byte-array! ^bytes [op s x]
-  (let [input (object/stream op s)]
-    (when-not (and (bytes? x) (or (eight-bits? input) (not (.hasBytes (.elementType input)))))
-      (throw (options/misuse op (str "the sequence is " (options/show x))
-               (if (eight-bits? input)
-                 "a byte array"
-                 "a long array, or an object array, for elements of more than eight bits"))))
-    x))
-
-(defn- wide-array? [s x]
-  (and (instance? SocketStream s)
-       (not (bytes? x))
-       (some? x)
-       (.isArray (class x))
-       (.hasBytes (.elementType ^SocketStream s))))
-
-(defn- read-elements
-  "As read-byte-sequence, integers of the element type into an array of longs or of objects."
-  [op array s opts]
-  (let [input (in op s)]
-    (when-not (or (instance? long/1 array) (#{Object Number} (.getComponentType (class array))))
-      (throw (options/misuse op (str "the sequence is " (options/show array))
-               "a long array, or an object array")))
-    (let [[from to] (bounds op (java.lang.reflect.Array/getLength array) opts)
-          mode (blocking op opts)]
-      (if (instance? long/1 array)
-        (long (.readElements input ^longs array (int from) (int to) mode))
-        (let [longs (long-array (- (long to) (long from)))
-              n (.readElements input longs 0 (alength longs) mode)]
-          (dotimes [i n]
-            (aset ^objects array (+ (long from) i) (element s (aget longs i))))
-          (+ (long from) n))))))
 
 (defn read-byte-sequence
   "Fills a byte array from :start to :end and returns the index of the first byte not filled; less than
@@ -412,32 +261,7 @@
   an object array; an unsigned element of 64 bits is in a long array as its bits. CLISP
   EXT:READ-BYTE-SEQUENCE."
   [array s & opts]
-  (let [op "read-byte-sequence"
-        opts (options/option-map op sequence-options opts)]
-    (if (wide-array? s array)
-      (read-elements op array s opts)
-      (let [array (byte-array! op s array)
-            [from to] (bounds op (alength array) opts)]
-        (long (.readBytes (in op s) array (int from) (int to) (blocking op opts)))))))
-
-(defn- ->longs
-  "The bits of the numbers of an array, those of a long array as they are."
-  ^longs [op array ^ElementType type from to]
-  (if (instance? long/1 array)
-    (java.util.Arrays/copyOfRange ^longs array (int from) (int to))
-    (let [longs (long-array (- (long to) (long from)))]
-      (dotimes [i (alength longs)]
-        (aset longs i (long (bits op (java.lang.reflect.Array/get array (+ (long from) i))
-                              (quot (.bits type) 8) (.isSigned type)))))
-      longs)))
-
-(defn- write-elements
-  "As write-byte-sequence-values, integers of the element type from an array of numbers."
-  [op array s opts]
-  (let [output (out op s)
-        [from to] (bounds op (java.lang.reflect.Array/getLength array) opts)
-        longs (->longs op array (.elementType ^SocketStream s) from to)]
-    [array (+ (long from) (.writeElements output longs 0 (alength longs) (blocking op opts)))]))
+  (element/read-array "read-byte-sequence" array s opts))
 
 (defn write-byte-sequence-values
   "Writes a byte array from :start to :end: [array index], the index of the first byte not written; less
@@ -445,13 +269,7 @@
   waiting until it takes anything). For elements of more than eight bits: a long array, of which an unsigned
   one of 64 bits takes the bits, or another array of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
   [array s & opts]
-  (let [op "write-byte-sequence"
-        opts (options/option-map op sequence-options opts)]
-    (if (wide-array? s array)
-      (write-elements op array s opts)
-      (let [bytes (byte-array! op s array)
-            [from to] (bounds op (alength bytes) opts)]
-        [array (long (.writeBytes (out op s) bytes (int from) (int to) (blocking op opts)))]))))
+  (element/write-array "write-byte-sequence" array s opts))
 
 (defn write-byte-sequence
   "Writes a byte array from :start to :end and returns it; see write-byte-sequence-values for :no-hang and
@@ -465,18 +283,18 @@
   "Hands everything buffered to the system and returns when it has taken it. Returns nil. Common Lisp
   FINISH-OUTPUT."
   [s]
-  (.flush (out "finish-output" s)))
+  (.flush (object/out "finish-output" s)))
 
 (defn force-output
   "The same as finish-output: nothing but the calling thread could send the rest. Returns nil. Common
   Lisp FORCE-OUTPUT."
   [s]
-  (.flush (out "force-output" s)))
+  (.flush (object/out "force-output" s)))
 
 (defn clear-output
   "Drops what is buffered and was not handed to the system yet. Returns nil. Common Lisp CLEAR-OUTPUT."
   [s]
-  (.clear (out "clear-output" s)))
+  (.clear (object/out "clear-output" s)))
 
 (defn close
   "Closes a stream, a server or a status set, a stream's output being flushed first; with :abort true what
@@ -597,9 +415,6 @@
 
 ;; ---- streams over descriptors -------------------------------------------------------------------
 
-(def ^:private standard-handles
-  {:input 0 :output 1 :error 2})
-
 (defn make-stream
   "Makes a stream over a duplicate of a descriptor, with everything that a socket stream can do; the
   original stays open and its owner's. CLISP EXT:MAKE-STREAM.
@@ -611,25 +426,7 @@
   and the options of parley.socket/socket-accept but :timeout. The stream's reads and writes are bounded
   by what :so-rcvtimeo and :so-sndtimeo of a socket say."
   ^SocketStream [handle & opts]
-  (let [op "make-stream"
-        opts (options/option-map op (-> options/stream-options (disj :timeout) (conj :direction)) opts)
-        number (cond
-                 (object/handle? handle) handle
-                 (contains? standard-handles handle) (standard-handles handle)
-                 (instance? Pollable handle) (let [[in out] (SocketOptions/handles handle)]
-                                               (if (neg? (long in)) out in))
-                 :else (throw (options/misuse op (str "the handle is " (options/show handle))
-                                "a number, :input, :output, :error or a stream")))]
-    (DescriptorStreams/of (int number)
-      (some->> (:direction opts) (options/->direction op))
-      (options/->stream-options op (dissoc opts :direction)))))
-
-(defn- pipe-stream ^SocketStream [op command ^Direction direction opts]
-  (when-not (string? command)
-    (throw (options/misuse op (str "the command is " (options/show command)) "a string for the shell")))
-  (DescriptorStreams/pipe command direction
-    (options/->stream-options op
-      (options/option-map op (disj options/stream-options :timeout) opts))))
+  (descriptor/open "make-stream" handle opts))
 
 (defn make-pipe-input-stream
   "Runs a shell command and returns a stream of what it writes to its standard output: a real pipe, so
@@ -640,20 +437,20 @@
   end of its input, or writes to a pipe that nobody reads. It is reaped when it ends; see
   pipe-exit-status and pipe-kill."
   ^SocketStream [command & opts]
-  (pipe-stream "make-pipe-input-stream" command Direction/INPUT opts))
+  (descriptor/pipe "make-pipe-input-stream" command Direction/INPUT opts))
 
 (defn make-pipe-output-stream
   "As make-pipe-input-stream, a stream to the command's standard input; its standard output is this
   process's. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
   ^SocketStream [command & opts]
-  (pipe-stream "make-pipe-output-stream" command Direction/OUTPUT opts))
+  (descriptor/pipe "make-pipe-output-stream" command Direction/OUTPUT opts))
 
 (defn make-pipe-io-stream
   "As make-pipe-input-stream, a stream to the command's standard input and from its standard output. To
   give the command the end of its input and still read, use parley.socket/socket-stream-shutdown. CLISP
   EXT:MAKE-PIPE-IO-STREAM."
   ^SocketStream [command & opts]
-  (pipe-stream "make-pipe-io-stream" command Direction/IO opts))
+  (descriptor/pipe "make-pipe-io-stream" command Direction/IO opts))
 
 (defn pipe-exit-status
   "The exit status of a pipe's command, 128 and the signal's number when a signal ended it, or nil while

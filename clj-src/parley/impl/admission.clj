@@ -2,12 +2,12 @@
   "Gates of parley.impl.service: what who has connected must do to be let in."
   {:no-doc true}
   (:require
+   [clojure.string :as str]
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.login :as login]
-   [parley.impl.options :as options]
-   [parley.stream :as stream])
+   [parley.impl.options :as options])
   (:import
    (clojure.lang Var)
    (java.io ByteArrayOutputStream)
@@ -23,7 +23,9 @@
     {:timeout timeout
      :look (constantly :admit)}))
 
-(def ^:private tries 3)
+(def tries
+  "Wrong tokens that end a connection."
+  3)
 
 (defn- complete
   "The bytes of a login line, without the carriage return that telnet puts at the end."
@@ -39,9 +41,17 @@
   "Sends a line without ever waiting: whoever has asked for three and read none has room for them."
   [^SocketStream stream line]
   (.writeTimeout stream Duration/ZERO)
-  (stream/write-line line stream)
-  (stream/force-output stream)
+  (.writeLine (.out stream) line)
+  (.flush (.out stream))
   (.writeTimeout stream nil))
+
+(defn- bencode?
+  "Returns true when a line begins as a message in bencode does, and the token does not."
+  [^bytes token ^ByteArrayOutputStream line]
+  (and (< 2 (.size line) 8)
+       (let [text (.toString line "ISO-8859-1")]
+         (and (re-matches #"d\d+:" text)
+              (not (str/starts-with? (String. token "ISO-8859-1") text))))))
 
 (defn- login
   "Reads lines, as far as they have come, until the client has shown that it knows the token."
@@ -74,7 +84,11 @@
                          (recur)
                          verdict))
             (<= (long login/longest-line) (.size line)) [:login-failed "a line too long for a token"]
-            :else (do (.write line b) (recur))))))))
+            :else (do (.write line b)
+                      (if (bencode? token line)
+                        [:refused (str "it speaks bencode, as editors do, and this server wants its token first: connect "
+                                    "by parley.nrepl/connect, or start the server without a token, on a path")]
+                        (recur)))))))))
 
 (defn after-token
   "Opens when the client has shown that it knows the token, within `timeout`, at the third try at last."
@@ -91,13 +105,35 @@
 
 (defn announce
   "Logs who may evaluate code at a server."
-  [journal server {:keys [token allow-remote]}]
+  [journal server {:keys [token]}]
   (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
     (cond
       token "and knows the token"
       (endpoint/unix? server) "as the same user"
-      allow-remote "WITHOUT A TOKEN: everyone who can reach this machine"
       :else "without a token: every user of this machine")))
+
+(defn for-lines
+  "Returns the :gate and :late of a service whose clients send lines of code."
+  [op server {:keys [token login-timeout grace]}]
+  (cond
+    token (with-token (login/check-token op token) login-timeout)
+    ;; The peer's user was checked, and no browser can speak to a Unix-domain socket.
+    (endpoint/unix? server) {:gate nil
+                             :late :admit}
+    ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
+    :else {:gate (after-input (or grace Duration/ZERO))
+           :late :admit-silent}))
+
+(defn for-messages
+  "Returns the :gate and :late of a service whose clients send messages. A client that speaks first has no
+  thread before it does; one that is greeted does not wait long."
+  [op _ {:keys [wire greeting-fn token login-timeout grace]}]
+  (cond
+    token (with-token (login/check-token op token) login-timeout)
+    (and (= :bencode wire) (not greeting-fn)) {:gate (after-input login-timeout)
+                                               :late [:refused "it sent nothing in time (:login-timeout)"]}
+    :else {:gate (after-input (or grace Duration/ZERO))
+           :late :admit}))
 
 ;; ---- options ------------------------------------------------------------------------------------
 
@@ -114,12 +150,3 @@
     (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values")))
   (when-let [fixed (first (remove (fn [^Var v] (.isDynamic v)) (keys bindings)))]
     (throw (options/misuse op (str ":bindings has " fixed ", which is not dynamic") "dynamic vars only"))))
-
-(defn duration
-  "A Duration of seconds, nil for none."
-  [op option x]
-  (try
-    (options/->duration op x)
-    (catch IllegalArgumentException _
-      (throw (options/misuse op (str option " is " (options/show x))
-               "seconds as a non-negative number, a Duration, or nil for no limit")))))

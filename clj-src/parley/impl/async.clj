@@ -4,11 +4,13 @@
   (protocols, box) and the executor that go blocks run on, so that no user code runs on the reactor."
   {:no-doc true}
   (:require
+   [clojure.core.async :as async]
    [clojure.core.async.impl.channels :as channels]
-   [clojure.core.async.impl.dispatch :as dispatch]
+   [clojure.core.async.impl.dispatch]
    [clojure.core.async.impl.protocols :as impl]
    [clojure.core.protocols :as protocols])
   (:import
+   (clojure.lang IMeta)
    (java.io Writer)
    (java.util.concurrent Executor)
    (java.util.concurrent.locks Lock)
@@ -16,9 +18,15 @@
 
 (set! *warn-on-reflection* true)
 
+(def ^:private execute
+  "A function of a task for the threads of go blocks. core.async before 1.8 has no dispatch/exec."
+  (if-let [exec (resolve 'clojure.core.async.impl.dispatch/exec)]
+    #(exec % :core-async-dispatch)
+    @(resolve 'clojure.core.async.impl.dispatch/run)))
+
 (defonce ^{:doc "Where waiting takes and puts are served: threads of core.async."} executor
   (delay (BatchingExecutor. (reify Executor
-                  (execute [_ task] (dispatch/exec task :core-async-dispatch))))))
+                              (execute [_ task] (execute task))))))
 
 (deftype HandlerClaim [handler convert]
   Claim
@@ -39,10 +47,32 @@
   (when-not (identical? Intake/PENDING value)
     (channels/box (convert value))))
 
-;; Once only, so that channels made before a reload stay what they are.
-(defonce ^:private failing
-  (defprotocol Failing
-    (failure [channel] "What ended the channel before its time, or nil.")))
+;; A channel is known by its metadata, not by its class: a reload makes new classes, and channels made
+;; before it are channels all the same.
+
+(defn intake
+  "Returns the Intake of a channel that was made here, nil of anything else."
+  ^Intake [x]
+  (when (instance? IMeta x)
+    (::intake (meta x))))
+
+(defn outlet
+  "Returns the Outlet of a channel that was made here, nil of anything else."
+  ^Outlet [x]
+  (when (instance? IMeta x)
+    (::outlet (meta x))))
+
+(defn flushed
+  "Returns a channel that closes when an outlet is closed and flushed, and yields first why something was lost."
+  [^Outlet outlet]
+  (let [done (async/promise-chan)]
+    (.whenFlushed outlet
+      (reify Receiver
+        (receive [_ reason]
+          (when reason
+            (async/put! done reason))
+          (async/close! done))))
+    done))
 
 (deftype IntakeChannel [^Intake intake convert]
   impl/ReadPort
@@ -50,8 +80,8 @@
   impl/Channel
   (close! [_] (.close intake))
   (closed? [_] (.isClosed intake))
-  Failing
-  (failure [_] (.cause intake))
+  IMeta
+  (meta [_] {::intake intake})
   protocols/Datafiable
   (datafy [_] {:kind :intake
                :of (str intake)
@@ -69,8 +99,8 @@
   impl/Channel
   (close! [_] (.close outlet))
   (closed? [_] (.isClosed outlet))
-  Failing
-  (failure [_] (.cause outlet))
+  IMeta
+  (meta [_] {::outlet outlet})
   protocols/Datafiable
   (datafy [_] {:kind :outlet
                :of (str outlet)

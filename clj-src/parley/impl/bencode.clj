@@ -1,20 +1,26 @@
 (ns parley.impl.bencode
-  "A checkpoint in front of a reader of bencode that trusts what it reads: passes on the bytes of
-  messages that are well formed and within limits, and ends the input before the first byte that is not,
-  so that nothing is allocated or recursed into on a stranger's word."
+  "A checkpoint in front of a reader of bencode that trusts what it reads: passes on messages that are
+  whole, well formed and within limits, and ends the input before the first that is not, so that nothing
+  is allocated or recursed into on a stranger's word."
   {:no-doc true}
+  (:require
+   [parley.impl.input :as input])
   (:import
-   (java.io InputStream)
+   (java.io ByteArrayInputStream ByteArrayOutputStream InputStream)
    (java.net SocketException)
-   (java.util ArrayDeque)))
+   (java.util ArrayDeque)
+   (java.util.concurrent.atomic AtomicLong)))
 
 (set! *warn-on-reflection* true)
 
 (def limits
-  "Bytes of a message, lists and maps within each other, digits of an integer."
+  "Of a message: bytes; lists and maps within each other; digits of an integer; values and keys; bytes of a
+  key."
   {:max-message 16777216
    :max-depth 64
-   :max-digits 20})
+   :max-digits 20
+   :max-elements 65536
+   :max-key 1024})
 
 (def ^:private ends-map (int \e))
 
@@ -22,7 +28,7 @@
   (<= 48 b 57))
 
 (defn- show-byte [^long b]
-  (if (< 32 b 127) (str "'" (char b) "'") (format "0x%02x" b)))
+  (if (< 32 b 127) (str "'" (char b) "'") (str "0x" (Long/toHexString b))))
 
 (defn- expected [what ^long b]
   (str "malformed bencode: " (show-byte b) " where " what " was expected"))
@@ -38,15 +44,20 @@
     :map :key))
 
 (defn checkpoint
-  "A function of a byte (0 to 255) and of how many bytes follow it at hand: how many of those to pass
-  along with it unseen, or a string that says what is wrong with it."
-  [{:keys [max-message max-depth max-digits]}]
+  "Returns [point whole?]. point is a function of a byte (0 to 255) and of how many bytes follow it at hand:
+  it returns how many of those to pass along with it unseen, or a string that says what is wrong with it.
+  whole? returns true when no message has begun and not ended."
+  [{:keys [max-message max-depth max-digits max-elements max-key]}]
   (let [open (ArrayDeque.)
         state (volatile! :message)
         number (volatile! 0) ; the length so far; of an integer, its digits
         sign? (volatile! false) ; of an integer
         key? (volatile! false) ; of a text
         used (volatile! 0) ; bytes of this message
+        elements (volatile! 0) ; of this message
+        count-element (fn []
+                        (when (< (long max-elements) (long (vswap! elements inc)))
+                          (str "a message with more than " max-elements " values and keys")))
         begin (fn [next-state n]
                 (vreset! state next-state)
                 (vreset! number n)
@@ -83,84 +94,124 @@
                    (end-of-text)
                    (vreset! state :text))
                  now))]
-    (fn [b at-hand]
-      (let [b (long b)]
-        (if (= :text @state)
-          ;; The byte itself is one of the text's.
-          (do (vswap! used inc)
-              (vswap! number dec)
-              (if (zero? (long @number))
-                (end-of-text)
-                (text at-hand)))
-          (if (<= (long max-message) (long (if (= :message @state) (vreset! used 0) @used)))
-            too-big
-            (do
-              (vswap! used inc)
-              (case @state
-                :message (if (= b (int \d)) (push :map :key) (expected "the d of a message" b))
-                :key (cond
-                       (digit? b) (text-begins b)
-                       (= b ends-map) (do (.pop open) (done))
-                       :else (expected "a key or the end of a map" b))
-                :value (value b)
-                :length (cond
-                          (digit? b) (let [n (+ (* 10 (long @number)) (- b 48))]
-                                       (if (< (long max-message) n)
-                                         too-big
-                                         (do (vreset! number n) 0)))
-                          (not= b (int \:)) (expected "a digit or the : of a length" b)
-                          (< (long max-message) (+ (long @used) (long @number))) too-big
-                          (zero? (long @number)) (do (end-of-text) 0)
-                          :else (text at-hand))
-                :integer (cond
-                           (digit? b) (if (< (long @number) (long max-digits))
-                                        (do (vswap! number inc) 0)
-                                        (str "an integer of more than " max-digits " digits"))
-                           (and (= b (int \-)) (zero? (long @number)) (not @sign?)) (do (vreset! sign? true) 0)
-                           (and (= b ends-map) (pos? (long @number))) (done)
-                           :else (expected "a digit or the e of an integer" b))))))))))
+    [(fn [b at-hand]
+       (let [b (long b)]
+         (if (= :text @state)
+           ;; The byte itself is one of the text's.
+           (do (vswap! used inc)
+               (vswap! number dec)
+               (if (zero? (long @number))
+                 (end-of-text)
+                 (text at-hand)))
+           (if (<= (long max-message) (long (if (= :message @state) (do (vreset! elements 0) (vreset! used 0)) @used)))
+             too-big
+             (do
+               (vswap! used inc)
+               (case @state
+                 :message (if (= b (int \d)) (push :map :key) (expected "the d of a message" b))
+                 :key (cond
+                        (digit? b) (or (count-element) (text-begins b))
+                        (= b ends-map) (do (.pop open) (done))
+                        :else (expected "a key or the end of a map" b))
+                 :value (or (when-not (= b ends-map) (count-element))
+                          (value b))
+                 :length (cond
+                           (digit? b) (let [n (+ (* 10 (long @number)) (- b 48))]
+                                        (cond
+                                          (and @key? (< (long max-key) n)) (str "a key of more than " max-key " bytes")
+                                          (< (long max-message) n) too-big
+                                          :else
+                                          (do (vreset! number n) 0)))
+                           (not= b (int \:)) (expected "a digit or the : of a length" b)
+                           (< (long max-message) (+ (long @used) (long @number))) too-big
+                           (zero? (long @number)) (do (end-of-text) 0)
+                           :else (text at-hand))
+                 :integer (cond
+                            (digit? b) (if (< (long @number) (long max-digits))
+                                         (do (vswap! number inc) 0)
+                                         (str "an integer of more than " max-digits " digits"))
+                            (and (= b (int \-)) (zero? (long @number)) (not @sign?)) (do (vreset! sign? true) 0)
+                            (and (= b ends-map) (pos? (long @number))) (done)
+                            :else (expected "a digit or the e of an integer" b))))))))
+     #(= :message @state)]))
 
 (defn- check
-  "Up to where the bytes from `from` to `to` may pass: [index problem]."
-  [point ^bytes bytes from to]
-  (loop [at (int from)]
-    (if (< at (int to))
-      (let [n (point (bit-and 0xff (aget bytes at)) (- (int to) at 1))]
-        (if (string? n)
-          [at n]
-          (recur (int (+ at 1 (long n))))))
-      [at nil])))
+  "Looks at n bytes: [whole end problem], `whole` being where the last message that is whole ends, `end` where
+  the first byte that must not pass is."
+  [[point whole?] ^bytes bytes n]
+  (loop [at 0
+         whole 0]
+    (if (< at (long n))
+      (let [more (point (bit-and 0xff (aget bytes at)) (- (long n) at 1))]
+        (if (string? more)
+          [whole at more]
+          (let [at (+ at 1 (long more))]
+            (recur at (if (whole?) at whole)))))
+      [whole at nil])))
+
+(defn- gatherer
+  "Returns functions that keep bytes until their message is whole, within a budget of bytes that a server's
+  clients share. Only what has come takes room."
+  [^AtomicLong budget]
+  (let [gathered (ByteArrayOutputStream.)
+        ready (volatile! (ByteArrayInputStream. (byte-array 0)))
+        reserved (volatile! 0)
+        release (fn [n]
+                  (vswap! reserved - (long n))
+                  (when budget
+                    (.addAndGet budget (long n))))]
+    {:reserve (fn [n]
+                (vswap! reserved + (long n))
+                (or (nil? budget) (<= 0 (.addAndGet budget (- (long n))))))
+     :gather (fn [^bytes bytes whole end]
+               (.write gathered bytes 0 (int whole))
+               (when (pos? (long whole))
+                 (vreset! ready (ByteArrayInputStream. (.toByteArray gathered)))
+                 (.reset gathered))
+               (.write gathered bytes (int whole) (int (- (long end) (long whole)))))
+     :left (fn [] (.available ^ByteArrayInputStream @ready))
+     :take (fn [^bytes into offset length]
+             (let [n (.read ^ByteArrayInputStream @ready into (int offset) (int length))]
+               (release n)
+               (when (zero? (.available ^ByteArrayInputStream @ready))
+                 (vreset! ready (ByteArrayInputStream. (byte-array 0))))
+               n))
+     :release-all (fn [] (release @reserved))}))
 
 (defn input-stream
-  "The input `in` as far as its bytes are well formed; `bad` is called, once, with what is wrong, and reads
-  after that throw a SocketException."
-  ^InputStream [^InputStream in limits bad]
+  "Returns the messages of the input `in` that are whole, well formed and within the limits. `bad` is called,
+  once, with what is wrong with one, and reads after that throw a SocketException. :budget of the limits is an
+  AtomicLong of how many bytes may wait to be whole, of all clients of a server."
+  ^InputStream [^InputStream in {:keys [budget]
+                                 :as limits} bad]
   (let [point (checkpoint limits)
+        {:keys [reserve gather left release-all]
+         take-some :take} (gatherer budget)
+        chunk (byte-array 8192)
         problem (volatile! nil)
-        fail (fn []
-               (throw (SocketException. (str "closed after " @problem))))
-        fill (fn [^bytes into offset length]
-               (when @problem
-                 (fail))
-               (let [n (.read in into (int offset) (int length))]
-                 (if (pos? n)
-                   (let [[end what] (check point into offset (+ (int offset) n))]
-                     (when what
-                       (vreset! problem what)
-                       (bad what))
-                     (if (= end (int offset))
-                       (fail)
-                       (int (- (int end) (int offset)))))
-                   n)))]
-    (proxy [InputStream] []
-      (read
-        ([] (let [one (byte-array 1)
-                  n (int (fill one 0 1))]
-              (int (if (pos? n) (bit-and 0xff (aget one 0)) -1))))
-        ([into] (fill into 0 (alength ^bytes into)))
-        ([into offset length]
-         (if (zero? (int length))
-           (int 0)
-           (int (fill into offset length)))))
-      (available [] (.available in))
-      (close [] (.close in)))))
+        fail (fn [what]
+               (vreset! problem what)
+               (bad what))
+        more (fn [] ; false at the end
+               (let [n (.read in chunk)
+                     [whole end what] (when (pos? n)
+                                        (if (reserve n)
+                                          (check point chunk n)
+                                          [0 0 "messages that are not whole take all the memory that they may (:max-buffered)"]))]
+                 (when-not (neg? n)
+                   (gather chunk whole end)
+                   (when what
+                     (fail what))
+                   true)))]
+    (input/input-stream
+      (fn [into offset length]
+        (loop []
+          (cond
+            (pos? (long (left))) (take-some into offset length)
+            @problem (throw (SocketException. (str "closed after " @problem)))
+            (more) (recur)
+            :else -1)))
+      {:available left
+       :close (fn []
+                (release-all)
+                (.close in))})))

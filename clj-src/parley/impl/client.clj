@@ -3,17 +3,15 @@
   the login, before anything of worth is sent."
   {:no-doc true}
   (:require
-   [clojure.edn :as edn]
    [clojure.string :as str]
    [parley.impl.admission :as admission]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.files :as files]
    [parley.impl.login :as login]
-   [parley.impl.options :as options]
-   [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.impl.options :as options])
   (:import
    (java.lang ProcessHandle)
-   (java.net ConnectException ProtocolException)
+   (java.net ConnectException ProtocolException UnixDomainSocketAddress)
    (java.nio.file Files LinkOption NoSuchFileException Path)
    (parley.net SocketStream)))
 
@@ -25,35 +23,34 @@
 
 (def ^:private largest-file 4096)
 
-(defn- content ^String [op option file]
+(defn- content ^String [op option file secret]
   (let [path (endpoint/file-path op option file)]
     (when-not (Files/exists path (make-array LinkOption 0))
       (throw (NoSuchFileException. (str path) nil
                (str op ": " option " is not there; start the server, which makes it and deletes it when it ends"))))
     (when (< (long largest-file) (Files/size path))
       (throw (options/misuse op (str option " " path " has " (Files/size path) " bytes") "a file that a server has made")))
+    (files/check-own op option path secret)
     (Files/readString path)))
 
-(defn- check-alive [op file pid]
+(defn check-alive
+  "Throws an error when the process of a port file has ended."
+  [op file pid]
   (when (and pid (not (.isPresent (ProcessHandle/of pid))))
     (throw (ConnectException.
              (str op ": " file " is of process " pid ", which has ended: nothing was sent to who may be there now; "
                "delete the file")))))
 
 (defn- in-port-file
-  "What a port file says: a port, as of nREPL, or a map of :port, :host or :path, and :pid."
+  "Returns where the server of a port file is: a map of :port and :host or of :path."
   [op file]
-  (let [text (content op ":port-file" file)
-        said (try (edn/read-string text)
-                  (catch RuntimeException _ nil))
-        {:keys [port host path pid]} (if (map? said) said {:port said})]
-    (when-not (and (or (string? path) (and (int? port) (<= 1 port 65535)))
-                   (or (nil? host) (string? host))
-                   (or (nil? pid) (pos-int? pid)))
+  (let [text (content op ":port-file" file false)
+        {:keys [pid]
+         :as found} (endpoint/parse-whereabouts text)]
+    (when-not found
       (throw (options/misuse op (str ":port-file " file " says " (options/show text)) "a file that a server has made")))
     (check-alive op file pid)
-    (if path {:path path} {:port port
-                           :host host})))
+    (select-keys found [:path :port :host])))
 
 (defn- target [op {:keys [port path port-file]
                    :as all}]
@@ -65,31 +62,33 @@
 
 (defn- token-of ^bytes [op {:keys [token token-file]}]
   (admission/check-token-options op token token-file)
-  (some->> (if token-file (str/trim (content op ":token-file" token-file)) token)
+  (some->> (if token-file (str/trim (content op ":token-file" token-file true)) token)
            (login/check-token op)))
 
 (defn- next-line
   "A line of a server's login, nil at the end or when it is too long to be one."
-  [s]
+  [^SocketStream s]
   (loop [line (StringBuilder.)]
-    (let [b (stream/read-byte s nil nil)]
+    (let [b (.readByte (.in s))]
       (cond
-        (or (nil? b) (<= (long login/longest-line) (.length line))) nil
-        (= 10 (long b)) (str line)
-        :else (recur (.append line (char (long b))))))))
+        (or (neg? b) (<= (long login/longest-line) (.length line))) nil
+        (= 10 b) (str line)
+        :else (recur (.append line (char b)))))))
 
-(defn- log-in [op s token]
-  (let [ask (fn [line]
-              (stream/write-line line s)
-              (stream/force-output s)
+(defn- log-in [op ^SocketStream s token]
+  (let [ask (fn [^String line]
+              (.writeLine (.out s) line)
+              (.flush (.out s))
               (next-line s))]
     (when-let [wrong (login/prove token ask)]
       (throw (ProtocolException. (str op ": " s ": " wrong "; the token was not told"))))))
 
-(defn- open ^SocketStream [{:keys [port host ^Path path timeout]}]
-  (if path
-    (socket/socket-connect path nil :timeout timeout :element-type :bivalent)
-    (socket/socket-connect port (or host "127.0.0.1") :timeout timeout :element-type :bivalent)))
+(defn- open ^SocketStream [op {:keys [port host ^Path path timeout]}]
+  (let [opts (options/->stream-options op {:timeout timeout
+                                           :element-type :bivalent})]
+    (if path
+      (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
+      (SocketStream/connect ^String (or host "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
 
 (defn connect
   "A bivalent stream to a server, logged in. `options` are out of `known`."
@@ -99,7 +98,7 @@
         {:keys [path]
          :as where} (target op options)
         where (assoc where :timeout timeout :path (some-> path (endpoint/->path true)))
-        s (open where)]
+        s (open op where)]
     (try
       (when path
         (endpoint/check-server op s (:path where)))
@@ -109,5 +108,5 @@
         (.readTimeout s nil))
       s
       (catch Throwable e
-        (stream/close s :abort true)
+        (.abort s)
         (throw e)))))

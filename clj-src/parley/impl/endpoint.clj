@@ -3,17 +3,19 @@
   otherwise, Unix-domain sockets in directories that nobody else can enter, peers of the same user."
   {:no-doc true}
   (:require
-   [parley.impl.options :as options]
-   [parley.socket :as socket])
+   [clojure.edn :as edn]
+   [clojure.string :as str]
+   [parley.impl.files :as files]
+   [parley.impl.options :as options])
   (:import
-   (java.io File)
+   (java.io File IOException)
    (java.lang ProcessHandle)
    (java.net InetAddress InetSocketAddress UnixDomainSocketAddress UnknownHostException)
    (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
    (jdk.net ExtendedSocketOptions UnixDomainPrincipal)
-   (parley.net SocketServer SocketStream)))
+   (parley.net Addresses SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -49,40 +51,44 @@
   "What an interface stands for; nothing when it is no name, or nobody's: binding it says what is wrong."
   [interface]
   (cond
-    (instance? SocketStream interface) [(InetAddress/getByName (first (socket/socket-stream-local interface true)))]
+    (instance? SocketStream interface) [(.getAddress ^InetSocketAddress (.localAddress ^SocketStream interface))]
     (re-find #"[\s\p{Cntrl}/]" interface) []
     :else (try
             (InetAddress/getAllByName ^String interface)
             (catch UnknownHostException _
               []))))
 
-(defn- check-interface
+(defn check-interface
   "Refuses what other machines can reach, unless they are allowed to."
-  [op {:keys [interface allow-remote names]} addresses]
-  (when-not (or (options/flag op ":allow-remote" allow-remote)
+  [op {:keys [interface allow-remote token token-file names]} addresses]
+  (when-not (or (and (options/flag op ":allow-remote" allow-remote) (or token token-file))
                 (every? (fn [^InetAddress a] (.isLoopbackAddress a)) addresses))
     (throw (options/misuse op
              (str "refusing to offer code evaluation on " (options/show interface)
                ", which other machines can reach; " (:interface names) " is not a loopback address")
              (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
-               ":token if everyone who can reach this machine may run code as this user")))))
+               ":token or :token-file if everyone who knows the token may run code as this user")))))
+
+(defn- bind ^SocketServer [endpoint interface]
+  (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface
+                                                                           :backlog backlog})))
 
 (defn- listen-tcp [op {:keys [port interface names]
                        :as opts}]
-  (when-not (or (nil? port) (and (int? port) (<= 0 port 65535)))
-    (throw (options/misuse op (str ":port is " (options/show port))
-             "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket")))
+  (when-not (nil? port)
+    (options/port op ":port" port
+      "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket"))
   (when-not (or (string? interface) (instance? SocketStream interface))
     (throw (options/misuse op (str (:interface names) " is " (options/show interface))
              "a host name or an address, such as \"127.0.0.1\"")))
   (check-interface op opts (addresses interface))
-  (let [server (socket/socket-server port :interface interface :backlog backlog)]
+  (let [server (bind port interface)]
     (try
       ;; A name may have come to stand for something else meanwhile.
       (check-interface op opts [(.getAddress ^InetSocketAddress (.localAddress server))])
       server
       (catch Throwable e
-        (socket/socket-server-close server)
+        (.close ^SocketServer server)
         (throw e)))))
 
 ;; ---- Unix-domain sockets ------------------------------------------------------------------------
@@ -90,10 +96,9 @@
 (def ^:private owners
   [PosixFilePermission/OWNER_READ PosixFilePermission/OWNER_WRITE PosixFilePermission/OWNER_EXECUTE])
 
-(defn- owner ^UserPrincipal [^Path path]
-  (Files/getOwner path no-links))
-
-(defn- make-directory [^Path directory]
+(defn make-directory
+  "Makes a directory for its owner alone, unless it is there."
+  [^Path directory]
   (when-not (Files/exists directory follow)
     (Files/createDirectories directory
       (into-array FileAttribute
@@ -103,7 +108,7 @@
   (options/misuse op (str "the directory " directory " of the socket " why)
     "one that only this user can enter (chmod 700), such as a new one, which is made with rwx------"))
 
-(defn- check-directory
+(defn check-directory
   "Who can enter a directory can reach the socket in it; who can write to it, replace the socket."
   [op ^Path directory]
   (let [permissions (Files/getPosixFilePermissions directory follow)]
@@ -114,7 +119,7 @@
 (defn- check-owner
   "The directory must be the user's own, as the socket is, or root's."
   [op ^Path directory ^Path socket]
-  (when-not (or (= (owner socket) (Files/getOwner directory follow))
+  (when-not (or (= (files/owner socket) (Files/getOwner directory follow))
                 (= 0 (Files/getAttribute directory "unix:uid" follow)))
     (throw (unsafe-directory op directory (str "belongs to " (.getName (Files/getOwner directory follow)))))))
 
@@ -122,17 +127,18 @@
   (let [directory (.getParent path)]
     (make-directory directory)
     (check-directory op directory)
-    (let [server (socket/socket-server path :backlog backlog)]
+    (let [server (bind path nil)]
       (try
         (check-owner op directory path)
         server
         (catch Throwable e
-          (socket/socket-server-close server)
+          (.close ^SocketServer server)
           (throw e))))))
 
-(defn- check-enabled [op enabled-in]
-  (when-not (or (nil? enabled-in) (ifn? enabled-in))
-    (throw (options/misuse op (str ":enabled-in is " (options/show enabled-in)) "a function of no arguments, or nil")))
+(defn check-enabled
+  "Throws an error where code must not be evaluated."
+  [op enabled-in]
+  (options/function op ":enabled-in" enabled-in "a function of no arguments, or nil")
   (when-not (or (nil? enabled-in) (enabled-in))
     (throw (IllegalStateException.
              (str op ": :enabled-in says that this is no process to evaluate code in: nothing was opened")))))
@@ -180,7 +186,7 @@
   "The user that a Unix-domain server's socket belongs to, nil for TCP."
   ^UserPrincipal [^SocketServer server]
   (when (unix? server)
-    (owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
+    (files/owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
 
 (defn peer
   "What is known of a stream's other end: :address (nil for Unix-domain), :peer for people, :user the
@@ -192,24 +198,16 @@
           user (.user credentials)]
       {:peer (str "user " (.getName user))
        :user user})
-    (let [[host port] (socket/socket-stream-peer s true)]
-      {:peer (str host ":" port)
+    (let [^InetSocketAddress address (.peerAddress s)
+          host (Addresses/host address)]
+      {:peer (str host ":" (.getPort address))
        :address host})))
-
-(defn- this-user
-  "The user of this process, as the owner of what it makes: its name need not be known to the system."
-  ^UserPrincipal []
-  (let [file (Files/createTempFile "parley" nil (make-array FileAttribute 0))]
-    (try
-      (owner file)
-      (finally
-        (Files/delete file)))))
 
 (defn check-server
   "A client's look at who serves at a path: it must be of the client's own user."
   [op ^SocketStream s ^Path path]
   (let [user (:user (peer s true))
-        mine (this-user)]
+        mine (files/this-user)]
     (when-not (= mine user)
       (throw (SecurityException. (str op ": the server at " path " belongs to " user ", not to " mine
                                    ": nothing was sent to it"))))))
@@ -220,3 +218,42 @@
   (assoc (if (unix? server) {:path (.host server)} {:host (.getHostAddress (.getAddress ^InetSocketAddress (.localAddress server)))
                                                     :port (.port server)})
     :pid (.pid (ProcessHandle/current))))
+
+(defn parse-whereabouts
+  "Returns what a port file says, a port as of nREPL or what `whereabouts` returns, as a map of :path, or
+  of :port and :host, and perhaps :pid; nil when it is none."
+  [text]
+  (let [said (try
+               (edn/read-string text)
+               (catch RuntimeException _ nil))
+        {:keys [port host path pid]
+         :as found} (if (map? said) said {:port said})]
+    (when (and (or (string? path) (options/within? 1 65535 port))
+            (or (nil? host) (string? host))
+            (or (nil? pid) (pos-int? pid)))
+      found)))
+
+(defn- accepts?
+  "Whether somebody accepts connections where a port file says."
+  [{:keys [path ^String host port]}]
+  (let [opts (options/->stream-options "connect" {:timeout 1})]
+    (try
+      (.abort (if path
+                (SocketStream/connect (UnixDomainSocketAddress/of ^String path) opts)
+                (SocketStream/connect (or host "127.0.0.1") (int port) opts)))
+      true
+      (catch IOException _
+        false))))
+
+(defn check-free
+  "Throws an error when a port file is there and its server lives."
+  [op ^Path file]
+  (when (Files/isRegularFile file no-links)
+    (let [text (String. (Files/readAllBytes file) "UTF-8")
+          {:keys [pid]
+           :as found} (parse-whereabouts text)]
+      (when (and found
+              (or (nil? pid) (.isPresent (ProcessHandle/of (long pid))))
+              (accepts? found))
+        (throw (options/misuse op (str ":port-file " file " is that of a server that lives: " (str/trim text))
+                 "another file, or that server closed first"))))))

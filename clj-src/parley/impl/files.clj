@@ -5,19 +5,79 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.nio.file CopyOption Files LinkOption OpenOption Path StandardCopyOption)
-   (java.nio.file.attribute FileAttribute PosixFilePermissions)))
+   (java.nio.file CopyOption Files LinkOption NoSuchFileException OpenOption Path StandardCopyOption)
+   (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private no-links
   (into-array LinkOption [LinkOption/NOFOLLOW_LINKS]))
 
-(def ^:private owner-only
+(defn owner
+  "Returns the user that a file belongs to."
+  ^UserPrincipal [^Path path]
+  (Files/getOwner path no-links))
+
+(defn this-user
+  "Returns the user of this process, as the owner of what it makes: its name need not be known to the system."
+  ^UserPrincipal []
+  (let [file (Files/createTempFile "parley" nil (make-array FileAttribute 0))]
+    (try
+      (owner file)
+      (finally
+        (Files/delete file)))))
+
+;; ---- whom to believe ----------------------------------------------------------------------------
+
+(defn- unsafe [op option ^Path file why]
+  (options/misuse op (str option " " file " " why)
+    "a file of this user or root, which nobody else can write (nor read, if it holds a token), in such a directory"))
+
+(defn- root? [^Path path]
+  (= 0 (Files/getAttribute path "unix:uid" no-links)))
+
+(defn- check-owner [op option ^Path path what]
+  (when-not (or (root? path) (= (this-user) (owner path)))
+    (throw (unsafe op option path (str what "belongs to " (.getName (owner path)))))))
+
+(defn- check-mode [op option ^Path path forbidden what]
+  (let [permissions (set (Files/getPosixFilePermissions path no-links))]
+    (when (some permissions forbidden)
+      (throw (unsafe op option path (str what "is " (PosixFilePermissions/toString permissions) ": it is open to others"))))))
+
+(def ^:private written-by-others
+  [PosixFilePermission/OTHERS_WRITE PosixFilePermission/GROUP_WRITE])
+
+(defn check-directory
+  "Throws an error where others can put files of their own in place of a server's: in a directory that
+  others can write to, unless it is a sticky one, such as /tmp, in which nobody can replace what is not theirs."
+  [op option ^Path file]
+  (let [directory (.toRealPath (.getParent file) (make-array LinkOption 0))
+        mode (int (Files/getAttribute directory "unix:mode" no-links))]
+    (when (zero? (bit-and mode 01000))
+      (check-mode op option directory [PosixFilePermission/OTHERS_WRITE] "")
+      (check-owner op option directory ""))))
+
+(defn check-own
+  "Throws an error unless a file is this user's, or root's, and nobody else can write it or, when it is
+  `secret`, read it."
+  [op option ^Path file secret]
+  (let [file (.toRealPath file (make-array LinkOption 0))]
+    (check-directory op option file)
+    (check-owner op option file "")
+    (check-mode op option file
+      (cond-> written-by-others
+        secret (conj PosixFilePermission/OTHERS_READ PosixFilePermission/GROUP_READ))
+      "")))
+
+;; ---- writing ------------------------------------------------------------------------------------
+
+(def owner-only
+  "The mode of new files."
   (into-array FileAttribute
     [(PosixFilePermissions/asFileAttribute (PosixFilePermissions/fromString "rw-------"))]))
 
-(defn- write-one
+(defn write-one
   "Writes a new file of another name, which then takes the place of `file`, a regular one or none."
   [op [option ^Path file ^String text]]
   (when (and (Files/exists file no-links) (not (Files/isRegularFile file no-links)))
@@ -25,6 +85,7 @@
   (when-not (Files/isDirectory (.getParent file) (make-array LinkOption 0))
     (throw (options/misuse op (str option " " file " is in a directory that is not there")
              "a file in one that is")))
+  (check-directory op option file)
   (let [new (Files/createTempFile (.getParent file) (str (.getFileName file)) ".new" owner-only)]
     (try
       (Files/writeString new text (make-array OpenOption 0))
@@ -33,11 +94,15 @@
         (Files/deleteIfExists new)))))
 
 (defn- delete-one
-  "Deletes a file, unless another server has replaced it."
+  "Deletes a file, unless another server has replaced it. Another thread may do the same: a shutdown hook
+  that closes the server runs beside that of `at-exit`."
   [[_ ^Path file text]]
-  (when (and (Files/isRegularFile file no-links)
-             (= text (Files/readString file)))
-    (Files/delete file)))
+  (try
+    (when (and (Files/isRegularFile file no-links)
+               (= text (Files/readString file)))
+      (Files/deleteIfExists file))
+    (catch NoSuchFileException _
+      nil)))
 
 (defn- at-exit
   "Has the Java machine delete files when it ends: a function that does so now, instead."

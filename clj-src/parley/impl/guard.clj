@@ -5,9 +5,12 @@
   authentication, only the end of an accident."
   {:no-doc true}
   (:require
-   [clojure.string :as str])
+   [clojure.string :as str]
+   [parley.impl.input :as input])
   (:import
    (java.io InputStream)
+   (java.net SocketTimeoutException)
+   (java.time Duration)
    (parley.net SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -20,125 +23,148 @@
     ["GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "PRI"
      "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "SEARCH" "REPORT"]))
 
-(def ^:private any-method
+(def ^:private upper-case-method
   "What the first line of a request begins with whose method is none of those."
   #"[A-Z][A-Z-]* [/*].*")
 
-(def ^:private perhaps-method
-  "What such a line may begin with so far."
-  #"[A-Z][A-Z-]* ?")
+(def ^:private perhaps-request
+  "What the first line of any request may begin with so far, its method being in small letters, say."
+  #"[\w!#$%&'*+.^`|~-]{1,32}(?: (?:[/*]|h(?:t(?:t(?:p.*)?)?)?)?.*)?")
 
-(def ^:private headers
-  "What a line of a request's head begins with, in lower case."
-  {"host:" "the head of an HTTP request"
-   "origin:" "the head of an HTTP request"})
+(def ^:private request
+  "The first line of a request."
+  #"\S+ \S+ HTTP/\d.*")
 
-(def ^:private watched
-  "How many characters are looked at; the head of a request is within them."
-  8192)
-
-(def ^:private longest 16)
+(def ^:private longest
+  "How many characters of a line that may be a request's are held back."
+  1024)
 
 (defn- match
   "What a line that begins with `text` is: a string that tells, :held when more is needed, :clean."
-  [words ^String text]
-  (or (some (fn [[word what]] (when (str/starts-with? text word) what)) words)
-      (when (some (fn [[^String word]] (.startsWith word text)) words) :held)))
-
-(defn- match-first [text]
-  (let [found (match first-words text)]
-    (cond
-      (string? found) found
-      (re-matches any-method text) "an HTTP request"
-      (re-matches perhaps-method text) :held
-      :else found)))
-
-(defn- verdict [first-line? ^String text]
-  (let [as-header (match headers (str/lower-case text))
-        as-first (when first-line? (match-first text))]
-    (or (when (string? as-first) as-first)
-        (when (string? as-header) as-header)
-        as-first
-        as-header
-        :clean)))
+  [^String text]
+  (or (some (fn [[word what]] (when (str/starts-with? text word) what)) first-words)
+      (when (re-matches upper-case-method text) "an HTTP request")
+      (when (some (fn [[^String word]] (.startsWith word text)) first-words) :held)
+      (when (re-matches perhaps-request text)
+        (if (< (count text) (long longest)) :held "a line that may be an HTTP request, without an end"))
+      :clean))
 
 (defn watcher
   "A function of one character (an int) after the other: :clean, :held while it cannot be told yet, or
-  a string that says what the sender is. It looks at the beginnings of lines until the first blank line
-  that follows another, then at nothing."
+  a string that says what the sender is. It looks at the first line that is not blank, as a server of HTTP
+  does, and only until that line cannot be a request's: what comes later is somebody's code."
   []
   (let [line (StringBuilder.)
-        state (volatile! {:first? true
-                          :seen 0})]
-    (fn [c]
-      (let [{:keys [first? seen off?]} @state]
+        off (volatile! false)]
+    (letfn [(end-of-line []
+              (let [text (str line)]
+                (.setLength line 0)
+                (cond
+                  (str/blank? text) :clean
+                  (re-matches request text) "an HTTP request"
+                  :else (do (vreset! off true) :clean))))
+            (next-character [c]
+              (let [found (match (str (.append line (char c))))]
+                (when (and (= :clean found) (not (str/blank? (str line))))
+                  (vreset! off true))
+                found))]
+      (fn [c]
         (cond
-          off? :clean
-          (< watched (long seen)) (do (vswap! state assoc :off? true) :clean)
-          (= 10 c) (let [blank? (contains? #{"" "\r"} (str line))]
-                     (.setLength line 0)
-                     (vswap! state assoc
-                       :seen (inc (long seen))
-                       :first? (and first? blank?)
-                       :off? (and blank? (not first?)))
-                     :clean)
-          :else (do (vswap! state assoc :seen (inc (long seen)))
-                    (if (< (.length line) (long longest))
-                      (verdict first? (str (.append line (char c))))
-                      :clean)))))))
+          @off :clean
+          (= 10 c) (end-of-line)
+          :else (next-character c))))))
 
-(defn- guarded
-  "A function of no arguments that gives byte after byte of `in`, -1 at the end, and one that tells how
-  many it can give without waiting. What the watcher is not sure of is held back."
-  [^InputStream in hostile]
-  (let [watch (watcher)
-        held (java.util.ArrayDeque.)
-        sure (volatile! 0) ; how many of those may be given out
+(defn source
+  "Returns functions over the units (characters or bytes) of a client's input. A unit that the watcher is
+  not sure of is held back.
+
+    :next      a function of `wait?` that returns a unit, -1 at the end, nil when none has come
+    :watch     a watcher, or nil
+    :hostile   called with what the sender is; the input is at its end then
+    :taken     called before units are given out
+    :max-line  how many units a line may have; :too-long is called with the number when it has more
+
+  The result has :look, which takes what has come and returns false when the input is at its end; :fill, a
+  function of a limit and of `give`, which waits for the first unit, calls `give` with a StringBuilder and
+  a number of units, at most up to the end of a line, and returns the number, -1 at the end; :ready?, the
+  number of units that are sure, nil at the end."
+  [{:keys [next watch max-line hostile too-long taken] :or {taken (fn [])}}]
+  (let [passed (StringBuilder.) ; sure and not given out yet
+        held (StringBuilder.) ; not sure yet
+        length (volatile! 0)
         over (volatile! false)
         finish (fn []
-                 (vreset! over true)
-                 (vreset! sure (.size held)))
-        pull (fn []
-               (let [b (.read in)
-                     found (if (neg? b) :end (watch b))]
-                 (if (string? found)
-                   (do (.clear held) (finish) (hostile found))
-                   (case found
-                     :end (finish)
-                     :held (.add held b)
-                     :clean (do (.add held b) (vreset! sure (.size held)))))))]
-    [(fn []
-       (while (and (zero? (long @sure)) (not @over))
-         (pull))
-       (if (zero? (long @sure))
-         -1
-         (do (vswap! sure dec) (.poll held))))
-     (fn []
-       (if @over @sure (+ (long @sure) (.available in))))]))
-
-(defn- read-into [next-byte available ^bytes into offset length]
-  (let [offset (int offset)]
-    (loop [n 0]
-      (let [b (if (and (< n (int length)) (or (zero? n) (pos? (long (available)))))
-                (int (next-byte))
-                -2)]
-        (if (neg? b)
-          (int (if (and (zero? n) (= -1 b)) -1 n))
-          (do (aset into (+ offset n) (unchecked-byte b))
-              (recur (inc n))))))))
+                 (.setLength held 0)
+                 (vreset! over true))
+        pass (fn []
+               (.append passed held)
+               (.setLength held 0))
+        take-unit (fn [c]
+                    (let [found (if watch (watch c) :clean)
+                          n (long (vreset! length (if (= 10 c) 0 (inc (long @length)))))]
+                      (.append held (char c))
+                      (cond
+                        (string? found) (do (finish) (hostile found))
+                        (and max-line (< (long max-line) n)) (do (finish) (too-long n))
+                        (= :clean found) (pass))))
+        more (fn [wait?]
+               (let [c (next wait?)]
+                 (cond
+                   (nil? c) false
+                   (neg? (long c)) (do (pass) (finish) false)
+                   :else (do (take-unit c) (not @over)))))
+        empty? #(zero? (.length passed))
+        line-complete? #(and (not (empty?)) (= \newline (.charAt passed (dec (.length passed)))))]
+    {:look (fn [] ; a client that has begun to send is waited for until its kind is sure
+             (while (and (empty?) (more (pos? (.length held)))))
+             (not @over))
+     :fill (fn [limit give]
+             (while (and (empty?) (not @over))
+               (more true))
+             (while (and (< (.length passed) (long limit)) (not (line-complete?)) (not @over) (more false)))
+             (let [n (min (.length passed) (long limit))]
+               (if (zero? n)
+                 -1
+                 (do (taken)
+                     (give passed n)
+                     (.delete passed 0 (int n))
+                     n))))
+     :ready? (fn [] (when-not (and (empty?) @over) (.length passed)))}))
 
 (defn input-stream
-  "The input `in` as long as its watcher finds nothing; then `hostile` is called with what the sender is,
-  and the input is at its end."
+  "Returns the input `in` as long as its watcher finds nothing; then `hostile` is called with what the
+  sender is, and the input is at its end."
   ^InputStream [^InputStream in hostile]
-  (let [[next-byte available] (guarded in hostile)]
-    (proxy [InputStream] []
-      (read
-        ([] (int (next-byte)))
-        ([into] (read-into next-byte available into 0 (alength ^bytes into)))
-        ([into offset length] (read-into next-byte available into offset length)))
-      (available [] (int (available)))
-      (close [] (.close in)))))
+  (let [{:keys [fill ready?]} (source {:next (fn [wait?]
+                                               (when (or wait? (pos? (.available in)))
+                                                 (.read in)))
+                                       :watch (watcher)
+                                       :hostile hostile})]
+    (input/input-stream
+      (fn [^bytes into offset length]
+        (fill length (fn [^StringBuilder units n]
+                       (dotimes [i n]
+                         (aset into (+ (int offset) i) (unchecked-byte (int (.charAt units i))))))))
+      {:available #(if-let [n (ready?)] (+ (long n) (.available in)) 0)
+       :close #(.close in)})))
+
+(def ^:private skipped-at-most 1048576)
+
+(defn skip-input
+  "Takes what still comes from a client until its end, or until it has been silent for a moment; for two
+  seconds and 1 MiB at most."
+  [^SocketStream s]
+  (let [in (.inputStream s)
+        chunk (byte-array 8192)]
+    (.readTimeout s (Duration/ofMillis 300))
+    (.readDeadline s (Duration/ofSeconds 2))
+    (try
+      (loop [left (long skipped-at-most)]
+        (let [n (.read in chunk)]
+          (when (and (pos? n) (< n left))
+            (recur (- left n)))))
+      (catch SocketTimeoutException _
+        nil)))) ; it is silent, or was waited for long enough
 
 (defn drain
   "Takes what a stranger has sent, at most 64 KiB and without waiting, so that closing tells it nothing

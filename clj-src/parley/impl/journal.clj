@@ -18,21 +18,16 @@
   "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."
   [x]
   (let [text (apply str
-               (map (fn [c] (if (Character/isISOControl (char c)) (format "\\u%04x" (int c)) c))
+               (map (fn [c] (if (Character/isISOControl (char c)) (str "\\u" (subs (Integer/toHexString (+ 0x10000 (int c))) 1)) c))
                  (take 200 (str x))))]
     (subs text 0 (min 200 (count text)))))
-
-(defn- function-or-nil [op option f]
-  (when-not (or (nil? f) (ifn? f))
-    (throw (options/misuse op (str option " is " (options/show f)) "a function of one argument, or nil")))
-  f)
 
 (defn journal
   "The journal of a server called `name`. `log` is a function of a line, `audit` one of an event."
   [op name {:keys [log audit] :or {log to-stderr}}]
   {:name name
-   :log (function-or-nil op ":log" log)
-   :audit (function-or-nil op ":audit" audit)
+   :log (options/function op ":log" log "a function of one argument, or nil")
+   :audit (options/function op ":audit" audit "a function of one argument, or nil")
    :last (atom {})})
 
 (defn line

@@ -5,8 +5,10 @@
   (:require
    [parley.impl.options :as options])
   (:import
+   (java.io EOFException)
+   (java.lang AutoCloseable)
    (java.nio.channels SelectableChannel)
-   (parley.net Handle Pollable PollableChannel SocketServer SocketStream)))
+   (parley.net Handle Pollable PollableChannel SocketServer SocketStream StreamInput StreamOutput)))
 
 (set! *warn-on-reflection* true)
 
@@ -26,10 +28,27 @@
     (throw (options/misuse op (str "the server is " (options/show x))
              "a socket server, as socket-server returns it"))))
 
+(defn in
+  "Returns the input of the socket stream that `op` was given."
+  ^StreamInput [op s]
+  (.in (stream op s)))
+
+(defn out
+  "Returns the output of the socket stream that `op` was given."
+  ^StreamOutput [op s]
+  (.out (stream op s)))
+
+(defn at-end
+  "Returns eof-value, or throws when eof-error? is true."
+  [op s eof-error? eof-value]
+  (if eof-error?
+    (throw (EOFException. (str op ": end of file on " s "; pass eof-error? false for a value instead")))
+    eof-value))
+
 (defn handle?
-  "Whether x can be the handle of a descriptor."
+  "Returns true when x can be the handle of a descriptor."
   [x]
-  (and (int? x) (<= 0 (long x) Integer/MAX_VALUE)))
+  (options/within? 0 Integer/MAX_VALUE x))
 
 (defn pollable
   "What socket-status can be asked about, or nil."
@@ -45,3 +64,20 @@
   (or (pollable op x)
       (throw (options/misuse op (str place " is " (options/show x))
                "a stream, a server, or another pollable object"))))
+
+;; ---- closing ------------------------------------------------------------------------------------
+
+(defn check-closeable
+  "Throws an error unless x is nil or can be closed."
+  [op x]
+  (when-not (or (nil? x) (instance? AutoCloseable x))
+    (throw (options/misuse op (str "the value is " (options/show x))
+             "a stream, a server, or another java.lang.AutoCloseable"))))
+
+(defn close
+  "Closes x, unless it is nil; aborts a stream when `abort?`."
+  [x abort?]
+  (cond
+    (nil? x) nil
+    (and abort? (instance? SocketStream x)) (.abort ^SocketStream x)
+    :else (.close ^AutoCloseable x)))

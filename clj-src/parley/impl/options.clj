@@ -6,10 +6,12 @@
    [clojure.string :as str])
   (:import
    (java.math RoundingMode)
+   (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
+   (java.nio.file Path)
    (java.time Duration)
-   (java.util Map$Entry)
-   (parley.net CodingAction Direction ElementType ExternalFormat LineTerminator SocketStatus StreamOptions StreamOptions$Builder)))
+   (java.util Locale Map$Entry)
+   (parley.net Addresses CodingAction Direction ElementType ExternalFormat LineTerminator ServerOptions SocketStatus SocketStream StreamOptions StreamOptions$Builder)))
 
 (set! *warn-on-reflection* true)
 
@@ -17,6 +19,11 @@
   "An IllegalArgumentException saying what `op` was called with and what it expects."
   ^IllegalArgumentException [op what expected]
   (IllegalArgumentException. (str op ": " what ", expected " expected)))
+
+(defn lower-case
+  "Returns text in lower case, the same in every locale."
+  ^String [text]
+  (.toLowerCase (str text) Locale/ROOT))
 
 (defn show
   "A value as messages show it: its class too, cut to a bearable length."
@@ -78,6 +85,54 @@
   [op option x]
   (choose op option {true true false false nil false} x))
 
+;; ---- integers -----------------------------------------------------------------------------------
+
+(defn within?
+  "Returns true when x is an integer from `low` to `high`."
+  [low high x]
+  (and (int? x) (<= (long low) (long x) (long high))))
+
+(defn integer
+  "Returns x when it is an integer from `low` to `high`; throws an error that names `what` otherwise.
+  `expected` describes the range in the caller's words."
+  ([op what low high x]
+   (integer op what low high x (str "an integer from " low " to " high)))
+  ([op what low high x expected]
+   (if (within? low high x)
+     (long x)
+     (throw (misuse op (str what " is " (show x)) expected)))))
+
+(defn int32
+  "As `integer`, from `low` to the largest of 32 bits."
+  [op what low x expected]
+  (integer op what low Integer/MAX_VALUE x expected))
+
+(def ^:private port-or-path
+  "an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket")
+
+(defn port
+  "Returns the port x, from 0 to 65535."
+  ([op x] (port op "the port" x port-or-path))
+  ([op what x expected] (integer op what 0 65535 x expected)))
+
+(defn bounds
+  "Returns [start end] of the options :start and :end, checked against a length."
+  [op length {:keys [start end]}]
+  (let [from (if (nil? start) 0 start)
+        to (if (nil? end) length end)]
+    (when-not (and (within? 0 length to) (within? 0 to from))
+      (throw (misuse op (str ":start is " (show start) " and :end " (show end))
+               (str "0 <= :start <= :end <= " length))))
+    [from to]))
+
+(defn function
+  "Returns f, a function or nil; throws an error that names the option otherwise. Keywords, symbols and
+  collections are refused: they can be called, but a caller who passes one means something else."
+  [op option f expected]
+  (if (or (nil? f) (and (ifn? f) (not (or (ident? f) (coll? f)))))
+    f
+    (throw (misuse op (str option " is " (show f)) expected))))
+
 ;; ---- time ---------------------------------------------------------------------------------------
 
 (def ^:private far 9000000000000000000N)
@@ -116,6 +171,15 @@
      nil
      (.plus ^Duration (->duration op seconds)
             (Duration/ofNanos (* 1000 (long (min (or microseconds 0) 9000000000000000))))))))
+
+(defn seconds
+  "Returns the Duration of an option's seconds, nil for none; an error names the option."
+  ^Duration [op option x]
+  (try
+    (->duration op x)
+    (catch IllegalArgumentException _
+      (throw (misuse op (str option " is " (show x))
+               "seconds as a non-negative number, a Duration, or nil for no limit")))))
 
 ;; ---- directions and statuses --------------------------------------------------------------------
 
@@ -254,8 +318,8 @@
 (defn external-format->value
   "The map that ->external-format takes."
   [^ExternalFormat f]
-  {:charset (keyword (str/lower-case (.name (.charset f))))
-   :line-terminator (keyword (str/lower-case (str (.lineTerminator f))))
+  {:charset (keyword (lower-case (.name (.charset f))))
+   :line-terminator (keyword (lower-case (.lineTerminator f)))
    :input-error-action (action->value (.inputErrorAction f))
    :output-error-action (action->value (.outputErrorAction f))})
 
@@ -274,9 +338,7 @@
     (.outputBuffered builder (boolean out))))
 
 (defn- line-limit! [op ^StreamOptions$Builder builder x]
-  (if (and (int? x) (<= 1 x Integer/MAX_VALUE))
-    (.lineLimit builder (int x))
-    (throw (misuse op (str ":line-limit is " (show x)) "a positive number of characters"))))
+  (.lineLimit builder (int (int32 op ":line-limit" 1 x "a positive number of characters"))))
 
 (defn ->stream-options
   "The StreamOptions of a map with keys out of `stream-options`."
@@ -290,4 +352,37 @@
         :timeout (.timeout builder (->duration op x))
         :close-timeout (.closeTimeout builder (->duration op x))
         :line-limit (line-limit! op builder x)))
+    (.build builder)))
+
+;; ---- servers ------------------------------------------------------------------------------------
+
+(defn unix-path
+  "Returns the Path of an endpoint that is one, nil for a port."
+  ^Path [x]
+  (cond
+    (instance? Path x) x
+    (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
+
+(defn- interface-host [op x]
+  (cond
+    (or (nil? x) (string? x)) x
+    (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
+    (Addresses/host (.localAddress ^SocketStream x))
+    :else (throw (misuse op (str ":interface is " (show x))
+                   "nil, a host name or address, or an open socket stream over TCP"))))
+
+(defn ->server-options
+  "Returns the ServerOptions of an endpoint and a map of :interface, :backlog and :mode."
+  ^ServerOptions [op endpoint {:keys [interface backlog mode]}]
+  (let [builder (ServerOptions/builder)]
+    (if-let [path (unix-path endpoint)]
+      (.path builder path)
+      (.port builder (int (port op (or endpoint 0)))))
+    (when-not (nil? backlog)
+      (.backlog builder (int (int32 op ":backlog" 1 backlog "a positive number of connections"))))
+    (when mode
+      (when-not (string? mode)
+        (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
+      (.mode builder mode))
+    (.host builder (interface-host op interface))
     (.build builder)))

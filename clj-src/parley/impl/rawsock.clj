@@ -1,32 +1,23 @@
 (ns parley.impl.rawsock
-  "What parley.rawsock's functions share: checking handles, buffers and addresses, and turning the
-  values of parley.posix into Clojure's and back."
+  "Arguments and results of parley.rawsock: handles, types, buffers, flags and socket options."
   {:no-doc true}
   (:require
    [clojure.string :as str]
-   [parley.impl.options :as options])
+   [parley.impl.options :as options]
+   [parley.impl.sockaddr :as sockaddr])
   (:import
-   (java.io Writer)
-   (java.net InetAddress)
-   (java.nio.file Path)
    (java.time Duration)
    (java.util List)
-   (parley.posix BlockingIo Datagrams$Part DescriptorOption DescriptorOption$Kind Handles Handles$Call MessageFlags Protocols SockAddr)))
+   (parley.posix BlockingIo Datagrams$Part Descriptor DescriptorOption DescriptorOption$Kind Handles Handles$Call MessageFlags Posix PosixException Protocols Sockets)))
 
 (set! *warn-on-reflection* true)
-
-(defmethod print-method SockAddr [x ^Writer w]
-  (.write w (str "#<sockaddr " x ">")))
 
 ;; ---- handles ------------------------------------------------------------------------------------
 
 (defn handle-number
   "The int of a handle, or an error."
   [op x]
-  (if (and (int? x) (<= 0 x Integer/MAX_VALUE))
-    (int x)
-    (throw (options/misuse op (str "the handle is " (options/show x))
-             "a non-negative integer, as socket, accept and stream-handles return it"))))
+  (int (options/int32 op "the handle" 0 x "a non-negative integer, as socket, accept and stream-handles return it")))
 
 (defn call-on
   "Calls f with the parley.posix.Descriptor of a handle."
@@ -41,16 +32,6 @@
 
 ;; ---- names --------------------------------------------------------------------------------------
 
-(defn domain-name
-  "The name of a domain: a keyword, an integer, nil for :unspec."
-  ^String [op x]
-  (cond
-    (nil? x) "unspec"
-    (keyword? x) (name x)
-    (nat-int? x) (str x)
-    :else (throw (options/misuse op (str "the domain is " (options/show x))
-                   "a keyword such as :inet :inet6 :unix :packet, or its number"))))
-
 (defn type-name
   "The name of a socket type: a keyword, an integer, nil for 0."
   ^String [op x]
@@ -61,20 +42,12 @@
     :else (throw (options/misuse op (str "the type is " (options/show x))
                    "a keyword such as :stream :dgram :raw :seqpacket, or its number"))))
 
-(defn name-value
-  "A name that parley.posix gave as a keyword; a number that it wrote as text as that number."
-  [^String s]
-  (cond
-    (nil? s) nil
-    (re-matches #"\d+" s) (parse-long s)
-    :else (keyword s)))
-
 (defn protocol-number
   "The int of a protocol: nil is 0, an integer, a keyword, or a string by look-up."
   [op x look-up]
   (cond
     (nil? x) (int 0)
-    (and (int? x) (<= 0 x 65535)) (int x)
+    (options/within? 0 65535 x) (int x)
     (keyword? x) (int (Protocols/number (name x)))
     (string? x) (int (or (:proto (look-up x))
                          (throw (options/misuse op (str "the protocol is " (options/show x))
@@ -83,17 +56,6 @@
                    "nil, an integer, a keyword such as :ipproto-icmp, or a name such as \"icmp\""))))
 
 ;; ---- buffers ------------------------------------------------------------------------------------
-
-(defn range-of
-  "[start end] of options against a length, checked."
-  [op length {:keys [start end]}]
-  (let [start (if (nil? start) 0 start)
-        end (if (nil? end) length end)]
-    (when-not (and (int? start) (int? end) (<= 0 start end length))
-      (throw (options/misuse op (str ":start " (options/show start) " and :end " (options/show end)
-                                  " are not a part of " length " elements")
-               (str "0 <= start <= end <= " length))))
-    [start end]))
 
 (defn buffer
   "The byte array that `op` was given."
@@ -106,7 +68,7 @@
   "[array offset length] of a buffer and :start and :end."
   [op x opts]
   (let [array (buffer op x)
-        [start end] (range-of op (alength array) opts)]
+        [start end] (options/bounds op (alength array) opts)]
     [array (int start) (int (- (long end) (long start)))]))
 
 (defn vectored?
@@ -119,11 +81,47 @@
   ^List [op x opts]
   (when-not (sequential? x)
     (throw (options/misuse op (str "the buffers are " (options/show x)) "a vector of byte arrays")))
-  (let [[start end] (range-of op (count x) opts)]
+  (let [[start end] (options/bounds op (count x) opts)]
     (mapv (fn [b] (Datagrams$Part. (buffer op b) 0 (alength ^bytes b)))
       (subvec (vec x) start end))))
 
+(defn moved
+  "Sums what `f` moves of the parts, one after the other, until one is not moved whole."
+  [parts f]
+  (loop [total 0
+         [^Datagrams$Part part & more] parts]
+    (if (nil? part)
+      total
+      (let [n (long (f part))
+            total (+ total n)]
+        (if (and more (= n (.length part)))
+          (recur total more)
+          total)))))
+
+(defn file-parts
+  "Returns the parts that sock-read and sock-write move."
+  [op buffer opts]
+  (if (vectored? buffer)
+    (let [parts (parts op buffer opts)]
+      ;; an empty array moves nothing, which is not the end; but it may be an empty datagram
+      (or (seq (remove (fn [^Datagrams$Part part] (zero? (.length part))) parts)) parts))
+    (let [[array start length] (part op buffer opts)]
+      [(Datagrams$Part. ^bytes array (int start) (int length))])))
+
+(defn message-map
+  "Returns the message that `op` was given, a map whose keys are checked."
+  [op message]
+  (when-not (map? message)
+    (throw (options/misuse op (str "the message is " (options/show message))
+             "a map whose :iovec is a vector of byte arrays")))
+  (options/option-map op #{:addr :iovec :control :flags} [message]))
+
 ;; ---- options of the calls -----------------------------------------------------------------------
+
+(defn without-address
+  "Returns the trailing options, after the address that CLISP would fill in, if there is one."
+  [args]
+  (if (or (keyword? (first args)) (map? (first args))) args (rest args)))
 
 (def receive-keys "Options of what receives." #{:start :end :peek :oob :waitall :timeout})
 (def send-keys "Options of what sends." #{:start :end :oob :eor :timeout})
@@ -153,67 +151,6 @@
   (into #{} (keep (fn [[k bit]] (when-not (zero? (bit-and (long flags) (long bit))) k)))
         {:oob MessageFlags/OOB :eor MessageFlags/EOR :trunc MessageFlags/TRUNC :ctrunc MessageFlags/CTRUNC}))
 
-;; ---- addresses ----------------------------------------------------------------------------------
-
-(defn sockaddr
-  "The SockAddr that `op` was given."
-  ^SockAddr [op x]
-  (if (instance? SockAddr x)
-    x
-    (throw (options/misuse op (str "the address is " (options/show x))
-             "a sockaddr, as make-sockaddr and getsockname return it"))))
-
-(defn literal-address
-  "The InetAddress of numbers in the usual form, never asking a name server."
-  ^InetAddress [op x]
-  (if (and (string? x)
-           (or (re-matches #"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})" x)
-               (re-matches #"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[\w.-]+)?" x)))
-    (try (InetAddress/getByName x)
-         (catch java.net.UnknownHostException _
-           (throw (options/misuse op (str "the address is " (options/show x))
-                    "one in numbers, such as \"127.0.0.1\" or \"::1\""))))
-    (throw (options/misuse op (str "the address is " (options/show x))
-             "one in numbers, such as \"127.0.0.1\" or \"::1\""))))
-
-(defn literal-bytes
-  "The bytes of an address in numbers, 16 of one that has a colon: Java makes one of IPv4 of
-  \"::ffff:1.2.3.4\"."
-  ^bytes [op x]
-  (let [data (.getAddress (literal-address op x))]
-    (if (and (= 4 (alength data)) (str/includes? x ":"))
-      (byte-array (concat (repeat 10 0) [-1 -1] data))
-      data)))
-
-(defn number
-  "An int from 0 to `most` that `op` was given."
-  [op what most x]
-  (if (and (int? x) (<= 0 x most))
-    (int x)
-    (throw (options/misuse op (str what " is " (options/show x)) (str "an integer from 0 to " most)))))
-
-(defn ->bytes
-  "A fresh byte array of an array, or of a sequence of integers from -128 to 255."
-  ^bytes [op x]
-  (cond
-    (bytes? x) (aclone ^bytes x)
-    (and (or (nil? x) (sequential? x)) (every? #(and (int? %) (<= -128 % 255)) x))
-    (byte-array (map unchecked-byte x))
-    :else (throw (options/misuse op (str "the data is " (options/show x))
-                   "a byte array or a sequence of bytes"))))
-
-(defn path-string
-  "Returns the absolute path of a Unix-domain socket's file. A string that begins with a zero character
-  names an abstract socket, an empty one a socket without a name: both are left alone."
-  ^String [op x]
-  (cond
-    (and (string? x) (or (= "" x) (str/starts-with? x "\u0000"))) x
-    (string? x) (.getAbsolutePath (java.io.File. ^String x)) ; a Path refuses what its charset lacks
-    (instance? Path x) (str (.toAbsolutePath ^Path x))
-    (instance? java.io.File x) (.getAbsolutePath ^java.io.File x)
-    :else (throw (options/misuse op (str "the path is " (options/show x))
-                   "a string, a Path or a File"))))
-
 ;; ---- socket options -----------------------------------------------------------------------------
 
 (defn option-value
@@ -221,8 +158,8 @@
   [^DescriptorOption option x]
   (condp = (.kind option)
     DescriptorOption$Kind/FLAG (if x true nil)
-    DescriptorOption$Kind/TYPE (name-value x)
-    DescriptorOption$Kind/ERROR (some-> ^String x str/lower-case keyword)
+    DescriptorOption$Kind/TYPE (sockaddr/name-value x)
+    DescriptorOption$Kind/ERROR (some-> x options/lower-case keyword)
     DescriptorOption$Kind/SECONDS (let [^Duration d x
                                         nanos (.getNano d)]
                                     (if (zero? nanos)
@@ -237,7 +174,79 @@
     (options/->duration op x)
     x))
 
-(def levels
+(def ^:private levels
   "Levels of options that have no name of their own here."
   {:sol-ip 0 :ipproto-ip 0 :sol-tcp 6 :ipproto-tcp 6 :sol-udp 17 :ipproto-udp 17 :ipproto-ipv6 41
    :ipproto-icmp 1 :ipproto-raw 255 :ipproto-icmpv6 58})
+
+(def ^:private option-levels
+  {:sol-socket #"so-.*" :sol-tcp #"tcp-.*" :ipproto-tcp #"tcp-.*" :sol-ip #"ip-.*" :ipproto-ip #"ip-.*"
+   :ipproto-ipv6 #"ipv6-.*"})
+
+(defn- level-options [level]
+  (filter (fn [^DescriptorOption o] (re-matches (option-levels level) (.key o)))
+          (DescriptorOption/values)))
+
+(defn- named-option
+  "The option of a name with or without its prefix: :so-rcvbuf or, as in CLISP, :rcvbuf."
+  ^DescriptorOption [level option-name]
+  (let [full (name option-name)
+        prefixed (str ({:sol-tcp "tcp-" :ipproto-tcp "tcp-" :sol-ip "ip-" :ipproto-ip "ip-"
+                        :ipproto-ipv6 "ipv6-"} level "so-")
+                      full)]
+    (or (some (fn [^DescriptorOption o] (when (contains? #{full prefixed} (.key o)) o))
+              (DescriptorOption/values))
+        (DescriptorOption/of full))))
+
+(defn c-int
+  "Returns x, an integer of 32 bits."
+  [op what x]
+  (int (options/integer op what Integer/MIN_VALUE Integer/MAX_VALUE x "an integer of 32 bits")))
+
+(defn- level-number [op level]
+  (let [level (if (= :sol-socket level)
+                (if (= "Linux" (Posix/platform)) 1 0xffff)
+                (get levels level level))]
+    (if (int? level)
+      (c-int op ":level" level)
+      (throw (options/misuse op (str ":level is " (options/show level))
+               (str "a number, :sol-socket or one of " (pr-str (sort (keys levels)))))))))
+
+(defn- read-option [^Descriptor d ^DescriptorOption option]
+  (option-value option (.get option d)))
+
+(defn- readable-options [^Descriptor d options]
+  (into (array-map)
+        (map (fn [^DescriptorOption option]
+               [(keyword (.key option))
+                (try (read-option d option)
+                     (catch PosixException _ :error)
+                     (catch UnsupportedOperationException _ :error))]))
+        options))
+
+(defn get-option
+  "Returns the value of an option, or of all options of a level for nil."
+  [op ^Descriptor d option level size]
+  (cond
+    (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
+                    (int (c-int op ":size" size)))
+    (keyword? option) (read-option d (named-option level option))
+    (some? option) (throw (options/misuse op (str "the option is " (options/show option))
+                            "a keyword, an integer or nil"))
+    (= :all level) (readable-options d (DescriptorOption/values))
+    (contains? option-levels level) (readable-options d (level-options level))
+    :else (throw (options/misuse op (str ":level is " (options/show level)) "one whose options have names"))))
+
+(defn set-option
+  "Sets an option, or each of a map for nil."
+  [op ^Descriptor d option value level]
+  (let [set-one (fn [option-name x]
+                  (let [option (named-option level option-name)]
+                    (.set option d (option-argument op option x))))]
+    (cond
+      (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
+                      (buffer op value))
+      (keyword? option) (set-one option value)
+      (and (nil? option) (map? value)) (run! (fn [[k x]] (set-one k x)) value)
+      :else (throw (options/misuse op (str "the option is " (options/show option))
+                     "a keyword, an integer, or nil and a map of options")))))

@@ -6,7 +6,8 @@
   has sent something, or its token, or a moment has passed. A gate is a map of
     :timeout  a Duration or nil
     :look     a function of the client that says, when there is input, :wait, :admit or [:refuse why]
-    :late     what to do when the time is up: :admit or [:refuse why]
+    :late     what to do when the time is up: :admit, :admit-silent for a client that makes room for others
+              until it has sent something, or [event why]
   and nil lets everybody in."
   {:no-doc true}
   (:require
@@ -14,46 +15,18 @@
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.options :as options]
-   [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.impl.thread :as thread])
   (:import
-   (java.io IOException)
-   (java.lang.reflect Method)
+   (java.io IOException UncheckedIOException)
    (java.nio.channels ClosedChannelException)
    (java.time Duration Instant)
    (java.util.concurrent ConcurrentHashMap)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net BackOff SocketServer SocketStream)))
+   (java.util.concurrent.locks LockSupport)
+   (java.util.function BiConsumer)
+   (parley.net BackOff Direction SocketServer SocketStream StatusSet StreamOptions)))
 
 (set! *warn-on-reflection* true)
-
-;; ---- threads ------------------------------------------------------------------------------------
-
-(def ^:private virtual-since
-  "JDK 21 has virtual threads too, but there a reader blocked inside a monitor, as every
-  LineNumberingPushbackReader is, occupies one of the few threads that carry them."
-  24)
-
-(defn- platform-thread ^Thread [^String name ^Runnable task]
-  (doto (Thread. task name)
-    (.setDaemon true)))
-
-(def ^:private virtual-thread
-  "A function of name and task, or nil where the JDK has none. By reflection: the baseline is JDK 17."
-  (when (<= (long virtual-since) (.feature (Runtime/version)))
-    (let [no-classes (make-array Class 0)
-          builder (Class/forName "java.lang.Thread$Builder")
-          of-virtual (.getMethod Thread "ofVirtual" no-classes)
-          named (.getMethod builder "name" (into-array Class [String]))
-          unstarted (.getMethod builder "unstarted" (into-array Class [Runnable]))
-          call (fn [^Method m on & args] (.invoke m on (object-array args)))]
-      (fn [name task]
-        (call unstarted (call named (call of-virtual nil) name) task)))))
-
-(defn- new-thread ^Thread [kind name task]
-  (if (and virtual-thread (= :virtual kind))
-    (virtual-thread name task)
-    (platform-thread name task)))
 
 ;; ---- clients ------------------------------------------------------------------------------------
 
@@ -84,25 +57,48 @@
     (str what ": it is not for this port, and nothing of it was evaluated")))
 
 (defn- end-quietly
-  "Closes a client's stream; that the client is gone is no news."
+  "Ends a client's output, takes what it has sent more, within bounds, and closes its stream: closing with
+  input unread would reset the connection, and the client would lose output that it has not read yet. That
+  the client is gone is no news."
   [client]
-  (try
-    (stream/close (:stream client))
-    (catch IOException _
-      nil))) ; what it did not read cannot reach it any more
+  (let [^SocketStream s (:stream client)]
+    (try
+      (when (and (.isOpen s) (.isOutput s))
+        (Thread/interrupted)
+        (.shutdown s Direction/OUTPUT)
+        (guard/skip-input s))
+      (catch IOException _
+        nil)
+      (catch IllegalStateException _ ; closed meanwhile
+        nil)
+      (finally
+        (try
+          (.close s)
+          (catch IOException _
+            nil)))))) ; what it did not read cannot reach it any more
+
+(defn- lost [{:keys [journal closing]} client e]
+  (when-not (or @closing (instance? ClosedChannelException e)) ; closed on this side, which has said why
+    (journal/event journal :lost (assoc (about client) :reason (str e)))))
+
+(defn- failed [{:keys [journal]} client e]
+  (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
 
 (defn- run
   "A client's session, in its own thread."
   [{:keys [journal session]
     :as service} client]
   (try
-    (session client)
-    (catch ClosedChannelException _
-      nil) ; closed on this side, and whoever did so has said why
+    (session service client)
     (catch IOException e
-      (journal/event journal :lost (assoc (about client) :reason (str e))))
+      (lost service client e))
+    (catch UncheckedIOException e
+      (lost service client (.getCause e)))
+    (catch InterruptedException e
+      (when-not @(:closing service)
+        (failed service client e)))
     (catch Throwable e
-      (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
+      (failed service client e))
     (finally
       (try
         (end-quietly client)
@@ -116,17 +112,17 @@
                :as service} client]
   (try
     (let [name (str "parley-" (:name service) "-" (:id client))
-          thread (new-thread threads name #(run service client))]
+          thread (thread/unstarted threads name #(run service client))]
       (reset! (:thread client) thread)
       (journal/event journal :connect (about client))
       (.start ^Thread thread))
-    (catch OutOfMemoryError e ; the system has no more threads
+    (catch Throwable e ; the system has no more threads, or no more memory
       (reset! (:thread client) nil)
       (refuse service client :refused (str "no thread for it: " (.getMessage e))))))
 
 ;; ---- accepting ----------------------------------------------------------------------------------
 
-(defn- over-limit
+(defn over-limit
   "Why a client is one too many, or nil."
   [{:keys [limits ^ConcurrentHashMap clients]} pending {:keys [address]}]
   (let [{:keys [max-connections max-unauthenticated max-per-address]} limits
@@ -139,7 +135,7 @@
       (and max-per-address (<= (long max-per-address) (count (filter same-address (.values clients)))))
       (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
 
-(defn- stranger
+(defn stranger
   "Why a Unix-domain peer may not connect, or nil."
   [{:keys [owner]} {:keys [user]}]
   (when (and owner (not= owner user))
@@ -149,23 +145,63 @@
   (merge {:id (str (.incrementAndGet ids))
           :stream s
           :since (Instant/now)
+          :since-nanos (System/nanoTime)
+          :spoke (atom true)
           :thread (atom nil)
           :done (promise)}
          (endpoint/peer s (some? owner))))
+
+(defn- silent-longest
+  "Returns the client that has been silent longest of those that have not shown yet that they belong here:
+  they have not logged in or, where no token is wanted, have not sent anything. nil when there is none."
+  [{:keys [^ConcurrentHashMap clients limits]} pending {:keys [address]}]
+  (let [{:keys [max-connections max-per-address]} limits
+        by-address? (and max-per-address (< (.size clients) (long max-connections)))
+        waiting (map (fn [{:keys [client heard]}] [heard client]) (vals pending))
+        mute (for [{:keys [spoke thread since-nanos]
+                    :as client} (vec (.values clients))
+                   :when (and @thread (not @spoke))]
+               [since-nanos client])
+        candidates (cond->> (concat waiting mute)
+                     by-address? (filter (fn [[_ client]] (= address (:address client)))))]
+    (when (seq candidates)
+      (second (apply min-key (fn [[heard _]] (- (long heard) (System/nanoTime))) candidates)))))
+
+(defn- drop-silent
+  "Refuses a silent client in favour of a new one: the pending clients afterwards."
+  [service ss pending {:keys [stream]
+                       :as client}]
+  (when (contains? pending stream)
+    (.remove ^StatusSet ss ^SocketStream stream))
+  (refuse service client :refused "it has been silent longest, and others want to connect")
+  (dissoc pending stream))
+
+(defn- make-room
+  "Returns [pending why]: the pending clients after silent ones were dropped for a new client, and why it is
+  one too many all the same, or nil."
+  [service ss pending client]
+  (if-let [why (over-limit service pending client)]
+    (if-let [silent (silent-longest service pending client)]
+      (let [pending (drop-silent service ss pending silent)]
+        [pending (over-limit service pending client)])
+      [pending why])
+    [pending nil]))
 
 (defn- welcome
   "Lets a new client in, or has it wait, or refuses it: the pending clients, by stream, afterwards."
   [{:keys [gate ^ConcurrentHashMap clients]
     :as service} ss pending s]
   (let [client (new-client service s)
-        why (or (stranger service client) (over-limit service pending client))]
+        why (stranger service client)
+        [pending why] (if why [pending why] (make-room service ss pending client))]
     (cond
       why (do (refuse service client :refused why) pending)
       gate (let [{:keys [^Duration timeout look]} (gate)]
              (.put clients (:id client) client)
-             (socket/status-set-add! ss s :input)
+             (.add ^StatusSet ss s Direction/INPUT)
              (assoc pending s {:client client
                                :look look
+                               :heard (:since-nanos client)
                                :until (some->> timeout .toNanos (+ (System/nanoTime)))}))
       :else (do (.put clients (:id client) client)
                 (admit service client)
@@ -176,9 +212,20 @@
   and one line a second says so. What has connected waits in the system's queue."
   [{:keys [journal server]} ss {:keys [^BackOff back-off]
                                 :as state} e]
-  (socket/status-set-remove! ss server)
+  (.remove ^StatusSet ss ^SocketServer server)
   (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text (.getMessage ^Throwable e)))
   (assoc state :resume (+ (System/nanoTime) (.toNanos (.next back-off)))))
+
+(defn recover
+  "Rests after a failure of whatever kind, even when resting fails, too, as it may while there is no memory: an
+  acceptor that ended would never serve again."
+  [service ss {:keys [^BackOff back-off]
+               :as state} e]
+  (try
+    (rest-a-while service ss state e)
+    (catch Throwable _ ; that is what could not be logged
+      (LockSupport/parkNanos (.toNanos (.next back-off)))
+      state)))
 
 (defn- accept-all
   "Accepts whoever waits in the system's queue."
@@ -197,19 +244,25 @@
                    (update state :pending #(welcome service ss % s))
                    (catch IOException _ ; gone before it could be asked who it is
                      (.abort ^SocketStream s)
-                     state)))
+                     state)
+                   (catch Throwable e
+                     (.abort ^SocketStream s)
+                     (throw e))))
           (not (.isOpen (.channel server))) state
-          :else (rest-a-while service ss state s))))))
+          :else (recover service ss state s))))))
 
 (defn- decide
   "What a gate said of a pending client is done."
   [service ss state s verdict]
   (if (= :wait verdict)
-    state
+    (assoc-in state [:pending s :heard] (System/nanoTime))
     (let [client (get-in state [:pending s :client])]
-      (socket/status-set-remove! ss s)
-      (if (= :admit verdict)
-        (admit service client)
+      (.remove ^StatusSet ss ^SocketStream s)
+      (case verdict
+        :admit (admit service client)
+        ;; until it has sent something, it may have to make room
+        :admit-silent (do (reset! (:spoke client) false)
+                          (admit service client))
         (let [[event why] verdict]
           (refuse service client event why)))
       (update state :pending dissoc s))))
@@ -220,9 +273,11 @@
       (try
         (look client)
         (catch IOException e
-          [:refused (str "it went away: " (.getMessage e))])))))
+          [:refused (str "it went away: " (.getMessage e))])
+        (catch Throwable e
+          [:refused (str "it could not be looked at: " e)])))))
 
-(defn- expire
+(defn expire
   "Decides about those whose time is up."
   [{:keys [late]
     :as service} ss state]
@@ -235,7 +290,7 @@
 (defn- resume [{:keys [server]} ss {:keys [resume]
                                     :as state}]
   (if (and resume (not (neg? (- (System/nanoTime) (long resume)))))
-    (do (socket/status-set-add! ss server :input)
+    (do (.add ^StatusSet ss ^SocketServer server Direction/INPUT)
         (dissoc state :resume))
     state))
 
@@ -247,15 +302,22 @@
           next (apply min (map #(- (long %) now) times))]
       (Duration/ofNanos (max 0 (long next))))))
 
+(defn- actionable
+  "Waits, and returns the members of which something can be read."
+  [^StatusSet ss timeout]
+  (let [found (java.util.ArrayList.)]
+    (.check ss timeout)
+    (.forEachActionable ss (reify BiConsumer (accept [_ object _] (.add found object))))
+    (vec found)))
+
 (defn- step [{:keys [server]
               :as service} ss state]
-  (socket/socket-status ss (wait-time state))
-  (->> (reduce (fn [state [object _]]
+  (->> (reduce (fn [state object]
                  (cond
                    (identical? server object) (accept-all service ss state)
                    (get-in state [:pending object]) (look-at service ss state object)
                    :else state))
-         state ss)
+         state (actionable ss (wait-time state)))
        (expire service ss)
        (resume service ss)))
 
@@ -268,31 +330,57 @@
     (cond
       @closing (doseq [{:keys [client]} (vals (:pending state))]
                  (forget service client)
-                 (stream/close (:stream client) :abort true))
+                 (.abort ^SocketStream (:stream client)))
       (not (.isOpen (.channel server))) (do (close service) (recur state)) ; by others, who had the channel
       :else (recur (try
                      (step service ss state)
-                     (catch Exception e
-                       (if (or @closing (:resume state) (not (.isOpen (.channel server))))
+                     (catch Throwable e
+                       (if (or @closing (not (.isOpen (.channel server))))
                          state
-                         (rest-a-while service ss state e))))))))
+                         (recover service ss state e))))))))
 
 (defn- accept-thread ^Thread [{:keys [name server]
                                :as service}]
-  (let [ss (socket/status-set [server :input])]
-    (platform-thread (str "parley-" name "-accept")
-      #(with-open [^java.io.Closeable _ ss]
+  (let [ss (doto (StatusSet.) (.add ^SocketServer server Direction/INPUT))]
+    (thread/unstarted :platform (str "parley-" name "-accept")
+      #(with-open [^StatusSet _ ss]
          (accept-loop service ss)))))
 
-;; ---- starting and ending ------------------------------------------------------------------------
+;; ---- the rehearsal -------------------------------------------------------------------------------
 
-(defn limit
-  "A limit that a caller gave: a positive number or, where allowed, nil for none."
-  [op option x nil?]
-  (if (or (and (int? x) (pos? (long x))) (and nil? (clojure.core/nil? x)))
-    x
-    (throw (options/misuse op (str option " is " (options/show x))
-             (str "a positive number" (when nil? " or nil for no limit"))))))
+(defn- rehearse
+  "Accepts, refuses, rests and logs once, on a server of its own: a class that is first needed while the
+  process has no descriptors or no memory cannot be loaded then, and never will be."
+  []
+  (with-open [server (SocketServer/listen (options/->server-options "repl-server" 0 {:interface "127.0.0.1"}))
+              ss (StatusSet.)]
+    (let [service {:server server
+                   :name "rehearsal"
+                   :journal {:name "rehearsal"
+                             :log (fn [_])
+                             :audit (fn [_])
+                             :last (atom {})}
+                   :accept-options (options/->stream-options "repl-server" {:element-type :bivalent})
+                   :closing (atom false)
+                   :clients (ConcurrentHashMap.)
+                   :ids (AtomicLong.)
+                   :limits {:max-connections 0}}
+          state {:pending {}
+                 :back-off (BackOff.)}]
+      (.add ss server Direction/INPUT)
+      (with-open [_ (SocketStream/connect "127.0.0.1" (.port server) ^StreamOptions (:accept-options service))]
+        (.check ss (Duration/ofSeconds 10))
+        (accept-all service ss state))
+      (rest-a-while service ss state (OutOfMemoryError. "a rehearsal")))))
+
+(def ^:private rehearsal
+  (delay (try
+           (rehearse)
+           true
+           (catch IOException _ ; there is no loopback here: the first clients will have all that loaded
+             false))))
+
+;; ---- starting and ending ------------------------------------------------------------------------
 
 (defn start
   "Starts to accept on `:server`, a SocketServer, which becomes the service's own.
@@ -301,12 +389,15 @@
     :accept-options  the StreamOptions of clients
     :gate            a function that gives a gate for one client, or nil
     :late            [event why] or :admit, for clients whose gate has not opened in time
-    :session         a function of a client, called in its thread
+    :session         a function of service and client, called in the client's thread
     :threads         :virtual or :platform
     :limits          :max-connections, :max-unauthenticated, :max-per-address
     :drain           a Duration: how long close waits for evaluations
+    :own             a function of no arguments that returns the id of the client that the calling thread
+                     evaluates for, if that is not the client's own thread; or nil
     :on-close        a function called just before the endpoint is free"
   [options]
+  @rehearsal
   (let [service (assoc options
                   :owner (endpoint/server-user (:server options))
                   :clients (ConcurrentHashMap.)
@@ -328,7 +419,7 @@
   "Has a client's session read the end: it goes once its evaluation is done, at once when it has none."
   [client]
   (try
-    (socket/socket-stream-shutdown (:stream client) :input)
+    (.shutdown ^SocketStream (:stream client) Direction/INPUT)
     (catch IOException _ nil) ; the client is gone
     (catch IllegalStateException _ nil))) ; the session has closed its stream already
 
@@ -341,10 +432,14 @@
                 (deref (:done client) (max 0 (quot (- end (System/nanoTime)) 1000000)) false))
         clients))))
 
-(defn- end-clients [{:keys [journal drain]
-                     :as service}]
+(defn end-clients
+  "Ends all sessions: when their evaluation is done, or the time to drain is over."
+  [{:keys [journal drain own]
+    :as service}]
   (let [all (clients service)
-        others (remove (fn [client] (identical? (Thread/currentThread) @(:thread client))) all)]
+        own-id (when own (own))
+        own? (fn [{:keys [id thread]}] (or (= own-id id) (identical? (Thread/currentThread) @thread)))
+        others (remove own? all)]
     (run! end-input all)
     (let [late (await-all others drain)]
       (doseq [client late]
@@ -359,7 +454,7 @@
     (on-close)
     (finally
       (try
-        (socket/socket-server-close server)
+        (.close ^SocketServer server)
         (finally
           (deliver unbound true))))))
 

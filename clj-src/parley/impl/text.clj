@@ -3,10 +3,13 @@
   when the client does, and a Writer; both turn an interrupt into one exception, after which the
   connection is as good as before."
   {:no-doc true}
+  (:require
+   [parley.impl.guard :as guard])
   (:import
    (clojure.lang LineNumberingPushbackReader)
-   (java.io IOException InterruptedIOException Reader Writer)
+   (java.io IOException InterruptedIOException Reader UncheckedIOException Writer)
    (java.net SocketTimeoutException)
+   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
@@ -46,115 +49,130 @@
       (ended e)
       end)))
 
-(defn- next-char-no-hang ^long [^StreamInput in]
+(defn- next-char-no-hang
+  "The next character if it has come, else nil; the next blocking read throws what went wrong."
+  [^StreamInput in]
   (try
-    (long (.readCharNoHang in))
-    (catch IOException _ ; the next blocking read tells
-      (long StreamInput/NOTHING))
+    (let [c (.readCharNoHang in)]
+      (when-not (= c StreamInput/NOTHING)
+        c))
+    (catch IOException _
+      nil)
     (catch IllegalStateException _
-      (long StreamInput/NOTHING))))
+      nil)))
 
-(defn- source
-  "A function that fills a char array from the stream, up to the end of a line, and tells how many
-  characters that was, -1 at the end; what a watcher holds back is not given out before it is sure."
-  [^SocketStream s {:keys [watch max-line hostile too-long ended]}]
-  (let [in (.in s)
-        passed (StringBuilder.) ; sure and not given out yet
-        held (StringBuilder.) ; not sure yet
-        state (volatile! {:length 0
-                          :over? false})
-        finish (fn [] (vswap! state assoc :over? true))
-        pass (fn []
-               (.append passed held)
-               (.setLength held 0))
-        take-char (fn [^long c]
-                    (let [found (if watch (watch c) :clean)
-                          length (if (= 10 c) 0 (inc (long (:length @state))))]
-                      (vswap! state assoc :length length)
-                      (.append held (char c))
-                      (cond
-                        (string? found) (do (.setLength held 0) (finish) (hostile found))
-                        (< (long max-line) length) (do (.setLength held 0) (finish) (too-long length))
-                        (= :clean found) (pass))))
-        more (fn [wait?]
-               (let [c (if wait? (next-char in ended) (next-char-no-hang in))]
-                 (cond
-                   (= c StreamInput/NOTHING) false
-                   (neg? c) (do (pass) (finish) false)
-                   :else (do (take-char c) (not (:over? @state))))))
-        line-complete? (fn [] (and (pos? (.length passed))
-                                   (= \newline (.charAt passed (dec (.length passed))))))]
-    {:look (fn [] ; takes what is there; who has begun to send is waited for until the sender can be told
-             (while (and (zero? (.length passed)) (more (pos? (.length held)))))
-             (not (:over? @state)))
-     :fill (fn [^chars into offset length]
-             (while (and (zero? (.length passed)) (not (:over? @state)))
-               (more true))
-             (while (and (< (.length passed) (long length)) (not (line-complete?))
-                      (not (:over? @state)) (more false)))
-             (let [n (min (.length passed) (long length))]
-               (if (zero? n)
-                 end
-                 (do (.getChars passed 0 (int n) into (int offset))
-                     (.delete passed 0 (int n))
-                     n))))
-     :ready? (fn [] (or (pos? (.length passed)) (:over? @state)
-                        (try (.listen in) (catch IOException _ true) (catch IllegalStateException _ true))))}))
+(defn- ready? [^StreamInput in]
+  (try
+    (.listen in)
+    (catch IOException _ true) ; the next read ends
+    (catch IllegalStateException _ true)))
 
-(defn- reader-over ^Reader [^SocketStream s {:keys [fill ready?]}]
-  (proxy [Reader] []
-    (read
-      ([] (let [one (char-array 1)]
-            (int (if (neg? (long (fill one 0 1))) end (aget one 0)))))
-      ([into] (let [^chars into into]
-                (int (fill into 0 (alength into)))))
-      ([into offset length]
-       (if (zero? (int length))
-         (int 0)
-         (int (fill into offset length)))))
-    (ready [] (boolean (ready?)))
-    (close [] (.close s))))
+(defn- reader-over ^Reader [^SocketStream s {:keys [fill]
+                                             sure :ready?}]
+  (let [fill-part (fn [^chars into offset length]
+                    (int (if (zero? (int length))
+                           0
+                           (fill length (fn [^StringBuilder units n]
+                                          (.getChars units 0 (int n) into (int offset)))))))]
+    (proxy [Reader] []
+      (read
+        ([] (let [one (char-array 1)]
+              (int (if (neg? (int (fill-part one 0 1))) end (aget one 0)))))
+        ([into] (fill-part into 0 (alength ^chars into)))
+        ([into offset length] (fill-part into offset length)))
+      (ready [] (let [n (sure)]
+                  (boolean (or (nil? n) (pos? (long n)) (ready? (.in s))))))
+      (close [] (.close s)))))
 
 (defn reader
-  "[reader look]: a LineNumberingPushbackReader over a stream, and a function that looks at what has come,
-  if anything has, and is false when that was enough to end the client.
-    :watch     a watcher of parley.impl.guard, or nil
-    :hostile   called with what the watcher has found: the input is at its end then
-    :max-line  how many characters a line may have; :too-long is called with the number when it has more
-    :ended     called with the exception that ended the input, if one did"
-  [s options]
-  (let [{:keys [look]
-         :as source} (source s options)]
+  "Returns [reader look]: a LineNumberingPushbackReader over a stream, and a function that looks at what
+  has come, if anything has, and returns false when that was enough to end the client. Options are those
+  of parley.impl.guard/source, and :ended, called with the exception that ended the input, if one did."
+  [^SocketStream s {:keys [ended]
+                    :as options}]
+  (let [in (.in s)
+        {:keys [look]
+         :as source} (guard/source (assoc options
+                                     :next (fn [wait?]
+                                             (if wait? (next-char in ended) (next-char-no-hang in)))))]
     [(LineNumberingPushbackReader. (reader-over s source)) look]))
 
-(defn- write-or-interrupted
-  "Also a write that need not wait is interrupted: code that prints for ever would never be otherwise."
-  [write]
-  (when (Thread/interrupted)
-    (throw (interrupted)))
+;; ---- writing ------------------------------------------------------------------------------------
+
+(def ^:private dropped-at-most
+  "Characters of output that are dropped for each line of input of a client that has gone: enough to
+  evaluate what it sent, not enough for code that prints for ever."
+  65536)
+
+(def ^:private checked-at-least
+  "Characters after which an interrupt is looked for in the middle of a line, too."
+  65536)
+
+(defn- gone
+  "Returns the exception that ends printing. It is unchecked because java.io.PrintWriter swallows an
+  IOException, and code that prints through one would run for ever."
+  ^UncheckedIOException [^Throwable e]
+  (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e))))
+
+(defn- failed
+  "Drops output of a client that has gone, within bounds, or throws."
+  [^SocketStream s ^AtomicLong dropped n e]
+  (when-not (and (.isOpen s)
+                 (<= (.addAndGet dropped (inc (long n))) (long dropped-at-most)))
+    (throw (gone e))))
+
+(defn- write-whole
+  "Calls `write`, which writes n characters. An interrupt ends it by an InterruptedException, which no
+  writer in between swallows."
+  [s dropped n write]
   (try
     (write)
     (catch SocketTimeoutException e
-      (throw e))
+      (throw (gone e)))
     (catch InterruptedIOException _
-      (throw (interrupted)))))
+      (Thread/interrupted)
+      (throw (InterruptedException. "interrupted")))
+    (catch IOException e
+      (failed s dropped n e))
+    (catch IllegalStateException e ; closed by the server
+      (failed s dropped n e))))
+
+(defn- interrupt-check
+  "Returns a function of the length of a piece and of its last character. It throws when the thread was
+  interrupted: also a write that need not wait is interrupted, or code that prints for ever would never be.
+  Looks at the beginnings of lines, so that lines (the messages of a prepl) stay whole."
+  []
+  (let [since (long-array 1)]
+    (fn [^long n ^long last-char]
+      (let [before (aget since 0)]
+        (when (and (or (zero? before) (< (long checked-at-least) before))
+                (Thread/interrupted))
+          (aset since 0 0)
+          (throw (InterruptedException. "interrupted")))
+        (aset since 0 (if (= 10 last-char) 0 (+ before n)))
+        nil))))
 
 (defn writer
-  "A Writer over a stream."
-  ^Writer [^SocketStream s]
-  (let [out (.writer s)]
+  "Returns a Writer over a stream. `dropped` counts the output that was dropped since the last line of input."
+  ^Writer [^SocketStream s ^AtomicLong dropped]
+  (let [out (.writer s)
+        check (interrupt-check)
+        put-string (fn [^String x ^long offset ^long length]
+                     (when (pos? length)
+                       (check length (long (int (.charAt x (int (dec (+ offset length))))))))
+                     (write-whole s dropped length #(.write out x (int offset) (int length))))
+        put-chars (fn [^chars x ^long offset ^long length]
+                    (put-string (String. x (int offset) (int length)) 0 length))]
     (proxy [Writer] []
       (write
         ([x]
-         (write-or-interrupted
-           #(cond
-              (string? x) (.write out ^String x)
-              (instance? char/1 x) (.write out ^chars x)
-              :else (.write out (int x)))))
+         (cond
+           (string? x) (put-string x 0 (count x))
+           (int? x) (put-string (String/valueOf (char x)) 0 1)
+           :else (put-chars x 0 (alength ^chars x))))
         ([x offset length]
-         (write-or-interrupted
-           #(if (string? x)
-              (.write out ^String x (int offset) (int length))
-              (.write out ^chars x (int offset) (int length))))))
-      (flush [] (write-or-interrupted #(.flush out)))
+         (if (string? x)
+           (put-string x offset length)
+           (put-chars x offset length))))
+      (flush [] (write-whole s dropped 0 #(.flush out)))
       (close [] (.close out)))))

@@ -44,6 +44,9 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     private boolean draining; // something accepted is not yet with the system; guarded by lock
     private boolean ended; // the ending was begun; guarded by lock
     private boolean pausing; // guarded by lock
+    private Throwable lost; // why something accepted is not with the system; guarded by lock
+    private boolean flushed; // nothing more will happen; guarded by lock
+    private final List<Receiver<Throwable>> flushWaiters = new ArrayList<>(0); // guarded by lock
 
     private enum Outcome { ACCEPTED, REFUSED, NOTHING, LAPSED }
 
@@ -269,6 +272,9 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     // ---- the end -----------------------------------------------------------------------------
 
     private void fail(Exception e) {
+        if (draining) {
+            lost = e;
+        }
         draining = false;
         if (stream.isOpen() && cause == null) {
             cause = e;
@@ -279,13 +285,60 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     private void finish(List<Runnable> told) {
         if (!ended) {
             ended = true;
-            if (ending != Ending.LEAVE_OPEN) {
+            if (ending == Ending.LEAVE_OPEN) {
+                reportFlushed(told);
+            } else {
                 told.add(this::end);
             }
         }
     }
 
     private void end() {
+        try {
+            endStream();
+        } finally {
+            List<Runnable> told = new ArrayList<>(1);
+            lock.lock();
+            try {
+                reportFlushed(told);
+            } finally {
+                lock.unlock();
+            }
+            told.forEach(executor::execute);
+        }
+    }
+
+    private void reportFlushed(List<Runnable> told) {
+        flushed = true;
+        flushWaiters.forEach(waiter -> told.add(() -> waiter.receive(reason())));
+        flushWaiters.clear();
+    }
+
+    private Throwable reason() {
+        return cause != null ? cause : lost;
+    }
+
+    /**
+     * Calls a receiver once this outlet is closed and everything it has accepted was handed to the
+     * system, or cannot be any more. The ending is over by then.
+     *
+     * @param receiver called by the executor, with null, or with the reason why something was lost
+     */
+    public void whenFlushed(Receiver<Throwable> receiver) {
+        Errors.need("flushed", "the receiver", receiver, "one for the end");
+        lock.lock();
+        try {
+            if (!flushed) {
+                flushWaiters.add(receiver);
+                return;
+            }
+        } finally {
+            lock.unlock();
+        }
+        executor.execute(() -> receiver.receive(reason()));
+    }
+
+    private void endStream() {
         try {
             if (ending == Ending.CLOSE) {
                 stream.close();

@@ -276,8 +276,7 @@
 
 (def ^:private left-out
   "What takes anything, or would run a command or wait for one."
-  '#{make-pipe-input-stream make-pipe-output-stream make-pipe-io-stream keyboard-input pipe-kill close-all
-     check-closeable close make-stream})
+  '#{make-pipe-input-stream make-pipe-output-stream make-pipe-io-stream keyboard-input pipe-kill close make-stream})
 
 (defn- fitting
   "A value for a parameter of that name."

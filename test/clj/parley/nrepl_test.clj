@@ -10,7 +10,8 @@
   (:import
    (clojure.lang ExceptionInfo)
    (java.io Closeable File IOException)
-   (java.net ConnectException ServerSocket SocketException)
+   (java.net ConnectException ServerSocket Socket SocketException StandardSocketOptions)
+   (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption)
    (java.time Duration)
    (parley.testing Await Child TemporaryPaths)))
@@ -81,11 +82,11 @@
           (send-bytes other (.getBytes "d2:op8:describee\n\n\n"))
           (is (= 0 (rest-of other))))))))
 
-(deftest sessions-print-within-limits-and-take-bindings
+(deftest sessions-print-as-nrepls-own-do-and-take-bindings
   (with-nrepl
     (with-open [r (server)
                 t (connect r)]
-      (is (= [[100000 256]] (values-of t "[*print-length* *print-level*]"))))
+      (is (= [[nil nil]] (values-of t "[*print-length* *print-level*]"))))
     (with-open [r (server :bindings {#'*print-length* 3})
                 t (connect r)]
       (is (= ["(0 1 2 ...)"] (map :value (filter :value (message t {:op "eval"
@@ -336,9 +337,78 @@
                                                    "\"127.0.0.1\", a Unix-domain socket (:socket)")
                                {:socket 5} ":socket is 5"
                                {:ack-port "7888"} ":ack-port is \"7888\""
-                               {:tls? true} "unknown option :tls?"}]
+                               {:tls? true
+                                :tls-keys-file "x"} ":tls? is given, and TLS is not there yet"
+                               {:tls-keys-str "x"} ":tls-keys-str is given, and TLS is not there yet"
+                               {:consume-exception 5} ":consume-exception is 5"
+                               {:log :stderr} ":log is :stderr"}]
       (let [e (is (thrown? IllegalArgumentException (nrepl/nrepl-server options)))]
         (is (str/starts-with? (str (some-> e ex-message)) (str "nrepl-server: " message)))))))
+
+(deftest options-of-newer-nrepls-are-taken
+  (with-nrepl
+    (let [consumed (promise)]
+      (with-open [r (server :port nil :bind "localhost" :socket nil :tls? false :tls-keys-str nil
+                      :consume-exception #(deliver consumed %)
+                      :greeting-fn (fn [_] (throw (ex-info "greets nobody" {}))))
+                  s (raw r)]
+        (is (= "localhost" (:host r)) "as it was given")
+        (is (= 0 (rest-of s)))
+        (is (= "greets nobody" (ex-message (deref consumed 10000 nil))))))))
+
+(deftest an-evaluation-that-closes-its-server-is-answered
+  (with-nrepl
+    (doseq [options (endpoints)
+            code ["(.close ^java.io.Closeable @@parley.testing.nrepl/canary)"
+                  "(nrepl.server/stop-server @@parley.testing.nrepl/canary)"]]
+      (let [r (server (assoc options :drain 5))]
+        (with-redefs [canary (atom (delay r))]
+          (with-open [t (connect r)
+                      idle (raw r)]
+            (is (= [":closed"] (keep :value (message t {:op "eval"
+                                                        :code (str "(do " code " :closed)")}))))
+            (is (= 0 (rest-of idle)))))))))
+
+(deftest closing-waits-for-evaluations
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (let [r (server (assoc options :drain 10))
+            begun (promise)]
+        (with-redefs [canary (atom #(deliver begun true))]
+          (with-open [t (connect r)]
+            (let [answers (future (message t {:op "eval"
+                                              :code "(do (@parley.testing.nrepl/canary) (Thread/sleep 300) :done)"}))]
+              (is (true? (deref begun 10000 :hangs)))
+              (close r)
+              (is (= [":done"] (keep :value (deref answers 10000 nil)))))))))))
+
+(deftest options-of-the-socket-that-a-transport-sets-take-effect
+  (with-nrepl
+    (let [seen (promise)
+          bencode @(requiring-resolve 'nrepl.transport/bencode)
+          look (fn [^Socket s]
+                 (.setKeepAlive s true)
+                 (.setSoLinger s true 3)
+                 (.setReceiveBufferSize s 65536)
+                 (deliver seen [(.getOption ^SocketChannel (.getChannel s) StandardSocketOptions/SO_KEEPALIVE)
+                                (.getSoLinger s)
+                                (< 1000 (.getReceiveBufferSize s))
+                                (contains? (.supportedOptions s) StandardSocketOptions/TCP_NODELAY)
+                                (try (.connect s nil) (catch SocketException _ :refused))])
+                 (bencode s))]
+      (with-open [r (server :transport-fn look :wire :bencode)
+                  t (connect r)]
+        (is (= [3] (values-of t "(+ 1 2)")))
+        (is (= [true 3 true true :refused] (deref seen 10000 :hangs)))))
+    (let [seen (promise)
+          bencode @(requiring-resolve 'nrepl.transport/bencode)
+          look (fn [^Socket s]
+                 (deliver seen (try (.setKeepAlive s true) (catch UnsupportedOperationException _ :refused)))
+                 (bencode s))]
+      (with-open [r (server :transport-fn look :wire :bencode :socket (str (TemporaryPaths/fresh)))
+                  t (connect r)]
+        (is (= [3] (values-of t "(+ 1 2)")))
+        (is (= :refused (deref seen 10000 :hangs)))))))
 
 (deftest unix-files-go-with-their-server-and-dead-ones-are-replaced
   (with-nrepl

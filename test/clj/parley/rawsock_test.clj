@@ -440,10 +440,10 @@
                           ["the handle is nil" #(raw/sock-close nil)]
                           ["the buffer is \"text\"" #(raw/send a "text")]
                           ["the buffer is nil" #(raw/recv a nil)]
-                          [":start 2 (Long) and :end 5 (Long) are not a part of 4 elements"
+                          [":start is 2 (Long) and :end 5 (Long), expected 0 <= :start <= :end <= 4"
                            #(raw/recv a (byte-array 4) :start 2 :end 5)]
-                          [":start -1" #(raw/send a (byte-array 4) :start -1)]
-                          [":start 3 (Long) and :end 2" #(raw/send a (byte-array 4) :start 3 :end 2)]
+                          [":start is -1" #(raw/send a (byte-array 4) :start -1)]
+                          [":start is 3 (Long) and :end 2" #(raw/send a (byte-array 4) :start 3 :end 2)]
                           ["unknown option :strat" #(raw/send a (byte-array 4) :strat 3)]
                           [":peek is 1" #(raw/recv a (byte-array 4) :peek 1)]
                           ["peek and waitall" #(raw/recv a (byte-array 4) :peek true :waitall true)]

@@ -5,6 +5,7 @@
    [clojure.java.io :as io]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
+   [parley.impl.endpoint :as endpoint]
    [parley.impl.journal :as journal]
    [parley.repl :as repl]
    [parley.socket :as socket]
@@ -27,6 +28,9 @@
    "HTTP/2" (str "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" kill "\n")
    "any method" (str "BREW /pot HTTP/1.1\r\nhost: localhost\r\n" kill "\n")
    "any method, without a host" (str "BREW /" kill " HTTP/1.1\r\n\r\n" kill "\n")
+   "a method in small letters" (str "brew /pot HTTP/1.1\r\nhost: localhost\r\n\r\n" kill "\n")
+   "a whole address" (str "brew http://localhost/ HTTP/1.1\r\n\r\n" kill "\n")
+   "after blank lines" (str "\r\n\n\r\nGET / HTTP/1.1\r\n\r\n" kill "\n")
    "TLS" (str "\u0016\u0003\u0001\u0002\u0000" kill "\n")
    "SSH" (str "SSH-2.0-OpenSSH_9.2\r\n" kill "\n")})
 
@@ -42,8 +46,7 @@
           (try (send-text s (str c))
                (catch IOException _ nil)))
         (let [got (rest-of s)]
-          (when-not (= "any method" who) ; its first line is a line of a REPL
-            (is (= "" got)))
+          (is (= "" (str/replace got "user=> " "")) "the prompts of blank lines at most")
           (is (= :alive @canary))
           (is (= 1 (count (filter #(str/includes? % "nothing of it was evaluated") @(:lines r))))))))))
 
@@ -78,6 +81,24 @@
     (is (= "\"POST / HTTP/1.0\"" (answer s "\"POST / HTTP/1.0\"")))
     (is (= "27" (answer s "(count \"GET / HTTP/1.0\n\nHost: here\n\")")))))
 
+(deftest lines-that-look-like-headers-are-evaluated-wherever-they-stand
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (is (= "\"\\nhost: localhost\\nport: 8080\"" (answer s "\"\nhost: localhost\nport: 8080\"")))
+    (is (= "\"\\n\\nGET / HTTP/1.1\\n\"" (answer s "\"\n\nGET / HTTP/1.1\n\""))))
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (is (str/includes? (answer s "{:a 1}\nOrigin: here") "{:a 1}")))
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (is (= "#object" (subs (answer s "inc / 1") 0 7)) "a line that may be a request's is read when it ends")))
+
+(deftest a-form-that-may-begin-a-request-waits-for-no-more-than-its-line
+  (with-open [^Closeable r (server :accept 'clojure.core.server/io-prepl)
+              s (connect r)]
+    (send-text s "*ns* (+ 40 2)\n")
+    (is (str/includes? (read-until s "42") "42"))))
+
 (deftest rep-10-silent-connections-are-capped-and-dropped-where-a-token-is-wanted
   (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout 0.5)]
     (let [before (Thread/activeCount)
@@ -108,13 +129,19 @@
     (let [e (is (thrown? IllegalArgumentException (repl/repl-server {:interface interface})))]
       (is (= (str "repl-server: refusing to offer code evaluation on " (pr-str interface) " (String), which other "
                "machines can reach; :interface is not a loopback address, expected \"127.0.0.1\", a Unix-domain "
-               "socket (:path), or :allow-remote true together with :token if everyone who can reach this "
-               "machine may run code as this user")
+               "socket (:path), or :allow-remote true together with :token or :token-file if everyone who "
+               "knows the token may run code as this user")
             (ex-message e)))))
-  (with-open [^Closeable r (server :interface "0.0.0.0" :allow-remote true)
-              s (session r)]
+  (is (thrown-with-msg? IllegalArgumentException #"^repl-server: refusing to offer code evaluation on \"0\.0\.0\.0\""
+        (repl/repl-server {:interface "0.0.0.0"
+                           :allow-remote true}))
+    "without a token")
+  (with-open [^Closeable r (server :interface "0.0.0.0" :allow-remote true :token "a-token-of-this-test")
+              s (connect r)]
+    (send-text s "a-token-of-this-test\n")
+    (read-until s "user=> ")
     (is (= "3" (answer s "(+ 1 2)")))
-    (is (re-find #"0\.0\.0\.0:\d+ WITHOUT A TOKEN: everyone who can reach" (first @(:lines r)))))
+    (is (re-find #"0\.0\.0\.0:\d+ and knows the token" (first @(:lines r)))))
   (with-open [^Closeable r (server)]
     (is (.isLoopbackAddress (InetAddress/getByName (:host r))))
     (is (re-find #"127\.0\.0\.1:\d+ without a token: every user of this machine" (first @(:lines r))))))
@@ -193,7 +220,9 @@
 (deftest rep-12-t6-one-connection-too-many-is-closed
   (with-open [^Closeable r (server :max-connections 2)
               a (session r)
-              _ (session r)]
+              b (session r)]
+    (doseq [s [a b]]
+      (is (= "1" (answer s "1"))))
     (with-open [c (connect r)]
       (is (= "" (rest-of c))))
     (stream/close a)
@@ -204,7 +233,7 @@
 (deftest rep-12-t6-one-connection-of-an-address-too-many-is-closed
   (with-open [^Closeable r (server :max-per-address 1 :interface "127.0.0.1")
               a (session r)
-              same (connect r)
+              same (do (answer a "1") (connect r))
               other (Socket.)]
     (is (= "" (rest-of same)))
     (.bind other (InetSocketAddress. "127.0.0.2" 0))
@@ -212,6 +241,58 @@
     (.connect other (InetSocketAddress. "127.0.0.1" (int (:port r))))
     (is (= (int \u) (.read (.getInputStream other))))
     (is (= "3" (answer a "(+ 1 2)")))))
+
+(deftest rep-12-t6-silent-clients-do-not-lock-the-owner-out
+  (testing "where a token is wanted"
+    (with-open [^Closeable r (server :token "a-token-of-this-test" :max-unauthenticated 2 :login-timeout nil)
+                oldest (connect r)
+                trying (connect r)]
+      (send-text trying "a-guess\n")
+      (await-that "both are there" (= 2 (.size ^java.util.Map (:clients (:service r)))))
+      (with-open [owner (connect r)]
+        (is (= "" (rest-of oldest)))
+        (send-text owner "a-token-of-this-test\n")
+        (read-until owner "user=> ")
+        (is (= "3" (answer owner "(+ 1 2)"))))
+      (is (nil? (socket/socket-status [trying :input] 0)) "the one that was silent longest had to go")))
+  (testing "where none is wanted"
+    (with-open [^Closeable r (server :max-connections 2)
+                busy (session r)
+                silent (session r)]
+      (is (= "1" (answer busy "1")))
+      (with-open [owner (session r)]
+        (is (= "" (rest-of silent)))
+        (is (= "3" (answer owner "(+ 1 2)"))))
+      (is (= "2" (answer busy "2"))))))
+
+(deftest rep-12-t8-no-error-ends-the-acceptor
+  (with-open [^Closeable r (server)]
+    (doseq [error [(StackOverflowError. "a test") (OutOfMemoryError. "a test") (NoClassDefFoundError. "a test")
+                   (RuntimeException. "a test")]]
+      (let [met (promise)
+            peer endpoint/peer]
+        (with-redefs [endpoint/peer (fn [& args]
+                                      (if (deliver met true)
+                                        (throw error)
+                                        (apply peer args)))]
+          (with-open [s (connect r)]
+            (is (true? (deref met (* 1000 patience) :hangs)))
+            (is (= "" (rest-of s))))
+          (with-open [s (session r)]
+            (is (= "3" (answer s "(+ 1 2)")))))))
+    (is (some #(str/includes? % "cannot accept now") @(:lines r)))))
+
+(deftest rep-12-t5-an-editor-learns-that-a-token-is-wanted
+  (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout nil)
+              s (connect r)]
+    (send-text s "d2:op8:describee")
+    (is (= "" (rest-of s)))
+    (is (some #(str/includes? % "it speaks bencode, as editors do, and this server wants its token first") @(:lines r))))
+  (testing "a token may look like that"
+    (with-open [^Closeable r (server :token "d2:op8:describee")
+                s (connect r)]
+      (send-text s "d2:op8:describee\n")
+      (is (= "user=> " (read-until s "=> "))))))
 
 (deftest rep-12-t6-an-idle-session-is-closed-and-a-busy-one-is-not
   (with-open [^Closeable r (server :idle-timeout 0.3)
@@ -299,6 +380,28 @@
                            (println "files" (count (.list (java.io.File. ~(str directory)))))
                            (System/exit 0)))]
       (is (= "2" (.answer child "files")))
+      (is (= 0 (.exitCode child)))
+      (is (empty? (.list (.toFile directory)))))))
+
+(deftest rep-12-t12-a-shutdown-hook-may-close-servers
+  (let [directory (temporary-directory)]
+    (with-open [child (in-child
+                        `(do
+                           (require 'parley.repl)
+                           (let [servers# (vec (for [i# (range 8)]
+                                                 ((resolve 'parley.repl/repl-server)
+                                                  {:log nil
+                                                   :port-file (str ~(str directory) "/port" i#)
+                                                   :token-file (str ~(str directory) "/token" i#)})))]
+                             (.addShutdownHook (Runtime/getRuntime)
+                               (Thread. (fn []
+                                          (try
+                                            (run! (fn [s#] (.close s#)) servers#)
+                                            (println "closed all")
+                                            (catch Throwable e#
+                                              (println "closed" e#)))))))
+                           (System/exit 0)))]
+      (is (= "all" (.answer child "closed")))
       (is (= 0 (.exitCode child)))
       (is (empty? (.list (.toFile directory)))))))
 

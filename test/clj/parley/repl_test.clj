@@ -3,18 +3,20 @@
   parley.repl-security-test and parley.repl-guards-test."
   (:require
    [clojure.core.server :as core-server]
+   [clojure.datafy :as datafy]
    [clojure.edn :as edn]
+   [clojure.pprint :as pprint]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [examples.repl :as example]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads temporary-directory]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
    (java.net ProtocolException UnknownHostException)
-   (java.nio.file NoSuchFileException)
+   (java.nio.file Files LinkOption NoSuchFileException)
    (java.time Duration)
    (parley.testing Await Leaks TemporaryPaths)))
 
@@ -165,15 +167,55 @@
                   :token-file file} "connect: both :token and :token-file"]
              ["" {:prot 1} "connect: unknown option :prot"]]]
       (spit (str file) text)
+      (set-permissions file "rw-------")
       (let [e (is (thrown? IllegalArgumentException (repl/connect options)))]
         (is (str/starts-with? (str (some-> e ex-message)) message))))))
 
-(deftest a-port-file-is-not-taken-from-a-server-that-came-later
+(deftest a-port-file-is-not-taken-from-a-server-that-lives
   (let [file (.resolve (temporary-directory) "port")
-        first-one (server :port-file file)]
-    (with-open [^Closeable later (server :port-file file)]
-      (close first-one)
-      (is (= (:port later) (:port (edn/read-string (slurp (str file)))))))))
+        port-in-file #(:port (edn/read-string (slurp (str file))))]
+    (with-open [^Closeable first-one (server :port-file file)]
+      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: :port-file .* is that of a server that lives"
+            (server :port-file file)))
+      (is (= (:port first-one) (port-in-file))))
+    (testing "one that is left behind is replaced"
+      (spit (str file) (pr-str {:host "127.0.0.1"
+                                :port (with-open [r (server)] (:port r))
+                                :pid (.pid (java.lang.ProcessHandle/current))}))
+      (with-open [^Closeable later (server :port-file file)]
+        (is (= (:port later) (port-in-file)))))
+    (testing "one that another has replaced meanwhile is not deleted"
+      (let [r (server :port-file file)]
+        (spit (str file) "5555")
+        (close r)
+        (is (= "5555" (slurp (str file))))))))
+
+(deftest connect-believes-only-files-of-its-own-user
+  (let [directory (temporary-directory)
+        file (.resolve directory "file")
+        refused (fn [options]
+                  (str (ex-message (is (thrown? IllegalArgumentException (repl/connect options))))))]
+    (spit (str file) "5555")
+    (doseq [[mode options] [["rw-rw-r--" {:port-file file}]
+                            ["rw-r--rw-" {:port-file file}]
+                            ["rw-r-----" {:port 1
+                                          :token-file file}]
+                            ["rw----r--" {:port 1
+                                          :token-file file}]]]
+      (set-permissions file mode)
+      (is (str/includes? (refused options) (str "is " mode ": it is open to others"))))
+    (set-permissions file "rw-------")
+    (set-permissions directory "rwxrwxrwx")
+    (doseq [options [{:port-file file} {:port 1
+                                        :token-file file}]]
+      (is (str/includes? (refused options) "is rwxrwxrwx: it is open to others")))
+    (doseq [options [{:port-file (.resolve directory "new")} {:token-file (.resolve directory "new")}]]
+      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: .* is rwxrwxrwx: it is open to others"
+            (server options)) "nor does a server make them there"))
+    (when (= "root" (System/getProperty "user.name"))
+      (set-permissions directory "rwx------")
+      (Files/setAttribute file "unix:uid" (int 65534) (make-array LinkOption 0))
+      (is (re-find #"belongs to (nobody|65534)" (refused {:port-file file}))))))
 
 (deftest printing-has-limits-that-bindings-take-away
   (with-open [^Closeable r (server)
@@ -189,12 +231,13 @@
 (deftest printing-for-who-does-not-read-waits
   (with-open [^Closeable r (server :bindings {#'*print-length* nil})
               s (session r)]
-    (send-text s "(doseq [i (range)] (reset! parley.testing.repl/canary i) (println i))\n")
+    (send-text s (str "(let [text (apply str (repeat 1000 \\x))]"
+                   " (doseq [i (range)] (reset! parley.testing.repl/canary i) (println i text)))\n"))
     (let [seen (volatile! nil)]
       (await-that "it has stopped, all buffers being full"
         (Await/pass (Duration/ofMillis 200))
         (and (= @seen (vreset! seen @canary)) (int? @seen)))
-      (is (< 1000 (long @seen) 10000000)))))
+      (is (< 10 (long @seen) 1000000)))))
 
 ;; ---- interrupts ---------------------------------------------------------------------------------
 
@@ -456,6 +499,11 @@
            {:port "5555"} ":port is \"5555\""
            {:accept "f"} ":accept is \"f\""
            {:accept 'unqualified} ":accept is unqualified"
+           {:accept 'no.such.namespace/repl} ":accept is no.such.namespace/repl, which is not there"
+           {:accept 'clojure.core/no-such-function} ":accept is clojure.core/no-such-function, which is not there"
+           {:log :stderr} ":log is :stderr"
+           {:audit {}} ":audit is {}"
+           {:enabled-in :dev} ":enabled-in is :dev"
            {:args 1} ":args is 1"
            {:drain -1} ":drain is -1"
            {:grace :soon} ":grace is :soon"
@@ -484,13 +532,29 @@
   (is (thrown-with-msg? UnknownHostException #"^socket-server: no address for \"no-such-host.invalid\""
         (repl/repl-server {:interface "no-such-host.invalid"}))))
 
-(deftest an-accept-function-that-is-not-there-is-told-of-in-the-log
-  (doseq [accept ['no.such.namespace/repl 'clojure.core/no-such-function]]
+(deftest an-accept-function-that-is-no-longer-there-is-told-of-in-the-log
+  (let [accept `passing]
+    (intern 'parley.repl-test 'passing (fn []))
     (with-open [^Closeable r (server :accept accept)]
+      (ns-unmap 'parley.repl-test 'passing)
       (with-open [s (connect r)]
         (is (= "" (rest-of s))))
       (await-that "the log says so"
         (some #(str/includes? % (str ":accept is " accept ", which is not there")) @(:lines r))))))
+
+(deftest nothing-that-prints-a-server-prints-its-token
+  (with-open [^Closeable r (repl/repl-server {:log nil
+                                              :interface "localhost"
+                                              :token "a-token-of-this-test"})]
+    (doseq [print [pr-str #(binding [*print-dup* true] (pr-str %)) str
+                   #(with-out-str (pprint/pprint %))
+                   #(with-out-str (pprint/with-pprint-dispatch pprint/code-dispatch (pprint/pprint %)))
+                   #(with-out-str (pprint/pprint {:in [%]}))
+                   #(pr-str (datafy/datafy %))
+                   #(pr-str (ex-info "x" {:server %}))]]
+      (is (not (str/includes? (print r) "a-token"))))
+    (is (= "a-token-of-this-test" (:token r)))
+    (is (= "localhost" (:host r)) "as it was given")))
 
 (deftest what-the-server-closed-itself-is-no-lost-connection
   (let [events (atom [])]
@@ -529,3 +593,87 @@
     (is (= :closed (deref running 5000 :goes-on)))
     (is (str/includes? (str said) "Waiting for a connection on \"127.0.0.1\""))
     (is (= 2 (count (re-seq #"Connection: \"127\.0\.0\.1 \(localhost\)\"" (str said)))))))
+
+;; ---- clients that send and go ---------------------------------------------------------------------
+
+(defn- send-and-close [r text]
+  (let [s (connect r)]
+    (try
+      (send-text s text)
+      (finally
+        (stream/close s)))))
+
+(deftest what-was-sent-whole-is-evaluated-though-its-sender-has-gone
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}
+                   {:accept `core-server/io-prepl
+                    :path (TemporaryPaths/fresh)}
+                   {:token "a-token-of-this-test"
+                    :path (TemporaryPaths/fresh)}]]
+    (with-open [^Closeable r (server options)]
+      (dotimes [i 20]
+        (reset! canary nil)
+        (send-and-close r (str (some-> (:token options) (str "\n"))
+                            "(println 1)\n(+ 1 2)\n(reset! parley.testing.repl/canary " i ")\n"))
+        (await-that (str "it is evaluated, with " options) (= i @canary)))
+      (await-that "the sessions end" (empty? (repl/sessions r))))))
+
+(deftest output-arrives-though-the-client-has-sent-more
+  (doseq [options [{} {:path (TemporaryPaths/fresh)}]
+          [lines more] [[10 2000] [60000 2000]]]
+    (with-open [^Closeable r (server options)
+                s (connect r)]
+      (let [sending (future
+                      (send-text s (str "(dotimes [_ " lines "] (println :hello))\n:repl/quit\n"
+                                     (str/join (repeat more ";; the rest of the file\n"))))
+                      (socket/socket-stream-shutdown s :output))]
+        (Await/pass (Duration/ofMillis 300)) ; the session may be over before anything is read
+        (is (= lines (count (re-seq #":hello\n" (rest-of s)))))
+        (is (not= :hangs (deref sending 10000 :hangs)))))))
+
+(def ticks
+  "How often the code of a test has printed."
+  (atom 0))
+
+(def ^:private print-for-ever
+  "(loop [] (swap! parley.repl-test/ticks inc) (println 1) (recur))\n")
+
+(defn- stands-still?
+  "Whether the code that prints for ever has come to its end."
+  []
+  (Await/holds (Duration/ofSeconds 5)
+    #(let [before @ticks]
+       (Await/pass (Duration/ofMillis 50))
+       (= before @ticks))))
+
+(deftest printing-through-any-writer-is-interrupted
+  (doseq [accept [`core-server/io-prepl `core-server/repl `repl/repl]]
+    (testing accept
+      (reset! ticks 0)
+      (with-open [^Closeable r (server :accept accept)
+                  s (connect r)]
+        (send-text s print-for-ever)
+        (let [seen (future (read-until s "parley.test/found"))]
+          (await-that "it prints" (< 100 (long @ticks)))
+          (is (true? (repl/interrupt r "1")))
+          (is (stands-still?))
+          (send-text s "(symbol \"parley.test\" \"found\")\n")
+          (is (string? (deref seen 10000 :hangs))))))))
+
+(deftest printing-ends-when-its-client-has-gone-or-its-server-closes
+  (doseq [accept [`core-server/io-prepl `core-server/repl `repl/repl]]
+    (testing accept
+      (reset! ticks 0)
+      (let [r (server :accept accept :drain 0.1)
+            a (connect r)
+            b (connect r)]
+        (try
+          (doseq [s [a b]]
+            (send-text s print-for-ever))
+          (await-that "both print" (and (< 100 (long @ticks)) (= 2 (count (repl/sessions r)))))
+          (stream/close a :abort true)
+          (await-that "the session of the one that went is over" (= 1 (count (repl/sessions r))))
+          (close r)
+          (is (stands-still?))
+          (finally
+            (stream/close b :abort true)
+            (close r)))))))

@@ -1,0 +1,121 @@
+(ns parley.impl.nrepl-socket
+  "Parley's streams and servers as the classes of java.net that nREPL takes."
+  {:no-doc true}
+  (:require
+   [parley.impl.endpoint :as endpoint])
+  (:import
+   (java.io InputStream OutputStream)
+   (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException SocketOption)
+   (java.nio.channels ServerSocketChannel SocketChannel)
+   (java.time Duration)
+   (parley.net Direction SocketServer SocketStream)))
+
+(set! *warn-on-reflection* true)
+
+(defn- connection
+  "Returns the Socket of a channel. Options act on the connection itself: the proxy's own socket is never
+  opened."
+  ^Socket [^SocketChannel channel]
+  (if (instance? InetSocketAddress (.getLocalAddress channel))
+    (.socket channel)
+    (throw (UnsupportedOperationException.
+             "a Unix-domain connection has no such option; see setOption and supportedOptions"))))
+
+(defn for-stream
+  "A java.net.Socket whose input and output are a stream's: what a transport function takes."
+  ^Socket [^SocketStream s ^InputStream in ^OutputStream out]
+  (let [^SocketChannel channel (.channel s)
+        inet (fn ^InetSocketAddress [^SocketAddress a] (when (instance? InetSocketAddress a) a))
+        address (fn [a] (some-> ^InetSocketAddress (inet a) .getAddress))
+        port (fn [a] (int (if-let [^InetSocketAddress a (inet a)] (.getPort a) 0)))]
+    (proxy [Socket] []
+      (getInputStream [] in)
+      (getOutputStream [] out)
+      (close [] (.close s))
+      (isClosed [] (not (.isOpen s)))
+      (isConnected [] true)
+      (isBound [] true)
+      (isInputShutdown [] (not (.isInput s)))
+      (isOutputShutdown [] (not (.isOutput s)))
+      (shutdownInput [] (.shutdown s Direction/INPUT))
+      (shutdownOutput [] (.shutdown s Direction/OUTPUT))
+      (getSoTimeout [] (int (if-let [d (.timeout (.in s))] (.toMillis ^Duration d) 0)))
+      (setSoTimeout [ms] (.readTimeout s (when (pos? (int ms)) (Duration/ofMillis (int ms)))))
+      (bind [_] (throw (SocketException. "already bound")))
+      (connect
+        ([_] (throw (SocketException. "already connected")))
+        ([_ _] (throw (SocketException. "already connected"))))
+      (sendUrgentData [n] (.sendUrgentData (connection channel) (int n)))
+      (setPerformancePreferences [_ _ _])
+      (getTcpNoDelay [] (.getTcpNoDelay (connection channel)))
+      (setTcpNoDelay [on] (.setTcpNoDelay (connection channel) (boolean on)))
+      (getKeepAlive [] (.getKeepAlive (connection channel)))
+      (setKeepAlive [on] (.setKeepAlive (connection channel) (boolean on)))
+      (getOOBInline [] (.getOOBInline (connection channel)))
+      (setOOBInline [on] (.setOOBInline (connection channel) (boolean on)))
+      (getReuseAddress [] (.getReuseAddress (connection channel)))
+      (setReuseAddress [on] (.setReuseAddress (connection channel) (boolean on)))
+      (getSoLinger [] (.getSoLinger (connection channel)))
+      (setSoLinger [on seconds] (.setSoLinger (connection channel) (boolean on) (int seconds)))
+      (getTrafficClass [] (.getTrafficClass (connection channel)))
+      (setTrafficClass [n] (.setTrafficClass (connection channel) (int n)))
+      (getReceiveBufferSize [] (.getReceiveBufferSize (connection channel)))
+      (setReceiveBufferSize [n] (.setReceiveBufferSize (connection channel) (int n)))
+      (getSendBufferSize [] (.getSendBufferSize (connection channel)))
+      (setSendBufferSize [n] (.setSendBufferSize (connection channel) (int n)))
+      (supportedOptions [] (.supportedOptions channel))
+      (getOption [^SocketOption name] (.getOption channel name))
+      (setOption [^SocketOption name x]
+        (.setOption channel name x)
+        this)
+      (getChannel [] channel)
+      (getRemoteSocketAddress [] (.peerAddress s))
+      (getLocalSocketAddress [] (.localAddress s))
+      (getInetAddress [] (address (.peerAddress s)))
+      (getLocalAddress [] (address (.localAddress s)))
+      (getPort [] (port (.peerAddress s)))
+      (getLocalPort [] (port (.localAddress s)))
+      (toString [] (str s)))))
+
+(defn- no-accept []
+  (throw (UnsupportedOperationException.
+           "nrepl-server: the server accepts by itself; use its handler, its port, and its close")))
+
+(defn- as-server-socket
+  "A java.net.ServerSocket that tells where the server listens; closing it closes the server."
+  ^ServerSocket [^SocketServer server close]
+  (let [^InetSocketAddress address (.localAddress server)]
+    (proxy [ServerSocket] []
+      (accept [] (no-accept))
+      (close [] (close))
+      (isClosed [] (not (.isOpen server)))
+      (isBound [] true)
+      (getInetAddress [] (.getAddress address))
+      (getLocalPort [] (int (.getPort address)))
+      (getLocalSocketAddress [] address)
+      (getChannel [] (.channel server))
+      (toString [] (str server)))))
+
+(defn- as-server-channel
+  "As as-server-socket for a Unix-domain server, for which java.net has no class."
+  ^ServerSocketChannel [^SocketServer server close]
+  (let [channel (.channel server)]
+    (proxy [ServerSocketChannel] [(.provider channel)]
+      (accept [] (no-accept))
+      (bind [_ _] (throw (java.nio.channels.AlreadyBoundException.)))
+      (socket [] (throw (UnsupportedOperationException. "a Unix-domain server has no java.net.ServerSocket")))
+      (getLocalAddress [] (.localAddress server))
+      (supportedOptions [] (.supportedOptions channel))
+      (getOption [^SocketOption name] (.getOption channel name))
+      (setOption [^java.net.SocketOption name x] (.setOption channel name x))
+      (implCloseSelectableChannel [] (close))
+      (implConfigureBlocking [_])
+      (toString [] (str server)))))
+
+(defn for-server
+  "Returns a ServerSocket, or a ServerSocketChannel for a path, that stands for a server; `close` is called
+  when it is closed."
+  [server close]
+  (if (endpoint/unix? server)
+    (as-server-channel server close)
+    (as-server-socket server close)))

@@ -1,0 +1,120 @@
+(ns parley.impl.session
+  "Sessions of a repl-server, and the server's value."
+  {:no-doc true}
+  (:require
+   [clojure.core.protocols :as protocols]
+   [clojure.core.server :as core-server]
+   ;; The evaluators need these for each session, and would load them in its thread.
+   [clojure.java.javadoc]
+   [clojure.pprint :as pprint]
+   [clojure.repl]
+   [parley.impl.guard :as guard]
+   [parley.impl.journal :as journal]
+   [parley.impl.service :as service]
+   [parley.impl.text :as text])
+  (:import
+   (java.io Closeable FileNotFoundException Writer)
+   (java.net SocketTimeoutException)
+   (java.time Duration)
+   (java.util.concurrent.atomic AtomicLong)
+   (parley.net SocketServer SocketStream)))
+
+(set! *warn-on-reflection* true)
+
+;; ---- the server's value -------------------------------------------------------------------------
+
+(defrecord Server [host port path name token service]
+  Closeable
+  (close [_] (service/close service)))
+
+(defmethod print-method Server [{:keys [name service]} ^Writer w]
+  (.write w (str "#<repl-server " name " "
+              (if @(:closing service) "closed" (str (count (service/clients service)) " clients")) ">")))
+
+;; pprint and print-dup would show the fields of a record, and so the token.
+(defmethod print-dup Server [server w]
+  (print-method server w))
+
+(defmethod pprint/simple-dispatch Server [server]
+  (pr server))
+
+(defmethod pprint/code-dispatch Server [server]
+  (pr server))
+
+(extend-protocol protocols/Datafiable
+  Server
+  (datafy [server]
+    (-> (into {} server)
+        (dissoc :token :service)
+        (assoc :kind :repl-server
+               :token? (some? (:token server))
+               :open? (not @(:closing (:service server)))))))
+
+(defn server
+  "Returns the value that repl-server returns."
+  [{:keys [^SocketServer server]
+    :as service} {:keys [name token unix? interface]}]
+  (->Server (if (string? interface) interface (.host server)) (when-not unix? (.port server)) (when unix? (.host server)) name token service))
+
+;; ---- sessions -----------------------------------------------------------------------------------
+
+(defn accept-function
+  "Returns what :accept stands for now: a var or a symbol is looked up for each client, so that a new
+  definition takes effect at once."
+  [accept]
+  (letfn [(missing [cause]
+            (IllegalStateException. (str ":accept is " accept ", which is not there") cause))]
+    (if (symbol? accept)
+      (or (try
+            (requiring-resolve accept)
+            (catch FileNotFoundException e ; an IOException, yet no news of the connection
+              (throw (missing e))))
+          (throw (missing nil)))
+      accept)))
+
+(defn- session-of [{:keys [id peer stream]} server]
+  {:id id
+   :peer peer
+   :server server
+   :stream stream})
+
+(defn streams
+  "[in out look] of a client."
+  [service {:keys [id ^SocketStream stream]
+            :as client} {:keys [watch? max-line]}]
+  (let [warn (fn [kind & parts]
+               (apply journal/warn (:journal service) kind "session " id ": " parts))
+        dropped (AtomicLong.)
+        [in look] (text/reader stream
+                    {:watch (when watch? (guard/watcher))
+                     :hostile #(service/hostile service client %)
+                     :max-line max-line
+                     :taken (fn []
+                              (.set dropped 0)
+                              (reset! (:spoke client) true))
+                     :too-long (fn [length]
+                                 (warn ::line "a line of " length " characters or more, closed (:max-line)")
+                                 (guard/drain stream))
+                     :ended (fn [e]
+                              (when (instance? SocketTimeoutException e)
+                                (warn ::idle "nothing came for too long, closed (:idle-timeout)")))})]
+    [in (text/writer stream dropped) look]))
+
+(defn run
+  "Evaluates for a client until its input is at the end or the accept function returns."
+  [service {:keys [id ^SocketStream stream]
+            :as client} server {:keys [accept args bind-err ^Duration idle-timeout bindings session-var]
+                                :as options}]
+  (.readTimeout stream idle-timeout)
+  (let [[in out look] (streams service client options)]
+    (when (look)
+      (with-bindings (merge (text/print-limits)
+                            {#'*in* in
+                             #'*out* out
+                             #'*err* (if bind-err out *err*)
+                             session-var (session-of client server)
+                             #'core-server/*session* {:server (:name server)
+                                                      :client id}}
+                            bindings)
+        (apply (accept-function accept) args)
+        (.flush ^Writer out)))))

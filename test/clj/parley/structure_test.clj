@@ -1,0 +1,122 @@
+(ns parley.structure-test
+  "The rules that doc/architecture.md states for the Clojure sources: arrows point down, an optional
+  dependency has one entrance, files stay short."
+  (:require
+   [clojure.java.io :as io]
+   [clojure.string :as str]
+   [clojure.test :refer [deftest is]]
+   [parley.impl.journal :as journal]
+   [parley.impl.options :as options])
+  (:import
+   (java.io File PushbackReader)
+   (java.util Locale)))
+
+(set! *warn-on-reflection* true)
+
+(defn- files [& directories]
+  (for [directory directories
+        ^File file (file-seq (io/file directory))
+        :when (str/ends-with? (.getName file) ".clj")]
+    file))
+
+(defn- ns-form [file]
+  (with-open [in (PushbackReader. (io/reader file))]
+    (read in)))
+
+(defn- required
+  "The names of the namespaces that a file requires in its ns form."
+  [[_ _ & clauses]]
+  (for [[kind & specs] (filter seq? clauses)
+        :when (= :require kind)
+        spec specs]
+    (str (if (vector? spec) (first spec) spec))))
+
+(def ^:private namespaces
+  "Name to the names that it requires."
+  (into {}
+    (map (fn [file]
+           (let [form (ns-form file)]
+             [(str (second form)) (required form)])))
+    (files "clj-src/parley")))
+
+(defn- ours? [name]
+  (str/starts-with? name "parley."))
+
+(defn- internal? [name]
+  (str/starts-with? name "parley.impl."))
+
+(deftest arrows-point-down
+  (doseq [[name needs] namespaces
+          need (filter ours? needs)]
+    (is (internal? need) (str name " requires " need))))
+
+(deftest no-two-namespaces-need-each-other
+  (letfn [(reach [seen name]
+            (reduce (fn [seen need] (if (seen need) seen (reach (conj seen need) need)))
+              seen
+              (filter ours? (namespaces name))))]
+    (doseq [name (keys namespaces)]
+      (is (not (contains? (reach #{} name) name)) name))))
+
+(deftest an-optional-dependency-has-one-entrance
+  (is (= {"clojure.core.async" #{"parley.impl.async"}}
+        (reduce (fn [found [name needs]]
+                  (reduce (fn [found need]
+                            (if-let [library (re-find #"^(?:clojure\.core\.async|nrepl|com\.sun\.jna)\b" need)]
+                              (update found library (fnil conj #{}) name)
+                              found))
+                    found needs))
+          {} namespaces)))
+  (is (= ["parley.async"]
+        (for [[name needs] namespaces
+              :when (some #{"parley.impl.async"} needs)]
+          name)))
+  (is (= ["parley.nrepl"]
+        (for [file (files "clj-src/parley")
+              :when (re-find #"'nrepl\.\w" (slurp file))]
+          (str (second (ns-form file)))))))
+
+(deftest what-is-not-for-callers-says-so
+  (doseq [file (files "clj-src/parley/impl")]
+    (is (:no-doc (first (filter map? (ns-form file)))) file)))
+
+(deftest every-public-var-is-documented
+  (doseq [file (files "clj-src/parley")
+          :let [name (second (ns-form file))]
+          :when (not (internal? (str name)))]
+    (require name)
+    (doseq [[_ v] (ns-publics name)]
+      (is (:doc (meta v)) (str v)))))
+
+(deftest no-clojure-file-is-long
+  (doseq [file (files "clj-src")]
+    (is (<= (count (str/split-lines (slurp file))) 500) file)))
+
+;; ---- the default locale ---------------------------------------------------------------------------
+
+(def ^:private locale-dependent
+  "Calls whose result depends on the default locale: in Turkish, \"I\" in lower case is not \"i\"."
+  {"clj-src" #"\(str/(?:lower-case|upper-case|capitalize)|\((?:format|printf)\s|\.to(?:Lower|Upper)Case(?!.*Locale/ROOT)|String/format"
+   "java-src" #"to(?:Lower|Upper)Case\(\)|String\.format\((?!Locale\.ROOT)|\.formatted\(|printf\((?!Locale\.ROOT)"})
+
+(def ^:private known-in-java
+  "Places to be mended: only hexadecimal numbers, and the warming of a formatter, depend on the locale there."
+  #{"CharacterCursor.java" "Reports.java" "Hosts.java"})
+
+(deftest nothing-depends-on-the-default-locale
+  (doseq [[directory pattern] locale-dependent
+          ^File file (file-seq (io/file directory))
+          :when (and (re-find #"\.(clj|java)$" (.getName file))
+                     (not (known-in-java (.getName file))))
+          [n line] (map-indexed vector (str/split-lines (slurp file)))]
+    (is (not (re-find pattern line)) (str file ":" (inc (long n))))))
+
+(deftest names-are-the-same-in-every-locale
+  (let [default (Locale/getDefault)]
+    (try
+      (Locale/setDefault (Locale/forLanguageTag "tr-TR"))
+      (is (= :iso-8859-1 (:charset (options/external-format->value (options/->external-format "test" :iso-8859-1)))))
+      (is (= "transfer-encoding: i" (options/lower-case "TRANSFER-ENCODING: I")))
+      (is (= "\\u0007" (journal/peer-text "\u0007")))
+      (finally
+        (Locale/setDefault default)))))
