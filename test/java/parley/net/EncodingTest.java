@@ -24,7 +24,7 @@ import parley.testing.Seeds;
  * Bytes as they come out of a stream, however its text was cut into calls, beside the JDK's encoder
  * on all the text at once: for every charset of the JDK.
  */
-@Timeout(60)
+@Timeout(180)
 class EncodingTest {
     private static final int ROUNDS = 4;
     private static final String LETTERS = "ab z\t0é€ßжя漢字가あア\uFF71";

@@ -23,7 +23,6 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
 
 /** Virtual threads wait by parking: the reactor wakes them, and no carrier is held. */
 @Guarded
@@ -115,8 +114,7 @@ class VirtualThreadsTest {
     }
 
     @Test
-    @Within(seconds = 120)
-    void VT_3_a_hundred_thousand_short_reads_leave_direct_memory_as_it_was() throws Exception {
+        void VT_3_a_hundred_thousand_short_reads_leave_direct_memory_as_it_was() throws Exception {
         assumeTrue(Threads.VIRTUAL.available());
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = SocketStream.connect(listener.address(), StreamOptions

@@ -151,7 +151,7 @@ class ClosingTest {
             SocketAddress address = server.localAddress();
             Task<Void> acceptor = cell.start("acceptor", () -> acceptAll(server));
             Task<Void> storm = Threads.PLATFORM.start("storm", () -> connectAll(address));
-            Await.pass(Duration.ofMillis(5 + System.nanoTime() % 5));
+            Await.pass(Duration.ofMillis(7));
             server.close();
             acceptor.await();
             storm.await();
