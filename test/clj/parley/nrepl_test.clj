@@ -307,9 +307,9 @@
             (close r)
             (is (not (.exists (File. path))))))))))
 
-(deftest a-port-and-a-path-serve-1000-servers-one-after-the-other
+(deftest a-port-and-a-path-serve-one-server-after-the-other
   (with-nrepl
-    (start-and-stop 1000)))
+    (start-and-stop 200)))
 
 (deftest rep-7-transports-of-a-closed-server-fail-at-once
   (with-nrepl

@@ -25,7 +25,7 @@
 
 (def ^:private runs
   "How many programs each property tries."
-  (Long/getLong "parley.test.runs" 3000))
+  (Long/getLong "parley.test.runs" 1000))
 
 ;; ---- connections --------------------------------------------------------------------------------
 

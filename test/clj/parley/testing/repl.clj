@@ -121,7 +121,7 @@
   "Evaluates code in a Java machine of its own and gives the machine."
   ^Child [code & options]
   (let [code (list 'do '(println "the machine is up") code)]
-    (Child/java (into ["-XX:TieredStopAtLevel=1"] options) clojure.main (into-array String ["-e" (pr-str code)]))))
+    (Child/java (vec options) clojure.main (into-array String ["-e" (pr-str code)]))))
 
 (def canary
   "What strangers try to change."

@@ -11,10 +11,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Waiting on virtual threads, on the JDKs that have them. */
+@Tag("virtual")
 @Timeout(60)
 class VirtualThreadTest {
     private static Thread start(Runnable task) throws Exception {

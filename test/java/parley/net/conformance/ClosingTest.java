@@ -143,7 +143,7 @@ class ClosingTest {
         }
     }
 
-    @Race(5)
+    @Race(2)
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void CL_4_close_of_a_server_during_connects_leaves_nothing_accepted(Case cell)
             throws Exception {
