@@ -12,6 +12,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Executor;
 import org.junit.jupiter.api.Test;
 import parley.testing.Await;
@@ -41,6 +42,7 @@ class ScarceDescriptorsTest {
 
         /** Serves until it is told something. */
         public static void main(String[] args) throws IOException {
+            Locale.setDefault(Locale.ENGLISH); // the names of the levels that the test reads
             SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1")
                     .backlog(100).build());
             serve(Intake.connections(server, StreamOptions.DEFAULT, CREW));

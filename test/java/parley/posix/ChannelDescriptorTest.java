@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(60)
+@Timeout(180)
 class ChannelDescriptorTest {
     private final List<SelectableChannel> opened = new ArrayList<>();
 
@@ -260,8 +260,7 @@ class ChannelDescriptorTest {
         }
         long took = System.nanoTime() - start;
         assertEquals(ends.size(), numbers.size());
-        System.out.println("finding " + ends.size() + (blocking ? " blocking" : " non-blocking")
-                + " channels took " + took / 1_000_000 + " ms");
-        assertTrue(took < 2 * Support.SECOND, took + " ns");
+        // a search through all descriptors for each takes minutes
+        assertTrue(took < 20 * Support.SECOND, took + " ns");
     }
 }

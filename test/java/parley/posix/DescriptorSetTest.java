@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The set, with epoll and with poll. */
-@Timeout(60)
+@Timeout(180)
 class DescriptorSetTest {
     private static List<Object> ready(DescriptorSet set) throws Exception {
         List<Object> found = new ArrayList<>();

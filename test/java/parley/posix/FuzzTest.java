@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Timeout;
 import parley.testing.Seeds;
 
 /** Arguments at random: an exception that says what is wrong, never a crash, never a lost byte. */
-@Timeout(120)
+@Timeout(180)
 class FuzzTest {
     private static final int ROUNDS = Integer.getInteger("parley.fuzz.rounds", 200_000);
 

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Waiting on virtual threads, on the JDKs that have them. */
 @Tag("virtual")
-@Timeout(60)
+@Timeout(180)
 class VirtualThreadTest {
     private static Thread start(Runnable task) throws Exception {
         assumeTrue(Runtime.version().feature() >= 21);
