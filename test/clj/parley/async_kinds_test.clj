@@ -108,9 +108,7 @@
 (defn- child-clojure
   "A Java machine of its own that evaluates forms and answers on its standard output."
   ^Child [& forms]
-  (let [java (str (System/getProperty "java.home") "/bin/java")
-        path (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-        script (TemporaryPaths/fresh)]
+  (let [script (TemporaryPaths/fresh)]
     (Files/writeString script
       (str/join "\n" (map pr-str (list* '(require '[clojure.core.async :as a] '[parley.async :as pa]
                                                   '[parley.stream :as stream])
@@ -120,7 +118,7 @@
                                              (if (= port ch) v :nothing)))
                                         forms)))
       (make-array java.nio.file.OpenOption 0))
-    (Child/command (into-array String [java "-cp" (str path) "clojure.main" (str script)]))))
+    (Child/java clojure.main (into-array String [(str script)]))))
 
 (defn- answer [^Child child]
   (read-string (.answer child "answer ")))

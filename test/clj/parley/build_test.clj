@@ -332,12 +332,12 @@
   [^File directory & arguments]
   (let [output (io/file directory "output")
         java (str (Path/of (System/getProperty "java.home") (into-array ["bin" "java"])))
-        command (into [java "-cp" (System/getProperty "java.class.path") "clojure.main"] arguments)
+        command (into [java "-XX:TieredStopAtLevel=1" "-XX:+UseSerialGC" "-cp" (System/getProperty "java.class.path") "clojure.main"] arguments)
         process (-> (ProcessBuilder. ^java.util.List command)
                     (.redirectErrorStream true)
                     (.redirectOutput output)
                     (.start))]
-    (try (if (.waitFor process 120 TimeUnit/SECONDS)
+    (try (if (.waitFor process 600 TimeUnit/SECONDS)
            [(.exitValue process) (slurp output)]
            [:timed-out (slurp output)])
          (finally

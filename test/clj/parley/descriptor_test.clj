@@ -5,13 +5,13 @@
    [clojure.core.async :as a]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
-   [clojure.test.check :as check]
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
    [parley.async :as async]
    [parley.rawsock :as raw]
    [parley.socket :as socket]
    [parley.stream :as stream]
+   [parley.testing.random :as random]
    [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
    (java.io InterruptedIOException)
@@ -19,6 +19,7 @@
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files)
    (java.util.concurrent.locks LockSupport)
+   (parley.posix Descriptor Sockets)
    (parley.testing Child Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -118,7 +119,7 @@
   "Whether f ends, by itself, with a SocketTimeoutException."
   [f]
   (let [[^Thread thread result] (in-thread f)
-        outcome (deref result 10000 :late)]
+        outcome (deref result 20000 :late)]
     (.interrupt thread)
     (instance? SocketTimeoutException outcome)))
 
@@ -208,22 +209,35 @@
       (is (= 2 (count (socket/stream-handles server))))
       (is (nil? (second (socket/stream-handles server)))))))
 
-(deftest raw-2-the-handle-of-a-closed-stream-over-a-handle-is-refused
-  (with-raw-pair [a _b]
-    (let [s (stream/make-stream a)
-          [handle] (socket/stream-handles s)]
-      (is (= 1 (raw/send handle (byte-array 1))))
-      (is (str/includes? (message-of #(raw/sock-close handle)) "not made by the raw socket functions"))
-      (stream/close s)
-      (let [[ours theirs] (parley.posix.Sockets/socketpair "unix" "stream" 0)]
-        (with-open [^parley.posix.Descriptor ours ours
-                    ^parley.posix.Descriptor theirs theirs]
-          (is (= handle (.number ours)))
-          (is (= :ebadf (code-of #(raw/send handle (byte-array 1)))))
-          (is (= :ebadf (code-of #(socket/socket-options handle :so-type))))
-          (is (= -2 (.read theirs (byte-array 1) 0 1))))))))
+(defn- reused
+  "An open pair of descriptors, the first of which has this number; nil when the kernel gives another."
+  [handle]
+  (let [[^Descriptor ours ^Descriptor theirs :as pair] (Sockets/socketpair "unix" "stream" 0)]
+    (if (= handle (.number ours))
+      pair
+      (do (.close ours) (.close theirs)))))
 
-(deftest handles-of-nine-thousand-streams-come-within-two-seconds
+(deftest raw-2-the-handle-of-a-closed-stream-over-a-handle-is-refused
+  (let [[handle [^Descriptor ours ^Descriptor theirs :as pair]]
+        (first (filter second
+                 (repeatedly 100
+                   #(with-raw-pair [a _b]
+                      (let [s (stream/make-stream a)
+                            [handle] (socket/stream-handles s)]
+                        (is (= 1 (raw/send handle (byte-array 1))))
+                        (is (str/includes? (message-of (fn [] (raw/sock-close handle)))
+                              "not made by the raw socket functions"))
+                        (stream/close s)
+                        [handle (reused handle)])))))]
+    (is (some? pair) "in a hundred times, the kernel never gave a number again")
+    (with-open [ours ours
+                theirs theirs]
+      (is (.isOpen ours))
+      (is (= :ebadf (code-of #(raw/send handle (byte-array 1)))))
+      (is (= :ebadf (code-of #(socket/socket-options handle :so-type))))
+      (is (= -2 (.read theirs (byte-array 1) 0 1))))))
+
+(deftest handles-of-nine-thousand-streams-come-quickly
   (let [servers (vec (repeatedly 3 #(socket/socket-server 0 :interface "127.0.0.1" :backlog 4096)))
         streams (vec (for [server servers
                            _ (range 3000)]
@@ -232,11 +246,13 @@
       (let [start (System/nanoTime)
             handles (into #{} (map (comp first socket/stream-handles)) streams)
             first-time (- (System/nanoTime) start)
-            start (System/nanoTime)]
+            again (fn []
+                    (let [start (System/nanoTime)]
+                      (run! socket/stream-handles streams)
+                      (- (System/nanoTime) start)))]
         (is (= 9000 (count handles)))
-        (is (< first-time 2000000000))
-        (run! socket/stream-handles streams)
-        (is (< (- (System/nanoTime) start) first-time) "they are remembered"))
+        (is (< first-time 20000000000) "a search through all descriptors for each takes minutes")
+        (is (some #(< % first-time) (repeatedly 5 again)) "they are remembered"))
       (finally
         (run! stream/close streams)
         (run! socket/socket-server-close servers)))))
@@ -310,15 +326,15 @@
       (let [[^Thread thread result] (in-thread #(stream/read-char s))]
         (until-blocked thread)
         (.interrupt thread)
-        (is (instance? InterruptedIOException (deref result 5000 :late))))
+        (is (instance? InterruptedIOException (deref result 20000 :late))))
       (let [[thread result] (in-thread #(stream/read-char s))]
         (until-blocked thread)
         (raw/send b (.getBytes "x"))
-        (is (= \x (deref result 5000 :late))))
+        (is (= \x (deref result 20000 :late))))
       (let [[thread result] (in-thread #(stream/read-char s))]
         (until-blocked thread)
         (stream/close s)
-        (is (instance? AsynchronousCloseException (deref result 5000 :late)))))))
+        (is (instance? AsynchronousCloseException (deref result 20000 :late)))))))
 
 (deftest a-reset-over-a-handle-stays-a-reset
   (let [server (raw/socket :inet :stream)
@@ -395,16 +411,14 @@
                     model))))
 
 (deftest random-programs-through-raw-calls-and-a-stream-agree-with-a-model
-  (let [result (check/quick-check 300
-                 (prop/for-all [program (gen/vector operation 0 50)]
-                   (with-raw-pair [a b]
-                     (socket/with-open-stream [s (stream/make-stream b :element-type :unsigned-byte-8)]
-                       (boolean (reduce (fn [model operation]
-                                          (or (step a s model operation) (reduced nil)))
-                                        {:in [0 0] :out [0 0]}
-                                        program))))))]
-    (testing (str "seed " (:seed result) " smallest " (-> result :shrunk :smallest))
-      (is (true? (:result result))))))
+  (random/holds 300
+    (prop/for-all [program (gen/vector operation 0 50)]
+      (with-raw-pair [a b]
+        (socket/with-open-stream [s (stream/make-stream b :element-type :unsigned-byte-8)]
+          (boolean (reduce (fn [model operation]
+                             (or (step a s model operation) (reduced nil)))
+                           {:in [0 0] :out [0 0]}
+                           program)))))))
 
 ;; ---- pipes --------------------------------------------------------------------------------------
 
@@ -497,7 +511,7 @@
                       (let [[thread result] (in-thread #(socket/socket-status members))]
                         (until-blocked thread)
                         (act)
-                        (deref result 10000 :late)))]
+                        (deref result 20000 :late)))]
           (is (= [nil nil nil nil] (socket/socket-status members 0)))
           (testing "a raw socket ends the wait"
             (is (= [nil nil nil :input] (woken #(raw/send b (byte-array 1)))))
@@ -515,6 +529,19 @@
           (testing "time ends the wait"
             (is (= [nil nil nil nil] (socket/socket-status members 0.02)))))))))
 
+(defn- nanoseconds-to-end
+  "How long a wait for a raw socket goes on after that is closed; asserts that it ends as expected."
+  [wait expected]
+  (with-connection [client _accepted _server]
+    (let [[a b] (raw/socketpair :unix :stream)
+          [thread result] (in-thread #(wait a client))]
+      (until-blocked thread)
+      (let [start (System/nanoTime)]
+        (raw/sock-close a)
+        (is (expected (deref result 20000 :late)))
+        (raw/sock-close b)
+        (- (System/nanoTime) start)))))
+
 (deftest raw-5-closing-a-raw-socket-ends-every-wait-for-it-at-once
   (doseq [[wait expected] [[(fn [a _] (socket/socket-status [a :input]))
                             #(instance? AsynchronousCloseException %)]
@@ -523,15 +550,8 @@
                            [(fn [a b] (socket/with-open-stream [ss (socket/status-set [a :input] [b :input])]
                                         (vec (seq (socket/socket-status ss)))))
                             #(= :error (second (first %)))]]]
-    (with-connection [client _accepted _server]
-      (let [[a b] (raw/socketpair :unix :stream)
-            [thread result] (in-thread #(wait a client))]
-        (until-blocked thread)
-        (let [start (System/nanoTime)]
-          (raw/sock-close a)
-          (is (expected (deref result 5000 :late)))
-          (is (< (- (System/nanoTime) start) 200000000) "told, not found out by looking now and then"))
-        (raw/sock-close b)))))
+    (is (some #(< % 100000000) (repeatedly 20 #(nanoseconds-to-end wait expected)))
+      "notified, not found out by looking now and then")))
 
 (defn- ready-within
   "What parley.async/ready yields for a handle within five seconds."
@@ -701,7 +721,7 @@
     (Child/command (into-array String ["sh" "-c" (str "java=\"$0\" path=\"$1\" script=\"$2\"; " shell)
                                        java (str path) (str script)]))))
 
-(def ^:private run "\"$java\" -cp \"$path\" clojure.main \"$script\"")
+(def ^:private run "\"$java\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp \"$path\" clojure.main \"$script\"")
 
 (def ^:private run-elsewhere
   ;; the JDK must have found out where it is before

@@ -79,7 +79,7 @@
                       (stream/finish-output s)
                       head)))
           result (f (socket/socket-server-port server))]
-      [result (deref asked 10000 :hangs)])))
+      [result (deref asked 20000 :hangs)])))
 
 (defn- fetched
   "What wget-binary makes of an answer: [text of the file, result, request]."

@@ -317,7 +317,7 @@
         thread (doto (Thread. ^Runnable #(deliver result (thrown f)))
                  (.setDaemon true)
                  (.start))
-        e (deref result 10000 ::late)]
+        e (deref result 20000 ::late)]
     (.interrupt thread)
     e))
 

@@ -3,8 +3,7 @@
   own; the rest is shared with repl-server, see parley.repl-guards-test."
   (:require
    [clojure.string :as str]
-   [clojure.test :refer [deftest is testing]]
-   [clojure.test.check :as check]
+   [clojure.test :refer [deftest is testing use-fixtures]]
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as properties]
    [parley.impl.bencode :as bencode]
@@ -13,7 +12,8 @@
    [parley.impl.login]
    [parley.nrepl :as nrepl]
    [parley.stream :as stream]
-   [parley.testing.nrepl :refer [await-that call canary close connect endpoints kill message raw rest-of send-bytes server values-of with-nrepl]]
+   [parley.testing.nrepl :refer [await-that call canary close connect endpoints kill message raw rest-of send-bytes server values-of with-log-of-nrepl with-nrepl]]
+   [parley.testing.random :as random]
    [parley.testing.repl :as testing-repl])
   (:import
    (java.io ByteArrayInputStream ByteArrayOutputStream IOException InputStream)
@@ -22,6 +22,8 @@
    (parley.testing Leaks)))
 
 (set! *warn-on-reflection* true)
+
+(use-fixtures :once with-log-of-nrepl)
 
 (def ^:private malformed
   {"no map" "i1e"
@@ -101,19 +103,15 @@
         (gen/recursive-gen (fn [inner] (gen/one-of [(gen/vector inner) (gen/map text-of-bytes inner)]))
           (gen/one-of [text-of-bytes gen/large-integer]))))))
 
-(defn- holds? [property]
-  (let [result (check/quick-check 200 property)]
-    (is (:pass? result) (pr-str (select-keys result [:seed :shrunk])))))
-
 (deftest rep-8-well-formed-messages-pass-unchanged-however-they-are-cut
-  (holds?
+  (random/holds 200
     (properties/for-all [all messages
                          size (gen/choose 1 40)]
       (let [text (str/join (map encoded all))]
         (= [text nil] (passed (.getBytes text "ISO-8859-1") size bencode/limits))))))
 
 (deftest rep-8-the-checkpoint-says-the-same-however-the-bytes-are-cut
-  (holds?
+  (random/holds 200
     (properties/for-all [all messages
                          noise text-of-bytes
                          size (gen/choose 1 40)]

@@ -2,11 +2,11 @@
   "nrepl-server with nREPL's own client. Against those it must keep out: parley.nrepl-security-test."
   (:require
    [clojure.string :as str]
-   [clojure.test :refer [deftest is]]
+   [clojure.test :refer [deftest is use-fixtures]]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.nrepl :refer [await-that call canary close connect endpoints message path-of raw rest-of send-bytes server values-of with-nrepl]])
+   [parley.testing.nrepl :refer [await-that call canary close connect endpoints message path-of raw rest-of send-bytes server values-of with-log-of-nrepl with-nrepl]])
   (:import
    (clojure.lang ExceptionInfo)
    (java.io Closeable File IOException)
@@ -17,6 +17,8 @@
    (parley.testing Await Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
+
+(use-fixtures :once with-log-of-nrepl)
 
 ;; ---- in place of nREPL's own ------------------------------------------------------------------------
 
@@ -276,7 +278,7 @@
           (with-open [t (connect r)]
             (call 'nrepl.transport/send t {"op" "eval"
                                            "code" "(@parley.testing.nrepl/canary)"})
-            (is (true? (deref stopped 10000 :hangs)))))
+            (is (true? (deref stopped 20000 :hangs)))))
         (close (server (if-let [path (path-of r)] {:socket path} {:port (:port r)})))))))
 
 (deftest rep-3-stopping-again-and-at-once-is-stopping
@@ -284,7 +286,7 @@
     (doseq [options (endpoints)]
       (let [r (server options)
             all (doall (repeatedly 8 #(future (close r))))]
-        (run! #(is (nil? (deref % 5000 :hangs))) all)
+        (run! #(is (nil? (deref % 20000 :hangs))) all)
         (close r)))))
 
 (defn- start-and-stop
@@ -306,9 +308,9 @@
             (close r)
             (is (not (.exists (File. path))))))))))
 
-(deftest a-port-and-a-path-serve-1000-servers-one-after-the-other
+(deftest a-port-and-a-path-serve-one-server-after-the-other
   (with-nrepl
-    (start-and-stop 1000)))
+    (start-and-stop 200)))
 
 (deftest rep-7-transports-of-a-closed-server-fail-at-once
   (with-nrepl
@@ -319,7 +321,7 @@
           (let [receiving (future (try (call 'nrepl.transport/recv t 10000)
                                        (catch SocketException _ :failed)))]
             (close r)
-            (is (= :failed (deref receiving 2000 :hangs)))
+            (is (= :failed (deref receiving 20000 :hangs)))
             (is (thrown? Exception
                   (dotimes [_ 1000]
                     (call 'nrepl.transport/send t {"op" "describe"}))))))))))

@@ -4,10 +4,10 @@
   (:require
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
-   [clojure.test.check :as check]
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
-   [parley.rawsock :as raw])
+   [parley.rawsock :as raw]
+   [parley.testing.random :as random])
   (:import
    (java.io InterruptedIOException)
    (java.net SocketTimeoutException)
@@ -191,13 +191,13 @@
       (let [[^Thread thread result] (in-thread #(call a))]
         (until-waiting thread)
         (.interrupt thread)
-        (is (instance? InterruptedIOException (deref result 5000 :late))))
+        (is (instance? InterruptedIOException (deref result 20000 :late))))
       (raw/send b (byte-array 1))
       (is (some? (call a)))
       (let [[thread result] (in-thread #(call a))]
         (until-waiting thread)
         (raw/sock-close a)
-        (is (instance? AsynchronousCloseException (deref result 5000 :late)))))))
+        (is (instance? AsynchronousCloseException (deref result 20000 :late)))))))
 
 (deftest times-bound-the-wait-by-option-and-by-argument
   (with-handles [[a _b] (raw/socketpair :unix :stream)]
@@ -212,7 +212,7 @@
     (with-handles [[server _address] (loopback-server)]
       (raw/set-socket-option! server :so-rcvtimeo 0.1)
       (let [[^Thread thread result] (in-thread #(raw/accept server))]
-        (is (instance? SocketTimeoutException (deref result 5000 :late)))
+        (is (instance? SocketTimeoutException (deref result 20000 :late)))
         (.interrupt thread)))))
 
 (deftest accept-on-a-socket-that-does-not-listen-fails-at-once
@@ -580,12 +580,10 @@
                    [server _] (loopback-server)]
       (raw/sock-close closed)
       (let [handles {:stream a :other b :datagram datagram :server server :closed closed
-                     :foreign (.number (parley.posix.ChannelDescriptor/find foreign)) :file (a-file)}
-            result (check/quick-check 4000
-                     (prop/for-all [[f handle & args] any-call]
-                       (boolean (told-clearly? f (cons (get handles handle handle) args)))))]
-        (testing (str "seed " (:seed result) " smallest " (-> result :shrunk :smallest))
-          (is (true? (:result result))))
+                     :foreign (.number (parley.posix.ChannelDescriptor/find foreign)) :file (a-file)}]
+        (random/holds 4000
+          (prop/for-all [[f handle & args] any-call]
+            (boolean (told-clearly? f (cons (get handles handle handle) args)))))
         (is (every? int? (vals handles)))
         (is (.isOpen foreign))
         (is (= :ebadf (errno #(raw/sock-close closed))))))))
@@ -631,12 +629,10 @@
                  (update-in model [side :taken] + expected))))))
 
 (deftest random-programs-over-a-socketpair-agree-with-a-model
-  (let [result (check/quick-check 600
-                 (prop/for-all [program (gen/vector operation 0 60)]
-                   (with-handles [pair (raw/socketpair :unix :stream)]
-                     (boolean (reduce (fn [model operation]
-                                        (or (step pair model operation) (reduced nil)))
-                                      [{:sent 0 :taken 0} {:sent 0 :taken 0}]
-                                      program)))))]
-    (testing (str "seed " (:seed result) " smallest " (-> result :shrunk :smallest))
-      (is (true? (:result result))))))
+  (random/holds 600
+    (prop/for-all [program (gen/vector operation 0 60)]
+      (with-handles [pair (raw/socketpair :unix :stream)]
+        (boolean (reduce (fn [model operation]
+                           (or (step pair model operation) (reduced nil)))
+                         [{:sent 0 :taken 0} {:sent 0 :taken 0}]
+                         program))))))

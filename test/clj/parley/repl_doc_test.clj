@@ -8,7 +8,7 @@
    [parley.testing.repl :as testing-repl :refer [temporary-directory]])
   (:import
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
-   (java.io Closeable)
+   (java.io ByteArrayOutputStream Closeable PrintStream)
    (java.net InetAddress InetSocketAddress)
    (parley.testing TemporaryPaths)))
 
@@ -56,6 +56,18 @@
       (finally
         (.stop server 0)))))
 
+(defn- stderr-of
+  "What f has printed on the standard error of the process."
+  [f]
+  (let [before System/err
+        bytes (ByteArrayOutputStream.)]
+    (System/setErr (PrintStream. bytes true "UTF-8"))
+    (try
+      (f)
+      (finally
+        (System/setErr before)))
+    (.toString bytes "UTF-8")))
+
 (deftest the-examples-of-the-document-run
   (with-nrepl
     (with-server
@@ -67,14 +79,18 @@
                            "8080" http-port
                            "\"target/nrepl/socket\"" (pr-str (str (TemporaryPaths/fresh)))}
                       (map in-directory)
-                      ["myapp.port" "myapp.token" ".nrepl-port" "page.txt" "image.iso"])]
-          (binding [*ns* (create-ns 'parley.repl-doc-test.examples)
-                    *out* (java.io.StringWriter.)]
-            (refer-clojure)
-            (is (= 4 (count (examples))))
-            (doseq [text (examples)]
-              (testing text
-                (is (pos? (long (run (at-home text names))))))))
+                      ["myapp.port" "myapp.token" ".nrepl-port" "page.txt" "image.iso"])
+              warnings (stderr-of
+                         (fn []
+                           (binding [*ns* (create-ns 'parley.repl-doc-test.examples)
+                                     *out* (java.io.StringWriter.)]
+                             (refer-clojure)
+                             (is (= 4 (count (examples))))
+                             (doseq [text (examples)]
+                               (testing text
+                                 (is (pos? (long (run (at-home text names))))))))))]
+          (is (= 4 (count (str/split-lines warnings))) "each server names those who can use it")
+          (is (every? #(str/starts-with? % "parley ") (str/split-lines warnings)))
           (is (= ["image.iso" "page.txt"] (sort (.list (.toFile directory)))) "the other files are gone"))))))
 
 (deftest the-session-of-the-document-goes-as-it-says

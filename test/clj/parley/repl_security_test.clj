@@ -102,13 +102,11 @@
 (deftest rep-10-silent-connections-are-capped-and-dropped-where-a-token-is-wanted
   (with-open [^Closeable r (server :token "a-token-of-this-test" :login-timeout 0.5)]
     (let [before (Thread/activeCount)
-          silent (doall (repeatedly 500 #(connect r)))
-          began (System/nanoTime)]
+          silent (doall (repeatedly 500 #(connect r)))]
       (is (<= (Thread/activeCount) (+ 2 before)))
       (doseq [s silent]
         (is (= "" (rest-of s)))
         (stream/close s :abort true))
-      (is (< (- (System/nanoTime) began) 5000000000))
       (with-open [s (connect r)]
         (send-text s "a-token-of-this-test\n(+ 1 2)\n")
         (is (= "user=> 3\n" (read-until s "\n")))))))
@@ -346,11 +344,9 @@
         (is (= "3" (answer s "(+ 1 2)"))))
       (.leaveDescriptors child 5)
       (let [began (System/nanoTime)
-            clients (doall (repeatedly 40 #(connect r)))
-            _ (Await/pass (Duration/ofSeconds 1)) ; the machine compiles what it does for the first time
-            cpu (Cpu/ticks (.pid child))]
-        (Await/pass (Duration/ofSeconds 3))
-        (is (< (- (Cpu/ticks (.pid child)) cpu) 15) "ticks of 10 ms in 3 s")
+            clients (doall (repeatedly 40 #(connect r)))]
+        (Await/pass (Duration/ofSeconds 1))
+        (Cpu/assertIdle (.pid child))
         (run! #(stream/close % :abort true) clients)
         (.limitDescriptors child 4096)
         (with-open [s (session r)]
@@ -441,7 +437,7 @@
       (is (= 1 (count threads)))
       (close r)
       (is (not (str/includes? (rest-of long-one) ":done")))
-      (is (Await/holds (Duration/ofSeconds 2) #(over? threads))))))
+      (is (Await/holds (Duration/ofSeconds patience) #(over? threads))))))
 
 (deftest rep-12-t17-text-of-peers-is-escaped-and-short
   (is (= "a\\u000ab\\u001b[31m\\u0000\\u0085" (journal/peer-text "a\nb\u001b[31m\u0000\u0085")))

@@ -278,12 +278,12 @@
                             peer (socket/socket-accept server)]
     (let [[_ reading] (blocked #(stream/read-line client))]
       (stream/close client)
-      (is (instance? java.nio.channels.AsynchronousCloseException (deref reading 2000 :late))))
+      (is (instance? java.nio.channels.AsynchronousCloseException (deref reading 20000 :late))))
     (let [[_ accepting] (blocked #(socket/socket-accept server))
           [_ checking] (blocked #(socket/socket-status server))]
       (socket/socket-server-close server)
-      (is (instance? java.nio.channels.AsynchronousCloseException (deref accepting 2000 :late)))
-      (is (instance? java.nio.channels.AsynchronousCloseException (deref checking 2000 :late))))
+      (is (instance? java.nio.channels.AsynchronousCloseException (deref accepting 20000 :late)))
+      (is (instance? java.nio.channels.AsynchronousCloseException (deref checking 20000 :late))))
     (is (= :append (socket/socket-status peer 2)))))
 
 (deftest an-interrupt-ends-a-blocked-read-and-loses-nothing
@@ -298,8 +298,8 @@
                                                (finally
                                                  (deliver flag (.isInterrupted (Thread/currentThread))))))]
       (.interrupt thread)
-      (is (instance? java.io.InterruptedIOException (deref reading 2000 :late)))
-      (is (true? (deref flag 2000 :late))))
+      (is (instance? java.io.InterruptedIOException (deref reading 20000 :late)))
+      (is (true? (deref flag 20000 :late))))
     (stream/write-line "ne" peer)
     (stream/force-output peer)
     (is (= "half a line" (stream/read-line client)))))

@@ -5,12 +5,12 @@
   operation would block: then more bytes are sent first. Failures print their seed and a small program."
   (:require
    [clojure.test :refer [deftest is]]
-   [clojure.test.check :as check]
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
    [clojure.test.check.results :as results]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.random :as random])
   (:import
    (java.io ByteArrayOutputStream File Reader Writer)
    (java.net StandardProtocolFamily UnixDomainSocketAddress)
@@ -25,7 +25,7 @@
 
 (def ^:private runs
   "How many programs each property tries."
-  (Long/getLong "parley.test.runs" 3000))
+  (Long/getLong "parley.test.runs" 1000))
 
 ;; ---- connections --------------------------------------------------------------------------------
 
@@ -43,14 +43,6 @@
                [(apply socket/socket-stream client opts) (.accept server)]))))
       (finally
         (run! #(.delete ^File %) [(.toFile path) (.toFile directory)])))))
-
-(defn- holds [property]
-  (let [result (check/quick-check runs property)]
-    (is (:pass? result)
-      (pr-str {:seed (:seed result)
-               :fail (some-> result :shrunk :smallest)
-               :why (some-> result :shrunk :result-data)
-               :thrown (let [r (some-> result :shrunk :result)] (when (instance? Throwable r) (str r)))}))))
 
 ;; ---- the model of the input ---------------------------------------------------------------------
 ;; :bytes all that will ever come, :fed how many have been sent, :ended? whether the end was;
@@ -684,8 +676,9 @@
 (deftest what-was-written-arrives-as-the-jdk-encodes-it-in-order-and-when-it-must
   (with-pairs
     (fn [pair]
-      (holds (prop/for-all [program gen-output]
-               (right-or-data (run-output pair program)))))))
+      (random/holds runs
+        (prop/for-all [program gen-output]
+          (right-or-data (run-output pair program)))))))
 
 ;; ---- several threads ----------------------------------------------------------------------------
 
@@ -712,12 +705,12 @@
 (deftest a-record-written-by-one-call-is-never-torn-by-another-thread
   (with-pairs
     (fn [pair]
-      (let [[s ^SocketChannel peer] (pair :element-type :unsigned-byte-8)
-            seed (System/nanoTime)]
+      (doseq [seed (random/seeds)
+              :let [[s ^SocketChannel peer] (pair :element-type :unsigned-byte-8)]]
         (stream/set-write-timeout! s 20)
         (with-open [peer peer]
           (let [reading (future (received peer))
-                writers (mapv #(future (write-records s % (+ seed (long %)))) (range 1 5))]
+                writers (mapv #(future (write-records s % (+ (long seed) (long %)))) (range 1 5))]
             (run! deref writers)
             (stream/close s)
             (let [all ^bytes (deref reading 20000 nil)]
@@ -727,5 +720,6 @@
 (deftest what-is-read-is-what-was-sent-however-it-came-and-is-asked-for
   (with-pairs
     (fn [pair]
-      (holds (prop/for-all [program gen-input]
-               (right-or-data (run-input pair program)))))))
+      (random/holds runs
+        (prop/for-all [program gen-input]
+          (right-or-data (run-input pair program)))))))

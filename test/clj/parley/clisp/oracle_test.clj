@@ -5,13 +5,13 @@
    [clojure.set :as set]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing use-fixtures]]
-   [clojure.test.check :as check]
    [clojure.test.check.properties :as prop]
    [parley.clisp.generator :as generator]
    [parley.clisp.interpreter :as interpreter]
    [parley.clisp.lisp :as lisp]
    [parley.clisp.manual :as manual]
-   [parley.clisp.scripts :as scripts]))
+   [parley.clisp.scripts :as scripts]
+   [parley.testing.random :as random]))
 
 (set! *warn-on-reflection* true)
 
@@ -68,10 +68,6 @@
   "How many scripts are generated."
   500)
 
-(defn- seed
-  []
-  (Long/getLong "parley.test.seed" (System/nanoTime)))
-
 (def ^:private shrinking
   "Seconds that the search for a smaller script that fails may take."
   60)
@@ -91,24 +87,9 @@
           (throw (ex-info account {:script script})))
         true))))
 
-(defn- told
-  "The smallest script that failed, and what was wrong with its answers."
-  [{:keys [seed]
-    {:keys [smallest]
-     :as shrunk} :shrunk}]
-  (str "again with -Dparley.test.seed=" seed "\n"
-       (ex-message (:result shrunk)) "\n"
-       (pr-str (first smallest))))
-
 (deftest generated-scripts-are-answered-as-clisp-answers-them
   (when (lisp/wanted?)
-    (let [seed (seed)
-          _ (println "Scripts for CLISP and Parley: seed" seed)
-          {:keys [pass? num-tests] :as result} (check/quick-check runs (answered-alike)
-                                                                  :seed seed
-                                                                  :max-size 60)]
-      (is (true? pass?) (when-not (true? pass?) (told result)))
-      (is (or (not (true? pass?)) (= runs num-tests))))))
+    (random/holds runs (answered-alike) :max-size 60)))
 
 ;; --- the differences ----------------------------------------------------------------------------
 

@@ -37,6 +37,24 @@
   [symbol & args]
   (apply (requiring-resolve symbol) args))
 
+(defn with-log-of-nrepl
+  "A fixture that keeps what nREPL reports off the console: an operation or a session that fails since
+  its stream was closed, and nothing else."
+  [run]
+  (let [reported (atom [])
+        before (Thread/getDefaultUncaughtExceptionHandler)]
+    (Thread/setDefaultUncaughtExceptionHandler
+      (reify Thread$UncaughtExceptionHandler
+        (uncaughtException [_ _ e] (swap! reported conj [e]))))
+    (try
+      (if nrepl?
+        (with-redefs-fn {(requiring-resolve 'nrepl.misc/log) (fn [& all] (swap! reported conj all))} run)
+        (run))
+      (finally
+        (Thread/setDefaultUncaughtExceptionHandler before)))
+    (when-let [others (seq (remove (comp (partial instance? IOException) first) @reported))]
+      (throw (AssertionError. (str "nREPL reported " (pr-str others)))))))
+
 (defn server
   "An nrepl-server whose log is in an atom, under :lines."
   ^Closeable [& {:as options}]

@@ -14,7 +14,7 @@ import parley.posix.SockAddr;
 import parley.testing.Seeds;
 
 /** How addresses are written: the same by streams and by raw sockets. */
-@Timeout(60)
+@Timeout(180)
 class AddressesTest {
     @ParameterizedTest
     @CsvSource({"::, ::", "::1, ::1", "1::, 1::", "2001:db8:0:0:1:0:0:1, 2001:db8::1:0:0:1",

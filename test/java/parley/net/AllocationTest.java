@@ -18,7 +18,7 @@ import parley.posix.Handles;
 import parley.posix.Sockets;
 
 /** How much memory reading and writing take, as the virtual machine counts it for a thread. */
-@Timeout(60)
+@Timeout(180)
 class AllocationTest {
     private static final int COUNT = 200_000;
     private static final int ROUNDS = 5; // the least of them counts: the others may still compile

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -202,6 +201,6 @@ class BatchingExecutorTest {
         }
         Await.until("no worker is left",
                 () -> executor.toString().equals("#<batching-executor of 0, 0 waiting>"));
-        Cpu.assertIdle(Duration.ofSeconds(1), 5);
+        Cpu.assertIdle();
     }
 }

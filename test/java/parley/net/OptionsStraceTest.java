@@ -29,7 +29,7 @@ import parley.testing.Traced;
  * Every option of {@code socket-options}, on a stream, a server and a raw socket: what setsockopt
  * and getsockopt really did in a child, as strace sees and names it.
  */
-@Timeout(120)
+@Timeout(180)
 class OptionsStraceTest {
     private static final Pattern HOLE = Pattern.compile("«(.*?)»");
 

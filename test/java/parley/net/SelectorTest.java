@@ -15,7 +15,6 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
-import parley.testing.Within;
 
 /** SEL: what a poller reports when its sources' interests change, and what cancelling costs. */
 @Guarded
@@ -74,8 +73,7 @@ class SelectorTest {
     }
 
     @Tag("nightly")
-    @Within(seconds = 180)
-    @EveryCase(over = Family.TCP4)
+        @EveryCase(over = Family.TCP4)
     void SEL_9_fifty_thousand_cancels_cost_linear_time(Case cell) throws Exception {
         long few = nanosPerCancel(cell, 500, 10);
         long many = nanosPerCancel(cell, 5_000, 9);

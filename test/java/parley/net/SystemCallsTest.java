@@ -27,7 +27,7 @@ import parley.testing.Traced;
  * How many system calls each operation makes, step by step, as strace sees them in a child that
  * runs {@link SystemCallsSteps}.
  */
-@Timeout(120)
+@Timeout(180)
 class SystemCallsTest {
     private static final String CALLS = "?read,?readv,?recvfrom,?recvmsg,?write,?writev,?sendto,"
             + "?sendmsg,?poll,?ppoll,?epoll_wait,?epoll_pwait,?select,?pselect6";

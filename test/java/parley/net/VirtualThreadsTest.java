@@ -2,7 +2,6 @@ package parley.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
@@ -14,6 +13,7 @@ import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordedFrame;
 import jdk.jfr.consumer.RecordingFile;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import parley.testing.Await;
 import parley.testing.Child;
@@ -23,10 +23,10 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
 
 /** Virtual threads wait by parking: the reactor wakes them, and no carrier is held. */
 @Guarded
+@Tag("virtual")
 class VirtualThreadsTest {
     private static final int WAITERS = 300;
     private static final int READS = 100_000;
@@ -104,7 +104,6 @@ class VirtualThreadsTest {
 
     @Test
     void VT_2_three_hundred_that_wait_hold_neither_of_two_carriers() throws Exception {
-        assumeTrue(Threads.VIRTUAL.available());
         try (Child child = Child.java(List.of("-Djdk.virtualThreadScheduler.parallelism=2",
                 "-Djdk.virtualThreadScheduler.maxPoolSize=2"), Crowd.class)) {
             int took = Integer.parseInt(child.answer("took"));
@@ -115,9 +114,7 @@ class VirtualThreadsTest {
     }
 
     @Test
-    @Within(seconds = 120)
-    void VT_3_a_hundred_thousand_short_reads_leave_direct_memory_as_it_was() throws Exception {
-        assumeTrue(Threads.VIRTUAL.available());
+        void VT_3_a_hundred_thousand_short_reads_leave_direct_memory_as_it_was() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = SocketStream.connect(listener.address(), StreamOptions
                         .builder().elementType(ElementType.UNSIGNED_BYTE_8).build());
@@ -155,7 +152,6 @@ class VirtualThreadsTest {
 
     @Test
     void a_virtual_thread_that_waits_gives_up_in_time() throws Exception {
-        assumeTrue(Threads.VIRTUAL.available());
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = SocketStream.connect(listener.address(),
                         StreamOptions.DEFAULT);

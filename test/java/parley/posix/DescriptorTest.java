@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
+@Timeout(180)
 class DescriptorTest {
     private Descriptor[] pair;
     private int numbersBefore;
@@ -259,11 +259,9 @@ class DescriptorTest {
             }
         });
         Support.untilIn(waiting, "parkNanos");
-        long start = System.nanoTime();
         pair[0].close();
         Support.join(waiting);
         assertInstanceOf(AsynchronousCloseException.class, thrown.get());
-        assertTrue(System.nanoTime() - start < SECOND / 2);
     }
 
     @Test
@@ -316,7 +314,7 @@ class DescriptorTest {
         assertEquals(0, pair[0].await(Poll.IN, Duration.ofMillis(120).toNanos()));
         long took = System.nanoTime() - start;
         assertTrue(took >= Duration.ofMillis(120).toNanos(), took + " ns");
-        assertTrue(took < 2 * SECOND, took + " ns");
+        assertTrue(took < 10 * SECOND, took + " ns");
         assertEquals(0, pair[0].await(Poll.IN, -5));
     }
 

@@ -17,23 +17,33 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Handles, and waiting as the C functions do. */
-@Timeout(60)
+@Timeout(180)
 class HandlesTest {
     @Test
     void RAW_2_a_handle_closed_is_refused_until_it_is_handed_out_again() throws IOException {
-        Descriptor[] pair = Support.streams();
-        int number = Handles.register(pair[0]);
-        assertEquals(pair[0], Handles.with("test", number, d -> d));
-        Handles.close(number);
-        Descriptor[] other = Support.streams();
-        assertEquals(number, other[0].number());
+        boolean reused = false;
+        for (int i = 0; i < 100 && !reused; i++) { // the kernel may give another number
+            Descriptor[] pair = Support.streams();
+            int number = Handles.register(pair[0]);
+            assertEquals(pair[0], Handles.with("test", number, d -> d));
+            Handles.close(number);
+            Descriptor[] other = Support.streams();
+            reused = number == other[0].number();
+            if (reused) {
+                isRefusedUntilHandedOut(number, other[0]);
+            }
+            Support.closeAll(pair[1], other[0], other[1]);
+        }
+        assertTrue(reused);
+    }
+
+    private static void isRefusedUntilHandedOut(int number, Descriptor other) throws IOException {
         assertThrows(ClosedDescriptorException.class, () -> Handles.with("test", number, d -> d));
         assertThrows(ClosedDescriptorException.class, () -> Handles.close(number));
-        assertTrue(other[0].isOpen());
-        Handles.register(other[0]);
-        assertEquals(other[0], Handles.with("test", number, d -> d));
+        assertTrue(other.isOpen());
+        Handles.register(other);
+        assertEquals(other, Handles.with("test", number, d -> d));
         Handles.close(number);
-        Support.closeAll(pair[1], other[1]);
     }
 
     @Test
@@ -119,7 +129,7 @@ class HandlesTest {
         assertThrows(SocketTimeoutException.class, () -> BlockingIo.receive(
                 pair[0], new byte[1], 0, 1, 0, false, BlockingIo.OPTION));
         long took = System.nanoTime() - start;
-        assertTrue(took >= 80_000_000L && took < 5 * Support.SECOND, took + " ns");
+        assertTrue(took >= 80_000_000L && took < 10 * Support.SECOND, took + " ns");
         DescriptorOption.SO_SNDTIMEO.set(pair[0], Duration.ofMillis(50));
         byte[] much = new byte[5_000_000];
         int sent = BlockingIo.send(pair[0], much, 0, much.length, 0, BlockingIo.OPTION);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Resolver, interfaces, protocols and networks. */
-@Timeout(60)
+@Timeout(180)
 class ServicesTest {
     private static Resolver.Question numeric(String node, String service) {
         return new Resolver.Question(

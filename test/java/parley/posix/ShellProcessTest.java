@@ -17,7 +17,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class ShellProcessTest {
     private static String readAll(Descriptor from) throws IOException {
         ByteArrayOutputStream all = new ByteArrayOutputStream();

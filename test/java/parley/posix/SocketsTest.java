@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(60)
+@Timeout(180)
 class SocketsTest {
     private static Descriptor server(String host) throws IOException {
         InetAddress address = InetAddress.getByName(host);

@@ -53,9 +53,9 @@ final class Support {
                 .anyMatch(thread -> thread.getName().equals(name));
     }
 
-    /** Waits until something is so, at most five seconds. */
+    /** Waits until something is so, at most thirty seconds. */
     static void eventually(String what, BooleanSupplier condition) {
-        long end = System.nanoTime() + 5 * SECOND;
+        long end = System.nanoTime() + 30 * SECOND;
         while (!condition.getAsBoolean() && System.nanoTime() < end) {
             LockSupport.parkNanos(1_000_000);
         }
@@ -78,7 +78,7 @@ final class Support {
     }
 
     static void join(Thread thread) throws InterruptedException {
-        thread.join(10_000);
+        thread.join(60_000);
         assertTrue(!thread.isAlive(), thread.getName() + " has ended");
     }
 }

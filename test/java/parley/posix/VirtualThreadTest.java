@@ -11,11 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Waiting on virtual threads, on the JDKs that have them. */
-@Timeout(60)
+@Tag("virtual")
+@Timeout(180)
 class VirtualThreadTest {
     private static Thread start(Runnable task) throws Exception {
         assumeTrue(Runtime.version().feature() >= 21);

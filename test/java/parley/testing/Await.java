@@ -24,9 +24,9 @@ public final class Await {
         return true;
     }
 
-    /** Fails, saying {@code fact}, when {@code condition} does not hold within ten seconds. */
+    /** Fails, saying {@code fact}, when {@code condition} does not hold within thirty seconds. */
     public static void until(String fact, Callable<Boolean> condition) {
-        boolean held = holds(Duration.ofSeconds(10), () -> {
+        boolean held = holds(Duration.ofSeconds(30), () -> {
             try {
                 return condition.call();
             } catch (Exception e) {
@@ -34,7 +34,7 @@ public final class Await {
             }
         });
         if (!held) {
-            throw new AssertionError("not within 10 s: " + fact);
+            throw new AssertionError("not within 30 s: " + fact);
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.concurrent.locks.LockSupport;
  * same stack with that call in it, and the thread parked or inside a native wait.
  */
 public final class Blocked {
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final long BETWEEN_LOOKS = Duration.ofMillis(2).toNanos();
     private static final int LOOKS = 3;
 

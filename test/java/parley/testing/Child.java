@@ -1,6 +1,7 @@
 package parley.testing;
 
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
@@ -24,6 +25,9 @@ import java.util.stream.Stream;
  */
 public final class Child implements AutoCloseable {
     private static final String END = new String("end of output"); // compared by identity
+
+    // Set to run children with so many.
+    private static final String DESCRIPTORS = System.getProperty("parley.child.descriptors");
 
     private final Process process; // immutable
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
@@ -96,8 +100,14 @@ public final class Child implements AutoCloseable {
 
     static List<String> javaCommand(Class<?> main, List<String> options) {
         List<String> command = new ArrayList<>();
+        if (DESCRIPTORS != null) {
+            command.addAll(List.of("prlimit", "--nofile=" + DESCRIPTORS + ":"));
+        }
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.add("-XX:+UseSerialGC");
+        command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        if (DESCRIPTORS != null) {
+            command.add("-XX:-MaxFDLimit"); // else the Java machine takes the hard limit
+        }
         // What a child that is killed leaves behind goes with this machine's own.
         command.add("-Djava.io.tmpdir=" + TemporaryPaths.root());
         command.addAll(options);
@@ -110,10 +120,17 @@ public final class Child implements AutoCloseable {
         return new Child(List.of(command));
     }
 
-    /** The class path tests run on; Surefire keeps the real one in a property of its own. */
+    /**
+     * The class path tests run on; Surefire keeps the real one in a property of its own. A child
+     * that has few descriptors gets no archive that Java users do not have.
+     */
     private static String classPath() {
-        return System.getProperty("surefire.test.class.path",
+        String all = System.getProperty("surefire.test.class.path",
                 System.getProperty("java.class.path"));
+        return DESCRIPTORS == null ? all : Stream.of(all.split(File.pathSeparator))
+                .filter(each -> !each.endsWith(".jar")
+                        || each.matches(".*/(jna|jnr|junit|opentest4j)[^/]*"))
+                .collect(Collectors.joining(File.pathSeparator));
     }
 
     private Void readAll() throws IOException {

@@ -12,7 +12,9 @@ import java.time.Duration;
  */
 public final class Cpu {
     private static final Path SELF = Path.of("/proc/self/stat");
-    private static final int WINDOWS = 3;
+    private static final Duration WINDOW = Duration.ofMillis(300);
+    private static final long LIMIT = 3; // a loop that spins burns thirty in a window
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private Cpu() {
     }
@@ -29,25 +31,42 @@ public final class Cpu {
 
     /** Ticks the process {@code pid} has used so far. */
     public static long ticks(long pid) {
-        return ticks(Path.of("/proc", Long.toString(pid), "stat"));
+        return ticks(stat(pid));
     }
 
     /**
-     * Fails unless this process uses at most {@code limit} ticks during {@code window}. The best of
-     * three windows counts: a spin burns in each of them, the compiler or collector only now and
-     * then.
+     * Fails unless this process is idle. One quiet window is enough, within twenty seconds: a spin
+     * burns in each, the compiler or the collector only for a time, however slow the machine is.
      */
-    public static void assertIdle(Duration window, long limit) {
-        long best = Long.MAX_VALUE;
-        for (int i = 0; i < WINDOWS && best > limit; i++) {
-            long before = ticks();
-            Await.pass(window);
-            best = Math.min(best, ticks() - before);
+    public static void assertIdle() {
+        assertIdle(SELF, PATIENCE);
+    }
+
+    /** As {@link #assertIdle()}, of the process {@code pid}. */
+    public static void assertIdle(long pid) {
+        assertIdle(stat(pid), PATIENCE);
+    }
+
+    static void assertIdle(Duration patience) {
+        assertIdle(SELF, patience);
+    }
+
+    private static void assertIdle(Path stat, Duration patience) {
+        long deadline = System.nanoTime() + patience.toNanos();
+        long used = Long.MAX_VALUE;
+        while (used > LIMIT) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError("not idle: " + used + " ticks in " + WINDOW
+                        + ", expected at most " + LIMIT + "\n" + Stacks.all());
+            }
+            long before = ticks(stat);
+            Await.pass(WINDOW);
+            used = ticks(stat) - before;
         }
-        if (best > limit) {
-            throw new AssertionError("not idle: " + best + " ticks in " + window + ", expected at "
-                    + "most " + limit + "\n" + Stacks.all());
-        }
+    }
+
+    private static Path stat(long pid) {
+        return Path.of("/proc", Long.toString(pid), "stat");
     }
 
     private static long ticks(Path stat) {

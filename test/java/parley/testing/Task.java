@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Task<T> {
     /** How long {@link #await} and {@link #failure} wait before they report a hang. */
-    public static final Duration PATIENCE = Duration.ofSeconds(20);
+    public static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private static final Set<Task<?>> LIVE = ConcurrentHashMap.newKeySet();
 

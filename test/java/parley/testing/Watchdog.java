@@ -10,12 +10,12 @@ import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
 import org.junit.platform.commons.support.AnnotationSupport;
 
 /**
- * Runs each case on a thread of its own (of the kind its {@link Case} names) and gives it 60
- * seconds, or what {@link Within} says; a {@link Race} so often. A case that is not done by then is interrupted and fails
+ * Runs each case on a thread of its own (of the kind its {@link Case} names) and gives it three
+ * minutes, or what {@link Within} says; a {@link Race} so often. A case that is not done by then is interrupted and fails
  * with a dump of all threads.
  */
 public final class Watchdog implements InvocationInterceptor {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofMinutes(3);
 
     @Override
     public void interceptTestMethod(Invocation<Void> invocation,

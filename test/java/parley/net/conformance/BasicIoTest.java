@@ -109,8 +109,7 @@ class BasicIoTest {
     }
 
     @Tag("nightly")
-    @Within(seconds = 120)
-    @EveryCase
+        @EveryCase
     void BIO_3_ten_thousand_echoes_of_half_a_kibibyte_are_complete(Case cell) throws Exception {
         try (Both both = Both.of(cell)) {
             Task<Void> echo = cell.start("echo", () -> {

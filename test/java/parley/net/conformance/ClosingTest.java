@@ -143,7 +143,7 @@ class ClosingTest {
         }
     }
 
-    @Race(5)
+    @Race(2)
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void CL_4_close_of_a_server_during_connects_leaves_nothing_accepted(Case cell)
             throws Exception {
@@ -151,7 +151,7 @@ class ClosingTest {
             SocketAddress address = server.localAddress();
             Task<Void> acceptor = cell.start("acceptor", () -> acceptAll(server));
             Task<Void> storm = Threads.PLATFORM.start("storm", () -> connectAll(address));
-            Await.pass(Duration.ofMillis(5 + System.nanoTime() % 5));
+            Await.pass(Duration.ofMillis(7));
             server.close();
             acceptor.await();
             storm.await();

@@ -41,7 +41,7 @@ import parley.testing.Timing;
 @Guarded
 @OverHandlesToo
 class DeadlineTest {
-    private static final Duration SHORT = Duration.ofMillis(100);
+    private static final Duration SHORT = Duration.ofMillis(50);
     private static final Duration LONG = Duration.ofSeconds(10);
 
     @EveryCase

@@ -25,7 +25,6 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.NetnsPair;
 import parley.testing.Threads;
-import parley.testing.Within;
 
 /** What only a network between two machines can do; these are two namespaces of one. */
 @Guarded
@@ -97,8 +96,7 @@ class NetworkTest {
     }
 
     @Tag("nightly")
-    @Within(seconds = 120)
-    @Test
+        @Test
     void VAN_4_loss_repetition_and_disorder_harm_nothing() throws Exception {
         try (NetnsPair pair = NetnsPair.apart()) {
             assumeTrue(pair != null);

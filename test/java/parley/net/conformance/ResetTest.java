@@ -29,15 +29,11 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
 import parley.testing.Family;
-import parley.testing.Fault;
-import parley.testing.FaultProxy;
 import parley.testing.Guarded;
 import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
-import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
-import parley.testing.Threads;
 import parley.testing.Timing;
 
 /** RST and VAN: peers that reset, or are gone. */
@@ -293,19 +289,6 @@ class ResetTest {
         } catch (SocketException e) {
             isReset(e);
             return 'r';
-        }
-    }
-
-    @EveryCase(on = Threads.PLATFORM)
-    void VAN_a_peer_that_is_cut_off_meets_our_deadline(Case cell) throws Exception {
-        try (PeerListener listener = PeerListener.on(cell.family());
-                FaultProxy proxy = FaultProxy.before(listener.address(), cell.family(),
-                        Fault.none(), Fault.timeout(Duration.ZERO), 1);
-                SocketStream stream = Sockets.connect(cell, proxy.address());
-                Peer peer = listener.accept()) {
-            peer.send("never seen");
-            stream.readTimeout(Duration.ofMillis(50));
-            assertThrows(SocketTimeoutException.class, () -> stream.in().readByte());
         }
     }
 }

@@ -29,7 +29,6 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
 
 /** RES-4: very many connections at once, one thread on the server's side. */
 @Guarded
@@ -38,8 +37,7 @@ class ScaleTest {
     private static final int ROUNDS = 3;
 
     @Tag("nightly")
-    @Within(seconds = 180)
-    @Test
+        @Test
     void RES_4_thousands_of_connections_are_all_served_and_all_given_back() throws Exception {
         assumeTrue(Descriptors.visible());
         List<SocketChannel> clients = new ArrayList<>();
@@ -78,8 +76,7 @@ class ScaleTest {
     }
 
     @Tag("nightly")
-    @Within(seconds = 180)
-    @Test
+        @Test
     void RES_11_a_gigabyte_through_big_arrays_takes_little_direct_memory() throws Exception {
         try (Child child = Child.java(List.of("-Xmx256m", "-XX:MaxDirectMemorySize=64m"),
                 Many.class)) {

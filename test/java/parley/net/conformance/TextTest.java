@@ -26,13 +26,12 @@ import parley.net.StreamOptions;
 import parley.testing.Case;
 import parley.testing.EveryCase;
 import parley.testing.Family;
-import parley.testing.Fault;
-import parley.testing.FaultProxy;
 import parley.testing.Guarded;
 import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Task;
+import parley.testing.Threads;
 
 /** TXT: characters and lines. */
 @Guarded
@@ -153,15 +152,12 @@ class TextTest {
         StreamOptions options = Sockets.options()
                 .externalFormat(ExternalFormat.of(charset)).build();
         try (PeerListener listener = PeerListener.on(cell.family());
-                FaultProxy proxy = FaultProxy.before(listener.address(), cell.family(),
-                        Fault.none(), Fault.slicer(1, 0, Duration.ZERO), 1);
                 SocketStream stream = Sockets.over(
-                        cell, SocketStream.connect(proxy.address(), options), options);
+                        cell, SocketStream.connect(listener.address(), options), options);
                 Peer peer = listener.accept()) {
-            for (int round = 0; round < 3; round++) {
-                peer.send(text.getBytes(charset), "\n".getBytes(charset));
-            }
-            peer.endOutput();
+            byte[] bytes = (text + "\n").repeat(3).getBytes(charset);
+            Task<Peer> sender = Threads.PLATFORM.start("sender",
+                    () -> peer.trickle(bytes, Duration.ofNanos(1)).endOutput());
             List<String> lines = List.of(text.split("\r?\n"));
             for (String line : lines) {
                 assertEquals(line, stream.in().readLine());
@@ -175,6 +171,7 @@ class TextTest {
                 assertEquals(line, stream.in().readLine());
             }
             assertNull(stream.in().readLine());
+            sender.await();
         }
     }
 

@@ -6,17 +6,22 @@ import java.util.regex.Pattern;
 
 /**
  * Which deftests a run asks for, written as {@code namespace} or {@code namespace/deftest},
- * several separated by commas, {@code *} standing for any characters. Blank means all.
+ * several separated by commas, {@code *} standing for any characters. What begins with {@code !} is
+ * left out. Blank means all.
  */
 final class Selection {
     private final List<Choice> choices = new ArrayList<>(); // immutable once constructed
+    private final List<Choice> leftOut = new ArrayList<>(); // immutable once constructed
     private final String text;
 
     Selection(String text) {
         this.text = text.strip();
         for (String part : this.text.split(",")) {
-            if (!part.isBlank()) {
-                choices.add(Choice.parse(part.strip()));
+            String each = part.strip();
+            if (each.startsWith("!")) {
+                leftOut.add(Choice.parse(each.substring(1)));
+            } else if (!each.isEmpty()) {
+                choices.add(Choice.parse(each));
             }
         }
     }
@@ -30,8 +35,9 @@ final class Selection {
     }
 
     boolean matches(String namespace, String deftest) {
-        return isEverything()
-                || choices.stream().anyMatch(c -> c.matches(namespace) && c.covers(deftest));
+        return leftOut.stream().noneMatch(c -> c.matches(namespace) && c.covers(deftest))
+                && (isEverything() || choices.stream()
+                        .anyMatch(c -> c.matches(namespace) && c.covers(deftest)));
     }
 
     @Override
