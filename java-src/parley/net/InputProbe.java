@@ -49,20 +49,18 @@ final class InputProbe {
      * @param ask whether to ask the transport when the buffer does not tell
      */
     InputState look(boolean ask, Sought sought) {
-        if (!side.beginLook()) {
-            return InputState.NOTHING; // a reader waits for just this
-        }
         try {
-            InputState found = inBuffer(sought);
-            while (found == InputState.NOTHING && ask && side.stream.isOpen()
-                    && refill.pollLittle()) {
-                found = inBuffer(sought);
-            }
-            return found;
+            // NOTHING also while a reader waits for just this
+            return side.run("socket-status", StreamSide.Entry.LOOK, InputState.NOTHING, () -> {
+                InputState found = inBuffer(sought);
+                while (found == InputState.NOTHING && ask && side.stream.isOpen()
+                        && refill.pollLittle()) {
+                    found = inBuffer(sought);
+                }
+                return found;
+            });
         } catch (IOException e) {
             return refill.failure() == null ? InputState.NOTHING : InputState.BROKEN;
-        } finally {
-            side.end();
         }
     }
 

@@ -96,9 +96,22 @@ abstract class SideLock {
                 LockSupport.parkNanos(this, nanos);
             }
         } finally {
+            leave(queue, current, locked);
+        }
+    }
+
+    /** Ends the wait of a thread; a full stack may prevent that, and then it must not have the lock. */
+    private void leave(Queue<Thread> queue, Thread current, boolean locked) {
+        boolean left = false;
+        try {
             queue.remove(current);
             if (!locked && owner == null) {
                 unparkNext(); // this thread was woken to take the lock, and does not
+            }
+            left = true;
+        } finally {
+            if (!left && locked) {
+                owner = null;
             }
         }
     }
@@ -125,10 +138,7 @@ abstract class SideLock {
             }
             return locked;
         } finally {
-            queue.remove(current);
-            if (!locked && owner == null) {
-                unparkNext();
-            }
+            leave(queue, current, locked);
             if (interrupted) {
                 current.interrupt();
             }

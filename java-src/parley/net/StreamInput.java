@@ -66,14 +66,16 @@ public final class StreamInput extends StreamSide {
         if (!stream.elementType().hasCharacters() || !beginQuick()) {
             return NOTHING;
         }
-        int found = cursor.readPlain();
-        endQuick();
-        return found;
+        try {
+            return cursor.readPlain();
+        } finally {
+            endQuick();
+        }
     }
 
     private int character(String name, boolean take) throws IOException {
-        begin(name, true);
-        try {
+        requireCharacters(name);
+        return runInt(name, Entry.WAIT, NOTHING, () -> {
             for (;;) {
                 boolean atEnd = refill.atEnd();
                 int found = take ? cursor.read(atEnd) : cursor.peek(atEnd, false);
@@ -82,9 +84,7 @@ public final class StreamInput extends StreamSide {
                 }
                 refill.more(1);
             }
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -108,11 +108,17 @@ public final class StreamInput extends StreamSide {
      */
     public int peekChar(IntPredicate skip) throws IOException {
         Errors.need("peek-char", "the predicate", skip, "one that tells what to skip");
-        begin("peek-char", true);
+        requireCharacters("peek-char");
+        return runInt("peek-char", Entry.WAIT, NOTHING,
+                () -> new CharacterSequences(refill, cursor).peekPast(c -> skips(skip, c)));
+    }
+
+    private boolean skips(IntPredicate skip, int unit) {
         try {
-            return new CharacterSequences(refill, cursor).peekPast(skip);
+            runsForeign(true);
+            return skip.test(unit);
         } finally {
-            end();
+            foreign = false;
         }
     }
 
@@ -124,18 +130,13 @@ public final class StreamInput extends StreamSide {
      */
     public int readCharNoHang() throws IOException {
         requireCharacters("read-char-no-hang");
-        if (!begin("read-char-no-hang", Blocking.NO_HANG)) {
-            return NOTHING;
-        }
-        try {
+        return runInt("read-char-no-hang", Entry.POLL, NOTHING, () -> {
             int found;
             do {
                 found = cursor.read(refill.atEnd());
             } while (found == NOTHING && refill.pollMore(1));
             return found;
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -161,16 +162,13 @@ public final class StreamInput extends StreamSide {
 
     private boolean unread(String name, int unit, boolean any) throws IOException {
         requireCharacters(name);
-        beginLocal(name);
-        try {
+        return run(name, Entry.LOCAL, false, () -> {
             boolean done = cursor.unread(unit);
             if (!done && any) {
                 cursor.push(unit);
             }
             return done;
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -207,8 +205,8 @@ public final class StreamInput extends StreamSide {
     }
 
     private <T> T line(Function<String, T> result) throws IOException {
-        begin("read-line", true);
-        try {
+        requireCharacters("read-line");
+        return run("read-line", Entry.WAIT, null, () -> {
             for (;;) {
                 boolean atEnd = refill.atEnd();
                 String text = cursor.lines().read(atEnd, lineLimit);
@@ -219,9 +217,7 @@ public final class StreamInput extends StreamSide {
                 }
                 refill.more(1);
             }
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -240,14 +236,8 @@ public final class StreamInput extends StreamSide {
         Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
         Errors.blocking("read-char-sequence", blocking);
         requireCharacters("read-char-sequence");
-        if (!begin("read-char-sequence", blocking)) {
-            return from;
-        }
-        try {
-            return new CharacterSequences(refill, cursor).read(into, from, to, blocking);
-        } finally {
-            end();
-        }
+        return runInt("read-char-sequence", Entry.of(blocking), from,
+                () -> new CharacterSequences(refill, cursor).read(into, from, to, blocking));
     }
 
     /**
@@ -281,17 +271,15 @@ public final class StreamInput extends StreamSide {
         if (!stream.isConnectedNow("clear-input")) {
             return; // nothing has come
         }
-        beginLocal("clear-input");
-        try {
+        run("clear-input", Entry.LOCAL, null, () -> {
             long most = refill.buffer.offset() + MOST_CLEARED;
             do {
                 drop();
                 Errors.ifInterrupted("clear-input", stream);
             } while (refill.failure() == null && !deadline().hasPassed()
                     && refill.buffer.offset() < most && refill.moreNow(0) && !refill.atEnd());
-        } finally {
-            end();
-        }
+            return null;
+        });
     }
 
     private void drop() {
@@ -321,14 +309,8 @@ public final class StreamInput extends StreamSide {
     }
 
     private int oneByte(String name, Blocking blocking) throws IOException {
-        if (!begin(name, blocking)) {
-            return NOTHING;
-        }
-        try {
-            return bytes.ensure(1, blocking) ? bytes.take() : refill.atEnd() ? END : NOTHING;
-        } finally {
-            end();
-        }
+        return runInt(name, Entry.of(blocking), NOTHING, () -> bytes.ensure(1, blocking)
+                ? bytes.take() : refill.atEnd() ? END : NOTHING);
     }
 
     /**
@@ -375,15 +357,8 @@ public final class StreamInput extends StreamSide {
             Blocking blocking) throws IOException {
         Errors.blocking(name, blocking);
         requireBytes(name);
-        if (!begin(name, blocking)) {
-            return null;
-        }
-        try {
-            return bytes.ensure(width, blocking)
-                    ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
-        } finally {
-            end();
-        }
+        return run(name, Entry.of(blocking), null, () -> bytes.ensure(width, blocking)
+                ? Integers.box(bytes.takeInteger(width, signed, order)) : null);
     }
 
     /**
@@ -407,14 +382,8 @@ public final class StreamInput extends StreamSide {
     int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
         Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         Errors.blocking("read-byte-sequence", blocking);
-        if (!begin("read-byte-sequence", blocking)) {
-            return from;
-        }
-        try {
-            return bytes.read(into, from, to, blocking);
-        } finally {
-            end();
-        }
+        return runInt("read-byte-sequence", Entry.of(blocking), from,
+                () -> bytes.read(into, from, to, blocking));
     }
 
     /**
@@ -434,14 +403,8 @@ public final class StreamInput extends StreamSide {
         Errors.blocking("read-byte-sequence", blocking);
         ElementType type = stream.elementType();
         requireBytes("read-byte-sequence");
-        if (!begin("read-byte-sequence", blocking)) {
-            return from;
-        }
-        try {
-            return bytes.readIntegers(into, from, to, type, blocking);
-        } finally {
-            end();
-        }
+        return runInt("read-byte-sequence", Entry.of(blocking), from,
+                () -> bytes.readIntegers(into, from, to, type, blocking));
     }
 
     /**
@@ -464,14 +427,7 @@ public final class StreamInput extends StreamSide {
 
     /** How many bytes are there without waiting. */
     int available() throws IOException {
-        if (!begin("available", Blocking.NO_HANG)) {
-            return 0;
-        }
-        try {
-            return bytes.available();
-        } finally {
-            end();
-        }
+        return runInt("available", Entry.POLL, 0, bytes::available);
     }
 
     /**
@@ -483,24 +439,19 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the connection is broken
      */
     <T> T takeNow(Framing<T> framing) throws IOException {
-        if (!tryBegin(framing.reading)) {
-            return null;
-        }
-        boolean moved = false;
-        try {
+        return run(framing.reading, Entry.TRY, null, () -> {
+            unchanged = true;
             T taken = take(framing);
             while (taken == null && refill.pollMore(1)) {
-                moved = true;
+                unchanged = false;
                 taken = take(framing);
             }
             if (taken == null && refill.atEnd()) {
                 throw framing.atEnd(refill.buffer);
             }
-            moved |= taken != null;
+            unchanged &= taken == null;
             return taken;
-        } finally {
-            end(moved);
-        }
+        });
     }
 
     private <T> T take(Framing<T> framing) throws IOException {
@@ -546,13 +497,11 @@ public final class StreamInput extends StreamSide {
 
     /** Takes the new format from the next character on, if the output takes it. */
     void format(ExternalFormat format, StreamOutput out) throws IOException {
-        beginLocal("set-stream-external-format!");
-        try {
+        run("set-stream-external-format!", Entry.LOCAL, null, () -> {
             out.format(format);
             cursor.format(format);
-        } finally {
-            end();
-        }
+            return null;
+        });
     }
 
     @Override
@@ -593,11 +542,6 @@ public final class StreamInput extends StreamSide {
      * @throws IOException if the lock cannot be had in time
      */
     public long offset() throws IOException {
-        beginLocal("offset");
-        try {
-            return refill.buffer.offset();
-        } finally {
-            end();
-        }
+        return run("offset", Entry.LOCAL, 0L, refill.buffer::offset);
     }
 }

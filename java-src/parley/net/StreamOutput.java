@@ -17,8 +17,6 @@ import java.nio.channels.SelectionKey;
  * sent later. A flush keeps what it could not send.
  */
 public final class StreamOutput extends StreamSide {
-    private static final long BUSY = -1; // in place of where a write begins: it does not
-
     private final boolean buffered;
 
     // Guarded by the lock of this side.
@@ -34,46 +32,35 @@ public final class StreamOutput extends StreamSide {
 
     // ---- the protocol of a write -------------------------------------------------------------
 
-    /**
-     * Begins a write; {@link #written} or {@link #undo} must follow, and then {@link #end}.
-     *
-     * @return where in the output it begins; {@link #BUSY} when it must not wait and would
-     */
-    private long enter(String name, Blocking blocking) throws IOException {
-        if (!begin(name, blocking)) {
-            return BUSY;
-        }
-        boolean entered = false;
-        try {
+    /** Runs a write of characters, of which nothing stays behind if it fails. */
+    private int writeText(String name, IntBody body) throws IOException {
+        requireCharacters(name);
+        return runInt(name, Entry.WAIT, 0, () -> {
             requireOutput();
-            characters.mark();
-            entered = true;
-            return buffer.accepted();
-        } finally {
-            if (!entered) {
-                end();
-            }
-        }
+            return undoing(body);
+        });
     }
 
-    private long enterAnyBytes(String name, Blocking blocking) throws IOException {
-        long mark = enter(name, blocking);
-        if (mark == BUSY) {
-            return BUSY;
-        }
-        if (!characters.isOpen()) {
-            return mark;
-        }
-        boolean left = false;
-        try {
-            characters.leave();
-            characters.mark();
-            left = true;
-            return buffer.accepted();
-        } finally {
-            if (!left) {
-                end();
+    /** As {@link #writeText}, of bytes, which end a text. */
+    private int writeData(String name, Blocking blocking, int otherwise, IntBody body)
+            throws IOException {
+        return runInt(name, Entry.of(blocking), otherwise, () -> {
+            requireOutput();
+            if (characters.isOpen()) {
+                characters.leave();
             }
+            return undoing(body);
+        });
+    }
+
+    private int undoing(IntBody body) throws IOException {
+        characters.mark();
+        long mark = buffer.accepted();
+        try {
+            return body.run();
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
         }
     }
 
@@ -111,27 +98,23 @@ public final class StreamOutput extends StreamSide {
      */
     public void writeChar(int unit) throws IOException {
         if (buffered && stream.elementType().hasCharacters() && beginQuick()) {
-            boolean done = failure() == null && characters.putQuick(unit);
-            endQuick();
-            if (done) {
-                return;
+            try {
+                if (failure() == null && characters.putQuick(unit)) {
+                    return;
+                }
+            } finally {
+                endQuick();
             }
         }
         writeSlowly((char) unit);
     }
 
     private void writeSlowly(char unit) throws IOException {
-        requireCharacters("write-char");
-        long mark = enter("write-char", Blocking.FULL);
-        try {
+        writeText("write-char", () -> {
             characters.put(unit);
             written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+            return 1;
+        });
     }
 
     /**
@@ -179,24 +162,18 @@ public final class StreamOutput extends StreamSide {
         if (text == null) {
             throw new IllegalArgumentException(Errors.name(name) + ": the text is null, expected a string");
         }
-        requireCharacters(name);
-        long mark = enter(name, Blocking.FULL);
-        try {
+        String whole = text.toString(); // may be code of the user's, which must not run under the lock
+        return writeText(name, () -> {
             if (fresh && characters.isLineStart()) {
-                return false;
+                return 0;
             }
-            characters.put(text);
+            characters.put(whole);
             if (line) {
                 characters.newLine();
             }
             written();
-            return true;
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+            return 1;
+        }) > 0;
     }
 
     // ---- bytes ------------------------------------------------------------------------------
@@ -214,16 +191,11 @@ public final class StreamOutput extends StreamSide {
 
     /** As {@link #writeByte}, whatever the element type. */
     void viewByte(int value) throws IOException {
-        long mark = enterAnyBytes("write-byte", Blocking.FULL);
-        try {
+        writeData("write-byte", Blocking.FULL, 0, () -> {
             buffer.put(value);
             written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+            return 1;
+        });
     }
 
     /**
@@ -256,16 +228,11 @@ public final class StreamOutput extends StreamSide {
 
     private void integer(String name, long value, int width, ByteOrder order) throws IOException {
         requireBytes(name);
-        long mark = enterAnyBytes(name, Blocking.FULL);
-        try {
+        writeData(name, Blocking.FULL, 0, () -> {
             buffer.put(value, width, order);
             written();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+            return 1;
+        });
     }
 
     /**
@@ -290,23 +257,14 @@ public final class StreamOutput extends StreamSide {
 
     /** As {@link #writeBytes}, whatever the element type. */
     int viewBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
-        long mark = enterAnyBytes("write-byte-sequence", blocking);
-        if (mark == BUSY) {
-            return from;
-        }
-        try {
+        return writeData("write-byte-sequence", blocking, from, () -> {
             if (blocking == Blocking.FULL) {
                 buffer.put(bytes, from, to);
                 written();
                 return to;
             }
             return buffer.putNow(bytes, from, to, blocking == Blocking.INTERACTIVE);
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -331,22 +289,13 @@ public final class StreamOutput extends StreamSide {
         for (int i = from; i < to; i++) {
             requireFits("write-byte-sequence", values[i], type);
         }
-        long mark = enterAnyBytes("write-byte-sequence", blocking);
-        if (mark == BUSY) {
-            return from;
-        }
-        try {
+        return writeData("write-byte-sequence", blocking, from, () -> {
             int end = buffer.put(values, from, to, type.width(), blocking);
             if (blocking == Blocking.FULL) {
                 written();
             }
             return end;
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        } finally {
-            end();
-        }
+        });
     }
 
     private void requireFits(String name, long value, ElementType type) {
@@ -363,29 +312,19 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException if nobody can read any more
      */
     boolean offer(byte[] bytes, String name) throws IOException {
-        if (!tryBegin(name)) {
-            return false;
-        }
-        try {
+        return run(name, Entry.TRY, false, () -> {
             requireOutput();
             characters.leave();
             return buffer.offer(bytes);
-        } finally {
-            end();
-        }
+        });
     }
 
     /** As {@link #offer}, of the bytes that {@link #writeLine} would write. */
     boolean offerLine(String line) throws IOException {
-        if (!tryBegin("sink")) {
-            return false;
-        }
-        try {
+        return run("sink", Entry.TRY, false, () -> {
             requireOutput();
             return characters.offerLine(line);
-        } finally {
-            end();
-        }
+        });
     }
 
     /**
@@ -396,18 +335,13 @@ public final class StreamOutput extends StreamSide {
      */
     boolean drained(String name) throws IOException {
         stream.requireOpen(name);
-        if (!beginNow(name)) {
-            return false;
-        }
-        try {
+        return run(name, Entry.LOOK, false, () -> {
             characters.finish();
             if (buffer.pending() > 0) {
                 requireOutput();
             }
             return buffer.drainNow();
-        } finally {
-            end();
-        }
+        });
     }
 
     // ---- flushing ---------------------------------------------------------------------------
@@ -419,31 +353,24 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException see the class; what could not be sent stays buffered
      */
     public void flush() throws IOException {
-        beginLocal("finish-output");
-        try {
-            flushAll();
-        } finally {
-            end();
-        }
+        runInt("finish-output", Entry.LOCAL, 0, this::flushAll);
     }
 
     /** Flushes before this side is shut: half of a surrogate pair will never be whole. */
     void flushLast() throws IOException {
-        beginLocal("socket-stream-shutdown");
-        try {
+        runInt("socket-stream-shutdown", Entry.LOCAL, 0, () -> {
             try {
                 characters.leave();
             } finally {
                 flushAll();
             }
-        } finally {
-            end();
-        }
+            return 0;
+        });
     }
 
-    private void flushAll() throws IOException {
+    private int flushAll() throws IOException {
         if (buffer.pending() == 0 && !characters.isOpen()) {
-            return;
+            return 0;
         }
         requireOutput();
         requireTime();
@@ -451,6 +378,7 @@ public final class StreamOutput extends StreamSide {
         try {
             characters.finish();
             buffer.drain();
+            return 0;
         } catch (IOException e) {
             withTransferred(e, buffer.sent() - before);
             throw e;
@@ -464,12 +392,10 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException if the lock cannot be had in time
      */
     public void clear() throws IOException {
-        beginLocal("clear-output");
-        try {
+        run("clear-output", Entry.LOCAL, null, () -> {
             characters.dropUnsent();
-        } finally {
-            end();
-        }
+            return null;
+        });
     }
 
     /**
@@ -479,12 +405,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException if the lock cannot be had in time
      */
     public int pending() throws IOException {
-        beginLocal("pending");
-        try {
-            return buffer.pending();
-        } finally {
-            end();
-        }
+        return runInt("pending", Entry.LOCAL, 0, buffer::pending);
     }
 
     // ---- status and life --------------------------------------------------------------------
@@ -505,17 +426,15 @@ public final class StreamOutput extends StreamSide {
 
     /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */
     void format(ExternalFormat format) throws IOException {
-        beginLocal("set-stream-external-format!");
-        try {
+        run("set-stream-external-format!", Entry.LOCAL, null, () -> {
             boolean writable = !isShut() && failure() == null;
             if (writable && characters.leaves(format)) {
                 characters.leave();
                 written();
             }
             characters.format(format);
-        } finally {
-            end();
-        }
+            return null;
+        });
     }
 
     /** Before closing: sends what is buffered, within the deadline, unless a writer is blocked. */

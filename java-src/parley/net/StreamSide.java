@@ -14,6 +14,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     private final int ops; // what the transport must be ready for
 
     private String operation = ""; // under way; guarded by lock
+    boolean unchanged; // the operation under way has found nothing new; guarded by lock
     private Duration operationTimeout; // of it, or null; guarded by lock
     private long operationBegan; // System.nanoTime() of its beginning; guarded by lock
     private Deadline operationDeadline = Deadline.NONE; // null until asked for; guarded by lock
@@ -48,60 +49,95 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     // ---- the protocol of an operation --------------------------------------------------------
 
-    final void begin(String name, boolean characters) throws IOException {
-        if (characters) {
-            requireCharacters(name);
-        } else {
-            requireBytes(name);
-        }
-        begin(name);
+    /** What an operation does with the lock. */
+    interface Body<T> {
+        T run() throws IOException;
     }
 
-    /** Begins an operation; {@link #end} must follow unless this throws. */
-    final void begin(String name) throws IOException {
-        start(name, true);
-        requireTimeOrEnd();
+    /** What an operation does with the lock, for a number. */
+    interface IntBody {
+        int run() throws IOException;
+    }
+
+    /** How an operation begins. */
+    enum Entry {
+        /** Waits for the lock and the connection, within the deadline. */
+        WAIT,
+        /** Waits for the lock; does not touch the transport, so that no deadline has a say in it. */
+        LOCAL,
+        /** Waits for nothing; fails after the deadline. */
+        POLL,
+        /** Waits for nothing, whatever the deadline. */
+        TRY,
+        /** As {@link #TRY}, also while the stream is being connected. */
+        LOOK;
+
+        static Entry of(Blocking blocking) {
+            return blocking == Blocking.NO_HANG ? POLL : WAIT;
+        }
     }
 
     /**
-     * As {@link #begin}, of what waits as long as {@code blocking} says.
+     * Runs an operation with the lock, which is free afterwards whatever is thrown: releasing it is
+     * no call, and so works with a full stack.
      *
-     * @return false when it must not wait, and would: for the connection, or for a thread that waits
-     *     for the transport itself
+     * @param otherwise the result when the operation must not wait and would
      */
-    final boolean begin(String name, Blocking blocking) throws IOException {
-        if (blocking != Blocking.NO_HANG) {
-            begin(name);
-            return true;
+    final <T> T run(String name, Entry entry, T otherwise, Body<T> body) throws IOException {
+        if (!enter(name, entry)) {
+            return otherwise;
         }
-        boolean begun = tryBegin(name);
-        if (begun) {
-            requireTimeOrEnd();
-        }
-        return begun;
-    }
-
-    /** Begins an operation, whatever the deadline, unless it would have to wait: then false. */
-    final boolean tryBegin(String name) throws IOException {
-        stream.requireOpen(name);
-        return stream.isConnectedNow(name) && beginNow(name);
-    }
-
-    private void requireTimeOrEnd() throws IOException {
-        boolean begun = false;
+        Object me = owner;
         try {
-            requireTime();
-            begun = true;
+            return body.run();
         } finally {
-            if (!begun) {
+            try {
                 end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
             }
         }
     }
 
-    /** As {@link #begin}, of what does not touch the transport: no deadline has a say in it. */
-    final void beginLocal(String name) throws IOException {
-        start(name, false);
+    /** As {@link #run}, for a number. */
+    final int runInt(String name, Entry entry, int otherwise, IntBody body) throws IOException {
+        if (!enter(name, entry)) {
+            return otherwise;
+        }
+        Object me = owner;
+        try {
+            return body.run();
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
+            }
+        }
+    }
+
+    /** Takes the lock: nothing that can fail follows once it is taken. */
+    private boolean enter(String name, Entry entry) throws IOException {
+        if (entry == Entry.WAIT) {
+            start(name, true);
+            return true;
+        } else if (entry == Entry.LOCAL) {
+            start(name, false);
+            return true;
+        }
+        if (entry != Entry.LOOK) {
+            stream.requireOpen(name);
+            if (!stream.isConnectedNow(name)) {
+                return false;
+            }
+        }
+        return startNow(name, entry == Entry.POLL);
     }
 
     /** Nothing is moved after the deadline, not even what could be. */
@@ -121,6 +157,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         boolean begun = false;
         try {
             operation = name;
+            unchanged = false;
             operationTimeout = bound;
             operationBegan = began;
             operationDeadline = bound == null ? Deadline.NONE : null;
@@ -132,6 +169,9 @@ abstract class StreamSide extends SideLock implements HasDeadline {
             }
             if (shut) {
                 onShut();
+            }
+            if (moves) {
+                requireTime();
             }
             begun = true;
         } finally {
@@ -189,17 +229,12 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         });
     }
 
-    /** Ends an operation. */
-    final void end() {
-        end(true);
-    }
-
-    /** Ends an operation, which may have changed what those who watch the stream would find. */
-    final void end(boolean changed) {
+    /** Ends an operation, and notifies the observers if they might find something new. */
+    private void end() {
         boolean notify = false;
         try {
             finish();
-            notify = stream.isObserved() && (refused || changed && leavesNews());
+            notify = stream.isObserved() && (refused || !unchanged && leavesNews());
         } finally {
             owner = null;
             unparkNext();
@@ -209,20 +244,18 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         }
     }
 
-    /** Begins a look at the state; false when the owner of the lock is not to be waited for. */
-    final boolean beginLook() {
-        return beginNow("socket-status");
-    }
-
-    /** Begins what never waits; false when the owner of the lock is not to be waited for. */
-    final boolean beginNow(String name) {
+    private boolean startNow(String name, boolean timed) throws IOException {
         if (!lockSoon(name, Deadline.NONE)) {
             return false;
         }
-        operation = name;
-        operationDeadline = Deadline.NONE;
         boolean begun = false;
         try {
+            operation = name;
+            unchanged = false;
+            operationDeadline = Deadline.NONE;
+            if (timed) {
+                requireTime();
+            }
             if (shut) {
                 onShut();
             }

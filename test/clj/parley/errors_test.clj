@@ -27,7 +27,7 @@
   [^SocketServer server]
   (socket/socket-wait server 5)
   (with-open [peer (.accept (.channel server))]
-    (.setOption peer java.net.StandardSocketOptions/SO_LINGER (int 0))))
+    (.setOption peer java.net.StandardSocketOptions/SO_LINGER ^Object (Integer/valueOf 0))))
 
 (defn- closed-port []
   (with-open [s (ServerSocket. 0 1 (InetAddress/getByName "127.0.0.1"))]
