@@ -75,7 +75,9 @@ public final class StreamInput extends StreamSide {
 
     private int character(String name, boolean take) throws IOException {
         requireCharacters(name);
-        return runInt(name, Entry.WAIT, NOTHING, () -> {
+        enter(name, Entry.WAIT);
+        Object me = owner;
+        try {
             for (;;) {
                 boolean atEnd = refill.atEnd();
                 int found = take ? cursor.read(atEnd) : cursor.peek(atEnd, false);
@@ -84,7 +86,16 @@ public final class StreamInput extends StreamSide {
                 }
                 refill.more(1);
             }
-        });
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
+            }
+        }
     }
 
     /**
@@ -309,8 +320,22 @@ public final class StreamInput extends StreamSide {
     }
 
     private int oneByte(String name, Blocking blocking) throws IOException {
-        return runInt(name, Entry.of(blocking), NOTHING, () -> bytes.ensure(1, blocking)
-                ? bytes.take() : refill.atEnd() ? END : NOTHING);
+        if (!enter(name, Entry.of(blocking))) {
+            return NOTHING;
+        }
+        Object me = owner;
+        try {
+            return bytes.ensure(1, blocking) ? bytes.take() : refill.atEnd() ? END : NOTHING;
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
+            }
+        }
     }
 
     /**
@@ -357,8 +382,23 @@ public final class StreamInput extends StreamSide {
             Blocking blocking) throws IOException {
         Errors.blocking(name, blocking);
         requireBytes(name);
-        return run(name, Entry.of(blocking), null, () -> bytes.ensure(width, blocking)
-                ? Integers.box(bytes.takeInteger(width, signed, order)) : null);
+        if (!enter(name, Entry.of(blocking))) {
+            return null;
+        }
+        Object me = owner;
+        try {
+            return bytes.ensure(width, blocking)
+                    ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
+            }
+        }
     }
 
     /**

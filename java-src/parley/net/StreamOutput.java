@@ -17,6 +17,8 @@ import java.nio.channels.SelectionKey;
  * sent later. A flush keeps what it could not send.
  */
 public final class StreamOutput extends StreamSide {
+    private static final char NO_UNIT = 0; // there is a text instead
+
     private final boolean buffered;
 
     // Guarded by the lock of this side.
@@ -32,36 +34,33 @@ public final class StreamOutput extends StreamSide {
 
     // ---- the protocol of a write -------------------------------------------------------------
 
-    /** Runs a write of characters, of which nothing stays behind if it fails. */
-    private int writeText(String name, IntBody body) throws IOException {
-        requireCharacters(name);
-        return runInt(name, Entry.WAIT, 0, () -> {
-            requireOutput();
-            return undoing(body);
-        });
-    }
-
-    /** As {@link #writeText}, of bytes, which end a text. */
+    /** Runs a write of bytes, which end a text; nothing stays behind if it fails. */
     private int writeData(String name, Blocking blocking, int otherwise, IntBody body)
             throws IOException {
         return runInt(name, Entry.of(blocking), otherwise, () -> {
-            requireOutput();
-            if (characters.isOpen()) {
-                characters.leave();
+            long mark = markData();
+            try {
+                return body.run();
+            } catch (IOException | RuntimeException | Error e) {
+                undo(e, mark);
+                throw e;
             }
-            return undoing(body);
         });
     }
 
-    private int undoing(IntBody body) throws IOException {
-        characters.mark();
-        long mark = buffer.accepted();
-        try {
-            return body.run();
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
+    /** Returns where in the output a write begins that ends a text. */
+    private long markData() throws IOException {
+        requireOutput();
+        if (characters.isOpen()) {
+            characters.leave();
         }
+        return mark();
+    }
+
+    private long mark() throws IOException {
+        requireOutput();
+        characters.mark();
+        return buffer.accepted();
     }
 
     private void written() throws IOException {
@@ -110,11 +109,7 @@ public final class StreamOutput extends StreamSide {
     }
 
     private void writeSlowly(char unit) throws IOException {
-        writeText("write-char", () -> {
-            characters.put(unit);
-            written();
-            return 1;
-        });
+        write("write-char", null, unit, false, false);
     }
 
     /**
@@ -124,7 +119,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeString(CharSequence text) throws IOException {
-        write("write-string", text, false, false);
+        write("write-string", copy("write-string", text), NO_UNIT, false, false);
     }
 
     /**
@@ -134,7 +129,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
-        write("write-line", text, true, false);
+        write("write-line", copy("write-line", text), NO_UNIT, true, false);
     }
 
     /**
@@ -143,7 +138,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void newLine() throws IOException {
-        write("terpri", "", true, false);
+        write("terpri", "", NO_UNIT, true, false);
     }
 
     /**
@@ -153,27 +148,62 @@ public final class StreamOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public boolean freshLine() throws IOException {
-        return write("fresh-line", "", true, true);
+        return write("fresh-line", "", NO_UNIT, true, true);
     }
 
-    /** Writes a text, then perhaps a newline; false when one of those that are fresh needs none. */
-    private boolean write(String name, CharSequence text, boolean line, boolean fresh)
-            throws IOException {
+    /** Returns the text; a sequence of the user's is copied, for its code must not run in the lock. */
+    private static String copy(String name, CharSequence text) {
         if (text == null) {
-            throw new IllegalArgumentException(Errors.name(name) + ": the text is null, expected a string");
+            throw new IllegalArgumentException(
+                    Errors.name(name) + ": the text is null, expected a string");
         }
-        String whole = text.toString(); // may be code of the user's, which must not run under the lock
-        return writeText(name, () -> {
-            if (fresh && characters.isLineStart()) {
-                return 0;
+        return text instanceof String ? (String) text : new StringBuilder(text).toString();
+    }
+
+    /**
+     * Writes a text, or a single character where that is null, then perhaps a newline.
+     *
+     * @return false when a line that is fresh needs none
+     */
+    private boolean write(String name, String text, char unit, boolean line, boolean fresh)
+            throws IOException {
+        requireCharacters(name);
+        enter(name, Entry.WAIT);
+        Object me = owner;
+        try {
+            return writeMarked(mark(), text, unit, line, fresh);
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
             }
-            characters.put(whole);
+        }
+    }
+
+    private boolean writeMarked(long mark, String text, char unit, boolean line, boolean fresh)
+            throws IOException {
+        try {
+            if (fresh && characters.isLineStart()) {
+                return false;
+            }
+            if (text == null) {
+                characters.put(unit);
+            } else {
+                characters.put(text);
+            }
             if (line) {
                 characters.newLine();
             }
             written();
-            return 1;
-        }) > 0;
+            return true;
+        } catch (IOException | RuntimeException | Error e) {
+            undo(e, mark);
+            throw e;
+        }
     }
 
     // ---- bytes ------------------------------------------------------------------------------
@@ -191,11 +221,7 @@ public final class StreamOutput extends StreamSide {
 
     /** As {@link #writeByte}, whatever the element type. */
     void viewByte(int value) throws IOException {
-        writeData("write-byte", Blocking.FULL, 0, () -> {
-            buffer.put(value);
-            written();
-            return 1;
-        });
+        writeInteger("write-byte", value, 1, ByteOrder.LITTLE_ENDIAN);
     }
 
     /**
@@ -228,11 +254,36 @@ public final class StreamOutput extends StreamSide {
 
     private void integer(String name, long value, int width, ByteOrder order) throws IOException {
         requireBytes(name);
-        writeData(name, Blocking.FULL, 0, () -> {
-            buffer.put(value, width, order);
-            written();
-            return 1;
-        });
+        writeInteger(name, value, width, order);
+    }
+
+    private void writeInteger(String name, long value, int width, ByteOrder order)
+            throws IOException {
+        enter(name, Entry.WAIT);
+        Object me = owner;
+        try {
+            long mark = markData();
+            try {
+                if (width == 1) {
+                    buffer.put((int) value);
+                } else {
+                    buffer.put(value, width, order);
+                }
+                written();
+            } catch (IOException | RuntimeException | Error e) {
+                undo(e, mark);
+                throw e;
+            }
+        } finally {
+            try {
+                end();
+            } finally {
+                if (owner == me) {
+                    owner = null;
+                    unparkNext();
+                }
+            }
+        }
     }
 
     /**

@@ -122,8 +122,11 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         }
     }
 
-    /** Takes the lock: nothing that can fail follows once it is taken. */
-    private boolean enter(String name, Entry entry) throws IOException {
+    /**
+     * Takes the lock: nothing that can fail follows once it is taken. For operations on one element,
+     * which release it as {@link #run} does and must not allocate a body.
+     */
+    final boolean enter(String name, Entry entry) throws IOException {
         if (entry == Entry.WAIT) {
             start(name, true);
             return true;
@@ -230,7 +233,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     /** Ends an operation, and notifies the observers if they might find something new. */
-    private void end() {
+    final void end() {
         boolean notify = false;
         try {
             finish();

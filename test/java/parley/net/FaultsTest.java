@@ -110,6 +110,8 @@ class FaultsTest {
     private static final class Boom implements Transport {
         private Transport real;
         private volatile Error error; // thrown by the next transfer
+        // Data comes from nowhere, since a full stack inside the JDK's channels prints a warning.
+        private volatile boolean inMemory;
 
         private void fail() {
             Error now = error;
@@ -122,13 +124,25 @@ class FaultsTest {
         @Override
         public int read(ByteBuffer into) throws IOException {
             fail();
-            return real.read(into);
+            if (!inMemory) {
+                return real.read(into);
+            }
+            int before = into.position();
+            while (into.position() - before < 64 && into.hasRemaining()) {
+                into.put((byte) (into.position() % 8 == 7 ? '\n' : 's'));
+            }
+            return into.position() - before;
         }
 
         @Override
         public int write(ByteBuffer from) throws IOException {
             fail();
-            return real.write(from);
+            if (!inMemory) {
+                return real.write(from);
+            }
+            int count = from.remaining();
+            from.position(from.limit());
+            return count;
         }
 
         @Override
@@ -206,7 +220,7 @@ class FaultsTest {
     @ParameterizedTest
     @MethodSource("operations")
     void a_full_stack_leaves_the_lock_free(Operation operation) throws Throwable {
-        feed();
+        boom.inMemory = true;
         attempt(operation); // loads what it takes
         Deep deep = new Deep(operation);
         Thread thread = new Thread(null, deep, "deep", STACK);
@@ -216,6 +230,7 @@ class FaultsTest {
         assertTrue(!thread.isAlive(), operation + " hangs");
         assertNull(deep.stuck, () -> operation + " left the lock with " + deep.stuck);
         assertTrue(deep.overflows > 0, operation + " had room everywhere");
+        boom.inMemory = false;
         stream.status(Direction.IO, Duration.ZERO); // does not hang
         stream.out().writeByte('x');
         stream.out().flush();
@@ -254,7 +269,7 @@ class FaultsTest {
 
         private void probe() {
             try {
-                operation.call(stream, c -> c == 's');
+                operation.call(stream, c -> false);
                 successes++;
             } catch (StackOverflowError e) {
                 overflows++;
