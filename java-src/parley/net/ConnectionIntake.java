@@ -6,14 +6,12 @@ import java.util.concurrent.Executor;
 
 /** The connections that a server accepts. */
 final class ConnectionIntake extends Intake<SocketStream> {
-    private static final long FIRST_PAUSE = Duration.ofMillis(10).toNanos();
-    private static final long LONGEST_PAUSE = Duration.ofSeconds(1).toNanos();
-
     private static final long QUIET = Duration.ofSeconds(10).toNanos();
 
     private final SocketServer server;
     private final StreamOptions options;
     // Used under the lock of the intake.
+    private final BackOff backOff = new BackOff();
     private long pause; // 0 while accepting works
     private long quietUntil = System.nanoTime();
 
@@ -28,7 +26,8 @@ final class ConnectionIntake extends Intake<SocketStream> {
         server.requireOpen(name());
         try {
             SocketStream stream = server.acceptNow(options);
-            pause = 0; // also when nobody is there: without descriptors even that fails
+            pause = 0; // also when no client is there: without descriptors even that fails
+            backOff.reset();
             return stream;
         } catch (IOException e) {
             if (!server.isOpen()) {
@@ -39,7 +38,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
                         + Errors.text(e));
             }
             quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes
-            pause = pause == 0 ? FIRST_PAUSE : Math.min(2 * pause, LONGEST_PAUSE);
+            pause = backOff.next().toNanos();
             return null;
         }
     }
