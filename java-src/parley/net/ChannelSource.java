@@ -113,10 +113,15 @@ final class ChannelSource extends Source {
         return found;
     }
 
+    /** Returns the registration of the channel with a poller, made under whichever source, or null. */
+    Registration keyOf(Poller poller) {
+        SelectionKey key = channel.keyFor(poller.selector);
+        return key == null || !key.isValid() ? null : (Registration) key.attachment();
+    }
+
     @Override
     Registration join(Poller poller, int ops, Object attachment) throws IOException {
-        SelectionKey key = channel.keyFor(poller.selector);
-        if (key != null && key.isValid()) {
+        if (keyOf(poller) != null) {
             // The JDK would give the registration of the one to the other.
             throw new IllegalArgumentException(Errors.name("socket-status") + ": " + channel + " is there already,"
                     + " as itself or as the channel of a stream or a server; pass one of them");

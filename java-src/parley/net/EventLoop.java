@@ -153,7 +153,7 @@ final class EventLoop implements Poller.Owner {
             if (interest.armed) {
                 unlink(interest);
             }
-            Poller running = run();
+            Poller running = running();
             Registration registration = ops == 0 && !interest.source().announcesClose() ? null
                     : registration(interest.source(), running);
             link(interest, registration, ops);
@@ -195,6 +195,9 @@ final class EventLoop implements Poller.Owner {
     /** Returns the registration of a source with the loop's poller, made if need be. */
     private static Registration registration(Source source, Poller running) throws IOException {
         Registration own = source.registrationWith(running);
+        if (own == null && source instanceof ChannelSource channel) {
+            own = channel.keyOf(running); // under another source: a selector has one key for both
+        }
         if (own != null && own.cancelled) {
             own.source.removed(own);
             own = null;
@@ -287,9 +290,13 @@ final class EventLoop implements Poller.Owner {
 
     /**
      * Returns those of the operations that a source is ready for now, found by the loop's own poll;
-     * for threads that can open no selector.
+     * for threads that can open no selector. On the loop's own thread, which cannot wait for itself,
+     * none: arming an interest then finds them.
      */
     int ready(Source source, int ops) throws IOException {
+        if (isLoopThread()) {
+            return 0;
+        }
         ParkedThread parked = new ParkedThread(source, Thread.currentThread());
         arm(parked, ops);
         try {
@@ -323,7 +330,7 @@ final class EventLoop implements Poller.Owner {
         tasks.add(task, nanos);
         lock.lock();
         try {
-            run();
+            running();
             nudge();
         } catch (IOException e) {
             Log.error("a task waits until a thread can be started", e);
@@ -340,7 +347,7 @@ final class EventLoop implements Poller.Owner {
     }
 
     /** Under the lock: makes sure that a thread runs, and returns what it polls. */
-    private Poller run() throws IOException {
+    private Poller running() throws IOException {
         Poller mine = open();
         if (thread == null) {
             try {
@@ -390,7 +397,7 @@ final class EventLoop implements Poller.Owner {
             thread = null;
             sleeping = false;
             if (watches > 0) {
-                run();
+                running();
             }
         } catch (IOException e) {
             Log.error("the event loop ended; the next request starts it again", e);

@@ -127,6 +127,15 @@ class ReactorTest {
     }
 
     @Test
+    void a_stream_and_its_channel_can_both_be_watched() throws Exception {
+        REACTOR.whenReady(stream, Direction.INPUT, told::add);
+        REACTOR.whenReady(PollableChannel.of(stream.channel()), Direction.INPUT, told::add);
+        peer.send("a");
+        assertSame(SocketStatus.INPUT, next());
+        assertSame(SocketStatus.INPUT, next());
+    }
+
+    @Test
     void a_foreign_channel_closed_by_its_owner_is_noticed() throws Exception {
         Pipe pipe = Pipe.open();
         pipe.source().configureBlocking(false);
