@@ -25,6 +25,11 @@ final class ElementIntake<T> extends Intake<T> {
     }
 
     @Override
+    boolean isForeign() {
+        return framing.isForeign();
+    }
+
+    @Override
     long pauseNanos() {
         return 0;
     }

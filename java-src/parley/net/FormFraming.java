@@ -95,4 +95,9 @@ final class FormFraming<T> extends Framing<T> {
     public String toString() {
         return "a form";
     }
+
+    @Override
+    boolean isForeign() {
+        return true;
+    }
 }

@@ -116,6 +116,11 @@ public abstract class Framing<T> {
         boolean offerTo(StreamOutput out) throws IOException;
     }
 
+    /** Returns whether taking an element runs code of the user's, which may be slow. */
+    boolean isForeign() {
+        return false;
+    }
+
     /** What to throw when the input has ended and no element is there. */
     IOException atEnd(InputBuffer buffer) {
         if (buffer.remaining() == 0 || isText()) { // such as the shift sequence that ends a text

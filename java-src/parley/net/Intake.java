@@ -142,6 +142,11 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
 
     abstract String name();
 
+    /** Returns whether {@link #next} runs code of the user's, which may be slow. */
+    boolean isForeign() {
+        return false;
+    }
+
     final RetryTrigger trigger() {
         return trigger;
     }
@@ -413,6 +418,11 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         @Override
         Direction direction() {
             return direction;
+        }
+
+        @Override
+        Executor executor() {
+            return isForeign() ? executor : null;
         }
 
         @Override

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
@@ -34,6 +35,11 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     abstract Pollable object();
 
     abstract Direction direction();
+
+    /** Returns where to try again, if that may run code of the user's; null for the loop's thread. */
+    Executor executor() {
+        return null;
+    }
 
     /** Tries again; on the loop's thread, and perhaps once more after {@link #rest}. */
     @Override
@@ -84,7 +90,7 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
 
     /** Has the owner try again after some time, whatever happens. */
     void pause(long nanos) {
-        LOOP.post(this, nanos);
+        LOOP.post(() -> ring(Pollable.UNKNOWN), nanos);
     }
 
     /** Nothing is wanted: nothing of this trigger stays anywhere. */
@@ -99,7 +105,12 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
 
     private void ring(int ready) {
         found = ready;
-        LOOP.execute(this);
+        Executor other = executor();
+        if (other == null) {
+            LOOP.execute(this);
+        } else {
+            BatchingExecutor.handOver(other, this);
+        }
     }
 
     @Override

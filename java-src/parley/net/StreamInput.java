@@ -495,6 +495,18 @@ public final class StreamInput extends StreamSide {
     }
 
     private <T> T take(Framing<T> framing) throws IOException {
+        if (!framing.isForeign()) {
+            return takeOwn(framing);
+        }
+        try {
+            runsForeign(true);
+            return takeOwn(framing);
+        } finally {
+            foreign = false;
+        }
+    }
+
+    private <T> T takeOwn(Framing<T> framing) throws IOException {
         return framing.isText() || bytes.settle()
                 ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
     }

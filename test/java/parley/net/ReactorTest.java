@@ -319,6 +319,34 @@ class ReactorTest {
     }
 
     @Test
+    void code_of_the_user_that_reads_forms_does_not_run_on_the_reactor() throws Exception {
+        BlockingQueue<Boolean> onReactor = new LinkedBlockingQueue<>();
+        FormSyntax<String> syntax = new FormSyntax<>() {
+            @Override
+            public String read(String text) {
+                onReactor.add(REACTOR.isReactorThread());
+                return text;
+            }
+
+            @Override
+            public String print(String form) {
+                return form;
+            }
+        };
+        try (Intake<String> intake = Intake.elements(stream, Framing.forms(100, syntax),
+                task -> Threads.PLATFORM.start("forms", () -> {
+                    task.run();
+                    return null;
+                }))) {
+            BlockingQueue<String> forms = new LinkedBlockingQueue<>();
+            intake.take(form -> forms.add(String.valueOf(form)));
+            peer.send("(1 2)");
+            assertEquals("(1 2)", forms.poll(10, TimeUnit.SECONDS));
+            assertEquals(false, onReactor.poll(10, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
     void more_requests_than_can_be_meant_are_refused() throws Exception {
         Intake<SocketStatus> intake = Intake.statuses(stream, Direction.INPUT, Runnable::run);
         for (int i = 0; i < Claims.MOST; i++) {
