@@ -46,12 +46,33 @@ public final class BatchingExecutor implements Executor {
      * task runs in the calling thread, since a result that no receiver gets would be lost.
      */
     static void handOver(Executor executor, Runnable task) {
+        Handed handed = new Handed(task);
         try {
-            executor.execute(task);
+            executor.execute(handed);
         } catch (RuntimeException | Error e) {
+            if (handed.begun) { // an executor that runs tasks in the calling thread
+                Log.error("a listener failed", e);
+                return;
+            }
             Log.error("an executor rejected a task, which now runs on "
                     + Thread.currentThread().getName(), e);
             Log.guard(task);
+        }
+    }
+
+    /** Distinguishes a task that failed from one that was rejected. */
+    private static final class Handed implements Runnable {
+        private final Runnable task;
+        private volatile boolean begun;
+
+        Handed(Runnable task) {
+            this.task = task;
+        }
+
+        @Override
+        public void run() {
+            begun = true;
+            task.run();
         }
     }
 

@@ -50,17 +50,34 @@ final class InputProbe {
      */
     InputState look(boolean ask, Sought sought) {
         try {
-            // NOTHING also while a reader waits for just this
-            return side.run("socket-status", StreamSide.Entry.LOOK, InputState.NOTHING, () -> {
-                InputState found = inBuffer(sought);
-                while (found == InputState.NOTHING && ask && side.stream.isOpen()
-                        && refill.pollLittle()) {
-                    found = inBuffer(sought);
-                }
-                return found;
-            });
+            return lookNow(ask, sought);
         } catch (IOException e) {
             return refill.failure() == null ? InputState.NOTHING : InputState.BROKEN;
+        }
+    }
+
+    /** Written out, as the operations on one element are, since a check allocates nothing. */
+    private InputState lookNow(boolean ask, Sought sought) throws IOException {
+        if (!side.enter("socket-status", StreamSide.Entry.LOOK)) {
+            return InputState.NOTHING; // a reader waits for just this
+        }
+        Object me = side.owner;
+        try {
+            InputState found = inBuffer(sought);
+            while (found == InputState.NOTHING && ask && side.stream.isOpen()
+                    && refill.pollLittle()) {
+                found = inBuffer(sought);
+            }
+            return found;
+        } finally {
+            try {
+                side.end();
+            } finally {
+                if (side.owner == me) {
+                    side.owner = null;
+                    side.unparkNext();
+                }
+            }
         }
     }
 

@@ -22,6 +22,7 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Reported;
 
 /** A batching executor keeps up with the reactor, and no task can hold up the others. */
 @Guarded
@@ -186,10 +187,32 @@ class BatchingExecutorTest {
             pool.execute(task);
         });
         BlockingQueue<String> ran = new LinkedBlockingQueue<>();
-        unlucky.execute(() -> ran.add("first"));
-        assertEquals("first", soon(ran));
+        try (Reported reported = new Reported()) {
+            unlucky.execute(() -> ran.add("first"));
+            assertEquals("first", soon(ran));
+            assertEquals(2, reported.about("no thread for 1 tasks"));
+        }
         unlucky.execute(() -> ran.add("second"));
         assertEquals("second", soon(ran));
+    }
+
+    @Test
+    void an_executor_that_rejects_loses_no_result_and_harms_no_other() throws Exception {
+        BlockingQueue<Object> rejected = new LinkedBlockingQueue<>();
+        BlockingQueue<Object> served = new LinkedBlockingQueue<>();
+        SocketStream first = connect();
+        SocketStream second = connect();
+        try (Reported reported = new Reported()) {
+            Intake.elements(first, Framing.chunks(1), task -> {
+                throw new java.util.concurrent.RejectedExecutionException("on purpose");
+            }).take(rejected::add);
+            Intake.elements(second, Framing.chunks(1), executor).take(served::add);
+            peers.get(0).send("x");
+            peers.get(1).send("x");
+            soon(rejected);
+            soon(served);
+            assertEquals(1, reported.about("rejected a task"));
+        }
     }
 
     @Test
