@@ -612,7 +612,8 @@
         (send-and-close r (str (some-> (:token options) (str "\n"))
                             "(println 1)\n(+ 1 2)\n(reset! parley.testing.repl/canary " i ")\n"))
         (await-that (str "it is evaluated, with " options) (= i @canary)))
-      (await-that "the sessions end" (empty? (repl/sessions r))))))
+      (await-that "the sessions end" (empty? (repl/sessions r)))
+      (is (= 19 @canary) "nothing is evaluated twice or late"))))
 
 (deftest output-arrives-though-the-client-has-sent-more
   (doseq [options [{} {:path (TemporaryPaths/fresh)}]
