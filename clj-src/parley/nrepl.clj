@@ -14,7 +14,7 @@
    [parley.impl.options :as options]
    [parley.impl.service :as service])
   (:import
-   (java.io Closeable FileNotFoundException IOException InputStream)
+   (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException)
    (java.net SocketException)
    (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketServer SocketStream)))
@@ -66,42 +66,116 @@
 (defn- done? [{:keys [status]}]
   (boolean (some #{"done"} (map name (if (coll? status) status (remove nil? [status]))))))
 
+(defn- connection-lost?
+  "Whether sending threw since the client has gone, or since the server has closed its connection."
+  [{:keys [^SocketStream stream]} e]
+  (or (not (.isOpen stream))
+      (and (instance? IOException e) (not (instance? InterruptedIOException e)))))
+
+(def ^:private dropped-at-most
+  "Characters of output that a closed server drops before it ends the evaluation that prints them; each
+  answer counts for 64 more."
+  65536)
+
+(defn- dropping
+  "Returns a function that is called with each answer that is dropped. Throws when an evaluation for which
+  `ends?` is true goes on printing. The exception is unchecked because java.io.PrintWriter swallows an
+  IOException."
+  [ends?]
+  (let [dropped (AtomicLong.)]
+    (fn [{:keys [out err]} e]
+      (let [n (.addAndGet dropped (+ 64 (count out) (count err)))]
+        (when (and (< (long dropped-at-most) n) (ends?))
+          (.set dropped 0)
+          (throw (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e)))))))))
+
+(defn- sender
+  "Returns a function that sends answers. It drops them when the client has gone: an exception would end the
+  thread of the session, which outlives the connection, and be printed with its stack trace."
+  [client transport drop-answer]
+  (let [send (nrepl 'nrepl.transport/send)]
+    (fn [{:keys [status ns]
+          :as answer}]
+      ;; A write that need not wait does not look for interrupts: code that prints for ever would go on.
+      ;; A value that is sent whole comes with its namespace.
+      (when (and (nil? status) (nil? ns) (Thread/interrupted))
+        (throw (InterruptedException. "interrupted")))
+      (try
+        (send transport answer)
+        (catch Exception e
+          (if (connection-lost? client e)
+            (drop-answer answer e)
+            (throw e)))))))
+
+(defn- over
+  "Returns the set of running evaluations without those that a last answer ends: the one whose answer it is
+  and the one that was interrupted."
+  [running evaluation {:keys [session id status]}]
+  (let [ended? (if (some #{"interrupted"} (map name status))
+                 #(= [session id] [(:session %) (:id %)])
+                 #(identical? evaluation %))]
+    (into #{} (remove ended?) running)))
+
+(defn- answering
+  "Returns a transport for the answers to one message; `evaluation` is in the set of those that run, or nil."
+  [transport {:keys [closing]} client running evaluation]
+  (let [recv (nrepl 'nrepl.transport/recv)
+        send (sender client transport (dropping #(and @closing (contains? @running evaluation))))]
+    ((nrepl 'nrepl.transport/->FnTransport)
+     #(recv transport %)
+     (fn [answer]
+       (try
+         (send answer)
+         (finally
+           (when (done? answer)
+             (swap! running over evaluation answer)))))
+     #(when (instance? Closeable transport)
+        (.close ^Closeable transport)))))
+
 (defn- tracked
   "Returns the handler with each evaluation noted in the atom `running` until it is done, by a transport
   that sees its answers. The messages name the client that sent them."
-  [handler client running]
-  (let [send (nrepl 'nrepl.transport/send)
-        recv (nrepl 'nrepl.transport/recv)
-        fn-transport (nrepl 'nrepl.transport/->FnTransport)
-        until-done (fn [token transport]
-                     (fn [answer]
-                       (try
-                         (send transport answer)
-                         (finally
-                           (when (done? answer)
-                             (swap! running disj token))))))]
-    (fn [{:keys [op transport]
-          :as message}]
-      (if (contains? evaluating op)
-        (let [token (Object.)]
-          (swap! running conj token)
-          (handler (assoc message
-                     ::client (:id client)
-                     :transport (fn-transport #(recv transport %) (until-done token transport)
-                                  #(when (instance? Closeable transport)
-                                     (.close ^Closeable transport))))))
-        (handler message)))))
+  [handler service client {:keys [running]}]
+  (fn [{:keys [op session id transport]
+        :as message}]
+    (let [evaluation (when (contains? evaluating op)
+                       {:client (:id client)
+                        :session session
+                        :id id
+                        :key (Object.)})]
+      (when evaluation
+        (swap! running conj evaluation))
+      (handler (assoc message
+                 ::client (:id client)
+                 :transport (answering transport service client running evaluation))))))
 
-(defn- await-none
-  "Waits until the set in an atom is empty."
-  [running]
+(defn- await-evaluations
+  "Waits until none of a client's evaluations is in the set in an atom."
+  [running client]
   (let [none (promise)
         look (fn [found]
-               (when (empty? found)
+               (when-not (some #(= (:id client) (:client %)) found)
                  (deliver none true)))]
     (add-watch running none (fn [_ _ _ found] (look found)))
-    (look @running)
-    @none))
+    (try
+      (look @running)
+      @none
+      (finally
+        (remove-watch running none)))))
+
+(defn- prepared
+  "Returns the handler with the bindings of sessions, which take them from the thread that makes them, and
+  with its exceptions logged in a line: nREPL's log prints the whole message with them."
+  [handler {:keys [journal]} {:keys [peer]} {:keys [bindings consume-exception]}]
+  (fn [message]
+    (try
+      (with-bindings (or bindings {})
+        (handler message))
+      (catch Throwable e
+        (journal/warn journal ::handler "the handler failed at a message of " (journal/peer-text peer) ", :op "
+          (journal/peer-text (:op message)) ": " (journal/peer-text e) ", at " (first (.getStackTrace e)))
+        (when consume-exception
+          (consume-exception e))))))
 
 (defn- own-client
   "Returns the id of the client that the calling thread evaluates for, or nil."
@@ -110,12 +184,11 @@
 
 (defn- serve-messages
   "Hands messages to the handler until the client has sent its last."
-  [transport {:keys [greeting-fn handle bindings consume-exception]} handler]
+  [transport {:keys [greeting-fn handle consume-exception]} handler]
   (try
-    (with-bindings (or bindings {}) ; a session takes them from the thread that makes it
-      (when greeting-fn
-        (greeting-fn transport))
-      (handle handler transport))
+    (when greeting-fn
+      (greeting-fn transport))
+    (handle handler transport)
     (catch SocketException _ ; how nREPL's transports report that the client is gone
       nil)
     (catch Throwable e
@@ -128,17 +201,18 @@
   this server that ends, evaluations that run are waited for, as long as it may take to drain."
   [{:keys [closing]
     :as service} {:keys [^SocketStream stream]
-                  :as client} {:keys [open-transports transport-fn handler idle-timeout]
+                  :as client} {:keys [open-transports running transport-fn handler idle-timeout]
                                :as options}]
   (.readTimeout stream idle-timeout)
   (let [in (guarded-input service client options)
-        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))
-        running (atom #{})]
+        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))]
     (swap! open-transports conj transport)
     (try
-      (serve-messages transport options (tracked handler client running))
+      (serve-messages transport options (-> handler
+                                            (tracked service client options)
+                                            (prepared service client options)))
       (when @closing
-        (await-none running))
+        (await-evaluations running client))
       (finally
         (swap! open-transports disj transport)
         (when (instance? Closeable transport)
@@ -242,7 +316,8 @@
                 :own own-client
                 :limits (assoc (select-keys options (keys bencode/limits))
                           :budget (AtomicLong. (long (:max-buffered options))))
-                :open-transports (atom #{})))
+                :open-transports (atom #{})
+                :running (atom #{})))
    :admission #'admission/for-messages
    :session (fn [service client _ options] (run-session service client options))
    ;; A port stands alone, as editors expect it.
@@ -277,7 +352,8 @@
   :greeting-fn     called with the transport of each new client
   :ack-port        a port of another server, to be told this one's port
   :consume-exception
-                   called with what ends a connection other than its client
+                   called with an exception that ends a connection, other than that the client has gone,
+                   and with one that a handler throws
   :tls? :tls-keys-str :tls-keys-file
                    are refused for now
 

@@ -153,7 +153,7 @@
   "Returns functions that keep bytes until their message is whole, within a budget of bytes that a server's
   clients share. Only what has come takes room."
   [^AtomicLong budget]
-  (let [gathered (ByteArrayOutputStream.)
+  (let [gathered (volatile! (ByteArrayOutputStream.))
         ready (volatile! (ByteArrayInputStream. (byte-array 0)))
         reserved (volatile! 0)
         release (fn [n]
@@ -164,12 +164,15 @@
                 (vswap! reserved + (long n))
                 (or (nil? budget) (<= 0 (.addAndGet budget (- (long n))))))
      :gather (fn [^bytes bytes whole end]
-               (.write gathered bytes 0 (int whole))
+               (.write ^ByteArrayOutputStream @gathered bytes 0 (int whole))
                (when (pos? (long whole))
-                 (vreset! ready (ByteArrayInputStream. (.toByteArray gathered)))
-                 (.reset gathered))
-               (.write gathered bytes (int whole) (int (- (long end) (long whole)))))
+                 (vreset! ready (ByteArrayInputStream. (.toByteArray ^ByteArrayOutputStream @gathered)))
+                 (vreset! gathered (ByteArrayOutputStream.))) ; a reset one would keep its room
+               (.write ^ByteArrayOutputStream @gathered bytes (int whole) (int (- (long end) (long whole)))))
      :left (fn [] (.available ^ByteArrayInputStream @ready))
+     :drop-rest (fn []
+                  (vreset! gathered (ByteArrayOutputStream.))
+                  (release (- (long @reserved) (.available ^ByteArrayInputStream @ready))))
      :take (fn [^bytes into offset length]
              (let [n (.read ^ByteArrayInputStream @ready into (int offset) (int length))]
                (release n)
@@ -185,12 +188,13 @@
   ^InputStream [^InputStream in {:keys [budget]
                                  :as limits} bad]
   (let [point (checkpoint limits)
-        {:keys [reserve gather left release-all]
+        {:keys [reserve gather left drop-rest release-all]
          take-some :take} (gatherer budget)
         chunk (byte-array 8192)
         problem (volatile! nil)
         fail (fn [what]
                (vreset! problem what)
+               (drop-rest) ; others need the room while this client's connection is drained
                (bad what))
         more (fn [] ; false at the end
                (let [n (.read in chunk)

@@ -152,7 +152,15 @@
                 second-one ^InputStream (in 15000)]
       (is (= -1 (read-it first-one)))
       (is (re-find #":max-buffered" (str (read-it second-one)))))
-    (is (= 20000 (.get budget)) "all is given back")))
+    (is (= 20000 (.get budget)) "all is given back"))
+  (let [budget (AtomicLong. 20000)
+        left-at-refusal (volatile! nil)]
+    (with-open [in ^InputStream (bencode/input-stream
+                                  (ByteArrayInputStream. (.getBytes (str "d1:a9000:" (str/join (repeat 9000 "x")) "x")))
+                                  (assoc bencode/limits :budget budget)
+                                  (fn [_] (vreset! left-at-refusal (.get budget))))]
+      (is (thrown? SocketException (.readAllBytes in)))
+      (is (= 20000 @left-at-refusal) "others have the room while the connection is drained"))))
 
 (deftest rep-8-clients-share-one-budget
   (with-nrepl

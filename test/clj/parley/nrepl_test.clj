@@ -10,7 +10,7 @@
   (:import
    (clojure.lang ExceptionInfo)
    (java.io Closeable File IOException)
-   (java.net ConnectException ServerSocket Socket SocketException StandardSocketOptions)
+   (java.net ConnectException ServerSocket Socket SocketException StandardSocketOptions URI)
    (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption)
    (java.time Duration)
@@ -35,6 +35,13 @@
                                              :code "(println \"hello\")"})))))
         (is (contains? (:ops (call 'nrepl.core/combine-responses (message t {:op "describe"}))) :load-file))))))
 
+(defn- uri-of
+  "Returns the URI that nREPL's command line prints. From version 1.4, or so, its function takes the whole
+  server map."
+  ^URI [server]
+  (let [with-map? (some #(map? (first %)) (:arglists (meta (requiring-resolve 'nrepl.socket/as-nrepl-uri))))]
+    (call 'nrepl.socket/as-nrepl-uri (if with-map? server (:server-socket server)) "nrepl")))
+
 (deftest the-server-map-is-of-the-shape-of-nrepls-own
   (with-nrepl
     (with-open [own ^Closeable (call 'nrepl.server/start-server)
@@ -42,12 +49,12 @@
       (is (every? (set (keys r)) (keys own)))
       (is (= (:transport own) (:transport r)))
       (is (= (:port r) (.getLocalPort ^ServerSocket (:server-socket r))))
-      (is (= (str "nrepl://localhost:" (:port r))
-            (str (call 'nrepl.socket/as-nrepl-uri (:server-socket r) "nrepl")))))
+      (is (contains? #{"localhost" "127.0.0.1"} (.getHost (uri-of r))))
+      (is (= (:port r) (.getPort (uri-of r)))))
     (let [path (str (TemporaryPaths/fresh))]
       (with-open [r (server :socket path)]
         (is (nil? (:port r)))
-        (is (= (str "nrepl+unix:" path) (str (call 'nrepl.socket/as-nrepl-uri (:server-socket r) "nrepl"))))))))
+        (is (= (str "nrepl+unix:" path) (str (uri-of r))))))))
 
 (deftest the-server-map-is-nrepls-own-record-which-code-hints
   (with-nrepl
@@ -383,6 +390,117 @@
               (is (true? (deref begun 10000 :hangs)))
               (close r)
               (is (= [":done"] (keep :value (deref answers 10000 nil)))))))))))
+
+(def ^:private ticks
+  "How often the code of a test has printed."
+  (atom 0))
+
+(defn- tick []
+  (swap! ticks inc))
+
+(def ^:private print-for-ever
+  "(loop [] (@parley.testing.nrepl/canary) (println 1) (recur))")
+
+(defn- stands-still?
+  "Whether the code that prints for ever has come to its end."
+  []
+  (Await/holds (Duration/ofSeconds 10)
+    #(let [before @ticks]
+       (Await/pass (Duration/ofMillis 50))
+       (= before @ticks))))
+
+(defn- new-session [t]
+  (:new-session (first (message t {:op "clone"}))))
+
+(defn- send-eval [t session code]
+  (call 'nrepl.transport/send t {"op" "eval"
+                                 "id" "1"
+                                 "session" session
+                                 "code" code}))
+
+(deftest a-session-goes-on-though-its-client-went-during-an-evaluation
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (with-open [r (server options)
+                  t (connect r)]
+        (let [begun (promise)
+              gone (promise)
+              session (new-session t)]
+          (with-redefs [canary (atom #(do (deliver begun true) (deref gone 10000 :hangs)))]
+            (send-eval t session "(do (@@(resolve 'parley.testing.nrepl/canary)) (println :there?) :made)")
+            (is (true? (deref begun 10000 :hangs)))
+            (close t)
+            (await-that "its connection has ended" (empty? @(:open-transports r)))
+            (deliver gone true)
+            (with-open [again (connect r)]
+              (is (= [:made] (call 'nrepl.core/response-values
+                               (message again {:op "eval"
+                                               :session session
+                                               :code "*1"})))))))))))
+
+(deftest printing-for-who-has-gone-is-interrupted-from-another-connection
+  (with-nrepl
+    (reset! ticks 0)
+    (with-redefs [canary (atom tick)]
+      (with-open [r (server)
+                  t (connect r)]
+        (let [session (new-session t)]
+          (send-eval t session print-for-ever)
+          (await-that "it prints" (< 100 (long @ticks)))
+          (close t)
+          (await-that "its connection has ended" (empty? @(:open-transports r)))
+          (with-open [again (connect r)]
+            (is (= [["done"]] (map :status (message again {:op "interrupt"
+                                                           :session session}))) "neither idle nor unknown")
+            (is (stands-still?))
+            (is (= [3] (call 'nrepl.core/response-values
+                         (message again {:op "eval"
+                                         :session session
+                                         :code "(+ 1 2)"}))))))))))
+
+(deftest printing-ends-after-its-server-has-closed
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (reset! ticks 0)
+      (with-redefs [canary (atom tick)]
+        (let [r (server (assoc options :drain 0.1))]
+          (try
+            (with-open [t (connect r)]
+              (send-eval t (new-session t) print-for-ever)
+              (await-that "it prints" (< 100 (long @ticks)))
+              (close r)
+              (is (stands-still?)))
+            (finally
+              (close r))))))))
+
+(deftest closing-does-not-wait-for-what-was-interrupted
+  (with-nrepl
+    (let [r (server :drain 3600)
+          begun (promise)]
+      (with-redefs [canary (atom #(deliver begun true))]
+        (with-open [t (connect r)
+                    other (connect r)]
+          (let [session (new-session t)]
+            (send-eval t session "(do (@parley.testing.nrepl/canary) (Thread/sleep 3600000))")
+            (is (true? (deref begun 10000 :hangs)))
+            (message other {:op "interrupt"
+                            :session session})
+            (is (nil? (deref (future (close r)) 20000 :hangs)))))))))
+
+(deftest a-handler-that-fails-is-reported-in-a-line
+  (with-nrepl
+    (let [consumed (promise)]
+      (with-open [r (server :consume-exception #(deliver consumed %)
+                      :handler (fn [{:keys [op]}] (throw (ex-info (str "cannot\nparley: " op) {}))))
+                  t (connect r)]
+        (call 'nrepl.transport/send t {"op" "a\u001b[31m\nb"
+                                       "code" (str/join (repeat 100000 \x))})
+        (is (str/starts-with? (str (ex-message (deref consumed 10000 nil))) "cannot"))
+        (let [lines (filter #(str/includes? % "the handler failed") @(:lines r))]
+          (is (= 1 (count lines)))
+          (is (str/includes? (first lines) ":op a\\u001b[31m\\u000ab: "))
+          (is (not-any? #(Character/isISOControl ^char %) (first lines)))
+          (is (< (count (first lines)) 1000)))))))
 
 (deftest options-of-the-socket-that-a-transport-sets-take-effect
   (with-nrepl
