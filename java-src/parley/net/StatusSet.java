@@ -120,7 +120,7 @@ public final class StatusSet implements AutoCloseable {
             throw e;
         }
         members.put(object, member);
-        if (!object.source().endsPollOnClose()) {
+        if (!object.source().announcesClose()) {
             watchForeign(member);
         }
         news.push(member); // it may have something to tell from before
@@ -130,10 +130,15 @@ public final class StatusSet implements AutoCloseable {
     private void watchForeign(Member member) throws IOException {
         ForeignClose close = new ForeignClose(member);
         foreign.add(close);
-        EventLoop.shared().arm(close, 0);
+        if (!member.object.source().endsPollOnClose()) {
+            EventLoop.shared().arm(close, 0);
+        }
     }
 
-    /** Ends the wait for a channel that its owner closes, which NIO does not report. */
+    /**
+     * Stands for a member whose close is announced to nobody, so that each round looks at it. It ends
+     * the wait for a channel that its owner closes, which NIO does not report.
+     */
     private static final class ForeignClose extends Interest {
         private final Member member;
 
