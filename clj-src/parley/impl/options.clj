@@ -65,19 +65,19 @@
              (one-of (keys table) key)))))
 
 (defn option-map
-  "The map of trailing options `args`: keywords and values, or one map. `known` is the set of legal
-  keys; another one is an error that names it."
+  "Returns the map of trailing options `args`: keywords and values, or one map at the end, which may be nil.
+  `known` is the set of legal keys; another key is an error that names it."
   [op known args]
-  (let [args (if (and (seq args) (odd? (count args)) (map? (last args)))
-               (concat (butlast args) (mapcat identity (last args)))
+  (let [tail (last args)
+        args (if (and (odd? (count args)) (or (nil? tail) (map? tail)))
+               (concat (butlast args) (mapcat identity tail))
                args)]
-    (when (odd? (count args))
-      (throw (misuse op (str "the options " (show args) " have no value for the last key")
-               "keys and values")))
-    (doseq [key (take-nth 2 args)]
+    (doseq [[key :as entry] (partition-all 2 args)]
       (when-not (contains? known key)
         (throw (misuse op (str "unknown option " (show key))
-                 (one-of known key)))))
+                 (one-of known key))))
+      (when-not (next entry)
+        (throw (misuse op (str "the option " key " has no value") "keys and values"))))
     (apply array-map args)))
 
 (defn flag
