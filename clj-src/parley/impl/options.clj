@@ -276,6 +276,14 @@
         (throw (misuse op (str "this JDK has no charset " (show x))
                  "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
 
+(defn encoding
+  "Returns the Charset of the option :encoding, nil of nil."
+  ^Charset [op x]
+  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
+    (throw (misuse op (str ":encoding is " (show x)) "the name of a charset, a keyword or a Charset")))
+  (when x
+    (->charset op x)))
+
 (defn- ->action ^CodingAction [op option x]
   (cond
     (= :error x) CodingAction/ERROR
