@@ -33,13 +33,16 @@
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
 
-  port        nil or 0: the system chooses; 1 to 65535; a java.nio.file.Path or a
-              java.net.UnixDomainSocketAddress: a Unix-domain server, whose file is removed on close;
-              a bound java.nio.channels.ServerSocketChannel is adopted
+  port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
+              Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
+              adopted
   :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
               stream: the local address that it uses. For local use pass \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 1
+  :backlog    how many connections may wait to be accepted, default 128
   :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+
+  An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
+  java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
@@ -101,10 +104,9 @@
 (defn socket-connect
   "Connects and returns the stream, a java.io.Closeable. CLISP SOCKET:SOCKET-CONNECT.
 
-  port      1 to 65535, or the java.nio.file.Path (or java.net.UnixDomainSocketAddress) of a
-            Unix-domain server
+  port      1 to 65535, or an endpoint as of socket-server
   host      a name or an address, default \"localhost\"; all addresses of a name are tried, v6 and v4
-            in a race (RFC 8305); nil with a path
+            in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
   and the other options of socket-accept.
@@ -118,12 +120,15 @@
      (throw (options/misuse "socket-connect"
                             (str "the host is " (options/show host))
                             "a string with a name or an address, before any options")))
-   (let [path (options/unix-path port)
-         port (when-not path (options/port "socket-connect" port))
+   (let [{:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
          opts (stream-options "socket-connect" opts)]
+     (when (and host (:host endpoint))
+       (throw (options/misuse "socket-connect"
+                (str "the host is " (options/show host) " besides that of the endpoint " (options/show (:host endpoint)))
+                "one of them")))
      (if path
-       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
-       (SocketStream/connect ^String (or host "localhost") (int port) opts)))))
+       (SocketStream/connect (UnixDomainSocketAddress/of ^java.nio.file.Path path) opts)
+       (SocketStream/connect ^String (or host (:host endpoint) "localhost") (int port) opts)))))
 
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
@@ -406,12 +411,19 @@
       (throw (options/misuse op (str "the set is " (options/show x)) "a status set, as status-set returns it"))))
 
 (defn status-set-add!
-  "Adds an object to a status set, or changes the direction of a member. Returns the set."
-  [ss object direction]
-  (.add (set-core "status-set-add!" ss)
-    (object/need-pollable "status-set-add!" "the object" object)
-    (options/->direction "status-set-add!" direction))
-  ss)
+  "Adds an object to a status set, or changes the direction of a member. The direction is :input, :output or
+  :io, the default. Returns the set."
+  ([ss object] (status-set-add! ss object :io))
+  ([ss object direction]
+   (.add (set-core "status-set-add!" ss)
+     (object/need-pollable "status-set-add!" "the object" object)
+     (options/->direction "status-set-add!" direction))
+   ss))
+
+(defn status-set-members
+  "Returns the members of a status set, whatever their status, as a vector of [object direction]."
+  [ss]
+  (status-set-view/members (set-core "status-set-members" ss)))
 
 (defn status-set-remove!
   "Removes an object from a status set, whether or not it is a member. Returns the set."

@@ -107,9 +107,9 @@
   (true-or-nil (.listen (object/in "listen" s))))
 
 (defn read-char-will-hang?
-  "true when read-char would wait, else nil, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
+  "true when read-char would wait, else false, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
   [s]
-  (true-or-nil (.readCharWillHang (object/in "read-char-will-hang?" s))))
+  (.readCharWillHang (object/in "read-char-will-hang?" s)))
 
 (defn clear-input
   "Drops all input that has arrived. Returns nil. Common Lisp CLEAR-INPUT."
@@ -205,9 +205,9 @@
       :else true)))
 
 (defn read-byte-will-hang?
-  "true when read-byte would wait, else nil, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
+  "true when read-byte would wait, else false, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
   [s]
-  (true-or-nil (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s)))))
+  (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s))))
 
 (defn read-byte-no-hang
   "Reads an integer of the stream's element type if it has arrived, else nil; eof-value at the end. CLISP
@@ -332,23 +332,23 @@
     true))
 
 (defn open-stream?
-  "true while the stream, or server, was not closed, else nil. Common Lisp OPEN-STREAM-P."
+  "true while the stream, or server, was not closed, else false. Common Lisp OPEN-STREAM-P."
   [s]
   (if (instance? Pollable s)
-    (true-or-nil (.isOpen ^Pollable s))
-    (true-or-nil (.isOpen (object/stream "open-stream?" s)))))
+    (.isOpen ^Pollable s)
+    (.isOpen (object/stream "open-stream?" s))))
 
 (defn input-stream?
-  "true while the stream can be read from, nil once its input was shut down or it was closed. Common Lisp
+  "true while the stream can be read from, false once its input was shut down or it was closed. Common Lisp
   INPUT-STREAM-P."
   [s]
-  (true-or-nil (.isInput (object/stream "input-stream?" s))))
+  (.isInput (object/stream "input-stream?" s)))
 
 (defn output-stream?
-  "true while the stream can be written to, nil once its output was shut down or it was closed. Common
+  "true while the stream can be written to, false once its output was shut down or it was closed. Common
   Lisp OUTPUT-STREAM-P."
   [s]
-  (true-or-nil (.isOutput (object/stream "output-stream?" s))))
+  (.isOutput (object/stream "output-stream?" s)))
 
 (defn stream-element-type
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp

@@ -24,6 +24,16 @@
                                 (options/status->value status))))))
     (persistent! @found)))
 
+(defn members
+  "Returns all members as a vector of [object direction]."
+  [^StatusSet core]
+  (let [found (volatile! (transient []))]
+    (.forEachMember core
+      (reify BiConsumer
+        (accept [_ object direction]
+          (vswap! found conj! [(.subject ^Pollable object) (options/direction->value direction)]))))
+    (persistent! @found)))
+
 (defmethod print-method ::status-set [x ^Writer w]
   (.write w (str x)))
 
@@ -42,7 +52,9 @@
       Closeable
       (close [_] (.close core))
       protocols/Datafiable
-      (datafy [_] (protocols/datafy core))
+      (datafy [_]
+        (cond-> (protocols/datafy core)
+          (.isOpen core) (assoc :members (members core))))
       Object
       (toString [_] (str core)))
     {:type ::status-set ::core core}))
