@@ -203,9 +203,9 @@
          [key & more] args]
     (when-not (keyword? key)
       (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
-    (let [option (DescriptorOption/of (name key))
+    (let [option (rawsock/option op key)
           value? (and more (not (keyword? (first more))))
-          requests (conj requests (if value? [option (first more)] [option]))]
+          requests (conj requests (if value? [option (rawsock/checked-argument op option (first more))] [option]))]
       (if-let [rest-args (seq (if value? (rest more) more))]
         (recur requests rest-args)
         requests))))
@@ -226,21 +226,20 @@
   :so-type      :stream, :dgram …, cannot be set
   :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
 
-  Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
+  All values are checked before any is set. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
   IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
   option and platform; what this kind of socket cannot do a parley.posix.PosixException."
   [s & options]
   (let [op "socket-options"
         target (if (object/handle? s) nil (object/need-pollable op "the socket" s))
         call (fn [[^DescriptorOption option & [value :as set?]]]
-               (let [value (when set? (rawsock/option-argument op option value))]
-                 (rawsock/option-value option
-                   (if target
-                     (if set?
-                       (SocketOptions/set target option value)
-                       (SocketOptions/get target option))
-                     (rawsock/on [d op s]
-                       (if set? (.set option d value) (.get option d)))))))]
+               (rawsock/option-value option
+                 (if target
+                   (if set?
+                     (SocketOptions/set target option value)
+                     (SocketOptions/get target option))
+                   (rawsock/on [d op s]
+                     (if set? (.set option d value) (.get option d))))))]
     (mapv call (option-requests op options))))
 
 (defn stream-handles

@@ -458,3 +458,23 @@
     (let [clients (doall (repeatedly 100 #(socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :timeout 10)))]
       (is (every? stream/open-stream? clients) "connected before any accept")
       (run! #(stream/close % :abort true) clients))))
+
+(deftest socket-options-are-all-or-nothing
+  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")
+              client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+    (doseq [[more part] {[:so-rcvbuf "x"] ":so-rcvbuf is \"x\" \\(String\\), expected an integer from 0 to 2147483647"
+                         [:so-rcvbuf -1] ":so-rcvbuf is -1 .*"
+                         [:so-linger true] ":so-linger is true \\(Boolean\\), expected nil or seconds, an integer from 0 to 2147483647"
+                         [:tcp-nodelay 1] ":tcp-nodelay is 1 \\(Long\\), expected one of nil false true"
+                         [:so-rcvtimeo -1] ":so-rcvtimeo is -1 \\(Long\\), expected seconds as a non-negative number, a Duration, or nil for no limit"
+                         [:so-fooo 1] "the option is :so-fooo \\(Keyword\\), expected one of :ip-tos .*"
+                         [:keepalive true] "the option is :keepalive .*; did you mean :so-keepalive\\?"
+                         [5] "the option is 5 \\(Long\\), expected .*"}]
+      (testing more
+        (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^socket-options: " part "$"))
+              (apply socket/socket-options client :so-keepalive true more)))
+        (is (= [nil] (socket/socket-options client :so-keepalive)))))
+    (is (thrown? UnsupportedOperationException (socket/socket-options client :so-keepalive true :so-type 1)))
+    (is (= [nil] (socket/socket-options client :so-keepalive)))
+    (is (= [nil nil] (socket/socket-options client :so-keepalive true :so-linger 1)))
+    (is (= [true 1] (socket/socket-options client :so-keepalive :so-linger)))))

@@ -591,3 +591,11 @@
       (is (= {:kind :status-set :open? false} (select-keys (clojure.datafy/datafy ss) [:kind :open? :members])))))
   (is (thrown-with-msg? IllegalArgumentException #"^status-set-members: the set is 5 \(Long\), expected a status set, .*"
         (socket/status-set-members 5))))
+
+(deftest a-set-stays-one-with-any-metadata
+  (with-pair [a _]
+    (with-open [^java.io.Closeable ss (socket/status-set [a :output])]
+      (doseq [other [(with-meta ss {:name "mine"}) (with-meta ss nil) (vary-meta ss assoc :x 1)]]
+        (is (identical? other (socket/socket-status other 0)))
+        (is (= 1 (socket/actionable other) (count other)))
+        (is (= "#<status-set of 1, 1 actionable>" (pr-str other)))))))
