@@ -306,7 +306,8 @@
         (aset directions i direction)))))
 
 (defn- check-list [xs ^Duration timeout]
-  (let [n (count xs)
+  (let [xs (if (or (counted? xs) (seq? xs)) xs (vec xs)) ; an eduction has no count
+        n (count xs)
         ^objects objects (make-array Pollable n)
         ^objects directions (make-array Direction n)
         elements (RT/iter xs)]

@@ -250,6 +250,13 @@
     (says IllegalArgumentException (re-pattern (str "close: the stream is " (if (instance? java.net.Socket x) "" shown) ".*"))
       (stream/close (if (instance? java.net.Socket x) 'socket x)))))
 
+(deftest what-is-sequential-is-a-list-for-socket-status
+  (doseq [list-of [vector list #(map identity %&) #(eduction (map identity) %&)]]
+    (is (= [:output :output] (socket/socket-status (list-of *client* *peer*) 0))))
+  (doseq [empty-list [[] () (eduction (map identity) [])]]
+    (says IllegalArgumentException #"socket-status: the argument is .*, expected a stream, .*"
+      (socket/socket-status empty-list 0))))
+
 (deftest with-open-stream-refuses-what-it-cannot-close-before-the-body
   (let [ran (atom false)]
     (doseq [x [5 "x" :kw []]]
