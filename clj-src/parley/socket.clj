@@ -33,13 +33,16 @@
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
 
-  port        nil or 0: the system chooses; 1 to 65535; a java.nio.file.Path or a
-              java.net.UnixDomainSocketAddress: a Unix-domain server, whose file is removed on close;
-              a bound java.nio.channels.ServerSocketChannel is adopted
+  port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
+              Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
+              adopted
   :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
               stream: the local address that it uses. For local use pass \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 1
+  :backlog    how many connections may wait to be accepted, default 128
   :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+
+  An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
+  java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
@@ -101,10 +104,9 @@
 (defn socket-connect
   "Connects and returns the stream, a java.io.Closeable. CLISP SOCKET:SOCKET-CONNECT.
 
-  port      1 to 65535, or the java.nio.file.Path (or java.net.UnixDomainSocketAddress) of a
-            Unix-domain server
+  port      1 to 65535, or an endpoint as of socket-server
   host      a name or an address, default \"localhost\"; all addresses of a name are tried, v6 and v4
-            in a race (RFC 8305); nil with a path
+            in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
   and the other options of socket-accept.
@@ -118,12 +120,15 @@
      (throw (options/misuse "socket-connect"
                             (str "the host is " (options/show host))
                             "a string with a name or an address, before any options")))
-   (let [path (options/unix-path port)
-         port (when-not path (options/port "socket-connect" port))
+   (let [{:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
          opts (stream-options "socket-connect" opts)]
+     (when (and host (:host endpoint))
+       (throw (options/misuse "socket-connect"
+                (str "the host is " (options/show host) " besides that of the endpoint " (options/show (:host endpoint)))
+                "one of them")))
      (if path
-       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
-       (SocketStream/connect ^String (or host "localhost") (int port) opts)))))
+       (SocketStream/connect (UnixDomainSocketAddress/of ^java.nio.file.Path path) opts)
+       (SocketStream/connect ^String (or host (:host endpoint) "localhost") (int port) opts)))))
 
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
@@ -198,9 +203,9 @@
          [key & more] args]
     (when-not (keyword? key)
       (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
-    (let [option (DescriptorOption/of (name key))
+    (let [option (rawsock/option op key)
           value? (and more (not (keyword? (first more))))
-          requests (conj requests (if value? [option (first more)] [option]))]
+          requests (conj requests (if value? [option (rawsock/checked-argument op option (first more))] [option]))]
       (if-let [rest-args (seq (if value? (rest more) more))]
         (recur requests rest-args)
         requests))))
@@ -221,21 +226,20 @@
   :so-type      :stream, :dgram …, cannot be set
   :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
 
-  Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
+  All values are checked before any is set. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
   IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
   option and platform; what this kind of socket cannot do a parley.posix.PosixException."
   [s & options]
   (let [op "socket-options"
         target (if (object/handle? s) nil (object/need-pollable op "the socket" s))
         call (fn [[^DescriptorOption option & [value :as set?]]]
-               (let [value (when set? (rawsock/option-argument op option value))]
-                 (rawsock/option-value option
-                   (if target
-                     (if set?
-                       (SocketOptions/set target option value)
-                       (SocketOptions/get target option))
-                     (rawsock/on [d op s]
-                       (if set? (.set option d value) (.get option d)))))))]
+               (rawsock/option-value option
+                 (if target
+                   (if set?
+                     (SocketOptions/set target option value)
+                     (SocketOptions/get target option))
+                   (rawsock/on [d op s]
+                     (if set? (.set option d value) (.get option d))))))]
     (mapv call (option-requests op options))))
 
 (defn stream-handles
@@ -302,7 +306,8 @@
         (aset directions i direction)))))
 
 (defn- check-list [xs ^Duration timeout]
-  (let [n (count xs)
+  (let [xs (if (or (counted? xs) (seq? xs)) xs (vec xs)) ; an eduction has no count
+        n (count xs)
         ^objects objects (make-array Pollable n)
         ^objects directions (make-array Direction n)
         elements (RT/iter xs)]
@@ -406,12 +411,19 @@
       (throw (options/misuse op (str "the set is " (options/show x)) "a status set, as status-set returns it"))))
 
 (defn status-set-add!
-  "Adds an object to a status set, or changes the direction of a member. Returns the set."
-  [ss object direction]
-  (.add (set-core "status-set-add!" ss)
-    (object/need-pollable "status-set-add!" "the object" object)
-    (options/->direction "status-set-add!" direction))
-  ss)
+  "Adds an object to a status set, or changes the direction of a member. The direction is :input, :output or
+  :io, the default. Returns the set."
+  ([ss object] (status-set-add! ss object :io))
+  ([ss object direction]
+   (.add (set-core "status-set-add!" ss)
+     (object/need-pollable "status-set-add!" "the object" object)
+     (options/->direction "status-set-add!" direction))
+   ss))
+
+(defn status-set-members
+  "Returns the members of a status set, whatever their status, as a vector of [object direction]."
+  [ss]
+  (status-set-view/members (set-core "status-set-members" ss)))
 
 (defn status-set-remove!
   "Removes an object from a status set, whether or not it is a member. Returns the set."

@@ -3,6 +3,15 @@
   Argument order and results follow Common Lisp; eof-error? is true by default and raises
   java.io.EOFException. Newlines read are \\newline, however they were sent.
 
+  Functions that read take options in place of eof-error?, and at the end of their arguments otherwise;
+  functions that write take :timeout there:
+
+  :timeout  bounds this call in place of the stream's own timeout, as timeouts of parley.socket are given
+  :eof      a value to return at the end of file
+
+  A call with :timeout sets the stream's timeout for its duration: calls without one that other threads
+  begin meanwhile in the same direction get it, too.
+
   Every operation on a closed stream, or on one whose element type does not fit, is an
   IllegalStateException that says what to do. Timeouts of parley's streams raise
   java.net.SocketTimeoutException: a read has consumed nothing, a write tells in bytesTransferred how
@@ -10,12 +19,13 @@
   operation; one reader and one writer never block each other."
   (:refer-clojure :exclude [read-line])
   (:require
-   [clojure.java.io :as io]
+   [parley.impl.call :as call]
    [parley.impl.descriptor :as descriptor]
    [parley.impl.element :as element]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
-   [parley.impl.print])
+   [parley.impl.print]
+   [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
    (parley.net Blocking DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
@@ -29,20 +39,21 @@
 
 (defn read-char
   "Reads a character; eof-value at the end. Common Lisp READ-CHAR."
-  ([s] (read-char s true nil))
-  ([s eof-error?] (read-char s eof-error? nil))
-  ([s eof-error? eof-value]
-   (let [unit (.readChar (object/in "read-char" s))]
-     (if (<= 0 unit)
-       (unchecked-char unit)
-       (object/at-end "read-char" s eof-error? eof-value)))))
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  ([s] (element/next-char s true nil))
+  ([s eof-error?] (call/reading "read-char" s [eof-error?] #(element/next-char s %1 %2)))
+  ([s eof-error? eof-value] (call/reading-2 "read-char" element/next-char s eof-error? eof-value))
+  ([s option value & more]
+   (call/reading "read-char" s (list* option value more) #(element/next-char s %1 %2))))
 
 (defn read-char-no-hang
-  "Reads a character if one is there, else nil; eof-value at the end. Common Lisp READ-CHAR-NO-HANG."
-  ([s] (read-char-no-hang s true nil))
-  ([s eof-error?] (read-char-no-hang s eof-error? nil))
-  ([s eof-error? eof-value]
-   (element/char-or "read-char-no-hang" s (.readCharNoHang (object/in "read-char-no-hang" s)) eof-error? eof-value)))
+  "Reads a character if one has arrived, else nil; eof-value at the end. Common Lisp READ-CHAR-NO-HANG."
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  ([s] (element/next-char-no-hang s true nil))
+  ([s eof-error?] (call/reading "read-char-no-hang" s [eof-error?] #(element/next-char-no-hang s %1 %2)))
+  ([s eof-error? eof-value] (call/reading-2 "read-char-no-hang" element/next-char-no-hang s eof-error? eof-value))
+  ([s option value & more]
+   (call/reading "read-char-no-hang" s (list* option value more) #(element/next-char-no-hang s %1 %2))))
 
 (defn unread-char
   "Puts the character read last back. Returns nil. Common Lisp UNREAD-CHAR."
@@ -52,43 +63,43 @@
   (.unreadChar (object/in "unread-char" s) (int (char c))))
 
 (defn peek-char
-  "Tells the next character and leaves it there; eof-value at the end. Common Lisp PEEK-CHAR: a first
-  argument of nil says just that, true skips whitespace first, a character skips to it. Also without it:
-  (peek-char s), (peek-char s eof-error? eof-value)."
-  ([s] (peek-char nil s true nil))
-  ([a b]
-   (if (instance? SocketStream a)
-     (peek-char nil a b nil)
-     (peek-char a b true nil)))
+  "Returns the next character and leaves it in the input; eof-value at the end. Common Lisp PEEK-CHAR: a
+  first argument of nil does only that, true skips whitespace first, a character skips to that character.
+  It may be left out: (peek-char s), (peek-char s eof-error? eof-value)."
+  {:arglists '([s] [s eof-error? eof-value] [peek-type s] [peek-type s eof-error? eof-value]
+               [peek-type s & {:keys [timeout eof]}])}
+  ([s] (element/peek-past nil s true nil))
+  ([a b] (element/peek-with [a b]))
   ([a b c]
-   (if (instance? SocketStream a)
-     (peek-char nil a b c)
-     (peek-char a b c nil)))
+   (if (and (instance? SocketStream a) (call/plain? b))
+     (element/peek-past nil a b c)
+     (element/peek-with [a b c])))
   ([peek-type s eof-error? eof-value]
-   (let [input (object/in "peek-char" s)
-         unit (if (nil? peek-type)
-                (.peekChar input)
-                (.peekChar input (element/skipping peek-type)))]
-     (element/char-or "peek-char" s unit eof-error? eof-value))))
+   (if (and (call/plain? eof-error?) (not (instance? SocketStream peek-type)))
+     (element/peek-past peek-type s eof-error? eof-value)
+     (element/peek-with [peek-type s eof-error? eof-value])))
+  ([a b c d & more] (element/peek-with (list* a b c d more))))
 
 (defn read-line
   "Reads a line and returns it without its end; eof-value when there is none. Common Lisp READ-LINE, its
   first value; see read-line-values."
-  ([s] (read-line s true nil))
-  ([s eof-error?] (read-line s eof-error? nil))
-  ([s eof-error? eof-value]
-   (or (.readLine (object/in "read-line" s))
-       (object/at-end "read-line" s eof-error? eof-value))))
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  ([s] (element/next-line s true nil))
+  ([s eof-error?] (call/reading "read-line" s [eof-error?] #(element/next-line s %1 %2)))
+  ([s eof-error? eof-value] (call/reading-2 "read-line" element/next-line s eof-error? eof-value))
+  ([s option value & more]
+   (call/reading "read-line" s (list* option value more) #(element/next-line s %1 %2))))
 
 (defn read-line-values
   "Reads a line: [line missing-newline?], missing-newline? being true when the end of file ended it, else
   nil; [eof-value true] when there is none. Common Lisp READ-LINE, both values."
-  ([s] (read-line-values s true nil))
-  ([s eof-error?] (read-line-values s eof-error? nil))
-  ([s eof-error? eof-value]
-   (if-let [^Line line (.readLineValues (object/in "read-line" s))]
-     [(.text line) (true-or-nil (.missingNewline line))]
-     [(object/at-end "read-line" s eof-error? eof-value) true])))
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  [s & args]
+  (call/reading "read-line-values" s args
+    (fn [eof-error? eof-value]
+      (if-let [^Line line (.readLineValues (object/in "read-line-values" s))]
+        [(.text line) (true-or-nil (.missingNewline line))]
+        [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 
 (defn listen
   "true when a character can be read without waiting, else nil, at the end of file too. Common Lisp LISTEN."
@@ -96,9 +107,9 @@
   (true-or-nil (.listen (object/in "listen" s))))
 
 (defn read-char-will-hang?
-  "true when read-char would wait, else nil, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
+  "true when read-char would wait, else false, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
   [s]
-  (true-or-nil (.readCharWillHang (object/in "read-char-will-hang?" s))))
+  (.readCharWillHang (object/in "read-char-will-hang?" s)))
 
 (defn clear-input
   "Drops all input that has arrived. Returns nil. Common Lisp CLEAR-INPUT."
@@ -107,61 +118,82 @@
 
 (defn write-char
   "Writes a character and returns it; \\newline becomes the stream's line terminator. Common Lisp WRITE-CHAR."
-  [c s]
-  (when-not (char? c)
-    (throw (options/misuse "write-char" (str "the character is " (options/show c)) "a character")))
-  (.writeChar (object/out "write-char" s) (int (char c)))
-  c)
+  {:arglists '([c s] [c s & {:keys [timeout]}])}
+  ([c s]
+   (when-not (char? c)
+     (throw (options/misuse "write-char" (str "the character is " (options/show c)) "a character")))
+   (.writeChar (object/out "write-char" s) (int (char c)))
+   c)
+  ([c s & opts]
+   (call/writing "write-char" s opts #(write-char c s))))
 
 (defn write-string
   "Writes a string, or its part from :start to :end, and returns the string. Common Lisp WRITE-STRING."
-  [text s & opts]
-  (.writeString (object/out "write-string" s) (element/part "write-string" text opts))
-  text)
+  {:arglists '([text s] [text s & {:keys [start end timeout]}])}
+  ([text s]
+   (.writeString (object/out "write-string" s) (element/part "write-string" text nil))
+   text)
+  ([text s & opts]
+   (let [opts (options/option-map "write-string" #{:start :end :timeout} opts)
+         part (element/part "write-string" text opts)]
+     (call/writing-within "write-string" s opts #(.writeString (object/out "write-string" s) part))
+     text)))
 
 (defn write-line
   "Writes a string, or its part from :start to :end, and a newline; returns the string. Common Lisp
   WRITE-LINE."
-  [text s & opts]
-  (.writeLine (object/out "write-line" s) (element/part "write-line" text opts))
-  text)
+  {:arglists '([text s] [text s & {:keys [start end timeout]}])}
+  ([text s]
+   (.writeLine (object/out "write-line" s) (element/part "write-line" text nil))
+   text)
+  ([text s & opts]
+   (let [opts (options/option-map "write-line" #{:start :end :timeout} opts)
+         part (element/part "write-line" text opts)]
+     (call/writing-within "write-line" s opts #(.writeLine (object/out "write-line" s) part))
+     text)))
 
 (defn terpri
   "Writes a newline. Returns nil. Common Lisp TERPRI."
-  [s]
-  (.newLine (object/out "terpri" s)))
+  {:arglists '([s] [s & {:keys [timeout]}])}
+  ([s] (.newLine (object/out "terpri" s)))
+  ([s & opts] (call/writing "terpri" s opts #(terpri s))))
 
 (defn fresh-line
   "Writes a newline unless the last character written was one, or none was. true when it did, else nil.
   Common Lisp FRESH-LINE."
-  [s]
-  (true-or-nil (.freshLine (object/out "fresh-line" s))))
+  {:arglists '([s] [s & {:keys [timeout]}])}
+  ([s] (true-or-nil (.freshLine (object/out "fresh-line" s))))
+  ([s & opts] (call/writing "fresh-line" s opts #(fresh-line s))))
 
 (defn read-char-sequence
   "Fills a char array from :start to :end and returns the index of the first character not filled; less
   than :end only at the end of file, or with :no-hang true (never waits) or :interactive true (waits for
   the first one only). CLISP EXT:READ-CHAR-SEQUENCE."
+  {:arglists '([chars s & {:keys [start end no-hang interactive timeout]}])}
   [chars s & opts]
   (element/read-chars "read-char-sequence" chars s opts))
 
 (defn write-char-sequence
   "Writes a string, a char array or a sequence of characters, or its part from :start to :end, and returns
   it. CLISP EXT:WRITE-CHAR-SEQUENCE."
+  {:arglists '([chars s & {:keys [start end timeout]}])}
   [chars s & opts]
-  (let [op "write-char-sequence"]
-    (.writeString (object/out op s) (element/part op (element/->string op chars) opts))
+  (let [op "write-char-sequence"
+        opts (options/option-map op #{:start :end :timeout} opts)
+        part (element/part op (element/->string op chars) opts)]
+    (call/writing-within op s opts #(.writeString (object/out op s) part))
     chars))
 
 ;; ---- bytes --------------------------------------------------------------------------------------
 
 (defn read-byte
   "Reads an integer of the stream's element type; eof-value at the end. Common Lisp READ-BYTE."
-  ([s] (read-byte s true nil))
-  ([s eof-error?] (read-byte s eof-error? nil))
-  ([s eof-error? eof-value]
-   (if-some [n (.readElement (object/in "read-byte" s) Blocking/FULL)]
-     (element/element s n)
-     (object/at-end "read-byte" s eof-error? eof-value))))
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  ([s] (element/next-byte s true nil))
+  ([s eof-error?] (call/reading "read-byte" s [eof-error?] #(element/next-byte s %1 %2)))
+  ([s eof-error? eof-value] (call/reading-2 "read-byte" element/next-byte s eof-error? eof-value))
+  ([s option value & more]
+   (call/reading "read-byte" s (list* option value more) #(element/next-byte s %1 %2))))
 
 (defn read-byte-lookahead
   "What read-byte would find: true, nil when it would wait, :eof at the end. CLISP EXT:READ-BYTE-LOOKAHEAD."
@@ -173,86 +205,71 @@
       :else true)))
 
 (defn read-byte-will-hang?
-  "true when read-byte would wait, else nil, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
+  "true when read-byte would wait, else false, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
   [s]
-  (true-or-nil (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s)))))
+  (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s))))
 
 (defn read-byte-no-hang
-  "Reads an integer of the stream's element type if it is there, else nil; eof-value at the end. CLISP
+  "Reads an integer of the stream's element type if it has arrived, else nil; eof-value at the end. CLISP
   EXT:READ-BYTE-NO-HANG."
-  ([s] (read-byte-no-hang s true nil))
-  ([s eof-error?] (read-byte-no-hang s eof-error? nil))
-  ([s eof-error? eof-value]
-   (let [input (object/in "read-byte-no-hang" s)]
-     (if-some [n (.readElement input Blocking/NO_HANG)]
-       (element/element s n)
-       (when (= StreamInput/END (.byteLookahead input))
-         (object/at-end "read-byte-no-hang" s eof-error? eof-value))))))
+  {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
+  ([s] (element/next-byte-no-hang s true nil))
+  ([s eof-error?] (call/reading "read-byte-no-hang" s [eof-error?] #(element/next-byte-no-hang s %1 %2)))
+  ([s eof-error? eof-value] (call/reading-2 "read-byte-no-hang" element/next-byte-no-hang s eof-error? eof-value))
+  ([s option value & more]
+   (call/reading "read-byte-no-hang" s (list* option value more) #(element/next-byte-no-hang s %1 %2))))
 
 (defn write-byte
   "Writes an integer of the stream's element type and returns it. Common Lisp WRITE-BYTE."
-  [n s]
-  (let [output (object/out "write-byte" s)
-        type (.elementType ^SocketStream s)]
-    (if (and (int? n) (not (element/wide-unsigned? s)))
-      (.writeElement output (long n))
-      (if (.hasBytes type)
-        (.writeElement output (element/bits "write-byte" n (quot (.bits type) 8) (.isSigned type)))
-        (.writeElement output 0)))
-    n))
+  {:arglists '([n s] [n s & {:keys [timeout]}])}
+  ([n s]
+   (let [output (object/out "write-byte" s)
+         type (.elementType ^SocketStream s)]
+     (if (and (int? n) (not (element/wide-unsigned? s)))
+       (.writeElement output (long n))
+       (if (.hasBytes type)
+         (.writeElement output (element/bits "write-byte" n (quot (.bits type) 8) (.isSigned type)))
+         (.writeElement output 0)))
+     n))
+  ([n s & opts]
+   (call/writing "write-byte" s opts #(write-byte n s))))
 
 (defn read-integer
   "Reads an integer of a type, [:unsigned-byte n] or [:signed-byte n] with n a multiple of 8 up to 64, in
   :little (default) or :big endianness; eof-value at the end. CLISP EXT:READ-INTEGER."
-  ([s type] (read-integer s type :little true nil))
-  ([s type endianness] (read-integer s type endianness true nil))
-  ([s type endianness eof-error?] (read-integer s type endianness eof-error? nil))
-  ([s type order eof-error? eof-value]
-   (let [[width signed?] (element/integer-type "read-integer" type)]
-     (if-some [n (.readInteger (object/in "read-integer" s) (int width) (boolean signed?)
-                   (element/endianness "read-integer" order) Blocking/FULL)]
-       (if (and (= 8 width) (not signed?)) (element/unsigned n) n)
-       (object/at-end "read-integer" s eof-error? eof-value)))))
+  {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
+               [s type endianness & {:keys [timeout eof]}])}
+  ([s type] (element/next-integer s type :little true nil))
+  ([s type endianness & more]
+   (let [[order args] (call/endianness-first (cons endianness more))]
+     (call/reading "read-integer" s args #(element/next-integer s type order %1 %2)))))
 
 (defn write-integer
   "Writes an integer of a type, as read-integer reads it, and returns it. CLISP EXT:WRITE-INTEGER."
-  ([n s type] (write-integer n s type :little))
-  ([n s type order]
-   (let [[width signed?] (element/integer-type "write-integer" type)]
-     (.writeInteger (object/out "write-integer" s) (long (element/bits "write-integer" n width signed?)) (int width)
-       (element/endianness "write-integer" order))
-     n)))
+  {:arglists '([n s type] [n s type endianness] [n s type endianness & {:keys [timeout]}])}
+  ([n s type] (element/put-integer n s type :little))
+  ([n s type endianness & more]
+   (let [[order opts] (call/endianness-first (cons endianness more))]
+     (call/writing "write-integer" s opts #(element/put-integer n s type order)))))
 
 (defn read-float
   "Reads a :single-float or :double-float (IEEE 754), in :little (default) or :big endianness; eof-value at
   the end. CLISP EXT:READ-FLOAT."
-  ([s type] (read-float s type :little true nil))
-  ([s type endianness] (read-float s type endianness true nil))
-  ([s type endianness eof-error?] (read-float s type endianness eof-error? nil))
-  ([s type order eof-error? eof-value]
-   (let [double? (element/double-type? "read-float" type)]
-     (if-some [n (.readInteger (object/in "read-float" s) (if double? 8 4) false
-                   (element/endianness "read-float" order) Blocking/FULL)]
-       (if double?
-         (Double/longBitsToDouble (long n))
-         (Float/intBitsToFloat (unchecked-int (long n))))
-       (object/at-end "read-float" s eof-error? eof-value)))))
+  {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
+               [s type endianness & {:keys [timeout eof]}])}
+  ([s type] (element/next-float s type :little true nil))
+  ([s type endianness & more]
+   (let [[order args] (call/endianness-first (cons endianness more))]
+     (call/reading "read-float" s args #(element/next-float s type order %1 %2)))))
 
 (defn write-float
   "Writes a number as a :single-float or :double-float, as read-float reads it, and returns it. CLISP
   EXT:WRITE-FLOAT."
-  ([x s type] (write-float x s type :little))
-  ([x s type order]
-   (when-not (number? x)
-     (throw (options/misuse "write-float" (str "the number is " (options/show x)) "a number")))
-   (let [double? (element/double-type? "write-float" type)]
-     (.writeInteger (object/out "write-float" s)
-       (if double?
-         (Double/doubleToRawLongBits (double x))
-         (long (Float/floatToRawIntBits (unchecked-float x))))
-       (if double? 8 4)
-       (element/endianness "write-float" order))
-     x)))
+  {:arglists '([x s type] [x s type endianness] [x s type endianness & {:keys [timeout]}])}
+  ([x s type] (element/put-float x s type :little))
+  ([x s type endianness & more]
+   (let [[order opts] (call/endianness-first (cons endianness more))]
+     (call/writing "write-float" s opts #(element/put-float x s type order)))))
 
 (defn read-byte-sequence
   "Fills a byte array from :start to :end and returns the index of the first byte not filled; less than
@@ -260,6 +277,7 @@
   :interactive true (waits for the first one only). For elements of more than eight bits: a long array or
   an object array; an unsigned element of 64 bits is in a long array as its bits. CLISP
   EXT:READ-BYTE-SEQUENCE."
+  {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (element/read-array "read-byte-sequence" array s opts))
 
@@ -268,28 +286,32 @@
   than :end only with :no-hang true (hands over what the system takes now) or :interactive true (after
   waiting until it takes anything). For elements of more than eight bits: a long array, of which an unsigned
   one of 64 bits takes the bits, or another array of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
+  {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
-  (element/write-array "write-byte-sequence" array s opts))
+  (element/write-array "write-byte-sequence-values" array s opts))
 
 (defn write-byte-sequence
   "Writes a byte array from :start to :end and returns it; see write-byte-sequence-values for :no-hang and
   :interactive. CLISP EXT:WRITE-BYTE-SEQUENCE."
+  {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
-  (first (apply write-byte-sequence-values array s opts)))
+  (first (element/write-array "write-byte-sequence" array s opts)))
 
 ;; ---- both ---------------------------------------------------------------------------------------
 
 (defn finish-output
   "Hands everything buffered to the system and returns when it has taken it. Returns nil. Common Lisp
   FINISH-OUTPUT."
-  [s]
-  (.flush (object/out "finish-output" s)))
+  {:arglists '([s] [s & {:keys [timeout]}])}
+  ([s] (.flush (object/out "finish-output" s)))
+  ([s & opts] (call/writing "finish-output" s opts #(finish-output s))))
 
 (defn force-output
   "The same as finish-output: nothing but the calling thread could send the rest. Returns nil. Common
   Lisp FORCE-OUTPUT."
-  [s]
-  (.flush (object/out "force-output" s)))
+  {:arglists '([s] [s & {:keys [timeout]}])}
+  ([s] (.flush (object/out "force-output" s)))
+  ([s & opts] (call/writing "force-output" s opts #(force-output s))))
 
 (defn clear-output
   "Drops what is buffered and was not handed to the system yet. Returns nil. Common Lisp CLEAR-OUTPUT."
@@ -299,6 +321,7 @@
 (defn close
   "Closes a stream, a server or a status set, a stream's output being flushed first; with :abort true what
   is buffered is dropped and nothing blocks. Closing again does nothing. Returns true. Common Lisp CLOSE."
+  {:arglists '([s & {:keys [abort]}])}
   [s & opts]
   (let [{:keys [abort]} (options/option-map "close" #{:abort} opts)]
     (cond
@@ -309,23 +332,23 @@
     true))
 
 (defn open-stream?
-  "true while the stream, or server, was not closed, else nil. Common Lisp OPEN-STREAM-P."
+  "true while the stream, or server, was not closed, else false. Common Lisp OPEN-STREAM-P."
   [s]
   (if (instance? Pollable s)
-    (true-or-nil (.isOpen ^Pollable s))
-    (true-or-nil (.isOpen (object/stream "open-stream?" s)))))
+    (.isOpen ^Pollable s)
+    (.isOpen (object/stream "open-stream?" s))))
 
 (defn input-stream?
-  "true while the stream can be read from, nil once its input was shut down or it was closed. Common Lisp
+  "true while the stream can be read from, false once its input was shut down or it was closed. Common Lisp
   INPUT-STREAM-P."
   [s]
-  (true-or-nil (.isInput (object/stream "input-stream?" s))))
+  (.isInput (object/stream "input-stream?" s)))
 
 (defn output-stream?
-  "true while the stream can be written to, nil once its output was shut down or it was closed. Common
+  "true while the stream can be written to, false once its output was shut down or it was closed. Common
   Lisp OUTPUT-STREAM-P."
   [s]
-  (true-or-nil (.isOutput (object/stream "output-stream?" s))))
+  (.isOutput (object/stream "output-stream?" s)))
 
 (defn stream-element-type
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
@@ -380,15 +403,6 @@
   (.writeDeadline (object/stream "set-write-deadline!" s) (options/->duration "set-write-deadline!" seconds)))
 
 ;; ---- views --------------------------------------------------------------------------------------
-
-;; io/reader and the like would put a buffer of their own in between: these hand out the view itself.
-(extend SocketStream
-  io/IOFactory
-  (assoc io/default-streams-impl
-    :make-reader (fn [s _] (.reader ^SocketStream s))
-    :make-writer (fn [s _] (.writer ^SocketStream s))
-    :make-input-stream (fn [s _] (.inputStream ^SocketStream s))
-    :make-output-stream (fn [s _] (.outputStream ^SocketStream s))))
 
 (defn socket-reader
   "The input as a java.io.PushbackReader over the stream's own buffer, so that clojure.core/read and the

@@ -3,6 +3,7 @@
   bits, and the arguments that describe them."
   {:no-doc true}
   (:require
+   [parley.impl.call :as call]
    [parley.impl.object :as object]
    [parley.impl.options :as options])
   (:import
@@ -12,7 +13,7 @@
 
 (set! *warn-on-reflection* true)
 
-(def ^:private sequence-options #{:start :end :no-hang :interactive})
+(def ^:private sequence-options #{:start :end :no-hang :interactive :timeout})
 
 ;; Clojure before 1.12 has no char/1.
 (def ^:private ^Class char-array-class (class (char-array 0)))
@@ -47,13 +48,47 @@
     :else (throw (options/misuse "peek-char" (str "the peek type is " (options/show peek-type))
                    "nil, true or a character"))))
 
+(defn next-char
+  "As read-char."
+  [s eof-error? eof-value]
+  (let [unit (.readChar (object/in "read-char" s))]
+    (if (<= 0 unit)
+      (unchecked-char unit)
+      (object/at-end "read-char" s eof-error? eof-value))))
+
+(defn next-char-no-hang
+  "As read-char-no-hang."
+  [s eof-error? eof-value]
+  (char-or "read-char-no-hang" s (.readCharNoHang (object/in "read-char-no-hang" s)) eof-error? eof-value))
+
+(defn peek-past
+  "As peek-char."
+  [peek-type s eof-error? eof-value]
+  (let [input (object/in "peek-char" s)
+        unit (if (nil? peek-type)
+               (.peekChar input)
+               (.peekChar input (skipping peek-type)))]
+    (char-or "peek-char" s unit eof-error? eof-value)))
+
+(defn peek-with
+  "Calls peek-past with [peek-type s & args] or [s & args]."
+  [all]
+  (let [[peek-type s & args] (if (instance? SocketStream (first all)) (cons nil all) all)]
+    (call/reading "peek-char" s args #(peek-past peek-type s %1 %2))))
+
+(defn next-line
+  "As read-line."
+  [s eof-error? eof-value]
+  (or (.readLine (object/in "read-line" s))
+      (object/at-end "read-line" s eof-error? eof-value)))
+
 (defn part
-  "Returns the part of a string that :start and :end name."
+  "Returns the part of a string that :start and :end in a map name."
   ^String [op text opts]
   (when-not (string? text)
     (throw (options/misuse op (str "the string is " (options/show text)) "a string")))
   (if (seq opts)
-    (let [[from to] (options/bounds op (count text) (options/option-map op #{:start :end} opts))]
+    (let [[from to] (options/bounds op (count text) opts)]
       (subs text from to))
     text))
 
@@ -69,12 +104,13 @@
 
 (defn read-chars
   "Fills a char array and returns the index of the first character not filled."
-  ^long [op chars s opts]
+  [op chars s opts]
   (let [opts (options/option-map op sequence-options opts)]
     (when-not (instance? char-array-class chars)
       (throw (options/misuse op (str "the sequence is " (options/show chars)) "a char array")))
     (let [[from to] (options/bounds op (alength ^chars chars) opts)]
-      (.readChars (object/in op s) ^chars chars (int from) (int to) (blocking op opts)))))
+      (call/reading-within op s opts
+        #(long (.readChars (object/in op s) ^chars chars (int from) (int to) (blocking op opts)))))))
 
 ;; ---- numbers ------------------------------------------------------------------------------------
 
@@ -134,6 +170,64 @@
   [op x]
   (options/choose op "the float type"
     {:single-float false :float false :double-float true :double true}
+    x))
+
+(defn next-byte
+  "As read-byte."
+  [s eof-error? eof-value]
+  (if-some [n (.readElement (object/in "read-byte" s) Blocking/FULL)]
+    (element s n)
+    (object/at-end "read-byte" s eof-error? eof-value)))
+
+(defn next-byte-no-hang
+  "As read-byte-no-hang."
+  [s eof-error? eof-value]
+  (let [input (object/in "read-byte-no-hang" s)]
+    (if-some [n (.readElement input Blocking/NO_HANG)]
+      (element s n)
+      (when (= StreamInput/END (.byteLookahead input))
+        (object/at-end "read-byte-no-hang" s eof-error? eof-value)))))
+
+(defn next-integer
+  "As read-integer."
+  [s type order eof-error? eof-value]
+  (let [[width signed?] (integer-type "read-integer" type)]
+    (if-some [n (.readInteger (object/in "read-integer" s) (int width) (boolean signed?)
+                  (endianness "read-integer" order) Blocking/FULL)]
+      (if (and (= 8 width) (not signed?)) (unsigned n) n)
+      (object/at-end "read-integer" s eof-error? eof-value))))
+
+(defn put-integer
+  "As write-integer."
+  [n s type order]
+  (let [[width signed?] (integer-type "write-integer" type)]
+    (.writeInteger (object/out "write-integer" s) (long (bits "write-integer" n width signed?)) (int width)
+      (endianness "write-integer" order))
+    n))
+
+(defn next-float
+  "As read-float."
+  [s type order eof-error? eof-value]
+  (let [double? (double-type? "read-float" type)]
+    (if-some [n (.readInteger (object/in "read-float" s) (if double? 8 4) false
+                  (endianness "read-float" order) Blocking/FULL)]
+      (if double?
+        (Double/longBitsToDouble (long n))
+        (Float/intBitsToFloat (unchecked-int (long n))))
+      (object/at-end "read-float" s eof-error? eof-value))))
+
+(defn put-float
+  "As write-float."
+  [x s type order]
+  (when-not (number? x)
+    (throw (options/misuse "write-float" (str "the number is " (options/show x)) "a number")))
+  (let [double? (double-type? "write-float" type)]
+    (.writeInteger (object/out "write-float" s)
+      (if double?
+        (Double/doubleToRawLongBits (double x))
+        (long (Float/floatToRawIntBits (unchecked-float x))))
+      (if double? 8 4)
+      (endianness "write-float" order))
     x))
 
 ;; ---- arrays -------------------------------------------------------------------------------------
@@ -201,18 +295,20 @@
   "Fills an array and returns the index of the first element not filled."
   [op array s opts]
   (let [opts (options/option-map op sequence-options opts)]
-    (if (wide-array? s array)
-      (read-elements op array s opts)
-      (let [array (byte-array! op s array)
-            [from to] (options/bounds op (alength array) opts)]
-        (long (.readBytes (object/in op s) array (int from) (int to) (blocking op opts)))))))
+    (call/reading-within op s opts
+      #(if (wide-array? s array)
+         (read-elements op array s opts)
+         (let [array (byte-array! op s array)
+               [from to] (options/bounds op (alength array) opts)]
+           (long (.readBytes (object/in op s) array (int from) (int to) (blocking op opts))))))))
 
 (defn write-array
   "Writes an array and returns [array index], the index of the first element not written."
   [op array s opts]
   (let [opts (options/option-map op sequence-options opts)]
-    (if (wide-array? s array)
-      (write-elements op array s opts)
-      (let [bytes (byte-array! op s array)
-            [from to] (options/bounds op (alength bytes) opts)]
-        [array (long (.writeBytes (object/out op s) bytes (int from) (int to) (blocking op opts)))]))))
+    (call/writing-within op s opts
+      #(if (wide-array? s array)
+         (write-elements op array s opts)
+         (let [bytes (byte-array! op s array)
+               [from to] (options/bounds op (alength bytes) opts)]
+           [array (long (.writeBytes (object/out op s) bytes (int from) (int to) (blocking op opts)))])))))

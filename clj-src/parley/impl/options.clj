@@ -5,6 +5,7 @@
   (:require
    [clojure.string :as str])
   (:import
+   (java.io File)
    (java.math RoundingMode)
    (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
@@ -65,19 +66,19 @@
              (one-of (keys table) key)))))
 
 (defn option-map
-  "The map of trailing options `args`: keywords and values, or one map. `known` is the set of legal
-  keys; another one is an error that names it."
+  "Returns the map of trailing options `args`: keywords and values, or one map at the end, which may be nil.
+  `known` is the set of legal keys; another key is an error that names it."
   [op known args]
-  (let [args (if (and (seq args) (odd? (count args)) (map? (last args)))
-               (concat (butlast args) (mapcat identity (last args)))
+  (let [tail (last args)
+        args (if (and (odd? (count args)) (or (nil? tail) (map? tail)))
+               (concat (butlast args) (mapcat identity tail))
                args)]
-    (when (odd? (count args))
-      (throw (misuse op (str "the options " (show args) " have no value for the last key")
-               "keys and values")))
-    (doseq [key (take-nth 2 args)]
+    (doseq [[key :as entry] (partition-all 2 args)]
       (when-not (contains? known key)
         (throw (misuse op (str "unknown option " (show key))
-                 (one-of known key)))))
+                 (one-of known key))))
+      (when-not (next entry)
+        (throw (misuse op (str "the option " key " has no value") "keys and values"))))
     (apply array-map args)))
 
 (defn flag
@@ -107,12 +108,13 @@
   [op what low x expected]
   (integer op what low Integer/MAX_VALUE x expected))
 
-(def ^:private port-or-path
-  "an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket")
+(def ^:private endpoint-forms
+  (str "a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, "
+    "or a map of :host and :port, or of :path"))
 
 (defn port
   "Returns the port x, from 0 to 65535."
-  ([op x] (port op "the port" x port-or-path))
+  ([op x] (port op "the port" x endpoint-forms))
   ([op what x expected] (integer op what 0 65535 x expected)))
 
 (defn bounds
@@ -201,6 +203,11 @@
    SocketStatus/READY true
    SocketStatus/ERROR :error})
 
+(defn direction->value
+  "Returns :input, :output or :io."
+  [x]
+  (key (first (filter #(identical? x (val %)) directions))))
+
 (defn direction
   "The Direction of :input, :output or :io, nil of anything else."
   [x]
@@ -275,6 +282,14 @@
       (catch UnsupportedCharsetException _
         (throw (misuse op (str "this JDK has no charset " (show x))
                  "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
+
+(defn encoding
+  "Returns the Charset of the option :encoding, nil of nil."
+  ^Charset [op x]
+  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
+    (throw (misuse op (str ":encoding is " (show x)) "the name of a charset, a keyword or a Charset")))
+  (when x
+    (->charset op x)))
 
 (defn- ->action ^CodingAction [op option x]
   (cond
@@ -356,12 +371,43 @@
 
 ;; ---- servers ------------------------------------------------------------------------------------
 
-(defn unix-path
-  "Returns the Path of an endpoint that is one, nil for a port."
+;; ---- endpoints ----------------------------------------------------------------------------------
+
+(defn- unix-path
+  "Returns the Path of a Path, a File or a UnixDomainSocketAddress, nil of anything else."
   ^Path [x]
   (cond
     (instance? Path x) x
+    (instance? File x) (.toPath ^File x)
     (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
+
+(defn- map-endpoint [op {:keys [host path]
+                         :as m}]
+  (option-map op #{:host :port :path} [m])
+  (when (and path (or host (:port m)))
+    (throw (misuse op (str "the endpoint is " (show m)) "a map of :host and :port, or of :path")))
+  (if path
+    {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
+             (throw (misuse op (str ":path is " (show path)) "a path, as a string, a File or a Path")))}
+    {:host (if (or (nil? host) (string? host))
+             host
+             (throw (misuse op (str ":host is " (show host)) "a string with a name or an address")))
+     :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
+
+(defn endpoint
+  "Returns {:path Path}, or {:port number :host string}, the host being nil when x has none: of a port, a
+  path or an address in any form."
+  [op x]
+  (if-let [path (unix-path x)]
+    {:path path}
+    (cond
+      (map? x) (map-endpoint op x)
+      (instance? InetSocketAddress x) (let [^InetSocketAddress address x]
+                                        {:host (if (.isUnresolved address)
+                                                 (.getHostString address)
+                                                 (Addresses/host address))
+                                         :port (.getPort address)})
+      :else {:port (port op x)})))
 
 (defn- interface-host [op x]
   (cond
@@ -373,16 +419,20 @@
 
 (defn ->server-options
   "Returns the ServerOptions of an endpoint and a map of :interface, :backlog and :mode."
-  ^ServerOptions [op endpoint {:keys [interface backlog mode]}]
-  (let [builder (ServerOptions/builder)]
-    (if-let [path (unix-path endpoint)]
+  ^ServerOptions [op where {:keys [interface backlog mode]}]
+  (let [builder (ServerOptions/builder)
+        {:keys [path host port]} (endpoint op (if (nil? where) 0 where))]
+    (when (and interface (or host path))
+      (throw (misuse op (str ":interface is " (show interface) " besides the endpoint " (show where))
+               "one of them: an endpoint with a host or a path has no :interface")))
+    (if path
       (.path builder path)
-      (.port builder (int (port op (or endpoint 0)))))
+      (.port builder (int port)))
     (when-not (nil? backlog)
       (.backlog builder (int (int32 op ":backlog" 1 backlog "a positive number of connections"))))
     (when mode
       (when-not (string? mode)
         (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
       (.mode builder mode))
-    (.host builder (interface-host op interface))
+    (.host builder (interface-host op (or interface host)))
     (.build builder)))

@@ -174,6 +174,28 @@
     (options/->duration op x)
     x))
 
+(def ^:private options-by-keyword
+  (into {} (map (fn [^DescriptorOption o] [(keyword (.key o)) o])) (DescriptorOption/values)))
+
+(defn option
+  "Returns the DescriptorOption of a keyword."
+  ^DescriptorOption [op x]
+  (options/choose op "the option" options-by-keyword x))
+
+(defn checked-argument
+  "As option-argument, and throws an error that names the option when it cannot have the value."
+  [op ^DescriptorOption option x]
+  (let [what (str ":" (.key option))
+        number #(options/int32 op what 0 x %)
+        argument (condp = (.kind option)
+                   DescriptorOption$Kind/FLAG (options/flag op what x)
+                   DescriptorOption$Kind/NUMBER (number "an integer from 0 to 2147483647")
+                   DescriptorOption$Kind/LINGER (when (some? x) (number "nil or seconds, an integer from 0 to 2147483647"))
+                   DescriptorOption$Kind/SECONDS (options/seconds op what x)
+                   x)]
+    (.check option argument)
+    argument))
+
 (def ^:private levels
   "Levels of options that have no name of their own here."
   {:sol-ip 0 :ipproto-ip 0 :sol-tcp 6 :ipproto-tcp 6 :sol-udp 17 :ipproto-udp 17 :ipproto-ipv6 41

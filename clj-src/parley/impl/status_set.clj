@@ -1,14 +1,14 @@
 (ns parley.impl.status-set
   "The Clojure face of parley.net.StatusSet: countable, and reducible over its actionable members.
-  It is told by its metadata, not by a class, so that sets made before a reload stay what they are."
+  It is known by the name of its class, so that sets made before a reload stay what they are."
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
    [parley.impl.options :as options])
   (:import
-   (clojure.lang Counted IMeta IReduce MapEntry Seqable)
+   (clojure.lang Counted IReduce MapEntry Seqable)
    (java.io Closeable Writer)
-   (java.util.function BiConsumer)
+   (java.util.function BiConsumer Supplier)
    (parley.net Pollable StatusSet)))
 
 (set! *warn-on-reflection* true)
@@ -24,8 +24,15 @@
                                 (options/status->value status))))))
     (persistent! @found)))
 
-(defmethod print-method ::status-set [x ^Writer w]
-  (.write w (str x)))
+(defn members
+  "Returns all members as a vector of [object direction]."
+  [^StatusSet core]
+  (let [found (volatile! (transient []))]
+    (.forEachMember core
+      (reify BiConsumer
+        (accept [_ object direction]
+          (vswap! found conj! [(.subject ^Pollable object) (options/direction->value direction)]))))
+    (persistent! @found)))
 
 (defn view
   "Wraps a parley.net.StatusSet."
@@ -42,13 +49,22 @@
       Closeable
       (close [_] (.close core))
       protocols/Datafiable
-      (datafy [_] (protocols/datafy core))
+      (datafy [_]
+        (cond-> (protocols/datafy core)
+          (.isOpen core) (assoc :members (members core))))
+      Supplier
+      (get [_] core)
       Object
       (toString [_] (str core)))
-    {:type ::status-set ::core core}))
+    nil))
+
+(def ^:private ^Class view-class (class (view nil)))
+
+(defmethod print-method view-class [x ^Writer w]
+  (.write w (str x)))
 
 (defn core
   "The parley.net.StatusSet of a status set, nil of anything else."
   ^StatusSet [x]
-  (when (instance? IMeta x)
-    (::core (meta x))))
+  (when (and (instance? Supplier x) (= (.getName view-class) (.getName (class x))))
+    (.get ^Supplier x)))

@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -110,6 +111,69 @@ final class IoViews {
         @Override
         public String toString() {
             return "#<reader of " + stream + ">";
+        }
+    }
+
+    /** Characters and lines in, for callers that want a {@link BufferedReader}; it keeps no buffer. */
+    static final class LineReader extends BufferedReader {
+        private final SocketStream stream;
+        private final StreamReader reader;
+
+        LineReader(SocketStream stream) {
+            super(Reader.nullReader(), 1); // never used: every method is overridden
+            this.stream = stream;
+            this.reader = new StreamReader(stream);
+        }
+
+        @Override
+        public String readLine() throws IOException {
+            return open(stream, stream.in()::readLine);
+        }
+
+        @Override
+        public int read() throws IOException {
+            return reader.read();
+        }
+
+        @Override
+        public int read(char[] into, int offset, int length) throws IOException {
+            return reader.read(into, offset, length);
+        }
+
+        @Override
+        public boolean ready() throws IOException {
+            return reader.ready();
+        }
+
+        @Override
+        public long skip(long count) throws IOException {
+            return reader.skip(count);
+        }
+
+        @Override
+        public boolean markSupported() {
+            return false;
+        }
+
+        @Override
+        public void mark(int limit) throws IOException {
+            throw new IOException(Errors.name("mark") + ": the reader of " + stream + " has no mark, expected"
+                    + " a BufferedReader over it, which reads ahead");
+        }
+
+        @Override
+        public void reset() throws IOException {
+            throw new IOException(Errors.name("reset") + ": the reader of " + stream + " has no mark to return to");
+        }
+
+        @Override
+        public void close() throws IOException {
+            reader.close();
+        }
+
+        @Override
+        public String toString() {
+            return reader.toString();
         }
     }
 

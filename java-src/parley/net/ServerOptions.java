@@ -86,7 +86,7 @@ public final class ServerOptions {
 
         private int port;
         private String host;
-        private int backlog = 1;
+        private int backlog = 128;
         private Path path;
         private Set<PosixFilePermission> mode = PosixFilePermissions.fromString("rw-------");
 
@@ -117,7 +117,7 @@ public final class ServerOptions {
         }
 
         /**
-         * Sets {@link ServerOptions#backlog()}.
+         * Sets {@link ServerOptions#backlog()}; 128 by default.
          *
          * @param backlog a positive number
          * @return this

@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.InputStream;
@@ -144,6 +145,16 @@ public final class SocketStream extends Pollable {
      */
     public PushbackReader reader() {
         return new IoViews.StreamReader(this);
+    }
+
+    /**
+     * Returns a view of the input as characters and lines, over the same buffer. It reads nothing ahead and
+     * has no mark. Closing it closes the stream.
+     *
+     * @return a reader that can be shared
+     */
+    public BufferedReader lineReader() {
+        return new IoViews.LineReader(this);
     }
 
     /**

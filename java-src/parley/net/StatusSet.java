@@ -468,6 +468,21 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
+     * Calls the visitor with each member and its direction, whatever its status.
+     *
+     * @param visitor must not change the set
+     * @throws IllegalStateException if the set is closed, or another thread uses it
+     */
+    public void forEachMember(BiConsumer<? super Pollable, Direction> visitor) {
+        enter("status-set-members");
+        try {
+            members.values().forEach(member -> visitor.accept(member.object, member.direction));
+        } finally {
+            leave();
+        }
+    }
+
+    /**
      * Tells whether the set can be used.
      *
      * @return false once closed

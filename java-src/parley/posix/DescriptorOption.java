@@ -163,12 +163,7 @@ public enum DescriptorOption {
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
      */
     public Object set(Descriptor descriptor, Object value) throws IOException {
-        requireThere();
-        if (access == Access.READ) {
-            throw new UnsupportedOperationException("socket option " + key()
-                    + ": can be read but not set on " + Posix.platform());
-        }
-        byte[] encoded = Values.encode(this, value);
+        byte[] encoded = encode(value);
         int fd = descriptor.acquire("setsockopt");
         try {
             Object before = read(descriptor, fd);
@@ -177,6 +172,26 @@ public enum DescriptorOption {
         } finally {
             descriptor.release();
         }
+    }
+
+    /**
+     * Throws what {@link #set} would throw because of the value or the platform, and sets nothing.
+     *
+     * @param value as for {@link #set}
+     * @throws IllegalArgumentException when the value is of another kind, or out of range
+     * @throws UnsupportedOperationException where the platform has no such option or cannot set it
+     */
+    public void check(Object value) {
+        encode(value);
+    }
+
+    private byte[] encode(Object value) {
+        requireThere();
+        if (access == Access.READ) {
+            throw new UnsupportedOperationException("socket option " + key()
+                    + ": can be read but not set on " + Posix.platform());
+        }
+        return Values.encode(this, value);
     }
 
     private void requireThere() {

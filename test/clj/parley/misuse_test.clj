@@ -67,7 +67,7 @@
                   "socket-server" socket/socket-server}]
     (says IllegalArgumentException
       (re-pattern (str op ": the port is " shown
-                    ", expected an integer from 0 to 65535, or the java.nio.file.Path of a Unix-domain socket"))
+                    ", expected a port from 0 to 65535, a Path, a File, .*, or a map of :host and :port, or of :path"))
       (f port))))
 
 (deftest c-3-port-zero-is-for-servers
@@ -160,7 +160,7 @@
                        [:buffered :sometimes] ":buffered is :sometimes .*, expected one of .*"
                        [:line-limit 0] ":line-limit is 0 .*, expected a positive number of characters"
                        [:close-timeout -1] "the timeout is -1 .*"
-                       [:timeout] "the options .* have no value for the last key, expected keys and values"
+                       [:timeout] "the option :timeout has no value, expected keys and values"
                        [5 5] "unknown option 5 .*, expected one of .*"}]
     (testing opts
       (says IllegalArgumentException (re-pattern (str "socket-accept: " part)) (apply socket/socket-accept *server* opts))
@@ -250,6 +250,13 @@
     (says IllegalArgumentException (re-pattern (str "close: the stream is " (if (instance? java.net.Socket x) "" shown) ".*"))
       (stream/close (if (instance? java.net.Socket x) 'socket x)))))
 
+(deftest what-is-sequential-is-a-list-for-socket-status
+  (doseq [list-of [vector list #(map identity %&) #(eduction (map identity) %&)]]
+    (is (= [:output :output] (socket/socket-status (list-of *client* *peer*) 0))))
+  (doseq [empty-list [[] () (eduction (map identity) [])]]
+    (says IllegalArgumentException #"socket-status: the argument is .*, expected a stream, .*"
+      (socket/socket-status empty-list 0))))
+
 (deftest with-open-stream-refuses-what-it-cannot-close-before-the-body
   (let [ran (atom false)]
     (doseq [x [5 "x" :kw []]]
@@ -259,7 +266,7 @@
                                   y x]
           (reset! ran [s y]))))
     (is (false? @ran))
-    (is (nil? (stream/open-stream? *peer*)) "what was bound before it is closed")
+    (is (false? (stream/open-stream? *peer*)) "what was bound before it is closed")
     (is (= 1 (socket/with-open-stream [s nil]
                (is (nil? s))
                1)))))
@@ -308,7 +315,7 @@
   "Whether this is no mistake."
   [function parameter x]
   (or (and (= 'seconds parameter) (nil? x))
-      (and (= 'socket-accept function) (= 'opts parameter) (= {} x))))
+      (and (= 'socket-accept function) (= 'opts parameter) (contains? #{nil {}} x))))
 
 (defn- outcome
   "What calling `f` on a thread of its own throws, nil when it returns, ::late when it does neither."
@@ -328,7 +335,7 @@
         [n v] (sort-by key (ns-publics ns))
         :when (and (fn? @v) (not (:macro (meta v))) (not (left-out n)))
         arguments (:arglists (meta v))
-        :let [parameters (vec (remove '#{&} arguments))]
+        :let [parameters (mapv #(if (map? %) 'opts %) (remove '#{&} arguments))]
         place (range (count parameters))
         x wrong
         :when (not (waits-for-ever? n (get parameters place) x))]

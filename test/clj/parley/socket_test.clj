@@ -205,7 +205,7 @@
     (is (= ["last words" true] (stream/read-line-values peer)))
     (is (= :append (socket/socket-status peer patience)))
     (is (= :end (stream/read-char peer nil :end)))
-    (is (= [true nil] [(stream/input-stream? client) (stream/output-stream? client)]))
+    (is (= [true false] [(stream/input-stream? client) (stream/output-stream? client)]))
     (throwing java.io.IOException :epipe "shut down" (stream/write-char \x client))
     (stream/write-line "answer" peer)
     (stream/force-output peer)
@@ -217,7 +217,7 @@
                             peer (socket/socket-accept server :timeout patience)]
     (socket/socket-stream-shutdown client :input)
     (is (= :end (stream/read-line client nil :end)))
-    (is (= [nil true] [(stream/input-stream? client) (stream/output-stream? client)]))
+    (is (= [false true] [(stream/input-stream? client) (stream/output-stream? client)]))
     (is (= [:append :eof :output]
            (map #(socket/socket-status [client %] 0) [:io :input :output])))
     (socket/socket-stream-shutdown client :output)
@@ -395,8 +395,8 @@
                #(socket/socket-accept server) #(socket/socket-wait server 0) #(socket/socket-status server 0)]]
       (throwing IllegalStateException nil "is closed" (f)))
     (throwing IllegalStateException nil "socket-wait: " (socket/socket-wait server 0))
-    (is (= [nil nil nil] [(stream/open-stream? client) (stream/input-stream? client)
-                          (stream/output-stream? client)]))))
+    (is (= [false false false] [(stream/open-stream? client) (stream/input-stream? client)
+                                (stream/output-stream? client)]))))
 
 (deftest something-else-than-a-stream-or-server-says-so
   (doseq [f [#(socket/socket-accept nil) #(socket/socket-wait 5) #(socket/socket-server-host "x")
@@ -412,3 +412,69 @@
   (is (nil? (socket/os-error-code nil)))
   (is (= :econnreset (socket/os-error-code (java.net.SocketException. "Connection reset"))))
   (is (= :emfile (socket/os-error-code (ex-info "x" {} (java.io.IOException. "Too many open files"))))))
+
+;; ---- endpoints ----------------------------------------------------------------------------------
+
+(deftest a-server-and-a-client-take-an-endpoint-in-every-form
+  (with-path [path]
+    (let [path (str path)
+          file (java.io.File. path)
+          inet (fn [port] (java.net.InetSocketAddress. "127.0.0.1" (int port)))
+          unix (java.net.UnixDomainSocketAddress/of path)]
+      (doseq [there [0 {:host "127.0.0.1" :port 0} {:port 0} (inet 0)
+                     (java.net.InetSocketAddress/createUnresolved "127.0.0.1" 0)]
+              here [identity #(hash-map :host "127.0.0.1" :port %) #(hash-map :port %) inet]]
+        (with-open [server (socket/socket-server there)
+                    client (socket/socket-connect (here (socket/socket-server-port server)))
+                    accepted (socket/socket-accept server :timeout 10)]
+          (is (= (if (int? there) "0.0.0.0" (if (= {:port 0} there) "0.0.0.0" "127.0.0.1"))
+                (socket/socket-server-host server)))
+          (is (socket/socket-status [[client :output] [accepted :output]] 10))))
+      (doseq [there [file unix (.toPath file) {:path path} {:path file} {:path unix}]
+              here [file unix (.toPath file) {:path path} {:path file}]]
+        (with-open [server (socket/socket-server there)
+                    client (socket/socket-connect here nil :timeout 10)
+                    accepted (socket/socket-accept server :timeout 10)]
+          (is (= path (socket/socket-server-host server)))
+          (is (socket/socket-status [[client :output] [accepted :output]] 10)))))))
+
+(deftest an-endpoint-that-is-none
+  (doseq [[endpoint part] {"8080" "the port is \"8080\" \\(String\\), expected a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, or a map of :host and :port, or of :path"
+                           {:prot 80} "unknown option :prot .*, expected one of :host :path :port; did you mean :port\\?"
+                           {} ":port is nil, expected an integer from 0 to 65535"
+                           {:host 5 :port 80} ":host is 5 .*, expected a string with a name or an address"
+                           {:port 80 :path "/x"} "the endpoint is .*, expected a map of :host and :port, or of :path"
+                           {:path 5} ":path is 5 .*, expected a path, as a string, a File or a Path"}
+          [op f] {"socket-server" socket/socket-server
+                  "socket-connect" socket/socket-connect}]
+    (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^" op ": " part "$")) (f endpoint))))
+  (is (thrown-with-msg? IllegalArgumentException #"^socket-server: :interface is \"::1\" \(String\) besides the endpoint .*, expected one of them"
+        (socket/socket-server {:host "127.0.0.1" :port 0} :interface "::1")))
+  (is (thrown-with-msg? IllegalArgumentException #"^socket-connect: the host is \"::1\" \(String\) besides that of the endpoint .*, expected one of them"
+        (socket/socket-connect {:host "127.0.0.1" :port 80} "::1"))))
+
+(deftest a-server-queues-clients-by-default
+  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
+    (let [clients (doall (repeatedly 100 #(socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :timeout 10)))]
+      (is (every? stream/open-stream? clients) "connected before any accept")
+      (run! #(stream/close % :abort true) clients))))
+
+(deftest socket-options-are-all-or-nothing
+  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")
+              client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+    (doseq [[more part] {[:so-rcvbuf "x"] ":so-rcvbuf is \"x\" \\(String\\), expected an integer from 0 to 2147483647"
+                         [:so-rcvbuf -1] ":so-rcvbuf is -1 .*"
+                         [:so-linger true] ":so-linger is true \\(Boolean\\), expected nil or seconds, an integer from 0 to 2147483647"
+                         [:tcp-nodelay 1] ":tcp-nodelay is 1 \\(Long\\), expected one of nil false true"
+                         [:so-rcvtimeo -1] ":so-rcvtimeo is -1 \\(Long\\), expected seconds as a non-negative number, a Duration, or nil for no limit"
+                         [:so-fooo 1] "the option is :so-fooo \\(Keyword\\), expected one of :ip-tos .*"
+                         [:keepalive true] "the option is :keepalive .*; did you mean :so-keepalive\\?"
+                         [5] "the option is 5 \\(Long\\), expected .*"}]
+      (testing more
+        (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^socket-options: " part "$"))
+              (apply socket/socket-options client :so-keepalive true more)))
+        (is (= [nil] (socket/socket-options client :so-keepalive)))))
+    (is (thrown? UnsupportedOperationException (socket/socket-options client :so-keepalive true :so-type 1)))
+    (is (= [nil] (socket/socket-options client :so-keepalive)))
+    (is (= [nil nil] (socket/socket-options client :so-keepalive true :so-linger 1)))
+    (is (= [true 1] (socket/socket-options client :so-keepalive :so-linger)))))

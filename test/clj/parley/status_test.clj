@@ -411,7 +411,7 @@
           (is (thrown? IllegalArgumentException (socket/status-of ss b)))
           (say a' "y")
           (is (= [[a :input]] (seq (socket/socket-status ss patience))))
-          (is (= {:kind :status-set :size 1 :actionable 1 :open? true} (datafy ss)))
+          (is (= {:kind :status-set :size 1 :actionable 1 :open? true} (dissoc (datafy ss) :members)))
           (is (= "#<status-set of 1, 1 actionable>" (pr-str ss)))
           (stream/close a)
           (is (= [[a :error]] (seq (socket/socket-status ss))) "reported once")
@@ -575,3 +575,27 @@
 
 (deftest ^:nightly what-status-says-is-what-a-blocking-probe-finds-again-and-again
   (random/holds 2000 as-probed))
+
+(deftest a-set-lists-its-members
+  (with-pair [a b]
+    (with-open [^java.io.Closeable ss (socket/status-set [a :input])]
+      (is (identical? ss (socket/status-set-add! ss b)))
+      (is (= {a :input b :io} (into {} (socket/status-set-members ss))))
+      (is (every? vector? (socket/status-set-members ss)))
+      (is (= {a :input b :io} (into {} (:members (clojure.datafy/datafy ss)))))
+      (socket/status-set-add! ss a :output)
+      (socket/status-set-remove! ss b)
+      (is (= [[a :output]] (socket/status-set-members ss)))
+      (.close ss)
+      (is (thrown-with-msg? IllegalStateException #"^status-set-members: .*closed" (socket/status-set-members ss)))
+      (is (= {:kind :status-set :open? false} (select-keys (clojure.datafy/datafy ss) [:kind :open? :members])))))
+  (is (thrown-with-msg? IllegalArgumentException #"^status-set-members: the set is 5 \(Long\), expected a status set, .*"
+        (socket/status-set-members 5))))
+
+(deftest a-set-stays-one-with-any-metadata
+  (with-pair [a _]
+    (with-open [^java.io.Closeable ss (socket/status-set [a :output])]
+      (doseq [other [(with-meta ss {:name "mine"}) (with-meta ss nil) (vary-meta ss assoc :x 1)]]
+        (is (identical? other (socket/socket-status other 0)))
+        (is (= 1 (socket/actionable other) (count other)))
+        (is (= "#<status-set of 1, 1 actionable>" (pr-str other)))))))

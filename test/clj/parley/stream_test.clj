@@ -245,11 +245,11 @@
     (is (= [nil true] [(stream/listen s) (stream/read-char-will-hang? s)]))
     (send-text peer "a")
     (arrives s)
-    (is (= [true nil] [(stream/listen s) (stream/read-char-will-hang? s)]))
+    (is (= [true false] [(stream/listen s) (stream/read-char-will-hang? s)]))
     (stream/read-char s)
     (stream/close peer)
     (arrives s)
-    (is (= [nil nil] [(stream/listen s) (stream/read-char-will-hang? s)]))))
+    (is (= [nil false] [(stream/listen s) (stream/read-char-will-hang? s)]))))
 
 (deftest clear-input-drops-what-has-arrived
   (with-pair [s peer]
@@ -283,12 +283,12 @@
                            (stream/read-byte-no-hang s)]))
     (send-bytes peer 7)
     (arrives s)
-    (is (= [true nil 7] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
-                         (stream/read-byte-no-hang s)]))
+    (is (= [true false 7] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
+                           (stream/read-byte-no-hang s)]))
     (stream/close peer)
     (arrives s)
-    (is (= [:eof nil :end] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
-                            (stream/read-byte-no-hang s nil :end)]))
+    (is (= [:eof false :end] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
+                              (stream/read-byte-no-hang s nil :end)]))
     (fails EOFException ["read-byte-no-hang"] (stream/read-byte-no-hang s))))
 
 (deftest byte-sequences-are-read-in-three-ways
@@ -624,9 +624,9 @@
   (with-pair [s peer]
     (is (= [true true true] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
     (socket/socket-stream-shutdown s :output)
-    (is (= [true true nil] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
+    (is (= [true true false] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
     (stream/close s)
-    (is (= [nil nil nil] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
+    (is (= [false false false] ((juxt stream/open-stream? stream/input-stream? stream/output-stream?) s)))
     (is (= :character (stream/stream-element-type s)))
     (is (= :utf-8 (:charset (stream/stream-external-format s))))
     (fails IllegalStateException ["read-char" "closed"] (stream/read-char s))
@@ -732,7 +732,7 @@
     (let [copied (ByteArrayOutputStream.)]
       (is (= 100000 (.transferTo (stream/socket-input-stream peer) copied)))
       (is (= 100000 (.size copied))))
-    (is (nil? (stream/open-stream? s)) "closing a view closes the stream"))
+    (is (false? (stream/open-stream? s)) "closing a view closes the stream"))
   (with-pair [s peer]
     (send-text peer "über\n")
     (stream/close peer)
