@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.time.ZonedDateTime;
+import java.util.Locale;
 
 /** Where the library reports what no caller is there to receive: the platform's own logger. */
 final class Log {
@@ -15,7 +16,7 @@ final class Log {
      * fails once it can never log again.
      */
     static void prepare() {
-        String.format(java.util.Locale.getDefault(), "%tc", ZonedDateTime.now());
+        String.format(Locale.getDefault(), "%tc", ZonedDateTime.now());
     }
 
     /** Runs a task; whatever it throws is logged, and the caller goes on. */

@@ -714,7 +714,7 @@
                              :length-bytes 1}) (byte-array 256))))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: :max-size is 0" (pa/elements x :line {:max-size 0}))
       "the value of :as alone, and a map of the others")
-    (is (thrown-with-msg? IllegalArgumentException #"^sink: the options \(:as\) .* have no value" (pa/sink x :as)))
+    (is (thrown-with-msg? IllegalArgumentException #"^sink: the option :as has no value" (pa/sink x :as)))
     (.abort x)
     (is (thrown-with-msg? IllegalStateException #"^elements: .* is closed" (pa/elements x :line)))
     (is (thrown-with-msg? IllegalStateException #"^ready: .* is closed" (pa/ready x :input)))))
