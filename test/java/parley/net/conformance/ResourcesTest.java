@@ -159,7 +159,7 @@ class ResourcesTest {
                 child.tell(call);
                 String failure = child.answer(call);
                 assertTrue(failure.startsWith("EMFILE"), failure);
-                assertTrue(failure.matches(".*Too many open files; \\d+ of \\d+ descriptors are in"
+                assertTrue(failure.matches(".*; \\d+ of \\d+ descriptors are in"
                         + " use: .*close some streams, or raise .*"), failure);
             }
             child.limitDescriptors(PLENTY);
