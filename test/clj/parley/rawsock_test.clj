@@ -13,7 +13,7 @@
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files Path)
-   (java.util Arrays)
+   (java.util Arrays Locale)
    (parley.posix ClosedDescriptorException PosixException ResolverException)
    (parley.testing Leaks TemporaryPaths)))
 
@@ -43,7 +43,7 @@
   "The name of the error that f fails with, else what it returns."
   [f]
   (try (f)
-       (catch PosixException e (keyword (str/lower-case (.name e))))))
+       (catch PosixException e (keyword (.toLowerCase (.name e) Locale/ROOT)))))
 
 (defn- message-of [f]
   (try (f) nil
@@ -335,17 +335,18 @@
         (is (str/includes? (.getMessage e) "CAP_NET_RAW"))))))
 
 (deftest an-echo-request-is-answered-where-the-user-may-ask
-  (when-let [handle (try (raw/socket :inet :raw "icmp") (catch PosixException _ nil))]
+  (if-let [handle (try (raw/socket :inet :raw "icmp") (catch PosixException _ nil))]
     (with-handles [icmp handle]
       (let [frame (byte-array (concat (repeat 14 0) [0x45 0 0 28 0 0 0 0 64 1 0 0 127 0 0 1 127 0 0 1]
                                       [8 0 0 0 0x12 0x34 0 1]))
             buffer (byte-array 100)]
         (raw/icmpcsum frame)
         (is (= 8 (raw/sendto icmp frame (raw/make-sockaddr :inet "127.0.0.1" 0) :start 34)))
-        (is (= [28 "127.0.0.1"] (update (raw/recvfrom icmp buffer :timeout 5) 1 raw/sockaddr-host)))))))
+        (is (= [28 "127.0.0.1"] (update (raw/recvfrom icmp buffer :timeout 5) 1 raw/sockaddr-host)))))
+    (is (= :eperm (errno #(raw/socket :inet :raw "icmp"))))))
 
 (deftest a-packet-socket-sees-frames-where-the-user-may
-  (when-let [handle (try (raw/socket :packet :raw :eth-p-ip) (catch PosixException _ nil))]
+  (if-let [handle (try (raw/socket :packet :raw :eth-p-ip) (catch PosixException _ nil))]
     (with-handles [packets handle
                    a (raw/socket :inet :dgram)]
       (raw/bind packets (raw/make-sockaddr :packet {:protocol 0x0800 :index (raw/if-name-index "lo")}))
@@ -363,7 +364,8 @@
                 (is (= :packet (raw/sockaddr-family from)))
                 (let [stored (vec (take 2 (drop 24 frame)))]
                   (raw/ipcsum frame :end n)
-                  (is (= stored (take 2 (drop 24 frame)))))))))))))
+                  (is (= stored (take 2 (drop 24 frame)))))))))))
+    (is (= :eperm (errno #(raw/socket :packet :raw :eth-p-ip))))))
 
 ;; ---- options ------------------------------------------------------------------------------------
 

@@ -233,6 +233,7 @@
         (spit (str file) (pr-str {:host "127.0.0.1"
                                   :port (socket/socket-server-port anybody)
                                   :pid (.pid gone)}))
+        (set-permissions file "rw-------")
         (try
           (close (repl/connect :port-file file))
           (catch java.net.ConnectException e
