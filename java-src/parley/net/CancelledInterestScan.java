@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Finds the armed interests that have ended without notice. Two ends are announced to nobody:
+ * Finds the armed interests that have ended without notice. Two ends come without notice:
  * core.async does not notify a channel whose alts! has chosen another, and NIO notifies no selector
  * when a channel is closed that is not Parley's. While an interest of such a kind is armed, all of
  * them are looked at twice a second. Guarded by the lock of the {@link EventLoop}.

@@ -180,11 +180,6 @@ public final class Handle extends Pollable {
     }
 
     @Override
-    boolean hasLocalNews(Direction direction) {
-        return false;
-    }
-
-    @Override
     public boolean equals(Object other) {
         return other instanceof Handle
                 && ((Handle) other).descriptor == descriptor;

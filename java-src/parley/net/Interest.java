@@ -1,7 +1,7 @@
 package parley.net;
 
 /**
- * Something to do once when a source is ready. Belongs to the {@link Reactor} while it is armed;
+ * Something to do once when a source is ready. Belongs to the {@link EventLoop} while it is armed;
  * can be armed again and again, so that waiting allocates nothing.
  */
 abstract class Interest {

@@ -155,9 +155,6 @@ public abstract class Pollable implements Closeable {
      */
     abstract SocketStatus evaluate(Direction direction, int ready) throws IOException;
 
-    /** Tells whether the object is actionable for a reason that the kernel does not report. */
-    abstract boolean hasLocalNews(Direction direction);
-
     /**
      * Blocks until the kernel may be ready for one of the operations, or the patient's deadline
      * has passed, or for no reason.

@@ -85,11 +85,6 @@ public final class PollableChannel extends Pollable {
     }
 
     @Override
-    boolean hasLocalNews(Direction direction) {
-        return false;
-    }
-
-    @Override
     public boolean equals(Object other) {
         return other instanceof PollableChannel && ((PollableChannel) other).channel == channel;
     }

@@ -358,11 +358,6 @@ public final class SocketServer extends Pollable {
     }
 
     @Override
-    boolean hasLocalNews(Direction direction) {
-        return false;
-    }
-
-    @Override
     public boolean isOpen() {
         return !closed.get();
     }

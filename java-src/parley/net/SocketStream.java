@@ -495,12 +495,6 @@ public final class SocketStream extends Pollable {
                 && (!direction.includesInput() || input == InputState.ENDED);
     }
 
-    @Override
-    boolean hasLocalNews(Direction direction) {
-        return connectFailure() != null || out.failure() != null
-                || direction.includesInput() && connecting == null && in.hasNews();
-    }
-
     // ---- closing -----------------------------------------------------------------------------
 
     @Override

@@ -535,11 +535,6 @@ public final class StreamInput extends StreamSide {
         return refill.hasEnded();
     }
 
-    /** True when a check would find something that the kernel does not report. */
-    boolean hasNews() {
-        return look(false) != InputState.NOTHING;
-    }
-
     @Override
     boolean leavesNews() {
         return sight.leavesNews();
