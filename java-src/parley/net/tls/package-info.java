@@ -1,0 +1,2 @@
+/** TLS over any transport. */
+package parley.net.tls;
