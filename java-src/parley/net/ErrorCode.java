@@ -14,6 +14,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import parley.net.tls.TlsException;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.ResolverException;
@@ -112,7 +113,15 @@ public enum ErrorCode {
     /** There is no such host (getaddrinfo). */
     EAI_NONAME("Name or service not known", "nodename nor servname provided, or not known"),
     /** The name server did not answer (getaddrinfo). */
-    EAI_AGAIN("Temporary failure in name resolution");
+    EAI_AGAIN("Temporary failure in name resolution"),
+    /** A TLS connection ended without the peer's close_notify. */
+    TLS_TRUNCATED,
+    /** The peer speaks plain text where TLS is expected. */
+    TLS_PLAIN_TEXT,
+    /** The TLS handshake failed. */
+    TLS_HANDSHAKE,
+    /** The peer wants to renegotiate. */
+    TLS_RENEGOTIATION;
 
     private static final int DEEPEST = 16;
 
@@ -202,6 +211,8 @@ public enum ErrorCode {
             return named(posix.name());
         } else if (e instanceof ResolverException resolver) {
             return named(resolver.name());
+        } else if (e instanceof TlsException tls) {
+            return named(tls.code());
         }
         ErrorCode code = e instanceof IOException ? Words.known().in(e.getMessage()) : null;
         return code != null ? code : ofClass(e);

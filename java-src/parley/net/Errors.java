@@ -14,6 +14,8 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLHandshakeException;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -218,6 +220,22 @@ final class Errors {
         String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
         return ErrorInfo.attach(new SocketException(message), object, first);
+    }
+
+    /** A TLS handshake that failed; the connection is closed. */
+    static IOException insecure(String operation, Object object, IOException why) {
+        String message = name(operation) + ": " + text(why);
+        return ErrorInfo.attach(why instanceof SocketTimeoutException
+                ? new SocketTimeoutException(message) : why instanceof SSLException
+                ? new SSLHandshakeException(message) : new SocketException(message), object, why);
+    }
+
+    /** Bytes that the peer has sent, or somebody for it, before TLS could protect them. */
+    static IOException earlyBytes(String operation, Object object, int count) {
+        SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
+                + " plain text and were not read from " + object + "; what came before TLS must not be"
+                + " taken for what came under its protection; close the connection");
+        return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
     /** What a close could not send, since the connection broke; the stream is closed all the same. */

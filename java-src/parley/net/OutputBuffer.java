@@ -270,6 +270,18 @@ final class OutputBuffer {
             head += transfer(segment.slice(head, tail));
         }
         drop();
+        while (!flushed()) {
+            side.await();
+        }
+    }
+
+    /** Has the transport hand over what it holds; true when nothing is left there. */
+    private boolean flushed() throws IOException {
+        try {
+            return side.stream.transport().flush();
+        } catch (IOException e) {
+            throw broken(e);
+        }
     }
 
     /** Sends what the system takes now; true when nothing is left. */
@@ -282,7 +294,7 @@ final class OutputBuffer {
             head += n;
         }
         drop();
-        return true;
+        return flushed();
     }
 
     /**
@@ -349,6 +361,21 @@ final class OutputBuffer {
             }
         }
         drop();
+    }
+
+    /** While the stream is being closed: tells the peer that this is the end, where TLS does. */
+    void endToClose(Deadline until) throws IOException {
+        Transport transport = side.stream.transport();
+        try {
+            transport.endOutput();
+            while (!transport.flush()) {
+                waitToClose(until, sent);
+            }
+        } catch (InterruptedIOException e) { // a timeout is one of these
+            throw e;
+        } catch (IOException e) {
+            return; // the peer has gone: it is told nothing any more
+        }
     }
 
     private int writeToClose() throws IOException {
