@@ -269,7 +269,6 @@ final class Errors {
                 + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
     }
 
-    /** A wait that could not begin, mostly because it takes a descriptor. */
     /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
     static Duration timeout(String operation, Duration timeout) {
         if (timeout != null && timeout.isNegative()) {
@@ -285,6 +284,7 @@ final class Errors {
                 + ": a selector takes some; close some streams, or raise the limit"), null, e);
     }
 
+    /** A wait that could not begin, mostly because it takes a descriptor. */
     static IOException cannotWait(String operation, Object object, IOException e) {
         String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
         return ErrorInfo.attach(new IOException(message), object, e);
