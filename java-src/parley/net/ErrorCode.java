@@ -145,12 +145,14 @@ public enum ErrorCode {
     TLS_UNRECOGNIZED_NAME,
     /** The peer does not speak TLS. */
     TLS_PLAIN_TEXT,
-    /** The peer ended the connection before the handshake was over. */
-    TLS_HANDSHAKE_CLOSED,
+    /** The connection ended without the peer's close_notify. */
+    TLS_TRUNCATED,
+    /** The peer wants to renegotiate. */
+    TLS_RENEGOTIATION,
     /** The peer broke the protocol, or what it sent was damaged. */
     TLS_PROTOCOL_ERROR,
     /** The handshake failed for another reason. */
-    TLS_HANDSHAKE_FAILURE,
+    TLS_HANDSHAKE,
     /** A certificate, a key or a key store cannot be read. */
     TLS_BAD_KEYS;
 

@@ -9,10 +9,13 @@ import java.net.SocketTimeoutException;
 import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLHandshakeException;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -219,6 +222,22 @@ final class Errors {
         return ErrorInfo.attach(new SocketException(message), object, first);
     }
 
+    /** A TLS handshake that failed; the connection is closed. */
+    static IOException insecure(String operation, Object object, IOException why) {
+        String message = name(operation) + ": " + text(why);
+        return ErrorInfo.attach(why instanceof SocketTimeoutException
+                ? new SocketTimeoutException(message) : why instanceof SSLException
+                ? new SSLHandshakeException(message) : new SocketException(message), object, why);
+    }
+
+    /** Bytes that the peer has sent, or somebody for it, before TLS could protect them. */
+    static IOException earlyBytes(String operation, Object object, int count) {
+        SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
+                + " plain text and were not read from " + object + "; what came before TLS must not be"
+                + " taken for what came under its protection; close the connection");
+        return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
+    }
+
     /** What a close could not send, since the connection broke; the stream is closed all the same. */
     static SocketException lost(String operation, Object object, int bytes, IOException e) {
         SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
@@ -248,6 +267,21 @@ final class Errors {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)
                 + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+    }
+
+    /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
+    static Duration timeout(String operation, Duration timeout) {
+        if (timeout != null && timeout.isNegative()) {
+            throw new IllegalArgumentException(name(operation) + ": the timeout is " + timeout
+                    + ", expected null (wait for ever), zero (poll) or a positive duration");
+        }
+        return timeout;
+    }
+
+    /** Describes why no selector could be opened. */
+    static IOException noSelector(IOException e) {
+        return ErrorInfo.attach(new IOException("selector: " + words(e)
+                + ": a selector takes some; close some streams, or raise the limit"), null, e);
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */

@@ -3,8 +3,10 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
 import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Bytes that were written and not sent yet, and the way they go: to the transport, which is waited
@@ -268,6 +270,18 @@ final class OutputBuffer {
             head += transfer(segment.slice(head, tail));
         }
         drop();
+        while (!flushed()) {
+            side.await();
+        }
+    }
+
+    /** Has the transport hand over what it holds; true when nothing is left there. */
+    private boolean flushed() throws IOException {
+        try {
+            return side.stream.transport().flush();
+        } catch (IOException e) {
+            throw broken(e);
+        }
     }
 
     /** Sends what the system takes now; true when nothing is left. */
@@ -280,7 +294,7 @@ final class OutputBuffer {
             head += n;
         }
         drop();
-        return true;
+        return flushed();
     }
 
     /**
@@ -347,6 +361,21 @@ final class OutputBuffer {
             }
         }
         drop();
+    }
+
+    /** While the stream is being closed: tells the peer that this is the end, where TLS does. */
+    void endToClose(Deadline until) throws IOException {
+        Transport transport = side.stream.transport();
+        try {
+            transport.endOutput();
+            while (!transport.flush()) {
+                waitToClose(until, sent);
+            }
+        } catch (InterruptedIOException e) { // a timeout is one of these
+            throw e;
+        } catch (IOException e) {
+            return; // the peer has gone: it is told nothing any more
+        }
     }
 
     private int writeToClose() throws IOException {

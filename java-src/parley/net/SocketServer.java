@@ -17,6 +17,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Deadline;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Listens for connections (CLISP {@code SOCKET:SOCKET-SERVER}): TCP or Unix-domain. Any number of
@@ -267,8 +271,7 @@ public final class SocketServer extends Pollable {
             return null;
         }
         try {
-            SocketStream stream =
-                    new SocketStream(new ChannelTransport(accepted), host(), port(), options);
+            SocketStream stream = stream(new ChannelTransport(accepted), options);
             if (address instanceof InetSocketAddress) {
                 stream.readTimeout(readTimeout); // the kernel hands these options on, for TCP
                 stream.writeTimeout(writeTimeout);
@@ -278,6 +281,23 @@ public final class SocketServer extends Pollable {
             accepted.close();
             throw e;
         }
+    }
+
+    /** The TLS handshake is left to the first operation of the stream, so that accepting goes on. */
+    private SocketStream stream(ChannelTransport transport, StreamOptions options)
+            throws IOException {
+        SocketStream stream = null;
+        try {
+            stream = new SocketStream(options.tls() == null ? transport
+                    : TlsTransport.server(transport, options.tls()), host(), port(), options);
+        } finally {
+            if (stream == null) {
+                transport.close(false);
+            }
+        }
+        stream.accepted();
+        stream.watchHandshake();
+        return stream;
     }
 
     /**

@@ -1,6 +1,8 @@
 package parley.net;
 
 import java.time.Duration;
+import parley.net.tls.TlsOptions;
+import parley.net.wait.Deadline;
 
 /**
  * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
@@ -17,6 +19,7 @@ public final class StreamOptions {
     private final Duration timeout;
     private final Duration closeTimeout;
     private final int lineLimit;
+    private final TlsOptions tls;
 
     private StreamOptions(Builder b) {
         elementType = b.elementType;
@@ -26,6 +29,7 @@ public final class StreamOptions {
         timeout = b.timeout;
         closeTimeout = b.closeTimeout;
         lineLimit = b.lineLimit;
+        tls = b.tls;
     }
 
     /**
@@ -101,6 +105,16 @@ public final class StreamOptions {
         return lineLimit;
     }
 
+    /**
+     * How TLS is done; null, no TLS, by default. A connect does the handshake, within its timeout;
+     * after an accept the first operation on the stream does it, or whoever checks the stream.
+     *
+     * @return null for none
+     */
+    public TlsOptions tls() {
+        return tls;
+    }
+
     /** Collects options. */
     public static final class Builder {
         private ElementType elementType = ElementType.CHARACTER;
@@ -110,6 +124,7 @@ public final class StreamOptions {
         private Duration timeout;
         private Duration closeTimeout = Duration.ofSeconds(10);
         private int lineLimit = 16 << 20;
+        private TlsOptions tls;
 
         private Builder() {
         }
@@ -177,7 +192,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = Deadline.check("timeout", timeout);
+            this.timeout = Errors.timeout("timeout", timeout);
             return this;
         }
 
@@ -189,7 +204,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder closeTimeout(Duration timeout) {
-            closeTimeout = Deadline.check("close timeout", timeout);
+            closeTimeout = Errors.timeout("close timeout", timeout);
             return this;
         }
 
@@ -206,6 +221,17 @@ public final class StreamOptions {
                         + ", expected a positive number of characters");
             }
             lineLimit = limit;
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#tls()}.
+         *
+         * @param options null for no TLS
+         * @return this
+         */
+        public Builder tls(TlsOptions options) {
+            tls = options;
             return this;
         }
 

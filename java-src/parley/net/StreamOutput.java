@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
@@ -420,7 +422,7 @@ public final class StreamOutput extends StreamSide {
     }
 
     private int flushAll() throws IOException {
-        if (buffer.pending() == 0 && !characters.isOpen()) {
+        if (buffer.pending() == 0 && !characters.isOpen() && !stream.transport().holdsOutput()) {
             return 0;
         }
         requireOutput();
@@ -466,13 +468,36 @@ public final class StreamOutput extends StreamSide {
         if (isShut() || failure() != null) {
             return false;
         }
-        return ready == Pollable.UNKNOWN
+        Transport transport = stream.transport();
+        boolean held = transport.holdsOutput();
+        if (held && !flushes(transport)) {
+            return false;
+        }
+        return ready == Pollable.UNKNOWN || held
                 ? ThreadWaits.ready(stream.source(), SelectionKey.OP_WRITE) != 0
                 : (ready & SelectionKey.OP_WRITE) != 0;
     }
 
+    private static boolean flushes(Transport transport) {
+        try {
+            return transport.flush();
+        } catch (IOException e) {
+            return true; // a write would fail at once
+        }
+    }
+
     IOException failure() {
         return buffer.failure();
+    }
+
+    /** Sends everything, then has the transport replaced, which needs the lock of both sides. */
+    void secure(Runnable replace) throws IOException {
+        run("start-tls!", Entry.WAIT, null, () -> {
+            flushAll();
+            requireOutput();
+            replace.run();
+            return null;
+        });
     }
 
     /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */
@@ -501,6 +526,9 @@ public final class StreamOutput extends StreamSide {
                     buffer.drainToClose(until);
                 }
             }
+            if (failure() == null) {
+                buffer.endToClose(until);
+            }
         } finally {
             unlock();
         }
@@ -517,6 +545,8 @@ public final class StreamOutput extends StreamSide {
     void finish() {
         if (!stream.isOpen()) {
             buffer.drop();
+        } else if (stream.transport().holdsOutput()) {
+            stream.transport().flushLater(); // what the system has taken goes without a next call
         }
         buffer.releaseIfEmpty();
     }

@@ -37,9 +37,9 @@ final class Explanation {
     static final String NO_APPLICATION_PROTOCOL = "TLS_NO_APPLICATION_PROTOCOL";
     static final String UNRECOGNIZED_NAME = "TLS_UNRECOGNIZED_NAME";
     static final String PLAIN_TEXT = "TLS_PLAIN_TEXT";
-    static final String HANDSHAKE_CLOSED = "TLS_HANDSHAKE_CLOSED";
+    static final String TRUNCATED = "TLS_TRUNCATED";
     static final String PROTOCOL_ERROR = "TLS_PROTOCOL_ERROR";
-    static final String HANDSHAKE_FAILURE = "TLS_HANDSHAKE_FAILURE";
+    static final String HANDSHAKE = "TLS_HANDSHAKE";
     static final String BAD_KEYS = "TLS_BAD_KEYS";
 
     private static final Pattern ALERT = Pattern.compile("Received fatal alert: (\\w+)");
@@ -59,8 +59,8 @@ final class Explanation {
             Map.entry("unsupported record version", PLAIN_TEXT),
             Map.entry("no matching application layer protocol", NO_APPLICATION_PROTOCOL),
             Map.entry("unrecognized server name", UNRECOGNIZED_NAME),
-            Map.entry("during handshake", HANDSHAKE_CLOSED),
-            Map.entry("inbound closed", HANDSHAKE_CLOSED));
+            Map.entry("during handshake", TRUNCATED),
+            Map.entry("inbound closed", TRUNCATED));
 
     /** Alerts about the certificate of the side that receives them. */
     private static final Set<String> REJECTED = Set.of("bad_certificate", "unsupported_certificate",
@@ -74,8 +74,8 @@ final class Explanation {
             "insufficient_security", NO_SHARED_CIPHER,
             "no_application_protocol", NO_APPLICATION_PROTOCOL,
             "unrecognized_name", UNRECOGNIZED_NAME,
-            "handshake_failure", HANDSHAKE_FAILURE,
-            "user_canceled", HANDSHAKE_CLOSED);
+            "handshake_failure", HANDSHAKE,
+            "user_canceled", TRUNCATED);
 
     /** Why the JDK refused a certificate. */
     static final Map<CertPathValidatorException.Reason, String> REASONS = Map.of(
@@ -96,7 +96,8 @@ final class Explanation {
     /** What is thrown in place of an exception of the engine; other exceptions are left as they are. */
     IOException of(IOException failure) {
         if (failure instanceof TlsException known) {
-            return failed(known.code(), known.getMessage(), failure);
+            return failed(known.code(), known.code().equals(PLAIN_TEXT) ? reason(PLAIN_TEXT, failure)
+                    : known.getMessage(), failure);
         } else if (!(failure instanceof SSLException)) {
             return failure;
         }
@@ -153,10 +154,10 @@ final class Explanation {
         if (certificate != null) {
             return ofCertificate(certificate);
         } else if (TrustCheck.find(failure, EOFException.class) != null) {
-            return HANDSHAKE_CLOSED;
+            return TRUNCATED;
         }
         return failure instanceof SSLProtocolException ? PROTOCOL_ERROR
-                : HANDSHAKE_FAILURE;
+                : HANDSHAKE;
     }
 
     /** Contexts that others made have their own trust managers, which do not explain. */
@@ -179,7 +180,7 @@ final class Explanation {
                     + options.shownProtocols();
             case NO_APPLICATION_PROTOCOL -> "it offers none of the application protocols "
                     + options.shownApplicationProtocols();
-            case HANDSHAKE_CLOSED -> "it closed the connection during the handshake";
+            case TRUNCATED -> "it closed the connection during the handshake";
             case UNKNOWN_ISSUER, HOST_MISMATCH, EXPIRED, NOT_YET_VALID, REVOKED, WEAK_CERTIFICATE,
                 BAD_CERTIFICATE ->
                 "its certificate is refused (" + failure.getMessage() + ")";
@@ -223,7 +224,7 @@ final class Explanation {
                     + " it has to trust the issuer of " + options.spell("cert");
             case PROTOCOL_VERSION -> "the " + other + " has to support TLS 1.2 or 1.3; older"
                     + " versions are not safe";
-            case HANDSHAKE_FAILURE -> "the " + other + " may want another cipher (see "
+            case HANDSHAKE -> "the " + other + " may want another cipher (see "
                     + options.spell("ciphers") + ")" + (client && !options.hasCertificate()
                             ? " or a certificate (see " + options.spell("cert") + ")" : "");
             case NO_SHARED_CIPHER -> "both sides need a cipher in common, such as"
