@@ -28,7 +28,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net Blocking DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
+   (parley.net WaitMode DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
 
