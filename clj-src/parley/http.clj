@@ -38,7 +38,7 @@
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net WaitMode Line SocketStream)))
+   (parley.net Line SocketStream WaitMode)))
 
 (set! *warn-on-reflection* true)
 

@@ -10,7 +10,7 @@
    (java.time Duration)
    (java.util Iterator)
    (java.util.function BiConsumer)
-   (parley.net WaitMode Direction ElementType ServerOptions SocketServer SocketStream StatusSet StreamOptions)))
+   (parley.net Direction ElementType ServerOptions SocketServer SocketStream StatusSet StreamOptions WaitMode)))
 
 (set! *warn-on-reflection* true)
 

@@ -19,7 +19,7 @@
    (java.nio.channels ClosedChannelException ServerSocketChannel SocketChannel)
    (java.nio.charset StandardCharsets)
    (java.util Arrays)
-   (parley.net WaitMode SocketStream)))
+   (parley.net SocketStream WaitMode)))
 
 (set! *warn-on-reflection* true)
 

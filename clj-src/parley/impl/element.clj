@@ -9,7 +9,7 @@
   (:import
    (java.nio ByteOrder)
    (java.util.function IntPredicate)
-   (parley.net WaitMode ElementType SocketStream StreamInput)))
+   (parley.net ElementType SocketStream StreamInput WaitMode)))
 
 (set! *warn-on-reflection* true)
 
