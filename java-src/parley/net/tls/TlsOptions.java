@@ -118,27 +118,22 @@ public final class TlsOptions {
     // ---- engines -----------------------------------------------------------------------------
 
     /**
-     * An engine for a client.
+     * An engine for a client. The name of a peer that has none, as of a Unix-domain server, is not
+     * checked, unless the options have a server name; its issuer is.
      *
      * @param host the name or the address that the client connects to, or null when there is none
      * @param port the port, or a number under 0 when there is none
      * @return a new engine, which has not begun its handshake
-     * @throws IllegalArgumentException if the host is to be checked and there is none
      */
     public SSLEngine clientEngine(String host, int port) {
         String name = HostName.bare(settings.serverName == null ? host : settings.serverName);
-        if (name == null && settings.verifyHost) {
-            throw new IllegalArgumentException(settings.operation + ": the peer has no name to check its"
-                    + " certificate with, expected " + spell("serverName") + ", or "
-                    + spell("verifyHost") + " false");
-        }
         SSLEngine engine = material.context().createSSLEngine(name, port);
         engine.setUseClientMode(true);
         SSLParameters parameters = parameters(engine);
         if (HostName.isName(name)) {
             parameters.setServerNames(List.of(new SNIHostName(name)));
         }
-        parameters.setEndpointIdentificationAlgorithm(settings.verifyHost ? "HTTPS" : null);
+        parameters.setEndpointIdentificationAlgorithm(settings.verifyHost && name != null ? "HTTPS" : null);
         engine.setSSLParameters(parameters);
         return engine;
     }
