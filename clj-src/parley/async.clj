@@ -18,7 +18,9 @@
    [parley.impl.async :as channel]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
-   [parley.impl.print])
+   [parley.impl.print]
+   [parley.impl.status :as status]
+   [parley.impl.tls :as tls])
   (:import
    (java.io PushbackReader StringReader)
    (java.nio ByteOrder)
@@ -36,7 +38,7 @@
 (defn- status
   "As channels give it: nil where the core has none, at the end."
   [found]
-  (some-> found options/status->value))
+  (some-> found status/status->value))
 
 (defn ready
   "A channel of the status of x in a direction, :input, :output or :io (the default), once it is
@@ -52,7 +54,7 @@
   ([x direction]
    (IntakeChannel.
      (Intake/ready (object/need-pollable "ready" "the object" x)
-       (options/->direction "ready" direction)
+       (status/->direction "ready" direction)
        (executor))
      status)))
 
@@ -65,7 +67,7 @@
   ([x direction]
    (IntakeChannel.
      (Intake/statuses (object/need-pollable "readiness" "the object" x)
-       (options/->direction "readiness" direction)
+       (status/->direction "readiness" direction)
        (executor))
      status)))
 
@@ -76,16 +78,17 @@
   taken, and only by the take (or the alts! whose event it is) that gets it; until then it waits in
   the backlog of the server, see :backlog of socket-server.
 
-  :element-type :external-format :buffered :close-timeout :line-limit  as for socket-accept
+  :element-type :external-format :buffered :close-timeout :line-limit :tls  as for socket-accept
 
   When accepting fails, for want of descriptors say, the channel pauses, up to a second, says so once
   in the log, and goes on when accepting works again. Closing the channel stops accepting and leaves
   the server open; closing the server closes the channel."
   [server & opts]
-  (let [known (disj options/stream-options :timeout)]
+  (let [known (disj options/stream-options :timeout)
+        server (object/server "connections" server)]
     (IntakeChannel.
-      (Intake/connections (object/server "connections" server)
-        (options/->stream-options "connections" (options/option-map "connections" known opts))
+      (Intake/connections server
+        (tls/accept-options "connections" server (options/option-map "connections" known opts))
         (executor))
       identity)))
 

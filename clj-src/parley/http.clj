@@ -3,9 +3,10 @@
   to work with the servers of today. The example word for word is dev/examples/http.clj.
 
   Each function takes a host, a page (the path, with its query), a file, and after those a port (default
-  80) and options:
+  80, or 443 with :tls) and options:
 
     :port      the same as the positional one
+    :tls       as of parley.socket/socket-connect; default true with port 443, else nil
     :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
                nil: for ever
     :progress  a function of a map with :done and :total (nil when the server does not tell), called as
@@ -15,7 +16,7 @@
 
   and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
   :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. wput returns the answer's text under :body, at most 1 MiB of it. No TLS; nothing is
+  of it has come. wput returns the answer's text under :body, at most 1 MiB of it. Nothing is
   followed, cached or kept. The head of an answer has at most 256 KiB, and each call needs less than 4 MiB
   of memory, whatever the server sends.
 
@@ -53,7 +54,7 @@
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
-(def ^:private known #{:port :timeout :progress :version :headers :head})
+(def ^:private known #{:port :tls :timeout :progress :version :headers :head})
 
 (defn- check-text [op what ^String text ok expected]
   (when-not (and (string? text) (re-matches ok text))
@@ -68,7 +69,8 @@
         {:keys [version headers progress]
          :as all} (merge {:timeout 3600
                           :version "1.1"}
-                    (options/option-map op known opts))]
+                    (options/option-map op known opts))
+        port (or port (:port all) (if (:tls all) 443 80))]
     (check-text op "the host" host #"[^\s/\p{Cntrl}]+" "a host name or an address, without a scheme or a path")
     (check-text op "the page" page #"/[\x21-\x7e]*"
       "a path that begins with / and is ASCII without spaces (write %20)")
@@ -87,13 +89,18 @@
       :host host
       :page page
       :file (if (instance? Path file) (.toFile ^Path file) (io/file file))
-      :port (options/port op "the port" (or port (:port all) 80) "an integer from 0 to 65535")
+      :port (options/port op "the port" port "an integer from 0 to 65535")
+      :tls (options/->tls op (:tls all (= 443 port)))
       :timeout (options/seconds op ":timeout" (:timeout all))
       :progress (or progress (fn [_])))))
 
-(defn- url [{:keys [host port page]}]
-  (let [host (if (str/includes? host ":") (str "[" host "]") host)]
-    (str "http://" host (when-not (= 80 port) (str ":" port)) page)))
+(defn- authority [{:keys [host port tls]}]
+  (str (if (str/includes? host ":") (str "[" host "]") host)
+    (when-not (= (if tls 443 80) port) (str ":" port))))
+
+(defn- url [{:keys [tls page]
+             :as call}]
+  (str (if tls "https" "http") "://" (authority call) page))
 
 (defn- explain [{:keys [op]
                  :as call} & parts]
@@ -107,12 +114,13 @@
   (when timeout
     (if (neg? (.compareTo timeout ^Duration longest-wait)) timeout longest-wait)))
 
-(defn- connect ^SocketStream [{:keys [op ^String host port ^Duration timeout]
+(defn- connect ^SocketStream [{:keys [op ^String host port ^Duration timeout tls]
                                :as call}]
   (let [began (System/nanoTime)
         wait (wait-time call)
         s (SocketStream/connect host (int port)
             (options/->stream-options op {:timeout wait
+                                          :tls tls
                                           :element-type :bivalent
                                           ;; HTTP requires the :dos line terminator
                                           :external-format {:charset :iso-8859-1
@@ -142,7 +150,7 @@
 (defn- send-head [^SocketStream s {:keys [page version headers]
                                    :as call} method more]
   (.writeLine (.out s) (str method " " page " HTTP/" version))
-  (doseq [[k v] (concat {"Host" (second (re-matches #"http://([^/]*).*" (url call)))
+  (doseq [[k v] (concat {"Host" (authority call)
                          "User-Agent" "parley"
                          "Accept-Encoding" "identity"
                          "Connection" "close"}
@@ -155,10 +163,16 @@
 (defn- not-http [call & parts]
   (ProtocolException. (apply explain call parts)))
 
+(def ^:private tls-alert
+  "How the answer of a TLS server to plain text begins."
+  "\u0015\u0003")
+
 (defn- next-line
   "Returns a line of a head. `left` holds how many characters the heads may still have."
   [^SocketStream s call left]
   (let [line (.readLineValues (.in s))]
+    (when (and line (str/starts-with? (.text ^Line line) tls-alert))
+      (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP")))
     (when (or (nil? line) (.missingNewline ^Line line))
       (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
     (when (neg? (long (vswap! left - 2 (count (.text ^Line line)))))

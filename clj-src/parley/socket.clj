@@ -17,7 +17,9 @@
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.rawsock :as rawsock]
-   [parley.impl.status-set :as status-set-view])
+   [parley.impl.status :as status]
+   [parley.impl.status-set :as status-set-view]
+   [parley.impl.tls :as tls])
   (:import
    (clojure.lang APersistentVector RT)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
@@ -94,10 +96,15 @@
                     :line-terminator :input-error-action :output-error-action
   :buffered         true (default), nil, :input or :output
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how long a line read-line gathers, default 16 Mi characters"
+  :line-limit       how long a line read-line gathers, default 16 Mi characters
+  :tls              nil (default), a map with :cert and :key, an SSLContext, or what parley.tls/tls-options
+                    returned; see parley.tls. The first operation on the stream does the handshake, so
+                    that accepting goes on. An equal map is read once for a server, see
+                    parley.tls/reload-certificates!"
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
-    (.accept server (stream-options "socket-accept" opts))))
+    (.accept server (tls/accept-options "socket-accept" server
+                      (options/option-map "socket-accept" options/stream-options opts)))))
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
@@ -109,6 +116,8 @@
             in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
+  :tls      nil (default), true, an SSLContext, or a map with keys such as :ca; see parley.tls. The
+            handshake is a part of connecting
   and the other options of socket-accept.
 
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
@@ -137,7 +146,9 @@
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
              "a connected java.nio.channels.SocketChannel")))
-  (SocketStream/adopt channel (stream-options "socket-stream" opts)))
+  (SocketStream/adopt channel
+    (options/->stream-options "socket-stream"
+      (options/option-map "socket-stream" (disj options/stream-options :tls) opts))))
 
 (defn socket-stream-host
   "The host that the creating call was given; for an accepted stream, the server's. CLISP
@@ -186,7 +197,7 @@
   closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
   [s direction]
   (let [op "socket-stream-shutdown"
-        direction (options/->direction op direction)]
+        direction (status/->direction op direction)]
     (if (object/handle? s)
       (rawsock/on [d op s]
         (Sockets/shutdown d (.includesInput direction) (.includesOutput direction)))
@@ -284,11 +295,11 @@
   "[pollable direction] of an element of a list."
   [op place x]
   (if (pair? x)
-    [(object/need-pollable op place (x 0)) (options/->direction op (x 1) place)]
+    [(object/need-pollable op place (x 0)) (status/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
 (defn- check-one [x direction ^Duration timeout]
-  (options/status->value
+  (status/status->value
     (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
 
 (defn- put-member!
@@ -297,7 +308,7 @@
   [^objects objects ^objects directions ^long i x]
   (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
         object (if pair? (.nth ^APersistentVector x 0) x)
-        direction (if pair? (options/direction (.nth ^APersistentVector x 1)) Direction/IO)]
+        direction (if pair? (status/direction (.nth ^APersistentVector x 1)) Direction/IO)]
     (if (and direction (instance? Pollable object))
       (do (aset objects i object)
           (aset directions i direction))
@@ -314,13 +325,13 @@
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
     (let [^objects statuses (StatusList/check objects directions timeout)]
-      (options/statuses->values statuses))))
+      (status/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]
   (if-let [core (status-set-view/core x)]
     (do (.check core timeout) x)
     (cond
-      (pair? x) (check-one (x 0) (options/->direction "socket-status" (x 1)) timeout)
+      (pair? x) (check-one (x 0) (status/->direction "socket-status" (x 1)) timeout)
       (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list x timeout)
       :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
@@ -417,7 +428,7 @@
   ([ss object direction]
    (.add (set-core "status-set-add!" ss)
      (object/need-pollable "status-set-add!" "the object" object)
-     (options/->direction "status-set-add!" direction))
+     (status/->direction "status-set-add!" direction))
    ss))
 
 (defn status-set-members
@@ -456,7 +467,7 @@
 (defn status-of
   "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
   [ss object]
-  (options/status->value
+  (status/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
 
 (defn actionable

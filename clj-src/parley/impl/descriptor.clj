@@ -3,7 +3,8 @@
   {:no-doc true}
   (:require
    [parley.impl.object :as object]
-   [parley.impl.options :as options])
+   [parley.impl.options :as options]
+   [parley.impl.status :as status])
   (:import
    (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream)))
 
@@ -11,7 +12,7 @@
 
 (def ^:private known
   "The options of every stream over a descriptor."
-  (disj options/stream-options :timeout))
+  options/unconnected-options)
 
 (def ^:private standard-handles
   {:input 0 :output 1 :error 2})
@@ -30,7 +31,7 @@
   ^SocketStream [op handle opts]
   (let [opts (options/option-map op (conj known :direction) opts)]
     (DescriptorStreams/of (int (number op handle))
-      (some->> (:direction opts) (options/->direction op))
+      (some->> (:direction opts) (status/->direction op))
       (options/->stream-options op (dissoc opts :direction)))))
 
 (defn pipe

@@ -8,7 +8,8 @@
    [parley.impl.journal :as journal]
    [parley.impl.login :as login]
    [parley.impl.options :as options]
-   [parley.impl.service :as service])
+   [parley.impl.service :as service]
+   [parley.impl.tls :as tls])
   (:import
    (java.time Duration)
    (parley.net SocketServer)))
@@ -31,7 +32,7 @@
 
 (def known
   "The keys of the options of every evaluating server."
-  (into #{:port :allow-remote :enabled-in :token :token-file :port-file :log :audit}
+  (into #{:port :allow-remote :enabled-in :token :token-file :port-file :log :audit :tls}
     (keys defaults)))
 
 (defn- limit [op option x]
@@ -54,6 +55,7 @@
         (each [:max-per-address] limit-or-nil)
         (each [:login-timeout :grace :idle-timeout :drain] options/seconds)
         (update :drain #(or % (Duration/ofDays 36500)))
+        (update :tls #(tls/for-server op nil %))
         (assoc :threads (options/choose op ":threads" {:virtual :virtual
                                                        :platform :platform} threads)))))
 
@@ -82,12 +84,13 @@
         handle (promise)]
     (try
       (let [service (service/start
-                      (merge (select-keys options [:name :threads :drain :own])
+                      (merge (select-keys options [:name :threads :drain :own :tls])
                         {:server server
                          :journal journal
                          :accept-options (options/->stream-options op
                                            (cond-> {:element-type :bivalent
-                                                    :close-timeout 2}
+                                                    :close-timeout 2
+                                                    :tls (:tls options)}
                                              external-format (assoc :external-format external-format)))
                          :limits (select-keys options [:max-connections :max-unauthenticated :max-per-address])
                          :session (fn [service client] (session service client @handle options))

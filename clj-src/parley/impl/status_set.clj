@@ -4,7 +4,7 @@
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
-   [parley.impl.options :as options])
+   [parley.impl.status :as status])
   (:import
    (clojure.lang Counted IReduce MapEntry Seqable)
    (java.io Closeable Writer)
@@ -21,7 +21,7 @@
       (reify BiConsumer
         (accept [_ object status]
           (vswap! found conj! (MapEntry/create (.subject ^Pollable object)
-                                (options/status->value status))))))
+                                (status/status->value status))))))
     (persistent! @found)))
 
 (defn members
@@ -31,7 +31,7 @@
     (.forEachMember core
       (reify BiConsumer
         (accept [_ object direction]
-          (vswap! found conj! [(.subject ^Pollable object) (options/direction->value direction)]))))
+          (vswap! found conj! [(.subject ^Pollable object) (status/direction->value direction)]))))
     (persistent! @found)))
 
 (defn view
