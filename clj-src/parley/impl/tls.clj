@@ -46,7 +46,11 @@
   (options/->stream-options op (cond-> m (:tls m) (assoc :tls (for-server op server (:tls m))))))
 
 (defn reload
-  "Reads the files of a server of parley.socket again: all that it has used, or none."
+  "Reads the files of a server of parley.socket again: all that it has used, or none. In place, since an accept
+  that waits has its options already."
   [op ^SocketServer server]
-  (let [kept (kept server)]
-    (reset! kept (into {} (map (fn [[x _]] [x (options/->tls op x)])) @kept))))
+  (let [all @(kept server)]
+    (doseq [[x _] all]
+      (options/->tls op x))
+    (doseq [[_ ^TlsOptions tls] all]
+      (.reload tls))))
