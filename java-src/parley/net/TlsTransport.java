@@ -358,9 +358,8 @@ final class TlsTransport implements Transport {
                 flushLater();
             }
         }
-        if (direction.includesInput()) {
-            inner.shutdown(Direction.INPUT);
-        }
+        // The kernel's input stays open: messages of TLS itself, such as session tickets, still come,
+        // and a peer that cannot send them would take the connection for broken.
     }
 
     @Override

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 public @interface EveryCase {
     /**
      * The kinds of socket the case makes sense for; where it does not tell, all channels, and
-     * {@link Family#HANDLE} too in a class that is {@link OverHandlesToo}.
+     * {@link Family#HANDLE} and those under TLS too in a class that is {@link OverHandlesToo}.
      */
     Family[] over() default {};
 
