@@ -140,7 +140,7 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static Blocking blocking(String operation, Blocking blocking) {
+    static WaitMode blocking(String operation, WaitMode blocking) {
         return need(operation, "the blocking", blocking, "a Blocking");
     }
 
@@ -166,7 +166,7 @@ final class Errors {
     // ---- failures ----------------------------------------------------------------------------
 
     static IllegalStateException closed(String operation, Pollable object) {
-        Closing closing = object.closing();
+        Pollable.CloseRecord closing = object.closing();
         String message = name(operation) + ": " + object + " is closed, "
                 + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
         return ErrorInfo.attach(new IllegalStateException(message), object);
@@ -266,7 +266,7 @@ final class Errors {
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)
-                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : DescriptorUsage.count());
     }
 
     /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */

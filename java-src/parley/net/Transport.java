@@ -13,7 +13,7 @@ import parley.net.wait.Source;
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
  * does no buffering and no waiting; {@link #source} says how to be waited for.
  */
-interface Transport extends TlsConnection.Carrier, Leaks.Resource {
+interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
     @Override
     int read(ByteBuffer into) throws IOException;
