@@ -389,7 +389,7 @@ final class OutputBuffer {
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
             throw StreamSide.withTransferred(Errors.timeout("close", side.stream, lost()
-                    + ", the peer takes no more"), sent - before);
+                    + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
@@ -400,6 +400,7 @@ final class OutputBuffer {
     }
 
     private String lost() {
-        return pending() + " bytes that were written are lost";
+        return pending() > 0 ? pending() + " bytes that were written are lost"
+                : "the last of what was encrypted, and the end of the TLS connection, are lost";
     }
 }

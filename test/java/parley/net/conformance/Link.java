@@ -42,7 +42,9 @@ final class Link implements AutoCloseable {
     static Link connected(Case cell, StreamOptions options) throws IOException {
         try (PeerListener listener = PeerListener.on(cell.family())) {
             SocketStream stream = Sockets.connect(cell, listener.address(), options);
-            return new Link(stream, listener.accept());
+            Peer peer = listener.accept();
+            peer.tls(); // its handshake is over, too
+            return new Link(stream, peer);
         }
     }
 
