@@ -26,6 +26,7 @@ public final class StreamOutput extends StreamSide {
     // Guarded by the lock of this side.
     private final OutputBuffer buffer;
     private final CharacterOutput characters;
+    private boolean cut; // closing has ended a write; the peer must not take it for all there was
 
     StreamOutput(SocketStream stream, StreamOptions options) {
         super(stream, SelectionKey.OP_WRITE);
@@ -526,7 +527,7 @@ public final class StreamOutput extends StreamSide {
                     buffer.drainToClose(until);
                 }
             }
-            if (failure() == null) {
+            if (failure() == null && !cut) {
                 buffer.endToClose(until);
             }
         } finally {
@@ -544,6 +545,7 @@ public final class StreamOutput extends StreamSide {
     @Override
     void finish() {
         if (!stream.isOpen()) {
+            cut |= buffer.pending() > 0;
             buffer.drop();
         } else if (stream.transport().holdsOutput()) {
             stream.transport().flushLater(); // what the system has taken goes without a next call

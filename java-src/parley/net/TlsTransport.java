@@ -259,7 +259,10 @@ final class TlsTransport implements Transport {
         } catch (IOException second) {
             peer = "the peer";
         }
-        return options.explain(e, peer, client);
+        IOException told = options.explain(e, peer, client);
+        return tls.isDone() && ErrorCode.of(told) == ErrorCode.TLS_HANDSHAKE
+                ? new TlsException(ErrorCode.TLS_PROTOCOL_ERROR.name(), peer + ": it broke the protocol"
+                        + " of TLS, or what it sent was damaged (" + Errors.text(e) + ")", e) : told;
     }
 
     // ---- bytes -------------------------------------------------------------------------------

@@ -106,15 +106,33 @@ public final class TlsPeer {
 
     /** Does the handshake over a blocking channel, as a program would. */
     public TlsPeer handshake(SocketChannel channel) throws IOException {
+        send(channel, handshakeKeepingTicket(channel));
+        return this;
+    }
+
+    /**
+     * As {@link #handshake}; what a server sends after the client has finished is kept back.
+     *
+     * @return those bytes: a session ticket
+     */
+    public byte[] handshakeKeepingTicket(SocketChannel channel) throws IOException {
         engine.beginHandshake();
+        byte[] kept = {};
+        boolean answered = false;
         while (engine.getHandshakeStatus() != HandshakeStatus.NOT_HANDSHAKING) {
-            send(channel, own());
+            byte[] own = own();
+            if (answered && !engine.getUseClientMode()) {
+                kept = own;
+            } else {
+                send(channel, own);
+                answered |= own.length > 0;
+            }
             if (engine.getHandshakeStatus() == HandshakeStatus.NEED_UNWRAP && !decrypt()
                     && receive(channel) < 0) {
                 throw new EOFException("the handshake was cut");
             }
         }
-        return this;
+        return kept;
     }
 
     /** Sends bytes as they are. */

@@ -59,7 +59,7 @@ final class Link implements AutoCloseable {
             SocketChannel channel = cell.family().open();
             channel.setOption(StandardSocketOptions.SO_SNDBUF, size);
             channel.connect(listener.address());
-            SocketStream stream = SocketStream.adopt(channel, options);
+            SocketStream stream = SocketStream.adopt(channel, Sockets.withoutTls(cell, options));
             if (cell.family().isTls()) {
                 stream.startTls(TlsOptions.of(Keys.context()), true);
             }

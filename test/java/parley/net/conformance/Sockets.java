@@ -39,13 +39,21 @@ final class Sockets {
         return options().timeout(timeout).build();
     }
 
-    /** The options, with TLS where the case wants it. */
+    /**
+     * The options, with TLS where the case wants it; closing does not wait for long then for a peer
+     * that does not take the end of TLS.
+     */
     static StreamOptions secured(Case cell, StreamOptions o) {
         return !cell.family().isTls() ? o : StreamOptions.builder().elementType(o.elementType())
                 .externalFormat(o.externalFormat()).inputBuffered(o.inputBuffered())
                 .outputBuffered(o.outputBuffered()).timeout(o.timeout())
-                .closeTimeout(o.closeTimeout()).lineLimit(o.lineLimit())
+                .closeTimeout(o == BIVALENT ? Duration.ofMillis(300) : o.closeTimeout()).lineLimit(o.lineLimit())
                 .tls(TlsOptions.of(Keys.context())).build();
+    }
+
+    static StreamOptions withoutTls(Case cell, StreamOptions o) {
+        return cell.family().isTls() && o == BIVALENT
+                ? options().closeTimeout(Duration.ofMillis(300)).build() : o;
     }
 
     static SocketServer listen(Case cell) throws IOException {
