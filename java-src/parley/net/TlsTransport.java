@@ -161,7 +161,9 @@ final class TlsTransport implements Transport {
             if (until == null) {
                 wanted = client ? SelectionKey.OP_WRITE : SelectionKey.OP_READ;
                 until = Deadline.in(options.handshakeTimeout());
-                schedule();
+                if (watched) {
+                    EventLoop.shared().post(expiry, until.remaining());
+                }
             }
         } finally {
             lock.unlock();
@@ -211,7 +213,11 @@ final class TlsTransport implements Transport {
         try {
             if (!watched && !tls.isDone()) {
                 watched = true;
-                schedule();
+                if (until != null) {
+                    EventLoop.shared().post(expiry, until.remaining());
+                } else if (!inner.isConnecting()) {
+                    begin();
+                }
             }
         } finally {
             lock.unlock();
@@ -227,13 +233,6 @@ final class TlsTransport implements Transport {
             }
         } finally {
             lock.unlock();
-        }
-    }
-
-    /** Under the lock: from the beginning of the handshake on. */
-    private void schedule() {
-        if (watched && until != null) {
-            EventLoop.shared().post(expiry, until.remaining());
         }
     }
 
