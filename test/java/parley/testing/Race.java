@@ -43,6 +43,15 @@ public @interface Race {
             return Math.max(usual, Integer.getInteger(PROPERTY, 1));
         }
 
+        /**
+         * How often to repeat what costs much.
+         *
+         * @return {@code nightly} in the run of that profile, else {@code usual}
+         */
+        public static int of(int usual, int nightly) {
+            return Integer.getInteger(PROPERTY, 1) > 1 ? nightly : usual;
+        }
+
         static int of(Method method) {
             Race race = method.getAnnotation(Race.class);
             return race == null ? 1 : of(race.value());
