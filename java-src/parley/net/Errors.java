@@ -9,6 +9,7 @@ import java.net.SocketTimeoutException;
 import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
@@ -137,7 +138,7 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static Blocking blocking(String operation, Blocking blocking) {
+    static WaitMode blocking(String operation, WaitMode blocking) {
         return need(operation, "the blocking", blocking, "a Blocking");
     }
 
@@ -163,7 +164,7 @@ final class Errors {
     // ---- failures ----------------------------------------------------------------------------
 
     static IllegalStateException closed(String operation, Pollable object) {
-        Closing closing = object.closing();
+        Pollable.CloseRecord closing = object.closing();
         String message = name(operation) + ": " + object + " is closed, "
                 + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
         return ErrorInfo.attach(new IllegalStateException(message), object);
@@ -247,10 +248,25 @@ final class Errors {
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)
-                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : DescriptorUsage.count());
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */
+    /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
+    static Duration timeout(String operation, Duration timeout) {
+        if (timeout != null && timeout.isNegative()) {
+            throw new IllegalArgumentException(name(operation) + ": the timeout is " + timeout
+                    + ", expected null (wait for ever), zero (poll) or a positive duration");
+        }
+        return timeout;
+    }
+
+    /** Describes why no selector could be opened. */
+    static IOException noSelector(IOException e) {
+        return ErrorInfo.attach(new IOException("selector: " + words(e)
+                + ": a selector takes some; close some streams, or raise the limit"), null, e);
+    }
+
     static IOException cannotWait(String operation, Object object, IOException e) {
         String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
         return ErrorInfo.attach(new IOException(message), object, e);

@@ -2,8 +2,8 @@ package parley.net;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.PushbackReader;
 import java.io.Writer;
@@ -12,6 +12,9 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+import parley.net.wait.Source;
 
 /**
  * A connection as a bidirectional stream of characters and bytes (CLISP
@@ -36,7 +39,7 @@ public final class SocketStream extends Pollable {
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
     final SocketAddress knownLocal;
-    private final Leaks.Guard guard;
+    private final LeakDetector.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
@@ -58,7 +61,7 @@ public final class SocketStream extends Pollable {
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
         this.out = new StreamOutput(this, options);
-        this.guard = Leaks.guard(this, transport);
+        this.guard = LeakDetector.guard(this, transport);
     }
 
     // ---- making ------------------------------------------------------------------------------

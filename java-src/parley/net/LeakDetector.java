@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.lang.ref.Cleaner;
+import parley.net.wait.Log;
 
 /**
  * The safety net below {@code close}: what became unreachable while it was open is closed by a
@@ -9,7 +10,7 @@ import java.lang.ref.Cleaner;
  * on it. The system property {@value #TRACE}, when true, makes reports tell where the object was
  * made, at the price of a stack trace each.
  */
-final class Leaks {
+final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
     private static final Cleaner CLEANER = Cleaner.create(body -> {
         Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
@@ -37,7 +38,7 @@ final class Leaks {
         }
     }
 
-    private Leaks() {
+    private LeakDetector() {
     }
 
     /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
