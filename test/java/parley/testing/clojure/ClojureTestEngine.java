@@ -43,22 +43,23 @@ public final class ClojureTestEngine implements TestEngine {
         for (ClassSelector selector : request.getSelectorsByType(ClassSelector.class)) {
             String part = ClojureTests.selection(selector.getClassName());
             if (part != null) {
-                addTests(engine, new Selection(part), new Selection(wish));
+                addTests(engine, part, new Selection(wish));
             }
         }
         return engine;
     }
 
-    private static void addTests(TestDescriptor engine, Selection part, Selection wish) {
+    private static void addTests(TestDescriptor engine, String part, Selection wish) {
+        Selection namespaces = new Selection(part);
         Deftest.sources(SOURCES).forEach((name, file) -> {
-            if (part.covers(name) && wish.mayMatchIn(name)) {
+            if (namespaces.covers(name) && wish.mayMatchIn(name)) {
                 TestDescriptor namespace = namespace(engine.getUniqueId(), name, file, wish);
                 if (!namespace.getChildren().isEmpty()) {
                     engine.addChild(namespace);
                 }
             }
         });
-        if (engine.getChildren().isEmpty() && !wish.isEverything()) {
+        if (part.isEmpty() && engine.getChildren().isEmpty() && !wish.isEverything()) {
             NamespaceDescriptor nothing =
                     new NamespaceDescriptor(engine.getUniqueId(), SELECTION, List.of());
             nothing.addChild(new BrokenDescriptor(nothing, "selects-a-test", matchesNone(wish)));
