@@ -23,15 +23,15 @@ import parley.net.StreamOptions;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Seeds;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** BIO: bytes go in and come out. */
 @Guarded
