@@ -176,17 +176,26 @@ public enum DescriptorOption {
 
     /**
      * Throws what {@link #set} would throw because of the value or the platform, and sets nothing.
+     * Without the C library only the value is checked.
      *
      * @param value as for {@link #set}
      * @throws IllegalArgumentException when the value is of another kind, or out of range
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
      */
     public void check(Object value) {
-        encode(value);
+        if (Posix.available()) {
+            requireThere();
+        }
+        checked(value);
     }
 
     private byte[] encode(Object value) {
         requireThere();
+        return checked(value);
+    }
+
+    /** Needs no C library, since some options work without. */
+    private byte[] checked(Object value) {
         if (access == Access.READ) {
             throw new UnsupportedOperationException("socket option " + key()
                     + ": can be read but not set on " + Posix.platform());

@@ -18,6 +18,7 @@ public record PeerCredentials(int pid, int uid, int gid) {
 
     /** Asks for them on a connected Unix-domain socket. */
     public static PeerCredentials of(Descriptor socket) throws IOException {
+        Posix.require("PeerCredentials.of");
         if (Constants.LINUX) {
             byte[] raw = Sockets.option(
                     socket, Constants.SOL_SOCKET, Constants.SO_PEERCRED, 12);

@@ -112,7 +112,31 @@ public final class Posix {
             LibC.load();
             return null;
         } catch (LinkageError | RuntimeException e) {
-            return "JNA or jnr-constants is not there or does not work: " + e;
+            String missing = missingJars();
+            return missing.isEmpty() ? "JNA or jnr-constants does not work here: " + e
+                    : "JNA or jnr-constants is not there; add " + missing + " to the class path";
+        }
+    }
+
+    /** Returns the coordinates of the libraries that are not on the class path, empty for none. */
+    private static String missingJars() {
+        List<String> missing = new ArrayList<>();
+        if (!exists("com.sun.jna.Native")) {
+            missing.add("net.java.dev.jna:jna");
+        }
+        if (!exists("jnr.constants.Constant")) {
+            missing.add("com.github.jnr:jnr-constants");
+        }
+        return String.join(" and ", missing);
+    }
+
+    /** Returns true when the class is on the class path. */
+    static boolean exists(String type) {
+        try {
+            Class.forName(type, false, Posix.class.getClassLoader());
+            return true;
+        } catch (ClassNotFoundException e) {
+            return false;
         }
     }
 

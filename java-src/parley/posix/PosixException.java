@@ -8,6 +8,8 @@ import jnr.constants.platform.ErrnoAddressInfo;
 public class PosixException extends IOException {
     private static final long serialVersionUID = 1L;
 
+    private static final boolean NAMED = Posix.exists("jnr.constants.platform.Errno");
+
     private final int errno; // immutable
     private final String call; // immutable
 
@@ -51,9 +53,12 @@ public class PosixException extends IOException {
 
     /**
      * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
-     * a number that has none. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
      */
     public static String name(int errno) {
+        if (!NAMED) {
+            return "errno " + errno;
+        }
         for (Errno shared : new Errno[] {Errno.EAGAIN, Errno.EOPNOTSUPP, Errno.EDEADLK}) {
             if (errno == shared.intValue()) {
                 return shared.name();
@@ -65,6 +70,9 @@ public class PosixException extends IOException {
 
     /** Returns the system's words for an error number, such as {@code Connection refused}. */
     public static String describe(int errno) {
+        if (!NAMED) {
+            return "unknown error";
+        }
         Errno found = Errno.valueOf(errno);
         return found == Errno.__UNKNOWN_CONSTANT__ ? "unknown error" : found.toString();
     }

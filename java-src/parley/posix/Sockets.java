@@ -312,6 +312,7 @@ public final class Sockets {
      */
     public static void shutdown(Descriptor socket, boolean input, boolean output)
             throws IOException {
+        Posix.require("Sockets.shutdown");
         Shutdown how = input ? output ? Shutdown.SHUT_RDWR : Shutdown.SHUT_RD : Shutdown.SHUT_WR;
         int fd = socket.acquire("shutdown");
         try {
