@@ -286,7 +286,7 @@
           (for [[_ hints name] (re-seq #"(?m)^\(defmacro\s+((?:\^\S+\s+)*)(\S+)" source)]
             [(symbol ns-name name) (not (str/includes? hints ":private"))]))))
 
-(def ^:private exported "clj-src/clj-kondo.exports/parley/parley/config.edn")
+(def ^:private exported "clj-src/clj-kondo.exports/io.github.parley/parley/config.edn")
 
 (defn- macros-of
   "Returns the macros that a clj-kondo configuration describes."
