@@ -28,14 +28,14 @@ public final class Posix {
 
     private Posix() {}
 
-    /** Returns true when the functions of this package work in this JVM. */
+    /** {@return true when the functions of this package work in this JVM} */
     public static boolean available() {
         return reason() == null;
     }
 
     /**
-     * Returns why the functions of this package do not work in this JVM, as a clause that can stand
-     * after "because", or null when they do.
+     * {@return why the functions of this package do not work in this JVM, as a clause that can
+     * stand after "because", or null when they do}
      */
     public static String reason() {
         String known = reason;
@@ -81,7 +81,7 @@ public final class Posix {
         }
     }
 
-    /** Returns the name of the platform, for messages: Linux, macOS, or what the JVM says. */
+    /** {@return the name of the platform, for messages: Linux, macOS, or what the JVM says} */
     public static String platform() {
         return Platform.CURRENT.toString();
     }

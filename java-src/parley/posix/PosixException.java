@@ -36,17 +36,17 @@ public class PosixException extends IOException {
         this.call = call;
     }
 
-    /** Returns the error number, whose meaning differs between platforms. */
+    /** {@return the error number, whose meaning differs between platforms} */
     public final int errno() {
         return errno;
     }
 
-    /** Returns the symbolic name, the same on all platforms: {@code ECONNREFUSED}. */
+    /** {@return the symbolic name, the same on all platforms: {@code ECONNREFUSED}} */
     public final String name() {
         return name(errno);
     }
 
-    /** Returns what was called, such as {@code recv(7)}. */
+    /** {@return what was called, such as {@code recv(7)}} */
     public final String call() {
         return call;
     }
@@ -54,6 +54,10 @@ public class PosixException extends IOException {
     /**
      * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
      * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     *
+     * @param errno the error number of the platform
+     * @return the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
+     *     a number that has none, and without jnr-constants
      */
     public static String name(int errno) {
         if (!NAMED) {
@@ -68,7 +72,11 @@ public class PosixException extends IOException {
         return found == Errno.__UNKNOWN_CONSTANT__ ? "errno " + errno : found.name();
     }
 
-    /** Returns the system's words for an error number, such as {@code Connection refused}. */
+    /**
+     * {@return the system's words for an error number, such as {@code Connection refused}}
+     *
+     * @param errno the error number of the platform
+     */
     public static String describe(int errno) {
         if (!NAMED) {
             return "unknown error";

@@ -15,12 +15,12 @@ public final class ResolverException extends IOException {
         this.name = name;
     }
 
-    /** Returns the number, whose meaning differs between platforms. */
+    /** {@return the number, whose meaning differs between platforms} */
     public int code() {
         return code;
     }
 
-    /** Returns the symbolic name, the same on all platforms: {@code EAI_NONAME}. */
+    /** {@return the symbolic name, the same on all platforms: {@code EAI_NONAME}} */
     public String name() {
         return name;
     }
