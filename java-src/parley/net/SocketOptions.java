@@ -16,10 +16,10 @@ import parley.posix.Posix;
  * them, and on other platforms, those work that the JDK supports for the channel, and SO_RCVTIMEO
  * and SO_SNDTIMEO of streams and servers:
  *
- * {@snippet :
- * SocketOptions.set(stream, DescriptorOption.SO_KEEPALIVE, true);   // returns false, the value before
- * SocketOptions.get(stream, DescriptorOption.SO_LINGER);            // null: off
- * }
+ * <pre>{@code
+ * SocketOptions.set(stream, DescriptorOption.SO_KEEPALIVE, true); // returns false, the value before
+ * SocketOptions.get(stream, DescriptorOption.SO_LINGER);          // null: off
+ * }</pre>
  */
 public final class SocketOptions {
     private SocketOptions() {

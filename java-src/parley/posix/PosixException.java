@@ -10,8 +10,10 @@ public class PosixException extends IOException {
 
     private static final boolean NAMED = Posix.exists("jnr.constants.platform.Errno");
 
-    private final int errno; // immutable
-    private final String call; // immutable
+    /** The error number of the platform. */
+    private final int errno;
+    /** What was called. */
+    private final String call;
 
     /**
      * Makes one.

@@ -6,8 +6,10 @@ import java.io.IOException;
 public final class ResolverException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    private final int code; // immutable
-    private final String name; // immutable
+    /** The number of the platform. */
+    private final int code;
+    /** The symbolic name. */
+    private final String name;
 
     ResolverException(int code, String name, String call, String what) {
         super(call + ": " + what + " (" + name + ")");

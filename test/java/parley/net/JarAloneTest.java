@@ -43,7 +43,7 @@ class JarAloneTest {
     }
 
     private static List<String> expected() {
-        List<String> lines = new ArrayList<>(List.of("actionable: 1", "line: true",
+        List<String> lines = new ArrayList<>(List.of("version: " + Parley.version(), "actionable: 1", "line: true",
                 "byte: 200", "so-keepalive: true false", "so-reuseaddr: true false",
                 "tcp-nodelay: true", "so-linger: null 3 null", "ip-tos: 0 16", "so-rcvbuf: true",
                 "so-rcvtimeo: PT0S PT0.001S", "times out: SocketTimeoutException",

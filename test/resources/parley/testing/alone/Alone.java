@@ -11,6 +11,7 @@ import java.util.jar.JarFile;
 import parley.net.DescriptorStreams;
 import parley.net.Direction;
 import parley.net.ElementType;
+import parley.net.Parley;
 import parley.net.ServerOptions;
 import parley.net.SocketOptions;
 import parley.net.SocketServer;
@@ -26,6 +27,7 @@ public final class Alone {
     }
 
     public static void main(String[] arguments) throws Exception {
+        print("version", Parley.version());
         ServerOptions options = ServerOptions.builder().host("127.0.0.1").build();
         try (SocketServer server = SocketServer.listen(options);
                 SocketStream client = SocketStream.connect("127.0.0.1", server.port(), StreamOptions.DEFAULT);
