@@ -28,7 +28,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net Blocking DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
+   (parley.net DescriptorStreams Direction Line Pollable SocketStream StreamInput WaitMode)))
 
 (set! *warn-on-reflection* true)
 
