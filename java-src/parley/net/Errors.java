@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
+import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -122,6 +123,17 @@ final class Errors {
                     ? " are" : " is") + " null, expected " + expected);
         }
         return value;
+    }
+
+    /**
+     * Throws unless the C library can be called.
+     *
+     * @throws UnsupportedOperationException naming what is missing and how to add it
+     */
+    static void needLibrary(String operation) {
+        if (!Posix.available()) {
+            Posix.require(name(operation));
+        }
     }
 
     static StreamOptions options(String operation, StreamOptions options) {
