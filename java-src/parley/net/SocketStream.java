@@ -31,7 +31,6 @@ public final class SocketStream extends Pollable {
             AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
 
     private final Transport transport;
-    private final StreamOptions options;
     private final String host; // what the creating call was given; null for the peer's
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
@@ -44,11 +43,12 @@ public final class SocketStream extends Pollable {
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
     private volatile Connecting connecting; // null once connected
+    private volatile Duration closeTimeout; // null for none
 
     SocketStream(Transport transport, String host, int port, StreamOptions options)
             throws IOException {
         this.transport = transport;
-        this.options = options;
+        this.closeTimeout = options.closeTimeout();
         this.host = host;
         this.port = port;
         this.connecting = transport.isConnecting() ? new Connecting(this) : null;
@@ -58,6 +58,8 @@ public final class SocketStream extends Pollable {
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
         this.out = new StreamOutput(this, options);
+        this.in.timeout(options.readTimeout());
+        this.out.timeout(options.writeTimeout());
         this.guard = Leaks.guard(this, transport);
     }
 
@@ -255,6 +257,42 @@ public final class SocketStream extends Pollable {
      */
     public void writeTimeout(Duration timeout) {
         out.timeout(timeout);
+    }
+
+    /**
+     * Returns the bound of each read.
+     *
+     * @return null for no bound
+     */
+    public Duration readTimeout() {
+        return in.timeout();
+    }
+
+    /**
+     * Returns the bound of each write.
+     *
+     * @return null for no bound
+     */
+    public Duration writeTimeout() {
+        return out.timeout();
+    }
+
+    /**
+     * Bounds how long a later {@link #close} may take to hand over what is buffered.
+     *
+     * @param timeout null for no bound
+     */
+    public void closeTimeout(Duration timeout) {
+        closeTimeout = Deadline.check("set-close-timeout!", timeout);
+    }
+
+    /**
+     * Returns how long {@link #close} may take to hand over what is buffered.
+     *
+     * @return null for no bound
+     */
+    public Duration closeTimeout() {
+        return closeTimeout;
     }
 
     /**
@@ -514,7 +552,7 @@ public final class SocketStream extends Pollable {
         if (beginClosing()) {
             try {
                 if (connecting == null) {
-                    out.closing(Deadline.in(options.closeTimeout()));
+                    out.closing(Deadline.in(closeTimeout));
                 }
             } finally {
                 release(false);

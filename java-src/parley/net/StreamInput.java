@@ -30,7 +30,7 @@ public final class StreamInput extends StreamSide {
     /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
     private static final long MOST_CLEARED = 32 << 20;
 
-    private final int lineLimit;
+    private volatile int lineLimit;
 
     // All guarded by the lock of this side.
     private final InputFiller refill;
@@ -45,6 +45,24 @@ public final class StreamInput extends StreamSide {
         bytes = new ByteCursor(refill, cursor);
         sight = new InputProbe(this, refill, cursor, bytes);
         lineLimit = options.lineLimit();
+    }
+
+    /**
+     * Returns how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most.
+     *
+     * @return a positive number
+     */
+    public int lineLimit() {
+        return lineLimit;
+    }
+
+    /**
+     * Sets how many characters a later read of a line gathers at most.
+     *
+     * @param limit a positive number
+     */
+    public void lineLimit(int limit) {
+        lineLimit = StreamOptions.checkLineLimit("set-line-limit!", limit);
     }
 
     // ---- characters -------------------------------------------------------------------------
@@ -186,7 +204,7 @@ public final class StreamInput extends StreamSide {
      * Reads a line (Common Lisp {@code READ-LINE}).
      *
      * @return the line without its end, or null at the end of the input
-     * @throws LineTooLongException if the limit of the stream options is reached without a newline
+     * @throws LineTooLongException if the {@link #lineLimit()} is reached without a newline
      * @throws IOException as {@link #readChar}
      */
     public String readLine() throws IOException {
