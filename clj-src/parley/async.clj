@@ -76,11 +76,14 @@
   taken, and only by the take (or the alts! whose event it is) that gets it; until then it waits in
   the backlog of the server, see :backlog of socket-server.
 
-  :element-type :external-format :buffered :close-timeout :line-limit  as for socket-accept
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+                 as for socket-accept
 
   When accepting fails, for want of descriptors say, the channel pauses, up to a second, says so once
   in the log, and goes on when accepting works again. Closing the channel stops accepting and leaves
   the server open; closing the server closes the channel."
+  {:arglists '([server & {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
+                                 line-limit]}])}
   [server & opts]
   (let [known (disj options/stream-options :timeout)]
     (IntakeChannel.
@@ -189,6 +192,7 @@
   closes the channel: channel-error tells, and the bytes are still in the stream. What comes between
   two takes is left to the kernel, or at most one buffer of it (or the part of an element) waits in
   the stream, where anybody can read it."
+  {:arglists '([s & {:keys [as max-size length-bytes endianness readers]}])}
   [s & opts]
   (let [opts (options/option-map "elements" framing-options (spread framing-options opts))]
     (IntakeChannel.
@@ -231,6 +235,7 @@
 
   Puts give false once the channel is closed, which it also is when writing has failed
   (channel-error tells) and when the stream is closed. Closing it refuses the puts that wait."
+  {:arglists '([s & {:keys [as max-size length-bytes endianness when-closed]}])}
   [s & opts]
   (let [known (-> framing-options (disj :readers) (conj :when-closed))
         opts (options/option-map "sink" known (spread known opts))
