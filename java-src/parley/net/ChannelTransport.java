@@ -6,6 +6,8 @@ import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Source;
 
 /** A connected, or connecting, NIO socket channel: TCP or Unix-domain. */
 final class ChannelTransport implements Transport {
@@ -33,7 +35,9 @@ final class ChannelTransport implements Transport {
         try {
             n = channel.read(into);
         } catch (IOException e) {
-            source.noteReset(e);
+            if (ErrorCode.of(e) == ErrorCode.ECONNRESET) {
+                source.noteReset();
+            }
             throw e;
         }
         if (n < 0) {

@@ -1,11 +1,11 @@
-package parley.net;
+package parley.net.wait;
 
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 
 /** What depends on the kind of the thread that calls. */
-final class Threads {
+public final class Threads {
     // Thread.isVirtual came with JDK 21; the baseline is 17.
     private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
 
@@ -22,7 +22,7 @@ final class Threads {
     }
 
     /** Tells whether the calling thread is a virtual one. */
-    static boolean currentIsVirtual() {
+    public static boolean currentIsVirtual() {
         if (IS_VIRTUAL == null) {
             return false;
         }
