@@ -286,7 +286,7 @@ public final class SocketStream extends Pollable {
      * @param timeout null for no bound
      */
     public void closeTimeout(Duration timeout) {
-        closeTimeout = Deadline.check("set-close-timeout!", timeout);
+        closeTimeout = Errors.timeout("set-close-timeout!", timeout);
     }
 
     /**

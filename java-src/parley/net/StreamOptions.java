@@ -230,7 +230,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder readTimeout(Duration timeout) {
-            readTimeout = Deadline.check("read timeout", timeout);
+            readTimeout = Errors.timeout("read timeout", timeout);
             return this;
         }
 
@@ -242,7 +242,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder writeTimeout(Duration timeout) {
-            writeTimeout = Deadline.check("write timeout", timeout);
+            writeTimeout = Errors.timeout("write timeout", timeout);
             return this;
         }
 
