@@ -411,6 +411,17 @@
   ^OutputStream [s]
   (.outputStream (object/stream "socket-output-stream" s)))
 
+;; ---- a pair -------------------------------------------------------------------------------------
+
+(defn stream-pair
+  "Makes two streams that are connected to each other and returns [a b]: over a Unix-domain socket, without
+  a port and without a file. For tests, and for what wants a stream. Options as of
+  parley.socket/socket-accept but :timeout; both streams get them."
+  {:arglists '([& {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
+                          line-limit]}])}
+  [& opts]
+  (vec (SocketStream/pair (descriptor/stream-options "stream-pair" opts))))
+
 ;; ---- streams over descriptors -------------------------------------------------------------------
 
 (defn make-stream

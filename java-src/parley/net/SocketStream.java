@@ -11,6 +11,7 @@ import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
@@ -121,6 +122,19 @@ public final class SocketStream extends Pollable {
         Errors.options("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
+    }
+
+    /**
+     * Makes two streams that are connected to each other, without a port: over a Unix-domain socket.
+     *
+     * @param options of both streams; the timeout does not matter
+     * @return the two streams
+     * @throws UnsupportedOperationException if the platform has no Unix-domain sockets
+     * @throws IOException if the directory for temporary files cannot be written, or no descriptor is
+     *     left
+     */
+    public static List<SocketStream> pair(StreamOptions options) throws IOException {
+        return StreamPair.make(options);
     }
 
     // ---- the two sides -----------------------------------------------------------------------

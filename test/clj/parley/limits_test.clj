@@ -68,3 +68,14 @@
     (is (thrown-with-msg? IllegalArgumentException #"^set-line-limit!: the stream is "
           (stream/set-line-limit! server 3)))
     (is (some? (async/connections server limits)) "connections takes them too")))
+
+(deftest a-pair-is-two-connected-streams
+  (let [[a b] (stream/stream-pair :element-type :bivalent :read-timeout 20)]
+    (socket/with-open-stream [a a
+                              b b]
+      (stream/write-line "hello" a)
+      (stream/write-byte 7 a)
+      (stream/force-output a)
+      (is (= ["hello" 7] [(stream/read-line b) (stream/read-byte b)]))
+      (is (= [20 20] (map stream/read-timeout [a b])))))
+  (is (thrown-with-msg? IllegalArgumentException #"^stream-pair: unknown option :timeout" (stream/stream-pair :timeout 1))))
