@@ -27,6 +27,7 @@
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.publish :as publish]
+   [parley.impl.sequences :as sequences]
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
@@ -385,6 +386,10 @@
 (publish/vars limits/set-read-timeout! limits/read-timeout limits/set-write-timeout! limits/write-timeout
   limits/set-read-deadline! limits/set-write-deadline! limits/set-close-timeout! limits/close-timeout
   limits/set-line-limit! limits/line-limit)
+
+;; ---- what the input brings -----------------------------------------------------------------------
+
+(publish/vars sequences/lines sequences/chunks sequences/frames sequences/forms)
 
 ;; ---- views --------------------------------------------------------------------------------------
 
