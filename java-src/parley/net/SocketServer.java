@@ -274,8 +274,9 @@ public final class SocketServer extends Pollable {
             SocketStream stream =
                     new SocketStream(new ChannelTransport(accepted), host(), port(), options);
             if (address instanceof InetSocketAddress) {
-                stream.readTimeout(readTimeout); // the kernel hands these options on, for TCP
-                stream.writeTimeout(writeTimeout);
+                // The kernel hands these options on, for TCP.
+                stream.readTimeout(options.readTimeoutOr(readTimeout));
+                stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
             return stream;
         } catch (IOException | RuntimeException e) {
