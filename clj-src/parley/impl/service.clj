@@ -149,7 +149,7 @@
           :spoke (atom true)
           :thread (atom nil)
           :done (promise)}
-         (endpoint/peer s (some? owner))))
+         (endpoint/peer s)))
 
 (defn- silent-longest
   "Returns the client that has been silent longest of those that have not shown yet that they belong here:

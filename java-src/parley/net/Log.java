@@ -36,6 +36,11 @@ final class Log {
         log(System.Logger.Level.WARNING, what, made);
     }
 
+    /** Notes an expected failure, off unless the logger is told to. */
+    static void trace(String what, Throwable cause) {
+        log(System.Logger.Level.TRACE, what, cause);
+    }
+
     static void warning(String what) {
         log(System.Logger.Level.WARNING, what, null);
     }

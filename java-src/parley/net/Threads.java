@@ -45,10 +45,16 @@ final class Threads {
      * @throws OutOfMemoryError if the system has no thread left; then nothing was started
      */
     static Thread start(String name, boolean virtual, Runnable body) {
+        Thread thread = unstarted(name, virtual, body);
+        thread.start();
+        return thread;
+    }
+
+    /** As {@link #start}, of a thread that the caller starts. */
+    static Thread unstarted(String name, boolean virtual, Runnable body) {
         Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
         thread.setName("parley-" + name);
         thread.setDaemon(true);
-        thread.start();
         return thread;
     }
 
