@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import parley.net.wait.Deadline;
+import parley.net.wait.Log;
 
 /**
  * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended by

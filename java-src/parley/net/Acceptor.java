@@ -10,6 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.Deadline;
+import parley.net.wait.Source;
 
 /**
  * The accepting thread of a {@link Server}. It waits in one status set for connections to accept and for

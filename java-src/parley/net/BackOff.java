@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.Pipe;
 import java.time.Duration;
+import parley.net.wait.Log;
 import parley.posix.Posix;
 
 /**

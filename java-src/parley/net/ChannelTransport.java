@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import java.util.concurrent.atomic.AtomicLongFieldUpdater;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Source;
 
 /** A connected, or connecting, NIO socket channel: TCP or Unix-domain. */
 final class ChannelTransport implements Transport {
@@ -43,7 +45,9 @@ final class ChannelTransport implements Transport {
         try {
             n = channel.read(into);
         } catch (IOException e) {
-            source.noteReset(e);
+            if (ErrorCode.of(e) == ErrorCode.ECONNRESET) {
+                source.noteReset();
+            }
             throw e;
         }
         if (n < 0) {

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import parley.net.wait.Deadline;
 
 /**
  * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which the

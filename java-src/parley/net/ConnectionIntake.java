@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executor;
+import parley.net.wait.Log;
 
 /** The connections that a server accepts. */
 final class ConnectionIntake extends Intake<SocketStream> {

@@ -18,6 +18,10 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.Deadline;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Makes connections: one address after the other, each a quarter of a second ahead of the next, and

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.net.wait.Deadline;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 import parley.posix.Handles;
@@ -122,7 +123,7 @@ public final class DescriptorStreams {
      */
     public static Integer exitStatus(SocketStream stream, Duration timeout) throws IOException {
         ShellProcess process = process("pipe-exit-status", stream);
-        Deadline deadline = Deadline.in(Deadline.check("pipe-exit-status", timeout));
+        Deadline deadline = Deadline.in(Errors.timeout("pipe-exit-status", timeout));
         try {
             return process.waitFor(deadline.remaining());
         } catch (InterruptedException e) {

@@ -9,6 +9,7 @@ import java.net.SocketTimeoutException;
 import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
@@ -251,6 +252,21 @@ final class Errors {
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */
+    /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
+    static Duration timeout(String operation, Duration timeout) {
+        if (timeout != null && timeout.isNegative()) {
+            throw new IllegalArgumentException(name(operation) + ": the timeout is " + timeout
+                    + ", expected null (wait for ever), zero (poll) or a positive duration");
+        }
+        return timeout;
+    }
+
+    /** Describes why no selector could be opened. */
+    static IOException noSelector(IOException e) {
+        return ErrorInfo.attach(new IOException("selector: " + words(e)
+                + ": a selector takes some; close some streams, or raise the limit"), null, e);
+    }
+
     static IOException cannotWait(String operation, Object object, IOException e) {
         String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
         return ErrorInfo.attach(new IOException(message), object, e);

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import parley.net.wait.Log;
 
 /**
  * What an object gives, one thing for each request: statuses, connections, or elements of a stream.

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.lang.ref.Cleaner;
+import parley.net.wait.Log;
 
 /**
  * The safety net below {@code close}: what became unreachable while it was open is closed by a

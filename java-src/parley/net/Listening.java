@@ -13,6 +13,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import parley.net.wait.Deadline;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import parley.net.wait.Registration;
 
 /** One object in one status set. */
 final class Member implements Pollable.Observer {

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.lang.ref.WeakReference;
 import java.util.concurrent.atomic.AtomicReference;
+import parley.net.wait.Poller;
 
 /**
  * What the members of a status set have to tell that the kernel will not: a stack that any thread

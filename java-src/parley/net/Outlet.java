@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import parley.net.wait.Log;
 
 /**
  * Takes values and writes them to a stream as fast as the peer reads and no faster. A value is

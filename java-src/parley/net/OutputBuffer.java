@@ -3,8 +3,10 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
 import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Bytes that were written and not sent yet, and the way they go: to the transport, which is waited

@@ -6,6 +6,10 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
@@ -54,7 +58,7 @@ public abstract class Pollable implements Closeable {
     /** As {@link #status(Direction, Duration)}, by the name that errors are to tell. */
     final SocketStatus status(String operation, Direction direction, Duration timeout)
             throws IOException {
-        Deadline deadline = Deadline.in(Deadline.check(operation, timeout));
+        Deadline deadline = Deadline.in(Errors.timeout(operation, timeout));
         requireOpen(operation);
         Errors.direction(operation, direction);
         SocketStatus status = look(operation, direction);

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.util.concurrent.Executor;
+import parley.net.wait.EventLoop;
 
 /**
  * Watches objects and notifies listeners, with one thread for all of them. The thread starts with

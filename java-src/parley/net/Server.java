@@ -17,6 +17,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import parley.net.wait.Deadline;
+import parley.net.wait.Threads;
 
 /**
  * Accepts connections and calls a handler for each on a thread of its own.

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /**
  * Collects the options of a {@link Server}. Nothing is opened before {@link #start()}. A builder can
@@ -171,7 +172,7 @@ public final class ServerBuilder {
      * @throws IllegalArgumentException if it is negative
      */
     public ServerBuilder idleTimeout(Duration timeout) {
-        idleTimeout = Deadline.check("serve", timeout);
+        idleTimeout = Errors.timeout("serve", timeout);
         return this;
     }
 
@@ -183,7 +184,7 @@ public final class ServerBuilder {
      * @throws IllegalArgumentException if it is negative
      */
     public ServerBuilder drain(Duration limit) {
-        drain = Deadline.check("serve", limit);
+        drain = Errors.timeout("serve", limit);
         return this;
     }
 

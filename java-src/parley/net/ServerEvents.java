@@ -6,6 +6,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /** Counts what happens in a server, and reports it to the audit, the log and the handler of errors. */
 final class ServerEvents {

@@ -12,6 +12,10 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Deadline;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Listens for connections (CLISP {@code SOCKET:SOCKET-SERVER}): TCP or Unix-domain. Any number of

@@ -2,8 +2,8 @@ package parley.net;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.PushbackReader;
 import java.io.Writer;
@@ -12,6 +12,9 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+import parley.net.wait.Source;
 
 /**
  * A connection as a bidirectional stream of characters and bytes (CLISP

@@ -12,6 +12,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
+import parley.net.wait.Deadline;
+import parley.net.wait.EventLoop;
+import parley.net.wait.Interest;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
+import parley.net.wait.Source;
 
 /**
  * Streams, servers and other pollable objects that are checked together, again and again, in place
@@ -59,9 +65,17 @@ public final class StatusSet implements AutoCloseable {
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
-        Poller mine = poller = new Poller(Poller.Owner.PASSIVE);
+        Poller mine = poller = open();
         news = new News(mine, reported ? null : this);
         guard = Leaks.guard(this, reported ? "a status set" : null, () -> abandon(mine));
+    }
+
+    private static Poller open() throws IOException {
+        try {
+            return new Poller(Poller.Owner.PASSIVE);
+        } catch (IOException e) {
+            throw Errors.noSelector(e);
+        }
     }
 
     /** What is left to do for a set that is gone. */
@@ -147,27 +161,27 @@ public final class StatusSet implements AutoCloseable {
         }
 
         @Override
-        Source source() {
+        public Source source() {
             return member.object.source();
         }
 
         @Override
-        void fire(int ready) {
+        public void fire(int ready) {
             member.changed(member.object);
         }
 
         @Override
-        void sourceClosed() {
+        public void sourceClosed() {
             fire(0);
         }
 
         @Override
-        boolean isDoubtful() {
+        public boolean isDoubtful() {
             return true;
         }
 
         @Override
-        boolean isStale() {
+        public boolean isStale() {
             return !source().isOpen();
         }
     }
@@ -182,6 +196,12 @@ public final class StatusSet implements AutoCloseable {
 
     private Registration register(Member member) throws IOException {
         Pollable object = member.object;
+        if (object.source().isKnownTo(poller)) {
+            // The JDK would return the registration of the other object.
+            throw new IllegalArgumentException(Errors.name("status-set-add!") + ": " + object
+                    + " is a member already, as itself or as the channel of a stream or a server;"
+                    + " pass one of them");
+        }
         try {
             return object.source().join(poller, object.interest(member.direction), member);
         } catch (ClosedChannelException e) {
@@ -269,7 +289,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** As {@link #check}, by the thread that has begun to use the set. */
     void checkEntered(Duration timeout) throws IOException {
-        Deadline.check("socket-status", timeout);
+        Errors.timeout("socket-status", timeout);
         if (members.isEmpty() && timeout == null) {
             throw new IllegalStateException(Errors.name("socket-status") + ": the status set is empty and there"
                     + " is no timeout, so the call would never return; add members or give one");

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.time.Duration;
+import parley.net.wait.Deadline;
 
 /**
  * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
@@ -177,7 +178,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = Deadline.check("timeout", timeout);
+            this.timeout = Errors.timeout("timeout", timeout);
             return this;
         }
 
@@ -189,7 +190,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder closeTimeout(Duration timeout) {
-            closeTimeout = Deadline.check("close timeout", timeout);
+            closeTimeout = Errors.timeout("close timeout", timeout);
             return this;
         }
 

@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what

@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
 
 /**
  * What the two sides of a stream have in common: a lock that makes each operation a whole, the
@@ -332,7 +334,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
      * @see SocketStream#writeTimeout(Duration)
      */
     public void timeout(Duration newTimeout) {
-        timeout = Deadline.check("timeout", newTimeout);
+        timeout = Errors.timeout("timeout", newTimeout);
     }
 
     /**

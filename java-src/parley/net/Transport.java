@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import parley.net.wait.Source;
 
 /**
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.net.wait.Log;
 
 /**
  * A listener's registration with the {@link Reactor}: fires once, when the status of the object in

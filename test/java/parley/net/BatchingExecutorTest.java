@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.EventLoop;
 import parley.testing.Await;
 import parley.testing.Cpu;
 import parley.testing.Family;

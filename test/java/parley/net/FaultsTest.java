@@ -29,6 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import parley.net.wait.Source;
 import parley.testing.Blocked;
 import parley.testing.Family;
 import parley.testing.Guarded;

@@ -379,7 +379,7 @@ final class SystemCallsSteps {
         }
         Thread main = Thread.currentThread();
         Task<Void> actor = Threads.PLATFORM.start("actor", () -> {
-            Blocked.in(main, "parley.net.Poller.poll");
+            Blocked.in(main, "parley.net.wait.Poller.poll");
             act.run();
             return null;
         });

@@ -303,7 +303,7 @@ class TextEndsTest {
                 stream.readTimeout(null);
                 return stream.in().readChar();
             });
-            Blocked.in(reader, "parley.net.ThreadWaits.await");
+            Blocked.in(reader, "parley.net.wait.ThreadWaits.await");
             stream.readTimeout(SHORT);
             ExternalFormat latin = ExternalFormat.of(StandardCharsets.ISO_8859_1);
             assertThrows(SocketTimeoutException.class, () -> stream.externalFormat(latin));

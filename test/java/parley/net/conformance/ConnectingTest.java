@@ -154,7 +154,7 @@ class ConnectingTest {
             long before = Descriptors.visible() ? Descriptors.sockets() : 0;
             Task<SocketStream> task = cell.start("connecting",
                     () -> Sockets.connect(full.address()));
-            Blocked.in(task, "parley.net.Poller.poll");
+            Blocked.in(task, "parley.net.wait.Poller.poll");
             Timing timing = Timing.start();
             task.interrupt();
             InterruptedIOException e = task.failure(InterruptedIOException.class);

@@ -165,7 +165,7 @@ class InterruptTest {
             try (Watch watch = Reactor.shared().whenReady(
                     link.stream, Direction.INPUT, status -> told.countDown())) {
                 Thread reactor = reactorThread();
-                Blocked.in(reactor, "parley.net.EventLoop");
+                Blocked.in(reactor, "parley.net.wait.EventLoop");
                 for (int i = 0; i < 10; i++) {
                     reactor.interrupt();
                     Await.until("the flag is taken", () -> !reactor.isInterrupted());

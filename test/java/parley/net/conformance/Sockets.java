@@ -23,7 +23,7 @@ final class Sockets {
     static final StreamOptions BIVALENT = options().build();
 
     /** Where every call of Parley that blocks on one object does so. */
-    static final String WAIT = "parley.net.ThreadWaits.await";
+    static final String WAIT = "parley.net.wait.ThreadWaits.await";
 
     private Sockets() {
     }

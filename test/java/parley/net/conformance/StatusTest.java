@@ -43,7 +43,7 @@ import parley.testing.Within;
 class StatusTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
     private static final Duration LONG = Duration.ofSeconds(10);
-    private static final String SELECT = "parley.net.Poller.poll";
+    private static final String SELECT = "parley.net.wait.Poller.poll";
 
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void STA_1_a_server_is_ready_while_a_client_waits(Case cell) throws Exception {

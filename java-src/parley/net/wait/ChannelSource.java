@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.lang.ref.WeakReference;
@@ -15,7 +15,7 @@ import parley.posix.Descriptor;
 import parley.posix.Handles;
 
 /** A non-blocking NIO channel as a source, or two that are waited for as one. */
-final class ChannelSource extends Source {
+public final class ChannelSource extends Source {
     private static final ReentrantLock FOREIGN_LOCK = new ReentrantLock();
     private static final Map<SelectableChannel, WeakReference<ChannelSource>> FOREIGN =
             new WeakHashMap<>(); // guarded by FOREIGN_LOCK
@@ -37,19 +37,19 @@ final class ChannelSource extends Source {
      *
      * @throws IOException if the process is out of descriptors
      */
-    static ChannelSource ofOwn(SelectableChannel channel) throws IOException {
+    public static ChannelSource ofOwn(SelectableChannel channel) throws IOException {
         return ofOwn(channel, null);
     }
 
     /** As {@link #ofOwn(SelectableChannel)}, of two channels that open and close together. */
-    static ChannelSource ofOwn(SelectableChannel channel, SelectableChannel twin)
+    public static ChannelSource ofOwn(SelectableChannel channel, SelectableChannel twin)
             throws IOException {
         EventLoop.shared().retain();
         return new ChannelSource(channel, twin, true);
     }
 
     @Override
-    void released() {
+    public void released() {
         if (own) {
             EventLoop.shared().release();
         }
@@ -59,7 +59,7 @@ final class ChannelSource extends Source {
      * The one source of a channel of somebody else's, who will not tell when it is closed; always
      * the same while it is used, since a poller has one registration for a channel.
      */
-    static ChannelSource ofForeign(SelectableChannel channel) {
+    public static ChannelSource ofForeign(SelectableChannel channel) {
         FOREIGN_LOCK.lock();
         try {
             WeakReference<ChannelSource> known = FOREIGN.get(channel);
@@ -75,22 +75,27 @@ final class ChannelSource extends Source {
     }
 
     @Override
-    boolean announcesClose() {
+    public boolean announcesClose() {
         return own;
     }
 
     @Override
-    boolean isOpen() {
+    public boolean isKnownTo(Poller poller) {
+        return keyOf(poller) != null;
+    }
+
+    @Override
+    public boolean isOpen() {
         return channel.isOpen();
     }
 
     @Override
-    Descriptor duplicate() throws IOException {
+    public Descriptor duplicate() throws IOException {
         return descriptor().duplicate();
     }
 
     @Override
-    int[] handles() throws IOException {
+    public int[] handles() throws IOException {
         int number = Handles.lend(descriptor());
         return new int[] {number, channel instanceof ServerSocketChannel ? -1 : number};
     }
@@ -99,15 +104,15 @@ final class ChannelSource extends Source {
      * Throws the reset that hides behind an end of file, since it was told to somebody who used the
      * descriptor: the kernel tells it once.
      */
-    void throwReset() throws IOException {
+    public void throwReset() throws IOException {
         if (descriptor != null) {
             descriptor.throwReset();
         }
     }
 
-    /** Remembers for those who use the descriptor that reading the channel failed so. */
-    void noteReset(IOException failure) {
-        if (descriptor != null && ErrorCode.of(failure) == ErrorCode.ECONNRESET) {
+    /** Remembers, for users of the descriptor, that the peer has reset the connection. */
+    public void noteReset() {
+        if (descriptor != null) {
             descriptor.noteReset();
         }
     }
@@ -128,12 +133,7 @@ final class ChannelSource extends Source {
     }
 
     @Override
-    Registration join(Poller poller, int ops, Object attachment) throws IOException {
-        if (keyOf(poller) != null) {
-            // The JDK would give the registration of the one to the other.
-            throw new IllegalArgumentException(Errors.name("socket-status") + ": " + channel + " is there already,"
-                    + " as itself or as the channel of a stream or a server; pass one of them");
-        }
+    public Registration join(Poller poller, int ops, Object attachment) throws IOException {
         Registration registration = register(poller, ops, attachment);
         if (!channel.isOpen()) {
             // Closed since it was registered, perhaps by somebody who did not see that it was.
@@ -169,7 +169,7 @@ final class ChannelSource extends Source {
         }
 
         @Override
-        int interest() {
+        public int interest() {
             try {
                 return key.interestOps();
             } catch (CancelledKeyException e) {
@@ -178,7 +178,7 @@ final class ChannelSource extends Source {
         }
 
         @Override
-        void interest(int ops) {
+        public void interest(int ops) {
             try {
                 if (key.interestOps() != ops) {
                     key.interestOps(ops);
@@ -193,7 +193,7 @@ final class ChannelSource extends Source {
         }
 
         @Override
-        void cancel() {
+        public void cancel() {
             key.cancel();
             if (twinKey != null) {
                 twinKey.cancel();

@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.nio.channels.CancelledKeyException;
@@ -18,15 +18,15 @@ import parley.posix.DescriptorWatcher;
  * {@link #flush} or {@link #close}. Keys are visited inside the selector's own loop, so that a poll
  * allocates nothing and leaves no selected set behind.
  */
-final class Poller implements AutoCloseable {
+public final class Poller implements AutoCloseable {
     /** Told of each ready registration, inside the poll: it must only take notes. */
-    interface Visitor {
+    public interface Visitor {
         /** The registration is ready for these operations. */
         void ready(Registration registration, int ops);
     }
 
     /** The user of a poller, notified by other threads of what happens to its sources. */
-    interface Owner {
+    public interface Owner {
         /** An owner that learns from observers of the objects that it has to look again. */
         Owner PASSIVE = new Owner() { };
 
@@ -52,18 +52,9 @@ final class Poller implements AutoCloseable {
     private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
     private final Consumer<SelectionKey> visit = this::visit; // run with turn held
 
-    Poller(Owner owner) throws IOException {
+    public Poller(Owner owner) throws IOException {
         this.owner = owner;
-        this.selector = open();
-    }
-
-    private static Selector open() throws IOException {
-        try {
-            return Selector.open();
-        } catch (IOException e) {
-            throw ErrorInfo.attach(new IOException("selector: " + Errors.words(e)
-                    + ": a selector takes some; close some streams, or raise the limit"), null, e);
-        }
+        this.selector = Selector.open();
     }
 
     Owner owner() {
@@ -75,7 +66,7 @@ final class Poller implements AutoCloseable {
     }
 
     /** As {@link #poll(long, Visitor)}, until a deadline. */
-    int poll(Deadline deadline, Visitor visitor) throws IOException {
+    public int poll(Deadline deadline, Visitor visitor) throws IOException {
         return poll(deadline.remaining(), visitor);
     }
 
@@ -87,7 +78,7 @@ final class Poller implements AutoCloseable {
      * @param nanos how long to wait; 0 only looks, {@code Long.MAX_VALUE} is for ever
      * @return how many were shown
      */
-    int poll(long nanos, Visitor visitor) throws IOException {
+    public int poll(long nanos, Visitor visitor) throws IOException {
         turn.lock();
         try {
             this.visitor = visitor;
@@ -139,12 +130,12 @@ final class Poller implements AutoCloseable {
     }
 
     /** Makes a poll under way, or else the next one, return early. */
-    void wakeup() {
+    public void wakeup() {
         selector.wakeup();
     }
 
     /** Makes the selector drop closed and cancelled sources before this call returns. */
-    void flush() {
+    public void flush() {
         takeTurn();
         try {
             if (selector.isOpen()) {
@@ -161,7 +152,7 @@ final class Poller implements AutoCloseable {
     }
 
     /** By the thread that polls: ends a registration and lets go of its source at once. */
-    void release(Registration registration) throws IOException {
+    public void release(Registration registration) throws IOException {
         registration.cancel();
         turn.lock();
         try {
@@ -176,7 +167,7 @@ final class Poller implements AutoCloseable {
     }
 
     /** What is registered, and not cancelled, now. */
-    List<Registration> registrations() {
+    public List<Registration> registrations() {
         List<Registration> all = new ArrayList<>();
         try {
             for (SelectionKey key : selector.keys()) {

@@ -1,10 +1,10 @@
-package parley.net;
+package parley.net.wait;
 
 /** One source in one poller. */
-abstract class Registration {
+public abstract class Registration {
     final Source source;
-    final Poller poller;
-    final Object attachment; // what the poller's owner knows about the source
+    public final Poller poller;
+    public final Object attachment; // what the poller's owner knows about the source
 
     // Of ThreadWaits, all guarded by its lock: the neighbours among the idle registrations.
     Registration older;
@@ -25,7 +25,7 @@ abstract class Registration {
     }
 
     /** In place of one whose source has no kernel object any more: nothing will be reported. */
-    static Registration ofNothing(Source source, Poller poller) {
+    public static Registration ofNothing(Source source, Poller poller) {
         return new Nothing(source, poller);
     }
 
@@ -50,16 +50,16 @@ abstract class Registration {
     }
 
     /** The operations asked for; 0 keeps the source registered and silent. */
-    abstract int interest();
+    public abstract int interest();
 
     /** Asks for these operations from the next poll on; does nothing once the source is closed. */
-    abstract void interest(int ops);
+    public abstract void interest(int ops);
 
     /**
      * Ends the registration; the poller lets go of the source in its next poll, and the source is to
      * forget the registration after that: see {@link Poller#release}.
      */
-    abstract void cancel();
+    public abstract void cancel();
 
     private static final class Nothing extends Registration {
         Nothing(Source source, Poller poller) {
@@ -67,17 +67,17 @@ abstract class Registration {
         }
 
         @Override
-        int interest() {
+        public int interest() {
             return 0;
         }
 
         @Override
-        void interest(int ops) {
+        public void interest(int ops) {
             // There is nobody to ask.
         }
 
         @Override
-        void cancel() {
+        public void cancel() {
             // Nothing was registered.
         }
     }

@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.util.PriorityQueue;
 import java.util.concurrent.locks.ReentrantLock;

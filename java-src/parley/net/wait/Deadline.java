@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.time.Duration;
 
@@ -7,12 +7,12 @@ import java.time.Duration;
  * gives; a <em>deadline</em> is the point that it becomes when the call begins, so that a call made
  * of many waits is bounded as a whole. Immutable.
  */
-final class Deadline implements HasDeadline {
+public final class Deadline implements HasDeadline {
     /** Never. */
-    static final Deadline NONE = new Deadline(0);
+    public static final Deadline NONE = new Deadline(0);
 
     /** Passed already: a poll. */
-    static final Deadline PASSED = new Deadline(System.nanoTime() - 1);
+    public static final Deadline PASSED = new Deadline(System.nanoTime() - 1);
 
     private static final long FAR = Long.MAX_VALUE / 2;
 
@@ -23,7 +23,7 @@ final class Deadline implements HasDeadline {
     }
 
     /** The deadline that lies a timeout after now; null stands for no timeout. */
-    static Deadline in(Duration timeout) {
+    public static Deadline in(Duration timeout) {
         if (timeout == null) {
             return NONE;
         }
@@ -31,22 +31,13 @@ final class Deadline implements HasDeadline {
     }
 
     /** The deadline that lies some nanoseconds after now; negative stands for no timeout. */
-    static Deadline inNanos(long nanos) {
+    public static Deadline inNanos(long nanos) {
         return nanos < 0 ? NONE : new Deadline(System.nanoTime() + Math.min(nanos, FAR));
     }
 
     /** A checked timeout's nanoseconds, as many as a long can hold without overflow. */
-    static long nanos(Duration timeout) {
+    public static long nanos(Duration timeout) {
         return timeout.getSeconds() >= FAR / 1_000_000_000L ? FAR : timeout.toNanos();
-    }
-
-    /** The timeout itself when it is a legal one: null (for ever), zero (poll) or positive. */
-    static Duration check(String operation, Duration timeout) {
-        if (timeout != null && timeout.isNegative()) {
-            throw new IllegalArgumentException(Errors.name(operation) + ": the timeout is " + timeout
-                    + ", expected null (wait for ever), zero (poll) or a positive duration");
-        }
-        return timeout;
     }
 
     /** Itself: a deadline that nobody moves. */
@@ -55,17 +46,17 @@ final class Deadline implements HasDeadline {
         return this;
     }
 
-    boolean hasPassed() {
+    public boolean hasPassed() {
         return this != NONE && at - System.nanoTime() <= 0;
     }
 
     /** Nanoseconds left, at least 0; {@code Long.MAX_VALUE} when there is no deadline. */
-    long remaining() {
+    public long remaining() {
         return this == NONE ? Long.MAX_VALUE : Math.max(0, at - System.nanoTime());
     }
 
     /** The earlier of this deadline and another. */
-    Deadline min(Deadline other) {
+    public Deadline min(Deadline other) {
         if (this == NONE) {
             return other;
         }

@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
@@ -12,7 +12,7 @@ import parley.posix.Handles;
 import parley.posix.Poll;
 
 /** A descriptor as a source, or two: one for input and one for output, as of pipes. */
-final class DescriptorSource extends Source {
+public final class DescriptorSource extends Source {
     private static final int READ = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;
     private static final int WRITE = SelectionKey.OP_WRITE | SelectionKey.OP_CONNECT;
     /** Where the events that poll(2) found stand, above the operations that they mean. */
@@ -26,14 +26,14 @@ final class DescriptorSource extends Source {
     /**
      * @param own true when whoever closes the descriptors calls {@link #release} after that
      */
-    DescriptorSource(Descriptor input, Descriptor output, boolean own) {
+    public DescriptorSource(Descriptor input, Descriptor output, boolean own) {
         this.input = input;
         this.output = output;
         this.own = own;
     }
 
     @Override
-    boolean isOpen() {
+    public boolean isOpen() {
         return isOpen(input) || isOpen(output);
     }
 
@@ -42,18 +42,18 @@ final class DescriptorSource extends Source {
     }
 
     @Override
-    boolean announcesClose() {
+    public boolean announcesClose() {
         return own;
     }
 
     /** The poller is woken by the descriptor itself. */
     @Override
-    boolean endsPollOnClose() {
+    public boolean endsPollOnClose() {
         return true;
     }
 
     @Override
-    Descriptor duplicate() throws IOException {
+    public Descriptor duplicate() throws IOException {
         try {
             return (isOpen(input) ? input : output).duplicate();
         } catch (ClosedDescriptorException e) {
@@ -62,7 +62,7 @@ final class DescriptorSource extends Source {
     }
 
     @Override
-    int[] handles() throws IOException {
+    public int[] handles() throws IOException {
         if (!isOpen()) {
             throw new ClosedChannelException();
         }
@@ -142,12 +142,12 @@ final class DescriptorSource extends Source {
     }
 
     @Override
-    void wake() {
+    public void wake() {
         waits.forEach(DescriptorWatcher.Watch::fire);
         super.wake();
     }
 
-    static int events(int ops) {
+    public static int events(int ops) {
         return ((ops & READ) == 0 ? 0 : Poll.IN) | ((ops & WRITE) == 0 ? 0 : Poll.OUT);
     }
 
@@ -159,12 +159,12 @@ final class DescriptorSource extends Source {
     }
 
     /** Returns the events that stand beside the operations which a poller has shown. */
-    static int eventsOf(int ready) {
+    public static int eventsOf(int ready) {
         return ready >>> EVENTS_SHIFT;
     }
 
     @Override
-    Registration join(Poller poller, int ops, Object attachment) throws IOException {
+    public Registration join(Poller poller, int ops, Object attachment) throws IOException {
         DescriptorRegistration registration =
                 new DescriptorRegistration(this, poller, ops, attachment);
         added(registration);
@@ -204,12 +204,12 @@ final class DescriptorSource extends Source {
         }
 
         @Override
-        int interest() {
+        public int interest() {
             return interest;
         }
 
         @Override
-        void interest(int ops) {
+        public void interest(int ops) {
             if (ops == interest) {
                 return;
             }
@@ -223,7 +223,7 @@ final class DescriptorSource extends Source {
         }
 
         @Override
-        void cancel() {
+        public void cancel() {
             if (reading != null) {
                 members.remove(reading);
             }

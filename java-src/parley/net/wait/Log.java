@@ -1,10 +1,10 @@
-package parley.net;
+package parley.net.wait;
 
 import java.time.ZonedDateTime;
 import java.util.Locale;
 
 /** Where the library reports what no caller is there to receive: the platform's own logger. */
-final class Log {
+public final class Log {
     private static final System.Logger LOG = System.getLogger("parley.net");
 
     private Log() {
@@ -15,12 +15,12 @@ final class Log {
      * java.util.logging writes loads the time zones and the names of months from files, and if that
      * fails once it can never log again.
      */
-    static void prepare() {
+    public static void prepare() {
         String.format(Locale.getDefault(), "%tc", ZonedDateTime.now());
     }
 
     /** Runs a task; whatever it throws is logged, and the caller goes on. */
-    static void guard(Runnable task) {
+    public static void guard(Runnable task) {
         try {
             task.run();
         } catch (Throwable e) {
@@ -28,20 +28,20 @@ final class Log {
         }
     }
 
-    static void error(String what, Throwable cause) {
+    public static void error(String what, Throwable cause) {
         log(System.Logger.Level.ERROR, what, cause);
     }
 
-    static void leak(String what, Throwable made) {
+    public static void leak(String what, Throwable made) {
         log(System.Logger.Level.WARNING, what, made);
     }
 
     /** Notes an expected failure, off unless the logger is told to. */
-    static void trace(String what, Throwable cause) {
+    public static void trace(String what, Throwable cause) {
         log(System.Logger.Level.TRACE, what, cause);
     }
 
-    static void warning(String what) {
+    public static void warning(String what) {
         log(System.Logger.Level.WARNING, what, null);
     }
 

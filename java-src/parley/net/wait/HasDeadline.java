@@ -1,7 +1,7 @@
-package parley.net;
+package parley.net.wait;
 
 /** A wait whose deadline other threads may move while it lasts. */
-interface HasDeadline {
+public interface HasDeadline {
     /** Returns the deadline in force now. */
     Deadline deadline();
 }

@@ -1,11 +1,11 @@
-package parley.net;
+package parley.net.wait;
 
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 
 /** What depends on the kind of the thread that calls. */
-final class Threads {
+public final class Threads {
     // Thread.isVirtual came with JDK 21; the baseline is 17.
     private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
 
@@ -22,7 +22,7 @@ final class Threads {
     }
 
     /** Tells whether the calling thread is a virtual one. */
-    static boolean currentIsVirtual() {
+    public static boolean currentIsVirtual() {
         if (IS_VIRTUAL == null) {
             return false;
         }
@@ -34,7 +34,7 @@ final class Threads {
     }
 
     /** Returns whether a virtual thread may wait in a selector without holding its carrier. */
-    static boolean virtualCanSelect() {
+    public static boolean virtualCanSelect() {
         return Runtime.version().feature() >= 24; // JDK-8336254
     }
 
@@ -51,7 +51,7 @@ final class Threads {
     }
 
     /** As {@link #start}, of a thread that the caller starts. */
-    static Thread unstarted(String name, boolean virtual, Runnable body) {
+    public static Thread unstarted(String name, boolean virtual, Runnable body) {
         Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
         thread.setName("parley-" + name);
         thread.setDaemon(true);

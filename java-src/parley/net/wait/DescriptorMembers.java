@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.util.ArrayList;

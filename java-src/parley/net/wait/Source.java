@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.util.Arrays;
@@ -12,7 +12,7 @@ import parley.posix.Descriptor;
  *
  * <p>Operations are the bits of {@link java.nio.channels.SelectionKey}.
  */
-abstract class Source {
+public abstract class Source {
     private static final Registration[] NO_REGISTRATIONS = {};
 
     // An updater, since sources are many: a lock would take 48 bytes in each.
@@ -23,15 +23,20 @@ abstract class Source {
     private volatile Registration[] registrations = NO_REGISTRATIONS; // by REGISTRATIONS, as a whole
 
     /** Makes the poller report this source; called with no registration of the two in force. */
-    abstract Registration join(Poller poller, int ops, Object attachment) throws IOException;
+    public abstract Registration join(Poller poller, int ops, Object attachment) throws IOException;
 
-    abstract boolean isOpen();
+    public abstract boolean isOpen();
+
+    /** Returns whether the kernel object is registered with the poller under another source. */
+    public boolean isKnownTo(Poller poller) {
+        return false;
+    }
 
     /** True when {@link #release} will be called on closing, so that registrations may stay. */
-    abstract boolean announcesClose();
+    public abstract boolean announcesClose();
 
     /** True when a poll that waits for this ends as soon as it is closed, by whomever. */
-    boolean endsPollOnClose() {
+    public boolean endsPollOnClose() {
         return announcesClose();
     }
 
@@ -40,14 +45,14 @@ abstract class Source {
      *
      * @throws java.nio.channels.ClosedChannelException if the source is closed
      */
-    abstract Descriptor duplicate() throws IOException;
+    public abstract Descriptor duplicate() throws IOException;
 
     /**
      * The numbers of the descriptors for input and output, -1 for one that there is not.
      *
      * @throws java.nio.channels.ClosedChannelException if the source is closed
      */
-    abstract int[] handles() throws IOException;
+    public abstract int[] handles() throws IOException;
 
     /** The registration with a poller, or null. */
     final Registration registrationWith(Poller poller) {
@@ -59,7 +64,7 @@ abstract class Source {
         return null;
     }
 
-    final Registration[] registrations() {
+    public final Registration[] registrations() {
         return registrations;
     }
 
@@ -86,14 +91,14 @@ abstract class Source {
     }
 
     /** Makes every thread that waits for this source look again at what it waits for. */
-    void wake() {
+    public void wake() {
         for (Registration each : registrations()) {
             each.poller.owner().wake(each);
         }
     }
 
     /** After the kernel object was closed: makes every poller let go of it, now. */
-    final void release() {
+    public final void release() {
         for (Registration each : registrations()) {
             each.poller.owner().sourceClosed(each);
             removed(each);

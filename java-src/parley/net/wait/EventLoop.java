@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
@@ -10,7 +10,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A thread that polls for all who do not poll themselves: virtual threads inside a read or a write,
- * requests of an {@link Intake} or an {@link Outlet}, listeners of {@link Reactor#whenReady}, and
+ * requests of an {@code Intake} or an {@code Outlet}, listeners of {@code Reactor.whenReady}, and
  * platform threads for which no {@link ThreadWaits poller of their own} is left.
  *
  * <p>The thread starts with the first interest, is a daemon, and ends half a second after the last
@@ -22,7 +22,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * and then waits for the same again. The operation is taken back when it is reported more than
  * {@value #PATIENCE} times in a row without an interest in it.
  */
-final class EventLoop implements Poller.Owner {
+public final class EventLoop implements Poller.Owner {
     /** How often an operation may be reported in vain before the kernel is no longer asked. */
     static final int PATIENCE = 2;
 
@@ -63,7 +63,7 @@ final class EventLoop implements Poller.Owner {
     }
 
     /** Returns the loop for channels, listeners and platform threads. */
-    static EventLoop shared() {
+    public static EventLoop shared() {
         return SHARED;
     }
 
@@ -72,7 +72,7 @@ final class EventLoop implements Poller.Owner {
      * that waking a reader needs no hand-off between threads of the platform; before, a selector
      * would hold a carrier, and this is the shared loop.
      */
-    static EventLoop ofVirtualThreads() {
+    public static EventLoop ofVirtualThreads() {
         return OF_VIRTUAL_THREADS;
     }
 
@@ -147,7 +147,7 @@ final class EventLoop implements Poller.Owner {
      * @throws ClosedChannelException if the source is closed: then the interest does not fire
      * @throws IOException if no thread can be started or no descriptor is left
      */
-    void arm(Interest interest, int ops) throws IOException {
+    public void arm(Interest interest, int ops) throws IOException {
         lock.lock();
         try {
             if (interest.armed) {
@@ -179,7 +179,7 @@ final class EventLoop implements Poller.Owner {
     }
 
     /** Stops to look for an interest; false when it was not armed, or has fired. */
-    boolean disarm(Interest interest) {
+    public boolean disarm(Interest interest) {
         lock.lock();
         try {
             if (interest.armed) {
@@ -261,12 +261,12 @@ final class EventLoop implements Poller.Owner {
         }
     }
 
-    int watches() {
+    public int watches() {
         return locked(() -> watches);
     }
 
     /** How many sources the kernel is asked about, or was and may be again. */
-    int registrations() {
+    public int registrations() {
         return locked(() -> poller == null ? 0 : poller.registrations().size());
     }
 
@@ -314,7 +314,7 @@ final class EventLoop implements Poller.Owner {
     // ---- tasks -------------------------------------------------------------------------------
 
     /** Runs a task on the loop's thread, soon; at once when called on that thread. */
-    void execute(Runnable task) {
+    public void execute(Runnable task) {
         if (isLoopThread()) {
             Log.guard(task);
         } else {
@@ -326,7 +326,7 @@ final class EventLoop implements Poller.Owner {
      * Runs a task on the loop's thread after the next poll that ends later than the given time from
      * now. While no thread can be started the task waits for the next request.
      */
-    void post(Runnable task, long nanos) {
+    public void post(Runnable task, long nanos) {
         tasks.add(task, nanos);
         lock.lock();
         try {
@@ -342,7 +342,7 @@ final class EventLoop implements Poller.Owner {
     // ---- the thread --------------------------------------------------------------------------
 
     /** Tells whether the calling thread is the loop's own, where nothing may block. */
-    boolean isLoopThread() {
+    public boolean isLoopThread() {
         return Thread.currentThread() == thread;
     }
 

@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.util.concurrent.locks.LockSupport;
 
@@ -14,12 +14,12 @@ final class ParkedThread extends Interest {
     }
 
     @Override
-    Source source() {
+    public Source source() {
         return source;
     }
 
     @Override
-    void fire(int ready) {
+    public void fire(int ready) {
         expire();
     }
 
@@ -30,17 +30,17 @@ final class ParkedThread extends Interest {
     }
 
     @Override
-    void sourceClosed() {
+    public void sourceClosed() {
         expire();
     }
 
     @Override
-    boolean isDoubtful() {
+    public boolean isDoubtful() {
         return !source.announcesClose();
     }
 
     @Override
-    boolean isStale() {
+    public boolean isStale() {
         return !source.isOpen();
     }
 }

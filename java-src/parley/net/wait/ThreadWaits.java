@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
@@ -13,8 +13,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A poller stays registered with the source it served last, so that the usual case (the same
  * side of the same stream again) costs no registration. It is closed with that source.
  */
-final class ThreadWaits implements Poller.Owner {
-    static final int MOST = 16;
+public final class ThreadWaits implements Poller.Owner {
+    public static final int MOST = 16;
 
     private static final ThreadWaits INSTANCE = new ThreadWaits();
     private static final Poller.Visitor NOTE = (registration, ops) -> registration.found |= ops;
@@ -36,7 +36,7 @@ final class ThreadWaits implements Poller.Owner {
      * @throws ClosedChannelException if the source is closed already
      * @throws IOException if there is no thread to wait with
      */
-    static void await(Source source, int ops, HasDeadline patient) throws IOException {
+    public static void await(Source source, int ops, HasDeadline patient) throws IOException {
         if (source instanceof DescriptorSource descriptors) {
             descriptors.await(ops, patient);
             return;
@@ -68,7 +68,7 @@ final class ThreadWaits implements Poller.Owner {
     }
 
     /** Returns those of the operations that the source is ready for now. */
-    static int ready(Source source, int ops) throws IOException {
+    public static int ready(Source source, int ops) throws IOException {
         if (source instanceof DescriptorSource descriptors) {
             return descriptors.ready(ops);
         }
@@ -86,7 +86,7 @@ final class ThreadWaits implements Poller.Owner {
     }
 
     /** Returns how many pollers no thread waits on. */
-    static int idlePollers() {
+    public static int idlePollers() {
         INSTANCE.lock.lock();
         try {
             return INSTANCE.idleCount;
