@@ -57,6 +57,15 @@ public final class Connection {
     }
 
     /**
+     * Returns the server that has accepted the connection.
+     *
+     * @return never null
+     */
+    public Server server() {
+        return server;
+    }
+
+    /**
      * Returns the stream that the handler is called with.
      *
      * @return null while the header of a proxy is still missing

@@ -104,6 +104,17 @@ public final class Server implements Closeable {
          * @throws Exception if it fails: see {@link ServerBuilder#onError}
          */
         void handle(SocketStream stream) throws Exception;
+
+        /**
+         * As {@link #handle}, for handlers that want to know more of the connection; calls that method
+         * unless it is overridden.
+         *
+         * @param connection of the client
+         * @throws Exception as {@link #handle}
+         */
+        default void serve(Connection connection) throws Exception {
+            handle(connection.stream());
+        }
     }
 
     /**
@@ -294,8 +305,7 @@ public final class Server implements Closeable {
         }
         uncount(address);
         refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
-                + " connections of its address already (" + Errors.spell(":max-per-address",
-                "ServerBuilder.maxPerAddress") + ")");
+                + " connections of its address already (" + options.perAddressName() + ")");
         return false;
     }
 
@@ -303,14 +313,19 @@ public final class Server implements Closeable {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
     }
 
+    /** An Error ends the connection, and makes the acceptor rest. */
     Admission.Verdict firstVerdict(Connection connection) {
         return options.admission() == null ? Admission.Verdict.ADMIT
                 : verdict(() -> options.admission().arrived(connection));
     }
 
     Admission.Verdict verdict(Connection connection, boolean late) {
-        return verdict(() -> late ? options.admission().late(connection)
-                : options.admission().readable(connection));
+        try {
+            return verdict(() -> late ? options.admission().late(connection)
+                    : options.admission().readable(connection));
+        } catch (Error e) {
+            return cannotLook(e);
+        }
     }
 
     private interface Question {
@@ -322,9 +337,13 @@ public final class Server implements Closeable {
             return Errors.need("serve", "the verdict", question.ask(), "a Verdict");
         } catch (IOException e) {
             return Admission.Verdict.refuse(ServerEvents.REFUSED, "it went away: " + Errors.text(e));
-        } catch (Throwable e) {
-            return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
+        } catch (RuntimeException e) {
+            return cannotLook(e);
         }
+    }
+
+    private static Admission.Verdict cannotLook(Throwable e) {
+        return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
     }
 
     /** Starts the handler's thread. */
@@ -392,7 +411,7 @@ public final class Server implements Closeable {
     private void run(Connection connection) {
         try {
             if (!connection.isOver()) {
-                options.handler().handle(connection.stream());
+                options.handler().serve(connection);
             }
         } catch (Throwable e) {
             failed(connection, e);
@@ -406,11 +425,10 @@ public final class Server implements Closeable {
     }
 
     private void ended(Connection connection) {
+        connection.end();
         try {
-            if (connection.end()) {
-                // While it is still among the connections, or the stop would be reported before.
-                events.happened(ServerEvents.DISCONNECT, connection, null, null);
-            }
+            // While it is still among the connections, or the stop would be reported before.
+            events.happened(ServerEvents.DISCONNECT, connection, null, null);
         } finally {
             forget(connection);
             connection.done();

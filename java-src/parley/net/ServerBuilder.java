@@ -27,6 +27,7 @@ public final class ServerBuilder {
     private String name;
     private int maxConnections; // 0 for no limit
     private int maxPerAddress; // 0 for no limit
+    private String perAddressName; // of that limit, as the caller spells it
     private Duration idleTimeout;
     private Duration drain = DRAIN;
     private boolean virtualThreads = true;
@@ -49,6 +50,7 @@ public final class ServerBuilder {
         name = other.name;
         maxConnections = other.maxConnections;
         maxPerAddress = other.maxPerAddress;
+        perAddressName = other.perAddressName;
         idleTimeout = other.idleTimeout;
         drain = other.drain;
         virtualThreads = other.virtualThreads;
@@ -158,6 +160,7 @@ public final class ServerBuilder {
      * @throws IllegalArgumentException if it is negative
      */
     public ServerBuilder maxPerAddress(int most) {
+        perAddressName = Errors.spell(":max-per-address", "ServerBuilder.maxPerAddress");
         maxPerAddress = atLeast("the number of connections of an address", most, 0);
         return this;
     }
@@ -449,6 +452,10 @@ public final class ServerBuilder {
 
     int maxPerAddress() {
         return maxPerAddress;
+    }
+
+    String perAddressName() {
+        return perAddressName;
     }
 
     Duration idleTimeout() {
