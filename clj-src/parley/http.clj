@@ -2,23 +2,21 @@
   "A small HTTP client: fetch a text, fetch bytes, upload a file. CLISP's example of Lisp HTTP clients, made
   to work with the servers of today. The example word for word is dev/examples/http.clj.
 
-  Each function takes a host, a page (the path, with its query), a file, and after those a port (default
-  80, or 443 with :tls) and options:
+  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with :tls), and
+  options:
 
     :port      the same as the positional one
     :tls       as of parley.socket/socket-connect; default true with port 443, else nil
     :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
                nil: for ever
-    :progress  a function of a map with :done and :total (nil when the server does not tell), called as
-               bytes come or go
+    :progress  function of a map of :done and :total (nil when unknown), called as bytes come or go
     :version   \"1.1\", the default, or \"1.0\"
     :headers   a map of more header lines, strings to strings
 
   and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
   :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. wput returns the answer's text under :body, at most 1 MiB of it. Nothing is
-  followed, cached or kept. The head of an answer has at most 256 KiB, and each call needs less than 4 MiB
-  of memory, whatever the server sends.
+  of it has come. wput returns the answer's text under :body, at most 1 MiB. Nothing is followed, cached or
+  kept. An answer's head has at most 256 KiB, and each call needs less than 4 MiB of memory.
 
   Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
   :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
@@ -163,16 +161,12 @@
 (defn- not-http [call & parts]
   (ProtocolException. (apply explain call parts)))
 
-(def ^:private tls-alert
-  "How the answer of a TLS server to plain text begins."
-  "\u0015\u0003")
-
 (defn- next-line
   "Returns a line of a head. `left` holds how many characters the heads may still have."
   [^SocketStream s call left]
   (let [line (.readLineValues (.in s))]
-    (when (and line (str/starts-with? (.text ^Line line) tls-alert))
-      (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP")))
+    (when (and line (str/starts-with? (.text ^Line line) "\u0015\u0003"))
+      (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP"))) ; an alert
     (when (or (nil? line) (.missingNewline ^Line line))
       (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
     (when (neg? (long (vswap! left - 2 (count (.text ^Line line)))))
@@ -427,6 +421,8 @@
   "Fetches a text and writes it to a file in UTF-8, each line ended by a newline, as the chapter's example
   does: \"the whole thing - header+data\"; with :head nil, the data only. See the namespace for the
   arguments, the result and the errors."
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [{:keys [head]
          :or {head true}
@@ -441,6 +437,8 @@
 
 (defn wget-binary
   "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (fetch (arguments "wget-binary" host page file port-and-options)
     (fn [_ ^InputStream body ^OutputStream out]
@@ -481,6 +479,8 @@
 (defn wput
   "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
   arguments and the errors."
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [call (arguments "wput" host page file port-and-options)
         total (size call)]

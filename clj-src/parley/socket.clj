@@ -17,9 +17,9 @@
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.rawsock :as rawsock]
-   [parley.impl.status :as status]
    [parley.impl.status-set :as status-set-view]
-   [parley.impl.tls :as tls])
+   [parley.impl.tls :as tls]
+   [parley.impl.values :as values])
   (:import
    (clojure.lang APersistentVector RT)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
@@ -38,19 +38,24 @@
   port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
               Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
               adopted
-  :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
-              stream: the local address that it uses. For local use pass \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 128
-  :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open
+                 socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
+                 port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
+                 :loopback or \"127.0.0.1\"
+  :backlog       how many connections may wait to be accepted, default 128
+  :mode          permissions of a Unix-domain server's file, default \"rw-------\"
+  :so-reuseport  whether other processes may listen on the same port, default nil: the system
+                 distributes connections among all that set it
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
+  {:arglists '(^parley.net.SocketServer [] ^parley.net.SocketServer [port & {:keys [interface backlog mode]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
-   (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
+   (let [opts (options/option-map "socket-server" options/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
        (SocketServer/listen (options/->server-options "socket-server" port opts))))))
@@ -95,12 +100,16 @@
   :external-format  a charset (default :utf-8), :unix (default) :dos :mac, or a map of :charset
                     :line-terminator :input-error-action :output-error-action
   :buffered         true (default), nil, :input or :output
+  :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
+  :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how long a line read-line gathers, default 16 Mi characters
+  :line-limit       how many characters read-line gathers at most, default 16 Mi
   :tls              nil (default), a map with :cert and :key, an SSLContext, or what parley.tls/tls-options
                     returned; see parley.tls. The first operation on the stream does the handshake, so
                     that accepting goes on. An equal map is read once for a server, see
                     parley.tls/reload-certificates!"
+  {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                          close-timeout line-limit tls]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
     (.accept server (tls/accept-options "socket-accept" server
@@ -123,6 +132,8 @@
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
+  {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                                                                             write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -142,6 +153,8 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
+  {:arglists '(^parley.net.SocketStream [channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
@@ -197,7 +210,7 @@
   closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
   [s direction]
   (let [op "socket-stream-shutdown"
-        direction (status/->direction op direction)]
+        direction (values/->direction op direction)]
     (if (object/handle? s)
       (rawsock/on [d op s]
         (Sockets/shutdown d (.includesInput direction) (.includesOutput direction)))
@@ -295,11 +308,11 @@
   "[pollable direction] of an element of a list."
   [op place x]
   (if (pair? x)
-    [(object/need-pollable op place (x 0)) (status/->direction op (x 1) place)]
+    [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
 (defn- check-one [x direction ^Duration timeout]
-  (status/status->value
+  (values/status->value
     (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
 
 (defn- put-member!
@@ -308,7 +321,7 @@
   [^objects objects ^objects directions ^long i x]
   (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
         object (if pair? (.nth ^APersistentVector x 0) x)
-        direction (if pair? (status/direction (.nth ^APersistentVector x 1)) Direction/IO)]
+        direction (if pair? (values/direction (.nth ^APersistentVector x 1)) Direction/IO)]
     (if (and direction (instance? Pollable object))
       (do (aset objects i object)
           (aset directions i direction))
@@ -325,13 +338,13 @@
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
     (let [^objects statuses (StatusList/check objects directions timeout)]
-      (status/statuses->values statuses))))
+      (values/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]
   (if-let [core (status-set-view/core x)]
     (do (.check core timeout) x)
     (cond
-      (pair? x) (check-one (x 0) (status/->direction "socket-status" (x 1)) timeout)
+      (pair? x) (check-one (x 0) (values/->direction "socket-status" (x 1)) timeout)
       (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list x timeout)
       :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
@@ -428,7 +441,7 @@
   ([ss object direction]
    (.add (set-core "status-set-add!" ss)
      (object/need-pollable "status-set-add!" "the object" object)
-     (status/->direction "status-set-add!" direction))
+     (values/->direction "status-set-add!" direction))
    ss))
 
 (defn status-set-members
@@ -467,7 +480,7 @@
 (defn status-of
   "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
   [ss object]
-  (status/status->value
+  (values/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
 
 (defn actionable

@@ -4,15 +4,20 @@
   (:require
    [parley.impl.object :as object]
    [parley.impl.options :as options]
-   [parley.impl.status :as status])
+   [parley.impl.values :as values])
   (:import
-   (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream)))
+   (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream StreamOptions)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private known
   "The options of every stream over a descriptor."
   options/unconnected-options)
+
+(defn stream-options
+  "Returns the StreamOptions of a function that makes a stream and does not wait."
+  ^StreamOptions [op opts]
+  (options/->stream-options op (options/option-map op known opts)))
 
 (def ^:private standard-handles
   {:input 0 :output 1 :error 2})
@@ -31,7 +36,7 @@
   ^SocketStream [op handle opts]
   (let [opts (options/option-map op (conj known :direction) opts)]
     (DescriptorStreams/of (int (number op handle))
-      (some->> (:direction opts) (status/->direction op))
+      (some->> (:direction opts) (values/->direction op))
       (options/->stream-options op (dissoc opts :direction)))))
 
 (defn pipe
@@ -40,5 +45,4 @@
   (when-not (string? command)
     (throw (options/misuse op (str "the command is " (options/show command)) "a string for the shell")))
   (DescriptorStreams/pipe command direction
-    (options/->stream-options op
-      (options/option-map op known opts))))
+    (stream-options op opts)))

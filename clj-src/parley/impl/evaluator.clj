@@ -11,7 +11,6 @@
    [parley.impl.service :as service]
    [parley.impl.tls :as tls])
   (:import
-   (java.time Duration)
    (parley.net SocketServer)))
 
 (set! *warn-on-reflection* true)
@@ -54,7 +53,6 @@
         (each (into [:max-connections :max-unauthenticated] limits) limit)
         (each [:max-per-address] limit-or-nil)
         (each [:login-timeout :grace :idle-timeout :drain] options/seconds)
-        (update :drain #(or % (Duration/ofDays 36500)))
         (update :tls #(tls/for-server op nil %))
         (assoc :threads (options/choose op ":threads" {:virtual :virtual
                                                        :platform :platform} threads)))))
@@ -85,7 +83,7 @@
     (try
       (let [service (service/start
                       (merge (select-keys options [:name :threads :drain :own :tls])
-                        {:server server
+                        {:listener server
                          :journal journal
                          :accept-options (options/->stream-options op
                                            (cond-> {:element-type :bivalent

@@ -4,12 +4,12 @@
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
-   [parley.impl.status :as status])
+   [parley.impl.values :as values])
   (:import
    (clojure.lang Counted IReduce MapEntry Seqable)
    (java.io Closeable Writer)
    (java.util.function BiConsumer Supplier)
-   (parley.net Pollable StatusSet)))
+   (parley.net Pollable StatusSet StatusSet$Entry)))
 
 (set! *warn-on-reflection* true)
 
@@ -21,18 +21,15 @@
       (reify BiConsumer
         (accept [_ object status]
           (vswap! found conj! (MapEntry/create (.subject ^Pollable object)
-                                (status/status->value status))))))
+                                (values/status->value status))))))
     (persistent! @found)))
 
 (defn members
   "Returns all members as a vector of [object direction]."
   [^StatusSet core]
-  (let [found (volatile! (transient []))]
-    (.forEachMember core
-      (reify BiConsumer
-        (accept [_ object direction]
-          (vswap! found conj! [(.subject ^Pollable object) (status/direction->value direction)]))))
-    (persistent! @found)))
+  (mapv (fn [^StatusSet$Entry entry]
+          [(.subject ^Pollable (.object entry)) (values/direction->value (.direction entry))])
+    (.members core)))
 
 (defn view
   "Wraps a parley.net.StatusSet."

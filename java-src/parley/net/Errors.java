@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLHandshakeException;
+import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -126,6 +127,17 @@ final class Errors {
         return value;
     }
 
+    /**
+     * Throws unless the C library can be called.
+     *
+     * @throws UnsupportedOperationException naming what is missing and how to add it
+     */
+    static void needLibrary(String operation) {
+        if (!Posix.available()) {
+            Posix.require(name(operation));
+        }
+    }
+
     static StreamOptions options(String operation, StreamOptions options) {
         return need(operation, "the options", options,
                 "StreamOptions, such as StreamOptions.DEFAULT");
@@ -140,8 +152,8 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static WaitMode blocking(String operation, WaitMode blocking) {
-        return need(operation, "the blocking", blocking, "a Blocking");
+    static WaitMode waitMode(String operation, WaitMode mode) {
+        return need(operation, "the wait mode", mode, "a WaitMode");
     }
 
     /** A part of an array; the length is -1 where there is no array. */
@@ -219,7 +231,8 @@ final class Errors {
     static IOException again(String operation, Object object, IOException first) {
         String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
-        return ErrorInfo.attach(new SocketException(message), object, first);
+        return ErrorInfo.attach(first instanceof SSLException ? new SSLException(message)
+                : new SocketException(message), object, first);
     }
 
     /** A TLS handshake that failed; the connection is closed. */

@@ -18,7 +18,7 @@ final class OutputBuffer {
     byte[] bytes; // of the segment, null while there is none
     int tail; // index behind the last byte in it
 
-    private final StreamOutput side;
+    private final StreamTextOutput side;
     private Segment segment;
     private int head; // index of the first byte that is not sent
     private long sent; // bytes that the system took, ever
@@ -27,7 +27,7 @@ final class OutputBuffer {
     private boolean full; // the system did not take all of the last write
     private volatile IOException failure; // written under the lock; what the system said
 
-    OutputBuffer(StreamOutput side) {
+    OutputBuffer(StreamTextOutput side) {
         this.side = side;
     }
 
@@ -219,15 +219,15 @@ final class OutputBuffer {
      *
      * @return the index of the first integer that was not written
      */
-    int put(long[] from, int start, int end, int width, WaitMode blocking) throws IOException {
+    int put(long[] from, int start, int end, int width, WaitMode mode) throws IOException {
         for (int at = start; at < end;) {
             int next = (int) Math.min(end, (long) at + CHUNK / width);
             byte[] chunk = Integers.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
-            if (blocking == WaitMode.FULL) {
+            if (mode == WaitMode.FULL) {
                 put(chunk, 0, chunk.length);
             } else {
                 int n = putNow(chunk, 0, chunk.length,
-                        ByteCursor.mayWait(blocking, at > start));
+                        ByteCursor.mayWait(mode, at > start));
                 int whole = (n + width - 1) / width * width;
                 put(chunk, n, whole); // takes no more than memory: putNow has left nothing here
                 if (whole < chunk.length) {
@@ -389,7 +389,7 @@ final class OutputBuffer {
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
             throw StreamSide.withTransferred(Errors.timeout("close", side.stream, lost()
-                    + ", the peer takes no more"), sent - before);
+                    + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
@@ -400,6 +400,7 @@ final class OutputBuffer {
     }
 
     private String lost() {
-        return pending() + " bytes that were written are lost";
+        return pending() > 0 ? pending() + " bytes that were written are lost"
+                : "the last of what was encrypted, and the end of the TLS connection, are lost";
     }
 }

@@ -161,7 +161,9 @@ final class TlsTransport implements Transport {
             if (until == null) {
                 wanted = client ? SelectionKey.OP_WRITE : SelectionKey.OP_READ;
                 until = Deadline.in(options.handshakeTimeout());
-                schedule();
+                if (watched) {
+                    EventLoop.shared().post(expiry, until.remaining());
+                }
             }
         } finally {
             lock.unlock();
@@ -211,7 +213,11 @@ final class TlsTransport implements Transport {
         try {
             if (!watched && !tls.isDone()) {
                 watched = true;
-                schedule();
+                if (until != null) {
+                    EventLoop.shared().post(expiry, until.remaining());
+                } else if (!inner.isConnecting()) {
+                    begin();
+                }
             }
         } finally {
             lock.unlock();
@@ -227,13 +233,6 @@ final class TlsTransport implements Transport {
             }
         } finally {
             lock.unlock();
-        }
-    }
-
-    /** Under the lock: from the beginning of the handshake on. */
-    private void schedule() {
-        if (watched && until != null) {
-            EventLoop.shared().post(expiry, until.remaining());
         }
     }
 
@@ -259,7 +258,10 @@ final class TlsTransport implements Transport {
         } catch (IOException second) {
             peer = "the peer";
         }
-        return options.explain(e, peer, client);
+        IOException told = options.explain(e, peer, client);
+        return tls.isDone() && ErrorCode.of(told) == ErrorCode.TLS_HANDSHAKE
+                ? new TlsException(ErrorCode.TLS_PROTOCOL_ERROR.name(), peer + ": it broke the protocol"
+                        + " of TLS, or what it sent was damaged (" + Errors.text(e) + ")", e) : told;
     }
 
     // ---- bytes -------------------------------------------------------------------------------
@@ -358,9 +360,8 @@ final class TlsTransport implements Transport {
                 flushLater();
             }
         }
-        if (direction.includesInput()) {
-            inner.shutdown(Direction.INPUT);
-        }
+        // The kernel's input stays open: messages of TLS itself, such as session tickets, still come,
+        // and a peer that cannot send them would take the connection for broken.
     }
 
     @Override

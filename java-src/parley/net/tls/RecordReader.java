@@ -10,6 +10,7 @@ final class RecordReader {
     private static final int FIRST_TYPE = 20; // change_cipher_spec
     private static final int LAST_TYPE = 23; // application_data
     private static final int SSL2_HELLO = 0x80;
+    private static final int MAJOR_VERSION = 3; // of SSL 3 and all of TLS
 
     private final TlsConnection.Carrier carrier;
     private ByteBuffer bytes; // between its position and its limit; null while there are none
@@ -35,8 +36,7 @@ final class RecordReader {
             return false;
         }
         int length = length();
-        return bytes.remaining() >= HEADER + length || length > MOST_ENCRYPTED
-                || !isRecord(bytes.get(bytes.position()));
+        return bytes.remaining() >= HEADER + length || length > MOST_ENCRYPTED || !isTls();
     }
 
     /** Tells whether a part of a record is here, or more. */
@@ -52,11 +52,12 @@ final class RecordReader {
 
     /** Tells whether what is here begins as records of TLS do; true while nothing is here. */
     boolean isTls() {
-        return isEmpty() || isRecord(bytes.get(bytes.position()));
-    }
-
-    private static boolean isRecord(byte type) {
-        return type >= FIRST_TYPE && type <= LAST_TYPE;
+        if (isEmpty()) {
+            return true;
+        }
+        int at = bytes.position();
+        return bytes.get(at) >= FIRST_TYPE && bytes.get(at) <= LAST_TYPE
+                && (bytes.remaining() == 1 || bytes.get(at + 1) == MAJOR_VERSION);
     }
 
     /** Tells whether the first byte is that of a hello of SSL 2, which old clients begin with. */

@@ -122,8 +122,10 @@ public final class TlsConnection {
                 return Need.NOTHING;
             }
             return shakeHands();
-        } catch (IOException | RuntimeException e) {
+        } catch (SSLException | RuntimeException e) {
             throw broken(e);
+        } catch (IOException e) {
+            throw broken(alertOr(e));
         } finally {
             settle();
             lock.unlock();
@@ -152,6 +154,22 @@ public final class TlsConnection {
             } else if (!shakeOn()) {
                 return Need.INPUT;
             }
+        }
+    }
+
+    /** A peer that refuses the handshake may have said why before the connection broke. */
+    private IOException alertOr(IOException e) {
+        try {
+            while (reader.isReady() || reader.fill() > 0) {
+                if (reader.isReady() && unwrap(NO_ROOM).bytesConsumed() == 0) {
+                    return e;
+                }
+            }
+            return e;
+        } catch (SSLException alert) {
+            return alert;
+        } catch (IOException second) {
+            return e;
         }
     }
 
@@ -333,6 +351,8 @@ public final class TlsConnection {
             if (!isTls13()) {
                 reply(); // with a close_notify, as TLS 1.2 wants it
             }
+        } else if (result.getStatus() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
+            throw new TlsException("TLS_PROTOCOL_ERROR", "what came is no record of TLS", null);
         } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
             throw renegotiation();
         } else if (!closeSent) { // after it the engine waits for the peer's, whatever else comes
@@ -369,7 +389,7 @@ public final class TlsConnection {
             return;
         }
         if (++unanswered > MOST_UNANSWERED) {
-            throw new TlsException("TLS_HANDSHAKE", "the peer asks for new keys again and again, and does"
+            throw new TlsException("TLS_PROTOCOL_ERROR", "the peer asks for new keys again and again, and does"
                     + " not read the replies", null);
         }
     }

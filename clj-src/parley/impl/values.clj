@@ -1,10 +1,10 @@
-(ns parley.impl.status
-  "Directions and statuses as keywords."
+(ns parley.impl.values
+  "Directions, statuses and external formats of the core as Clojure's values."
   {:no-doc true}
   (:require
    [parley.impl.options :as options])
   (:import
-   (parley.net Direction SocketStatus)))
+   (parley.net CodingAction Direction ExternalFormat SocketStatus)))
 
 (set! *warn-on-reflection* true)
 
@@ -57,3 +57,17 @@
     (dotimes [i n]
       (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
     (vec values)))
+
+(defn- action->value [^CodingAction action]
+  (cond
+    (= CodingAction/ERROR action) :error
+    (= CodingAction/IGNORE action) :ignore
+    :else (char (.replacement action))))
+
+(defn external-format->value
+  "The map that ->external-format takes."
+  [^ExternalFormat f]
+  {:charset (keyword (options/lower-case (.name (.charset f))))
+   :line-terminator (keyword (options/lower-case (.lineTerminator f)))
+   :input-error-action (action->value (.inputErrorAction f))
+   :output-error-action (action->value (.outputErrorAction f))})
