@@ -45,8 +45,8 @@
      :output? (.isOutput stream)
      :element-type (options/element-type->value (.elementType stream))
      :external-format (options/external-format->value (.externalFormat stream))
-     :read-timeout (.timeout (.in stream))
-     :write-timeout (.timeout (.out stream))
+     :read-timeout (options/duration->seconds (.readTimeout stream))
+     :write-timeout (options/duration->seconds (.writeTimeout stream))
      :error (.error stream)})
   StatusSet
   (datafy [ss]

@@ -29,7 +29,7 @@ public final class SocketServer extends Pollable {
     private final ChannelSource source;
     private final SocketAddress address;
     private final UnixSocketFile file; // null for TCP, and for an adopted channel
-    private final Leaks.Guard guard;
+    private final LeakDetector.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
     private boolean twinFirst; // whose turn it is; a race on it does no harm
@@ -48,7 +48,7 @@ public final class SocketServer extends Pollable {
         this.source = mine;
         this.address = address;
         this.file = file;
-        this.guard = Leaks.guard(this, "a socket server at " + Addresses.show(address),
+        this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
                 () -> release(channel, twin, mine, file));
     }
 
@@ -142,7 +142,7 @@ public final class SocketServer extends Pollable {
         Deadline deadline =
                 Deadline.in(options.timeout() == null ? readTimeout : options.timeout());
         requireOpen("socket-accept");
-        AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
+        AcceptBackoff pauses = new AcceptBackoff("socket-accept", this, closing);
         for (;;) {
             try {
                 SocketStream stream = acceptNow(options);
@@ -212,8 +212,9 @@ public final class SocketServer extends Pollable {
         try {
             SocketStream stream = new SocketStream(transport, host(), port(), options);
             if (address instanceof InetSocketAddress) {
-                stream.readTimeout(readTimeout); // the kernel hands these options on, for TCP
-                stream.writeTimeout(writeTimeout);
+                // The kernel hands these options on, for TCP.
+                stream.readTimeout(options.readTimeoutOr(readTimeout));
+                stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
             return stream;
         } catch (IOException | RuntimeException e) {
@@ -269,6 +270,16 @@ public final class SocketServer extends Pollable {
      */
     public ServerSocketChannel channel() {
         return channel;
+    }
+
+    /** Returns SO_RCVTIMEO as it was set, null for none. */
+    Duration readTimeout() {
+        return readTimeout;
+    }
+
+    /** Returns SO_SNDTIMEO as it was set, null for none. */
+    Duration writeTimeout() {
+        return writeTimeout;
     }
 
     /** SO_RCVTIMEO as it was set, null for none. */
