@@ -89,7 +89,7 @@ final class Connector {
     private SocketStream stream(ChannelTransport transport) throws IOException {
         try {
             return new SocketStream(transport, host, port, options);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             transport.close(false);
             throw e;
         }
@@ -240,7 +240,7 @@ final class Connector {
                 connector.reach(UnixSocketFile.address(NAME, address.getPath()));
         try {
             return new SocketStream(transport, connector.host, 0, options);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             transport.close(false);
             throw e;
         }

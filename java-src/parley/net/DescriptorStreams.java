@@ -54,7 +54,7 @@ public final class DescriptorStreams {
             stream.readTimeout(reading);
             stream.writeTimeout(writing);
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             descriptor.close();
             throw e;
         }

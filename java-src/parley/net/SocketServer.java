@@ -104,7 +104,7 @@ public final class SocketServer extends Pollable {
         } catch (IOException e) {
             channel.close();
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             channel.close();
             throw e;
         }
@@ -138,7 +138,7 @@ public final class SocketServer extends Pollable {
         } catch (IOException e) {
             release(channel, null, file);
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             release(channel, null, file);
             throw e;
         }
@@ -278,7 +278,7 @@ public final class SocketServer extends Pollable {
                 stream.writeTimeout(writeTimeout);
             }
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             accepted.close();
             throw e;
         }

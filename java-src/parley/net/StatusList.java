@@ -29,7 +29,7 @@ public final class StatusList {
         set.enterIfOpen(); // and not left before the check is done: nobody can close it till then
         try {
             keep = fill() && !Threads.currentIsVirtual();
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             set.leave();
             set.close();
             throw e;

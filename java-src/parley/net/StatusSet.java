@@ -10,7 +10,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import java.util.function.BiConsumer;
 import parley.net.wait.Deadline;
 import parley.net.wait.EventLoop;
@@ -33,7 +33,12 @@ public final class StatusSet implements AutoCloseable {
     // One poll shows at most so many (1,024 on Linux): one that shows as many as this may have more.
     private static final int MANY = 512;
 
-    private final AtomicReference<Thread> user = new AtomicReference<>();
+    private static final AtomicReferenceFieldUpdater<StatusSet, Thread> USER =
+            AtomicReferenceFieldUpdater.newUpdater(StatusSet.class, Thread.class, "user");
+
+    /** The thread that uses the set; taken back by a field write, for which any stack has room. */
+    volatile Thread user;
+
     private final Poller poller;
     private final ChangeQueue news;
     private final LeakDetector.Guard guard;
@@ -129,7 +134,7 @@ public final class StatusSet implements AutoCloseable {
         object.observe(member);
         try {
             member.registration = register(member);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             object.forget(member);
             throw e;
         }
@@ -396,7 +401,14 @@ public final class StatusSet implements AutoCloseable {
         if (member.gone) {
             return;
         }
-        SocketStatus status = statusOf(member, ready);
+        SocketStatus status;
+        try {
+            status = statusOf(member, ready);
+        } catch (RuntimeException | Error e) {
+            member.ready = ready;
+            touch(member); // the next check looks again
+            throw e;
+        }
         if (!member.object.isOpen()) {
             drop(member);
             status = SocketStatus.ERROR;
@@ -528,7 +540,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** Closes unless a thread is using it, which then has to: see {@link StatusList}. */
     void closeIfIdle() {
-        if (user.compareAndSet(null, Thread.currentThread())) {
+        if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {
                 close();
             } finally {
@@ -539,7 +551,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** Begins to use the set unless it is closed or used by another thread. */
     boolean enterIfOpen() {
-        if (!closed && user.compareAndSet(null, Thread.currentThread())) {
+        if (!closed && USER.compareAndSet(this, null, Thread.currentThread())) {
             if (!closed) {
                 return true;
             }
@@ -551,7 +563,7 @@ public final class StatusSet implements AutoCloseable {
     private void enter(String operation) {
         if (!enterIfOpen()) {
             throw closed ? closed(operation) : new IllegalStateException(Errors.name(operation)
-                    + ": the status set is in use by " + user.get()
+                    + ": the status set is in use by " + user
                     + ", expected one thread at a time; make a set for each");
         }
     }
@@ -562,7 +574,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** Ends the use that {@link #enterIfOpen} began. */
     void leave() {
-        user.set(null);
+        user = null;
         if (closed) {
             releaseIfIdle();
         }
@@ -570,12 +582,12 @@ public final class StatusSet implements AutoCloseable {
 
     /** Once closed, whoever is the last to use the set makes its members forget it. */
     private void releaseIfIdle() {
-        if (user.compareAndSet(null, Thread.currentThread())) {
+        if (USER.compareAndSet(this, null, Thread.currentThread())) {
             members.values().forEach(each -> each.object.forget(each));
             members.clear();
             foreign.forEach(EventLoop.shared()::disarm);
             foreign.clear();
-            user.set(null);
+            user = null;
         }
     }
 

@@ -32,10 +32,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 import parley.net.wait.Source;
 import parley.testing.Blocked;
 import parley.testing.Family;
+import parley.testing.FullStack;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
-import parley.testing.Race.Rounds;
 import parley.testing.Task;
 import parley.testing.Threads;
 
@@ -46,7 +46,6 @@ import parley.testing.Threads;
 @Guarded
 class FaultsTest {
     private static final Duration MOMENT = Duration.ofMillis(50);
-    private static final int STACK = 256 * 1024;
 
     /** Accessors, which take no lock, and settings, which are made once. */
     private static final Set<String> NO_OPERATIONS =
@@ -224,62 +223,13 @@ class FaultsTest {
     void a_full_stack_leaves_the_lock_free(Operation operation) throws Throwable {
         boom.inMemory = true;
         attempt(operation); // loads what it takes
-        Deep deep = new Deep(operation);
-        Thread thread = new Thread(null, deep, "deep", STACK);
-        thread.setDaemon(true);
-        thread.start();
-        thread.join(TimeUnit.SECONDS.toMillis(30));
-        assertTrue(!thread.isAlive(), operation + " hangs");
-        assertNull(deep.stuck, () -> operation + " left the lock with " + deep.stuck);
-        assertTrue(deep.overflows > 0, operation + " had room everywhere");
+        FullStack.probe(operation, () -> operation.call(stream, c -> false),
+                () -> operation.side(stream).owner);
         boom.inMemory = false;
         stream.status(Direction.IO, Duration.ZERO); // does not hang
         stream.out().writeByte('x');
         stream.out().flush();
         assertTrue(peer.receive(1).length > 0);
-    }
-
-    /** Fills the stack and calls the operation on each step of the way back. */
-    private final class Deep implements Runnable {
-        private final Operation operation;
-        private int overflows;
-        private int successes;
-        private Object stuck;
-
-        Deep(Operation operation) {
-            this.operation = operation;
-        }
-
-        @Override
-        public void run() {
-            for (int round = Rounds.of(1, 3); round > 0; round--) {
-                successes = 0;
-                fill(0);
-            }
-        }
-
-        private void fill(int depth) {
-            try {
-                fill(depth + 1);
-            } catch (StackOverflowError e) {
-                overflows++;
-            }
-            if (successes < 20 && stuck == null) {
-                probe();
-            }
-        }
-
-        private void probe() {
-            try {
-                operation.call(stream, c -> false);
-                successes++;
-            } catch (StackOverflowError e) {
-                overflows++;
-            } catch (Throwable e) {
-                successes++;
-            }
-            stuck = operation.side(stream).owner;
-        }
     }
 
     @ParameterizedTest
