@@ -15,6 +15,7 @@
   See doc/async.md."
   (:require
    [clojure.edn :as edn]
+   [parley.impl.absent]
    [parley.impl.async :as channel]
    [parley.impl.object :as object]
    [parley.impl.options :as options]

@@ -333,6 +333,16 @@ public final class SocketServer extends Pollable {
         return channel;
     }
 
+    /** Returns SO_RCVTIMEO as it was set, null for none. */
+    Duration readTimeout() {
+        return readTimeout;
+    }
+
+    /** Returns SO_SNDTIMEO as it was set, null for none. */
+    Duration writeTimeout() {
+        return writeTimeout;
+    }
+
     /** SO_RCVTIMEO as it was set, null for none. */
     void readTimeout(Duration timeout) {
         readTimeout = timeout;

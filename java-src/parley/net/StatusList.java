@@ -30,7 +30,7 @@ public final class StatusList {
         try {
             keep = fill() && !Threads.currentIsVirtual();
         } catch (IOException | RuntimeException | Error e) {
-            set.leave();
+            set.user = null;
             set.close();
             throw e;
         }
@@ -75,7 +75,8 @@ public final class StatusList {
         try {
             return list.check(timeout);
         } finally {
-            list.set.leave();
+            list.set.user = null;
+            list.set.left();
             if (!list.keep || list.hasClosedMember()) {
                 list.set.close();
             }

@@ -14,7 +14,9 @@
    [parley.testing.deftests :as deftests])
   (:import
    (java.io File)
+   (java.util Locale)
    (java.util.jar JarFile)
+   (javax.tools DiagnosticCollector ToolProvider)
    (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -292,7 +294,7 @@
           (for [[_ hints name] (re-seq #"(?m)^\(defmacro\s+((?:\^\S+\s+)*)(\S+)" source)]
             [(symbol ns-name name) (not (str/includes? hints ":private"))]))))
 
-(def ^:private exported "clj-src/clj-kondo.exports/parley/parley/config.edn")
+(def ^:private exported "clj-src/clj-kondo.exports/io.github.parley/parley/config.edn")
 
 (defn- macros-of
   "Returns the macros that a clj-kondo configuration describes."
@@ -322,3 +324,20 @@
                 (deftests/load-namespace (symbol n) :reload)
                 (deftests/load-namespace (symbol n))))
       n)))
+
+(defn- javadoc-warnings
+  "Returns what the javadoc tool says of the documented packages, as in the profile release of pom.xml."
+  [directory]
+  (let [tool (ToolProvider/getSystemDocumentationTool)
+        found (DiagnosticCollector.)
+        options ["-quiet" "-Xdoclint:all" "-protected" "-d" (str directory) "-overview" "java-src/overview.html"
+                 "-sourcepath" "java-src" "-cp" (System/getProperty "java.class.path")
+                 "-subpackages" "parley" "-exclude" "parley.net.text:parley.net.wait"]]
+    (with-open [files (.getStandardFileManager tool found Locale/ENGLISH nil)]
+      (is (true? (.call (.getTask tool nil files found nil options nil)))))
+    (mapv str (.getDiagnostics found))))
+
+(deftest javadoc-of-the-java-core-has-no-warning
+  (with-directory
+    (fn [directory]
+      (is (= [] (javadoc-warnings directory))))))

@@ -41,6 +41,15 @@ class BasicIoTest {
     private static final int MIB = 1024 * 1024;
 
     @EveryCase
+    void part_of_an_array_of_characters_is_written(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.stream.out().writeChars("abcdé!".toCharArray(), 3, 5);
+            link.stream.out().flush();
+            assertEquals("dé", link.peer.receiveText(3)); // bytes
+        }
+    }
+
+    @EveryCase
     void BIO_1_a_mebibyte_in_pieces_comes_out_whole(Case cell) throws Exception {
         Seeds.with(random -> {
             byte[] sent = Seeds.bytes(random, MIB);
