@@ -24,9 +24,11 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntPredicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import parley.net.wait.Source;
@@ -62,14 +64,12 @@ class FaultsTest {
     private SocketStream stream;
 
     /** An operation of one of the sides. */
-    private record Operation(Method method) {
+    private record Operation(Class<?> type, Method method) {
         Object call(SocketStream stream, IntPredicate predicate) throws Throwable {
-            Object side = method.getDeclaringClass() == StreamInput.class
-                    ? stream.in() : stream.out();
             Object[] arguments = Arrays.stream(method.getParameterTypes())
                     .map(type -> argument(type, predicate)).toArray();
             try {
-                return method.invoke(side, arguments);
+                return method.invoke(side(stream), arguments);
             } catch (InvocationTargetException e) {
                 throw e.getCause();
             }
@@ -83,24 +83,40 @@ class FaultsTest {
         }
 
         StreamSide side(SocketStream stream) {
-            return method.getDeclaringClass() == StreamInput.class ? stream.in() : stream.out();
+            return type == StreamInput.class ? stream.in() : stream.out();
         }
 
         @Override
         public String toString() {
-            return method.getDeclaringClass().getSimpleName() + "." + method.getName() + "/"
+            return type.getSimpleName() + "." + method.getName() + "/"
                     + method.getParameterCount();
         }
     }
 
     static Stream<Operation> operations() {
         return Stream.of(StreamInput.class, StreamOutput.class)
-                .flatMap(type -> Arrays.stream(type.getDeclaredMethods()))
-                .filter(method -> Modifier.isPublic(method.getModifiers()))
-                .filter(method -> !method.isSynthetic() && !method.isBridge())
-                .filter(method -> !NO_OPERATIONS.contains(method.getName()))
-                .map(Operation::new)
+                .flatMap(type -> declared(type).map(method -> new Operation(type, method)))
+                .filter(each -> !NO_OPERATIONS.contains(each.method.getName()))
                 .sorted(Comparator.comparing(Operation::toString));
+    }
+
+    /** The public methods of a side, those of its superclasses included. */
+    private static Stream<Method> declared(Class<?> type) {
+        return type == Object.class ? Stream.of()
+                : Stream.concat(declared(type.getSuperclass()), Arrays.stream(type.getDeclaredMethods())
+                        .filter(method -> Modifier.isPublic(method.getModifiers()))
+                        .filter(method -> !method.isSynthetic() && !method.isBridge()));
+    }
+
+    @Test
+    void the_table_has_every_operation() {
+        Set<String> here = operations().map(each -> each.method.getName())
+                .collect(Collectors.toSet());
+        Stream.of(StreamInput.class, StreamOutput.class, Object.class)
+                .flatMap(type -> Arrays.stream(type.getMethods()))
+                .filter(method -> method.getDeclaringClass() != Object.class)
+                .forEach(method -> assertTrue(here.contains(method.getName())
+                        || NO_OPERATIONS.contains(method.getName()), method::toString));
     }
 
     static Stream<Operation> inputOperations() {
