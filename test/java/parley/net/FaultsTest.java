@@ -64,7 +64,7 @@ class FaultsTest {
     private SocketStream stream;
 
     /** An operation of one of the sides. */
-    private record Operation(Class<?> type, Method method) {
+    record Operation(Class<?> type, Method method) {
         Object call(SocketStream stream, IntPredicate predicate) throws Throwable {
             Object[] arguments = Arrays.stream(method.getParameterTypes())
                     .map(type -> argument(type, predicate)).toArray();
