@@ -59,8 +59,7 @@ class ScarceFaultsTest {
 
         /** The child's entry. */
         public static void main(String[] arguments) throws Exception {
-            Classes.load(SocketServer.class, "parley.net", "parley.net.text", "parley.net.wait",
-                    "parley.posix");
+            Classes.load(SocketServer.class, "parley.net", "parley.posix");
             Classes.load(ScarceFaultsTest.class, "parley.net");
             new Starved().run();
         }
