@@ -192,7 +192,7 @@ public final class SocketServer extends Pollable {
         }
         try {
             return new ChannelTransport(accepted);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             accepted.close();
             throw e;
         }
@@ -223,7 +223,7 @@ public final class SocketServer extends Pollable {
                 stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             transport.close(true);
             throw e;
         }

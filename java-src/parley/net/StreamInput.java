@@ -233,6 +233,7 @@ public final class StreamInput extends StreamTextInput {
      * @throws IOException as {@link #readChar}
      */
     public <T> T read(Framing<T> framing) throws IOException {
+        Errors.need("read", "the framing", framing, "a Framing");
         return run(framing.reading, Entry.WAIT, null, () -> {
             for (;;) {
                 T taken = take(framing);

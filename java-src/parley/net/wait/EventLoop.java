@@ -261,6 +261,7 @@ public final class EventLoop implements Poller.Owner {
         }
     }
 
+    /** Returns how many interests are armed and have not fired. */
     public int watches() {
         return locked(() -> watches);
     }
