@@ -38,7 +38,7 @@
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net Blocking Line SocketStream)))
+   (parley.net Line SocketStream WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -203,7 +203,7 @@
 (defn- take-bytes
   "Reads up to n bytes: how many came, -1 at the end."
   [^SocketStream s ^bytes into offset n]
-  (let [end (.readBytes (.in s) into (int offset) (int (+ (long offset) (long n))) Blocking/INTERACTIVE)
+  (let [end (.readBytes (.in s) into (int offset) (int (+ (long offset) (long n))) WaitMode/INTERACTIVE)
         got (- end (long offset))]
     (if (zero? got) -1 got)))
 
@@ -453,7 +453,7 @@
       (loop [done 0]
         (let [n (.read in bytes)]
           (when (pos? n)
-            (.writeBytes (.out s) bytes 0 n Blocking/FULL)
+            (.writeBytes (.out s) bytes 0 n WaitMode/FULL)
             (progress {:done (+ done n)
                        :total total})
             (recur (+ done n))))))

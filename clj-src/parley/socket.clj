@@ -46,7 +46,9 @@
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
-  {:arglists '([] [port & {:keys [interface backlog mode]}])}
+  {:arglists '(^parley.net.SocketServer []
+               ^parley.net.SocketServer
+               [port & {:keys [interface backlog mode]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
@@ -98,8 +100,9 @@
   :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
   :line-limit       how many characters read-line gathers at most, default 16 Mi"
-  {:arglists '([server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                 close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream
+               [server & {:keys [element-type external-format buffered timeout read-timeout
+                                 write-timeout close-timeout line-limit]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
     (.accept server (stream-options "socket-accept" opts))))
@@ -119,8 +122,10 @@
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
-  {:arglists '([port] [port host & {:keys [element-type external-format buffered timeout read-timeout
-                                           write-timeout close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream [port]
+               ^parley.net.SocketStream
+               [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                    write-timeout close-timeout line-limit]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -140,8 +145,9 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
-  {:arglists '([channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                  close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream
+               [channel & {:keys [element-type external-format buffered timeout read-timeout
+                                  write-timeout close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))

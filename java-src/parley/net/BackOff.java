@@ -72,7 +72,7 @@ public final class BackOff {
         Posix.available();
         Log.prepare();
         isExhaustion(Errors.again("accept", "an example", new IOException("an example")));
-        OpenFiles.count();
+        DescriptorUsage.count();
         prepared = true;
     }
 }

@@ -16,12 +16,12 @@ final class CharacterSequences {
     }
 
     /** The index behind the last character read; less than asked for at the end, or no wait. */
-    int read(char[] into, int from, int to, Blocking blocking) throws IOException {
-        return blocking == Blocking.FULL ? readWhole(into, from, to)
+    int read(char[] into, int from, int to, WaitMode blocking) throws IOException {
+        return blocking == WaitMode.FULL ? readWhole(into, from, to)
                 : readSome(into, from, to, blocking);
     }
 
-    private int readSome(char[] into, int from, int to, Blocking blocking) throws IOException {
+    private int readSome(char[] into, int from, int to, WaitMode blocking) throws IOException {
         int at = from;
         try {
             do {

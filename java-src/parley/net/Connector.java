@@ -58,8 +58,8 @@ final class Connector {
     }
 
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
-        Hosts.checkPort(NAME, port);
-        Hosts.check(NAME, host);
+        HostResolver.checkPort(NAME, port);
+        HostResolver.check(NAME, host);
         Errors.options(NAME, options);
         if (port == 0) {
             throw ErrorInfo.attach(new ConnectException(Errors.name(NAME) + ": " + Addresses.show(host, port)
@@ -68,7 +68,7 @@ final class Connector {
         }
         Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
-        List<InetAddress> addresses = Hosts.interleave(Hosts.resolve(NAME, host,
+        List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
         return connector.stream(connector.race(addresses, now));
     }

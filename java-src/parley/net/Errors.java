@@ -138,7 +138,7 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static Blocking blocking(String operation, Blocking blocking) {
+    static WaitMode blocking(String operation, WaitMode blocking) {
         return need(operation, "the blocking", blocking, "a Blocking");
     }
 
@@ -164,7 +164,7 @@ final class Errors {
     // ---- failures ----------------------------------------------------------------------------
 
     static IllegalStateException closed(String operation, Pollable object) {
-        Closing closing = object.closing();
+        Pollable.CloseRecord closing = object.closing();
         String message = name(operation) + ": " + object + " is closed, "
                 + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
         return ErrorInfo.attach(new IllegalStateException(message), object);
@@ -248,7 +248,7 @@ final class Errors {
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)
-                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : DescriptorUsage.count());
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */

@@ -12,7 +12,7 @@ final class Member implements Pollable.Observer {
             AtomicIntegerFieldUpdater.newUpdater(Member.class, "queued");
 
     final Pollable object;
-    private final News news;
+    private final ChangeQueue news;
 
     private volatile int queued; // 1 while it is in the news; through QUEUED
     Member next; // below it there; written by the thread that has queued it
@@ -26,7 +26,7 @@ final class Member implements Pollable.Observer {
     boolean touched; // is to be evaluated
     boolean gone; // has left the set
 
-    Member(Pollable object, Direction direction, News news) {
+    Member(Pollable object, Direction direction, ChangeQueue news) {
         this.object = object;
         this.direction = direction;
         this.news = news;

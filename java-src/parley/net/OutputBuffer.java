@@ -219,11 +219,11 @@ final class OutputBuffer {
      *
      * @return the index of the first integer that was not written
      */
-    int put(long[] from, int start, int end, int width, Blocking blocking) throws IOException {
+    int put(long[] from, int start, int end, int width, WaitMode blocking) throws IOException {
         for (int at = start; at < end;) {
             int next = (int) Math.min(end, (long) at + CHUNK / width);
             byte[] chunk = Integers.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
-            if (blocking == Blocking.FULL) {
+            if (blocking == WaitMode.FULL) {
                 put(chunk, 0, chunk.length);
             } else {
                 int n = putNow(chunk, 0, chunk.length,

@@ -101,7 +101,7 @@ public final class ServerOptions {
          * @throws IllegalArgumentException if it is outside
          */
         public Builder port(int port) {
-            this.port = Hosts.checkPort("socket-server", port);
+            this.port = HostResolver.checkPort("socket-server", port);
             return this;
         }
 

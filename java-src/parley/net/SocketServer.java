@@ -35,7 +35,7 @@ public final class SocketServer extends Pollable {
     private final ChannelSource source;
     private final SocketAddress address;
     private final UnixSocketFile file; // null for TCP, and for an adopted channel
-    private final Leaks.Guard guard;
+    private final LeakDetector.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
     private volatile Duration readTimeout; // of accepts, and of streams accepted; null for none
@@ -49,7 +49,7 @@ public final class SocketServer extends Pollable {
         this.source = mine;
         this.address = address;
         this.file = file;
-        this.guard = Leaks.guard(this, "a socket server at " + Addresses.show(address),
+        this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
                 () -> release(channel, mine, file));
     }
 
@@ -95,7 +95,7 @@ public final class SocketServer extends Pollable {
 
     private static SocketServer listenTcp(ServerOptions options) throws IOException {
         String host = options.host() == null ? "0.0.0.0" : options.host();
-        InetAddress address = Hosts.resolve(NAME, host, Deadline.NONE).get(0);
+        InetAddress address = HostResolver.resolve(NAME, host, Deadline.NONE).get(0);
         InetSocketAddress target = new InetSocketAddress(address, options.port());
         ServerSocketChannel channel = open(address);
         try {
@@ -228,7 +228,7 @@ public final class SocketServer extends Pollable {
         Deadline deadline =
                 Deadline.in(options.timeout() == null ? readTimeout : options.timeout());
         requireOpen("socket-accept");
-        AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
+        AcceptBackoff pauses = new AcceptBackoff("socket-accept", this, closing);
         for (;;) {
             try {
                 SocketStream stream = acceptNow(options);

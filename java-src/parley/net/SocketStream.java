@@ -39,7 +39,7 @@ public final class SocketStream extends Pollable {
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
     final SocketAddress knownLocal;
-    private final Leaks.Guard guard;
+    private final LeakDetector.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
@@ -64,7 +64,7 @@ public final class SocketStream extends Pollable {
         this.out = new StreamOutput(this, options);
         this.in.timeout(options.readTimeout());
         this.out.timeout(options.writeTimeout());
-        this.guard = Leaks.guard(this, transport);
+        this.guard = LeakDetector.guard(this, transport);
     }
 
     // ---- making ------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ public final class StatusSet implements AutoCloseable {
 
     private final AtomicReference<Thread> user = new AtomicReference<>();
     private final Poller poller;
-    private final News news;
-    private final Leaks.Guard guard;
+    private final ChangeQueue news;
+    private final LeakDetector.Guard guard;
     private volatile boolean closed;
 
     // The user's own.
@@ -66,8 +66,8 @@ public final class StatusSet implements AutoCloseable {
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
         Poller mine = poller = open();
-        news = new News(mine, reported ? null : this);
-        guard = Leaks.guard(this, reported ? "a status set" : null, () -> abandon(mine));
+        news = new ChangeQueue(mine, reported ? null : this);
+        guard = LeakDetector.guard(this, reported ? "a status set" : null, () -> abandon(mine));
     }
 
     private static Poller open() throws IOException {
@@ -356,7 +356,7 @@ public final class StatusSet implements AutoCloseable {
 
     private void takeNews() {
         for (Member member = news.take(); member != null;) {
-            Member below = News.unlink(member);
+            Member below = ChangeQueue.unlink(member);
             touch(member);
             member = below;
         }

@@ -261,7 +261,7 @@ public final class StreamInput extends StreamSide {
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException as {@link #readChar}
      */
-    public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
+    public int readChars(char[] into, int from, int to, WaitMode blocking) throws IOException {
         Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
         Errors.blocking("read-char-sequence", blocking);
         requireCharacters("read-char-sequence");
@@ -334,10 +334,10 @@ public final class StreamInput extends StreamSide {
 
     /** As {@link #readByte}, whatever the element type. */
     int viewByte() throws IOException {
-        return oneByte("read-byte", Blocking.FULL);
+        return oneByte("read-byte", WaitMode.FULL);
     }
 
-    private int oneByte(String name, Blocking blocking) throws IOException {
+    private int oneByte(String name, WaitMode blocking) throws IOException {
         if (!enter(name, Entry.of(blocking))) {
             return NOTHING;
         }
@@ -364,18 +364,18 @@ public final class StreamInput extends StreamSide {
      */
     public int readByteNoHang() throws IOException {
         requireBytes("read-byte-no-hang");
-        return oneByte("read-byte-no-hang", Blocking.NO_HANG);
+        return oneByte("read-byte-no-hang", WaitMode.NO_HANG);
     }
 
     /**
      * Reads an integer of the stream's element type (Common Lisp {@code READ-BYTE}).
      *
-     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @param blocking {@link WaitMode#NO_HANG} to take it only when it is there
      * @return its bits, sign-extended when the type is signed, or null: the end of the input, or
      *     nothing there when the call does not wait
      * @throws IOException see the class
      */
-    public Long readElement(Blocking blocking) throws IOException {
+    public Long readElement(WaitMode blocking) throws IOException {
         ElementType type = stream.elementType();
         return integer("read-byte", type.width(), type.isSigned(), ByteOrder.LITTLE_ENDIAN, blocking);
     }
@@ -386,18 +386,18 @@ public final class StreamInput extends StreamSide {
      * @param width bytes it takes, 1 to 8
      * @param signed whether its highest bit is its sign
      * @param order which byte comes first
-     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @param blocking {@link WaitMode#NO_HANG} to take it only when it is there
      * @return its bits, or null as {@link #readElement}; an unsigned one of 8 bytes may be negative
      * @throws IOException see the class
      */
-    public Long readInteger(int width, boolean signed, ByteOrder order, Blocking blocking)
+    public Long readInteger(int width, boolean signed, ByteOrder order, WaitMode blocking)
             throws IOException {
         Errors.integer("read-integer", width, order);
         return integer("read-integer", width, signed, order, blocking);
     }
 
     private Long integer(String name, int width, boolean signed, ByteOrder order,
-            Blocking blocking) throws IOException {
+            WaitMode blocking) throws IOException {
         Errors.blocking(name, blocking);
         requireBytes(name);
         if (!enter(name, Entry.of(blocking))) {
@@ -431,13 +431,13 @@ public final class StreamInput extends StreamSide {
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int readBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+    public int readBytes(byte[] into, int from, int to, WaitMode blocking) throws IOException {
         requireBytes("read-byte-sequence");
         return viewBytes(into, from, to, blocking);
     }
 
     /** As {@link #readBytes}, whatever the element type. */
-    int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+    int viewBytes(byte[] into, int from, int to, WaitMode blocking) throws IOException {
         Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         Errors.blocking("read-byte-sequence", blocking);
         return runInt("read-byte-sequence", Entry.of(blocking), from,
@@ -455,7 +455,7 @@ public final class StreamInput extends StreamSide {
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int readElements(long[] into, int from, int to, Blocking blocking)
+    public int readElements(long[] into, int from, int to, WaitMode blocking)
             throws IOException {
         Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
         Errors.blocking("read-byte-sequence", blocking);

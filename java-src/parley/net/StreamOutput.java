@@ -37,7 +37,7 @@ public final class StreamOutput extends StreamSide {
     // ---- the protocol of a write -------------------------------------------------------------
 
     /** Runs a write of bytes, which end a text; nothing stays behind if it fails. */
-    private int writeData(String name, Blocking blocking, int otherwise, IntBody body)
+    private int writeData(String name, WaitMode blocking, int otherwise, IntBody body)
             throws IOException {
         return runInt(name, Entry.of(blocking), otherwise, () -> {
             long mark = markData();
@@ -294,14 +294,14 @@ public final class StreamOutput extends StreamSide {
      * @param bytes the array
      * @param from the first index to write
      * @param to the index behind the last one
-     * @param blocking {@link Blocking#FULL} writes all; the others hand over to the system, without
-     *     buffering, what it takes now ({@link Blocking#INTERACTIVE}: after waiting until it takes
+     * @param blocking {@link WaitMode#FULL} writes all; the others hand over to the system, without
+     *     buffering, what it takes now ({@link WaitMode#INTERACTIVE}: after waiting until it takes
      *     anything)
      * @return the index of the first byte not written
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
+    public int writeBytes(byte[] bytes, int from, int to, WaitMode blocking) throws IOException {
         Errors.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
         Errors.blocking("write-byte-sequence", blocking);
         requireBytes("write-byte-sequence");
@@ -309,14 +309,14 @@ public final class StreamOutput extends StreamSide {
     }
 
     /** As {@link #writeBytes}, whatever the element type. */
-    int viewBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
+    int viewBytes(byte[] bytes, int from, int to, WaitMode blocking) throws IOException {
         return writeData("write-byte-sequence", blocking, from, () -> {
-            if (blocking == Blocking.FULL) {
+            if (blocking == WaitMode.FULL) {
                 buffer.put(bytes, from, to);
                 written();
                 return to;
             }
-            return buffer.putNow(bytes, from, to, blocking == Blocking.INTERACTIVE);
+            return buffer.putNow(bytes, from, to, blocking == WaitMode.INTERACTIVE);
         });
     }
 
@@ -333,7 +333,7 @@ public final class StreamOutput extends StreamSide {
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int writeElements(long[] values, int from, int to, Blocking blocking)
+    public int writeElements(long[] values, int from, int to, WaitMode blocking)
             throws IOException {
         Errors.range("write-byte-sequence", from, to, values == null ? -1 : values.length);
         Errors.blocking("write-byte-sequence", blocking);
@@ -344,7 +344,7 @@ public final class StreamOutput extends StreamSide {
         }
         return writeData("write-byte-sequence", blocking, from, () -> {
             int end = buffer.put(values, from, to, type.width(), blocking);
-            if (blocking == Blocking.FULL) {
+            if (blocking == WaitMode.FULL) {
                 written();
             }
             return end;

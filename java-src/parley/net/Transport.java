@@ -9,7 +9,7 @@ import parley.net.wait.Source;
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
  * does no buffering and no waiting; {@link #source} says how to be waited for.
  */
-interface Transport extends Leaks.Resource {
+interface Transport extends LeakDetector.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
     int read(ByteBuffer into) throws IOException;
 

@@ -127,7 +127,7 @@ class AllocationTest {
         connected(ElementType.UNSIGNED_BYTE_8, (stream, peer) -> {
             flood(peer, new byte[1 << 16]);
             assertAllocates(0, () -> stream.in().readByte());
-            assertAllocates(0, () -> stream.in().readElement(Blocking.FULL));
+            assertAllocates(0, () -> stream.in().readElement(WaitMode.FULL));
         });
     }
 

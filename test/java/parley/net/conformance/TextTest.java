@@ -12,7 +12,7 @@ import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.CodingAction;
 import parley.net.CodingException;
 import parley.net.Direction;
@@ -236,7 +236,7 @@ class TextTest {
             assertEquals(0xc3, in.readByte());
             assertEquals(0xa9, in.readByte());
             byte[] four = new byte[4];
-            assertEquals(4, in.readBytes(four, 0, 4, Blocking.FULL));
+            assertEquals(4, in.readBytes(four, 0, 4, WaitMode.FULL));
             assertArrayEquals("rest".getBytes(StandardCharsets.US_ASCII), four);
             assertEquals(' ', link.stream.reader().read());
             assertEquals('o', link.stream.inputStream().read());

@@ -1,14 +1,16 @@
 package parley.net;
 
+import java.util.function.Consumer;
+
 /**
  * A request of an {@link Intake} or an {@link Outlet} that may be withdrawn until the moment it is
  * served: one branch of a choice, say, of which only one is to happen. Serving it goes: {@link #lock},
  * {@link #isActive}, the deed itself, {@link #commit}, {@link #unlock}. The deed is done only if the
- * claim is active, and committed only if it was done.
+ * request is active, and committed only if it was done.
  *
  * @param <T> what is asked for
  */
-public interface Claim<T> {
+public interface Request<T> {
     /**
      * Tells whether the request still stands; called with and without the lock.
      *
@@ -41,16 +43,47 @@ public interface Claim<T> {
      *
      * @return told of the result later, without any lock
      */
-    Receiver<T> commit();
+    Consumer<T> commit();
 
     /**
      * A request that stands until it is served.
      *
      * @param <T> what is asked for
      * @param receiver told of the result
-     * @return a claim, for one use
+     * @return a request, for one use
      */
-    static <T> Claim<T> of(Receiver<T> receiver) {
-        return new FirmClaim<>(receiver);
+    static <T> Request<T> of(Consumer<T> receiver) {
+        Errors.need("request", "the receiver", receiver, "a Consumer of the result");
+        return new Request<>() {
+            @Override
+            public boolean isActive() {
+                return true;
+            }
+
+            @Override
+            public boolean mayLapse() {
+                return false;
+            }
+
+            @Override
+            public boolean mayWait() {
+                return true;
+            }
+
+            @Override
+            public void lock() {
+                // No other thread decides about this request.
+            }
+
+            @Override
+            public void unlock() {
+                // As lock.
+            }
+
+            @Override
+            public Consumer<T> commit() {
+                return receiver;
+            }
+        };
     }
 }

@@ -13,12 +13,12 @@ import parley.net.wait.Deadline;
 import parley.posix.ResolverThreads;
 
 /** Hosts and ports as users write them, and the addresses that they stand for. */
-final class Hosts {
+final class HostResolver {
     private static final Pattern DECIMAL = Pattern.compile(
             "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(?!$)|$)){4}");
     private static final Pattern DIGITS_ONLY = Pattern.compile("(0[xX][0-9a-fA-F.]+|[0-9.]+)");
 
-    private Hosts() {
+    private HostResolver() {
     }
 
     static int checkPort(String operation, int port) {

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
  * possible and kept: read again from its start, it tells the limit of now. Elsewhere nothing is
  * told.
  */
-final class OpenFiles {
+final class DescriptorUsage {
     private static final Path OWN = Path.of("/proc/self/fd");
     private static final Path LIMITS = Path.of("/proc/self/limits");
     private static final Pattern LIMIT = Pattern.compile("Max open files +(\\d+)");
@@ -24,7 +24,7 @@ final class OpenFiles {
     private static final ReentrantLock LOCK = new ReentrantLock();
     private static final RandomAccessFile FILE = open(); // its position is guarded by LOCK
 
-    private OpenFiles() {
+    private DescriptorUsage() {
     }
 
     private static RandomAccessFile open() {

@@ -8,7 +8,7 @@ import java.util.ArrayDeque;
  *
  * @param <C> what is queued
  */
-abstract class Claims<C> {
+abstract class RequestQueue<C> {
     /** As many as a channel of core.async lets wait: more is a mistake of the program. */
     static final int MOST = 1024;
 
@@ -16,10 +16,10 @@ abstract class Claims<C> {
     private ArrayDeque<C> more; // behind the first; null while there was never a second
 
     /** Tells whether a request still stands. */
-    abstract boolean isActive(C claim);
+    abstract boolean isActive(C request);
 
     /** Tells whether a request may cease to stand unnoticed. */
-    abstract boolean mayLapse(C claim);
+    abstract boolean mayLapse(C request);
 
     final C first() {
         return first;
@@ -33,9 +33,9 @@ abstract class Claims<C> {
         first = more == null ? null : more.poll();
     }
 
-    final void add(C claim, String what) {
+    final void add(C request, String what) {
         if (first == null) {
-            first = claim;
+            first = request;
             return;
         }
         if (more == null) {
@@ -45,7 +45,7 @@ abstract class Claims<C> {
             throw new IllegalStateException(Errors.name(what) + ": " + MOST + " requests are waiting already;"
                     + " let each be served before the next is made");
         }
-        more.add(claim);
+        more.add(request);
     }
 
     /** Drops those that do not stand any more. */

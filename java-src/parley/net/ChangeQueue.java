@@ -9,13 +9,13 @@ import parley.net.wait.Poller;
  * pushes to and the set's user empties. It does not lead to the set, nor does a {@link Member}, so
  * that a set which was dropped can be collected while its members live on.
  */
-final class News {
+final class ChangeQueue {
     private final AtomicReference<Member> top = new AtomicReference<>();
     private final Poller poller;
     private final WeakReference<StatusSet> ending; // the set to close with its first member, or null
     private volatile boolean awaited; // the user is, or is about to be, in a poll that waits
 
-    News(Poller poller, StatusSet ending) {
+    ChangeQueue(Poller poller, StatusSet ending) {
         this.poller = poller;
         this.ending = ending == null ? null : new WeakReference<>(ending);
     }

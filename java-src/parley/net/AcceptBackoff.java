@@ -11,7 +11,7 @@ import parley.net.wait.Log;
  * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended by
  * close and interrupt, and logged once a second at most, however many threads accept.
  */
-final class AcceptPauses {
+final class AcceptBackoff {
     private static final AtomicLong LAST_REPORT =
             new AtomicLong(System.nanoTime() - BackOff.LONGEST.toNanos());
 
@@ -20,7 +20,7 @@ final class AcceptPauses {
     private final CountDownLatch closing; // released when the object is closed
     private final BackOff backOff = new BackOff(); // of the accepting thread
 
-    AcceptPauses(String operation, Pollable object, CountDownLatch closing) {
+    AcceptBackoff(String operation, Pollable object, CountDownLatch closing) {
         this.operation = operation;
         this.object = object;
         this.closing = closing;

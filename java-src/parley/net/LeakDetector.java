@@ -10,7 +10,7 @@ import parley.net.wait.Log;
  * on it. The system property {@value #TRACE}, when true, makes reports tell where the object was
  * made, at the price of a stack trace each.
  */
-final class Leaks {
+final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
     private static final Cleaner CLEANER = Cleaner.create(body -> {
         Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
@@ -38,7 +38,7 @@ final class Leaks {
         }
     }
 
-    private Leaks() {
+    private LeakDetector() {
     }
 
     /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
