@@ -109,7 +109,7 @@
   :drain           seconds that close waits for evaluations, default 1; nil waits for ever
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
   :name            in the names of threads and in the log, default \"repl-\" and the port
-  :log             a function of a line of text; default prints to standard error; nil: silence
+  :log             a function of a line of text; default the logger parley.repl; nil: silence
   :audit           a function of a map with :event (:connect :disconnect :refused :guarded :login-failed
                    :lost :stop), :at, :server, and of a client :session, :peer, :address or :user, :reason
 

@@ -14,8 +14,10 @@
   (:require
    [clojure.string :as str]
    [parley.impl.object :as object]
+   [parley.impl.observing :as observing]
    [parley.impl.options :as options]
    [parley.impl.print]
+   [parley.impl.publish :as publish]
    [parley.impl.rawsock :as rawsock]
    [parley.impl.status-set :as status-set-view])
   (:import
@@ -418,6 +420,10 @@
                  :remote (place (.remote info))
                  :bytes-done (when-not (neg? (.bytesDone info)) (.bytesDone info))}]
       (into {} (filter (comp some? val)) facts))))
+
+;; ---- what is open ------------------------------------------------------------------------------
+
+(publish/vars observing/open-objects observing/trace-opens!)
 
 ;; ---- status sets --------------------------------------------------------------------------------
 

@@ -129,6 +129,7 @@ final class InputFiller {
             failIfOutputKnowsBetter();
         }
         ended = n < 0;
+        side.moved(n);
         looks += 1 + Math.max(0, n) / Segment.SIZE;
         atEnd();
         return n;

@@ -310,7 +310,7 @@ final class OutputBuffer {
         int asked = from.remaining();
         int n;
         try {
-            n = side.stream.transport().write(from);
+            n = side.moved(side.stream.transport().write(from));
         } catch (IOException e) {
             throw broken(e);
         }
@@ -353,7 +353,7 @@ final class OutputBuffer {
 
     private int writeToClose() throws IOException {
         try {
-            return side.stream.transport().write(segment.slice(head, tail));
+            return side.moved(side.stream.transport().write(segment.slice(head, tail)));
         } catch (IOException e) {
             throw Errors.lost("close", side.stream, pending(), e);
         }

@@ -237,7 +237,7 @@ public final class SocketServer extends Pollable {
                 } else if (deadline.hasPassed()) {
                     throw Errors.timeout("socket-accept", this, "nobody has connected");
                 }
-                await("socket-accept", SelectionKey.OP_ACCEPT, deadline);
+                awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
                 if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
@@ -278,6 +278,7 @@ public final class SocketServer extends Pollable {
                 stream.readTimeout(options.readTimeoutOr(readTimeout));
                 stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
+            FlightEvents.accepted(this, stream);
             return stream;
         } catch (IOException | RuntimeException e) {
             accepted.close();
@@ -294,6 +295,10 @@ public final class SocketServer extends Pollable {
      */
     public boolean awaitConnection(Duration timeout) throws IOException {
         return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
+    }
+
+    LeakDetector.Guard guard() {
+        return guard;
     }
 
     // ---- accessors ---------------------------------------------------------------------------

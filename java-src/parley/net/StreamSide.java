@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
+import java.util.List;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
 
@@ -22,6 +23,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     private Deadline operationDeadline = Deadline.NONE; // null until asked for; guarded by lock
     private volatile Deadline deadline = Deadline.NONE; // of all operations, set by any thread
     private volatile Duration timeout; // of each operation, set by any thread
+    private long transferred; // bytes moved to or from the system; written under lock
     private volatile boolean shut; // this side was shut down by us, or closed
 
     StreamSide(SocketStream stream, int ops) {
@@ -289,6 +291,27 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     final IOException timedOut() {
         return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
+    }
+
+    /** Counts bytes that the transport has moved; passes the number on. */
+    final int moved(int n) {
+        if (n > 0) {
+            transferred += n;
+        }
+        return n;
+    }
+
+    /** Returns the bytes moved to or from the system, as of a recent moment. */
+    final long transferred() {
+        return transferred;
+    }
+
+    /** Adds the operation that waits for the transport, if one does. */
+    final void addWait(List<OpenObjects.Wait> waits) {
+        Object holder = owner;
+        if (waiting && holder instanceof Thread) {
+            waits.add(new OpenObjects.Wait(operation, ((Thread) holder).getName()));
+        }
     }
 
     final String operation() {
