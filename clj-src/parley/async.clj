@@ -14,6 +14,7 @@
 
   See doc/async.md."
   (:require
+   [parley.impl.absent]
    [parley.impl.async :as channel]
    [parley.impl.framing :as framing]
    [parley.impl.object :as object]

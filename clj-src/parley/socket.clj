@@ -38,10 +38,14 @@
   port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
               Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
               adopted
-  :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
-              stream: the local address that it uses. For local use pass \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 128
-  :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open
+                 socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
+                 port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
+                 :loopback or \"127.0.0.1\"
+  :backlog       how many connections may wait to be accepted, default 128
+  :mode          permissions of a Unix-domain server's file, default \"rw-------\"
+  :so-reuseport  whether other processes may listen on the same port, default nil: the system
+                 distributes connections among all that set it
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
@@ -50,10 +54,10 @@
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
   {:arglists '(^parley.net.SocketServer []
                ^parley.net.SocketServer
-               [port & {:keys [interface backlog mode]}])}
+               [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
-   (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
+   (let [opts (options/option-map "socket-server" options/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
        (SocketServer/listen (options/->server-options "socket-server" port opts))))))

@@ -29,7 +29,8 @@
    (java.util Iterator)
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
-   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)))
+   (java.util.function Consumer)
+   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 

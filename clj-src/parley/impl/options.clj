@@ -387,8 +387,6 @@
         :line-limit (.lineLimit builder (int (line-limit op ":line-limit" x)))))
     (.build builder)))
 
-;; ---- servers ------------------------------------------------------------------------------------
-
 ;; ---- endpoints ----------------------------------------------------------------------------------
 
 (defn- unix-path
@@ -433,11 +431,15 @@
     (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
     (Addresses/host (.localAddress ^SocketStream x))
     :else (throw (misuse op (str ":interface is " (show x))
-                   "nil, a host name or address, or an open socket stream over TCP"))))
+                   "nil, a host name or address, :loopback, or an open socket stream over TCP"))))
+
+(def server-options
+  "The keys that every function which makes a server takes besides the endpoint."
+  #{:interface :backlog :mode :so-reuseport})
 
 (defn ->server-options
-  "Returns the ServerOptions of an endpoint and a map of :interface, :backlog and :mode."
-  ^ServerOptions [op where {:keys [interface backlog mode]}]
+  "Returns the ServerOptions of an endpoint and a map with keys out of `server-options`."
+  ^ServerOptions [op where {:keys [interface backlog mode so-reuseport]}]
   (let [builder (ServerOptions/builder)
         {:keys [path host port]} (endpoint op (if (nil? where) 0 where))]
     (when (and interface (or host path))
@@ -452,5 +454,8 @@
       (when-not (string? mode)
         (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
       (.mode builder mode))
-    (.host builder (interface-host op (or interface host)))
+    (.reusePort builder (boolean (flag op ":so-reuseport" so-reuseport)))
+    (if (= :loopback interface)
+      (.loopback builder)
+      (.host builder (interface-host op (or interface host))))
     (.build builder)))

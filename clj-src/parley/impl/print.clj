@@ -17,7 +17,9 @@
 (defmethod print-method Pollable [x w] (print-as-string x w))
 (defmethod print-method StatusSet [x w] (print-as-string x w))
 
-(defn- address [^SocketAddress a]
+(defn address
+  "Returns an address as datafy shows it, nil of nil."
+  [^SocketAddress a]
   (some-> a str))
 
 (defn details
@@ -49,6 +51,7 @@
     (assoc (details (OpenObjects/of stream))
       :host (.host stream)
       :port (.port stream)
+      :proxy (address (.proxyAddress stream))
       :open? (.isOpen stream)
       :input? (.isInput stream)
       :output? (.isOutput stream)

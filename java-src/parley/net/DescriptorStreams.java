@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Collections;
+import java.util.Locale;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -41,6 +42,7 @@ public final class DescriptorStreams {
     public static SocketStream of(int handle, Direction direction, StreamOptions options)
             throws IOException {
         Errors.options("make-stream", options);
+        Errors.needLibrary("make-stream");
         Descriptor descriptor = Handles.duplicate("make-stream", handle);
         try {
             if ("stream".equals(typeOf(descriptor)) && isInternet(descriptor)) {
@@ -95,6 +97,7 @@ public final class DescriptorStreams {
      */
     public static SocketStream pipe(String command, Direction direction, StreamOptions options)
             throws IOException {
+        Errors.needLibrary("make-pipe-" + direction.name().toLowerCase(Locale.ROOT) + "-stream");
         ShellProcess process = ShellProcess.start(
                 command, direction.includesInput(), direction.includesOutput());
         boolean made = false;
@@ -162,7 +165,7 @@ public final class DescriptorStreams {
      * @throws IOException if the process has no standard input
      */
     public static SocketStream keyboard() throws IOException {
-        parley.posix.Posix.require("keyboard-input");
+        Errors.needLibrary("keyboard-input");
         KEYBOARD_LOCK.lock();
         try {
             if (keyboard == null || !keyboard.isOpen()) {

@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
+import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -124,6 +125,17 @@ final class Errors {
         return value;
     }
 
+    /**
+     * Throws unless the C library can be called.
+     *
+     * @throws UnsupportedOperationException naming what is missing and how to add it
+     */
+    static void needLibrary(String operation) {
+        if (!Posix.available()) {
+            Posix.require(name(operation));
+        }
+    }
+
     static StreamOptions options(String operation, StreamOptions options) {
         return need(operation, "the options", options,
                 "StreamOptions, such as StreamOptions.DEFAULT");
@@ -138,8 +150,8 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static WaitMode blocking(String operation, WaitMode blocking) {
-        return need(operation, "the blocking", blocking, "a Blocking");
+    static WaitMode waitMode(String operation, WaitMode mode) {
+        return need(operation, "the wait mode", mode, "a WaitMode");
     }
 
     /** A part of an array; the length is -1 where there is no array. */

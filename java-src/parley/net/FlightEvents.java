@@ -108,8 +108,8 @@ final class FlightEvents {
             if (event.shouldCommit()) {
                 event.local = show(stream.knownLocal);
                 event.peer = show(stream.knownPeer);
-                event.bytesIn = stream.in().transferred();
-                event.bytesOut = stream.out().transferred();
+                event.bytesIn = stream.bytesIn();
+                event.bytesOut = stream.bytesOut();
                 event.age = Math.max(0,
                         System.currentTimeMillis() - stream.guard().since().toEpochMilli());
                 event.commit();

@@ -52,6 +52,7 @@ public final class Handle extends Pollable {
      * @throws IOException as there
      */
     public static Pollable of(String operation, int handle) throws IOException {
+        Errors.needLibrary(operation);
         ChannelDescriptor channel = Handles.channel(operation, handle);
         return channel != null
                 ? PollableChannel.of(channel.channel())

@@ -90,8 +90,7 @@ public final class OpenObjects {
         stream.in().addWait(waits);
         stream.out().addWait(waits);
         return new Entry(stream, "socket-stream", stream.knownLocal, peer(stream), stream.state(),
-                guard.since(), guard.openedBy(), stream.in().transferred(),
-                stream.out().transferred(), waits, guard.made());
+                guard.since(), guard.openedBy(), stream.bytesIn(), stream.bytesOut(), waits, guard.made());
     }
 
     private static SocketAddress peer(SocketStream stream) {

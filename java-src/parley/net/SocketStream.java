@@ -39,6 +39,7 @@ public final class SocketStream extends Pollable {
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
     final SocketAddress knownLocal;
+    private final SocketAddress proxy; // null when the peer is the one that the system reports
     private final LeakDetector.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
@@ -58,6 +59,7 @@ public final class SocketStream extends Pollable {
         this.connecting = transport.isConnecting() ? new Connecting(this) : null;
         this.knownPeer = transport.peer();
         this.knownLocal = transport.local();
+        this.proxy = transport.proxy();
         this.elementType = options.elementType();
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
@@ -368,6 +370,34 @@ public final class SocketStream extends Pollable {
      */
     public SocketAddress localAddress() throws IOException {
         return transport.isOpen() ? transport.local() : knownLocal;
+    }
+
+    /**
+     * Returns the address of the proxy that has announced the peer (PROXY protocol). The system
+     * reports this address as the other end, and {@link #peerAddress} the announced one.
+     *
+     * @return also once closed; null for a stream whose peer was not announced
+     */
+    public SocketAddress proxyAddress() {
+        return proxy;
+    }
+
+    /**
+     * Returns how many bytes this stream has read from the connection, those in its buffer included.
+     *
+     * @return also once closed; 0 for a stream over a descriptor
+     */
+    public long bytesIn() {
+        return transport.bytesIn();
+    }
+
+    /**
+     * Returns how many bytes this stream has written to the connection.
+     *
+     * @return also once closed; 0 for a stream over a descriptor
+     */
+    public long bytesOut() {
+        return transport.bytesOut();
     }
 
     /**

@@ -23,7 +23,6 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     private Deadline operationDeadline = Deadline.NONE; // null until asked for; guarded by lock
     private volatile Deadline deadline = Deadline.NONE; // of all operations, set by any thread
     private volatile Duration timeout; // of each operation, set by any thread
-    private long transferred; // bytes moved to or from the system; written under lock
     private volatile boolean shut; // this side was shut down by us, or closed
 
     StreamSide(SocketStream stream, int ops) {
@@ -76,8 +75,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         /** As {@link #TRY}, also while the stream is being connected. */
         LOOK;
 
-        static Entry of(WaitMode blocking) {
-            return blocking == WaitMode.NO_HANG ? POLL : WAIT;
+        static Entry of(WaitMode mode) {
+            return mode == WaitMode.NO_HANG ? POLL : WAIT;
         }
     }
 
@@ -291,19 +290,6 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     final IOException timedOut() {
         return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
-    }
-
-    /** Counts bytes that the transport has moved; passes the number on. */
-    final int moved(int n) {
-        if (n > 0) {
-            transferred += n;
-        }
-        return n;
-    }
-
-    /** Returns the bytes moved to or from the system, as of a recent moment. */
-    final long transferred() {
-        return transferred;
     }
 
     /** Adds the operation that waits for the transport, if one does. */

@@ -2,6 +2,6 @@ package parley.net.wait;
 
 /** A wait whose deadline other threads may move while it lasts. */
 public interface HasDeadline {
-    /** Returns the deadline in force now. */
+    /** {@return the deadline in force now} */
     Deadline deadline();
 }

@@ -13,6 +13,8 @@ public final class Log {
         ACCEPT("parley.net.accept"),
         /** Channels, intakes and outlets, and what runs their listeners. */
         CHANNELS("parley.net.channels"),
+        /** Servers that serve connections. */
+        SERVER("parley.net.server"),
         /** What was never closed. */
         LEAKS("parley.net.leaks"),
         /** The event loop. */
@@ -52,6 +54,11 @@ public final class Log {
 
     public static void leak(String what, Throwable made) {
         log(Part.LEAKS, System.Logger.Level.WARNING, what, made);
+    }
+
+    /** Notes an expected failure, off unless the logger is told to. */
+    public static void trace(Part part, String what, Throwable cause) {
+        log(part, System.Logger.Level.TRACE, what, cause);
     }
 
     public static void warning(Part part, String what) {
