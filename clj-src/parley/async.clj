@@ -25,7 +25,7 @@
    (java.nio ByteOrder)
    (java.util.concurrent Executor)
    (parley.impl.async IntakeChannel OutletChannel)
-   (parley.net FormSyntax Framing Intake Outlet Outlet$Ending SocketStream)))
+   (parley.net Framing Framing$FormSyntax Intake Outlet Outlet$Ending SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -132,7 +132,7 @@
   (when-not (or (nil? readers) (map? readers))
     (throw (options/misuse op (str ":readers is " (options/show readers))
              "a map from tags to functions")))
-  (reify FormSyntax
+  (reify Framing$FormSyntax
     (read [_ text]
       (let [form (edn/read-string {:readers (or readers {})} text)]
         (if (nil? form) ::nil form)))

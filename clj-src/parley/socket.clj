@@ -23,7 +23,7 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -313,7 +313,7 @@
         elements (RT/iter xs)]
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
-    (let [^objects statuses (StatusList/check objects directions timeout)]
+    (let [^objects statuses (SocketStatus/of objects directions timeout)]
       (options/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]

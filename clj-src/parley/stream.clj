@@ -28,7 +28,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net DescriptorStreams Direction Line Pollable SocketStream StreamInput WaitMode)))
+   (parley.net DescriptorStreams Direction Pollable SocketStream StreamInput StreamInput$Line WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -97,7 +97,7 @@
   [s & args]
   (call/reading "read-line-values" s args
     (fn [eof-error? eof-value]
-      (if-let [^Line line (.readLineValues (object/in "read-line-values" s))]
+      (if-let [^StreamInput$Line line (.readLineValues (object/in "read-line-values" s))]
         [(.text line) (true-or-nil (.missingNewline line))]
         [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 

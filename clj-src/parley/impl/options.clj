@@ -12,7 +12,7 @@
    (java.nio.file Path)
    (java.time Duration)
    (java.util Locale Map$Entry)
-   (parley.net Addresses CodingAction Direction ElementType ExternalFormat LineTerminator ServerOptions SocketStatus SocketStream StreamOptions StreamOptions$Builder)))
+   (parley.net Addresses Direction ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStatus SocketStream StreamOptions StreamOptions$Builder)))
 
 (set! *warn-on-reflection* true)
 
@@ -270,7 +270,7 @@
 ;; ---- external formats ---------------------------------------------------------------------------
 
 (def ^:private line-terminators
-  {:unix LineTerminator/UNIX :dos LineTerminator/DOS :mac LineTerminator/MAC})
+  {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
 (defn- ->charset ^Charset [op x]
   (if (instance? Charset x)
@@ -291,11 +291,11 @@
   (when x
     (->charset op x)))
 
-(defn- ->action ^CodingAction [op option x]
+(defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
-    (= :error x) CodingAction/ERROR
-    (= :ignore x) CodingAction/IGNORE
-    (and (char? x) (not (Character/isSurrogate x))) (CodingAction/replaceWith x)
+    (= :error x) ExternalFormat$CodingAction/ERROR
+    (= :ignore x) ExternalFormat$CodingAction/IGNORE
+    (and (char? x) (not (Character/isSurrogate x))) (ExternalFormat$CodingAction/replaceWith x)
     :else (throw (misuse op (str option " is " (show x)) "one of :error :ignore or a character"))))
 
 (defn- from-map ^ExternalFormat [op m]
@@ -324,10 +324,10 @@
     :else (throw (misuse op (str "the external format is " (show x))
                    "a charset, one of :unix :dos :mac, or a map"))))
 
-(defn- action->value [^CodingAction action]
+(defn- action->value [^ExternalFormat$CodingAction action]
   (cond
-    (= CodingAction/ERROR action) :error
-    (= CodingAction/IGNORE action) :ignore
+    (= ExternalFormat$CodingAction/ERROR action) :error
+    (= ExternalFormat$CodingAction/IGNORE action) :ignore
     :else (char (.replacement action))))
 
 (defn external-format->value

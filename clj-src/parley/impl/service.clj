@@ -24,7 +24,8 @@
    (java.util.concurrent.atomic AtomicLong)
    (java.util.concurrent.locks LockSupport)
    (java.util.function BiConsumer)
-   (parley.net BackOff Direction SocketServer SocketStream StatusSet StreamOptions)))
+   (parley.net Direction SocketServer SocketStream StatusSet StreamOptions)
+   (parley.net.wait BackOff)))
 
 (set! *warn-on-reflection* true)
 

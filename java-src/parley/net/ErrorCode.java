@@ -239,6 +239,19 @@ public enum ErrorCode {
         return null;
     }
 
+    /**
+     * Tells whether an accept failed for want of descriptors or memory.
+     *
+     * @param e what it threw
+     * @return true when trying again later is of use; where the C library cannot be called, also for a
+     *     failure in words of another language, since it may be this one
+     */
+    public static boolean isExhaustion(IOException e) {
+        ErrorCode code = of(e);
+        return code == EMFILE || code == ENFILE || code == ENOBUFS
+                || code == ENOMEM || isUnknown(e);
+    }
+
     /** Tells whether a failure without a code can have any: nothing but the C library would know. */
     static boolean isUnknown(IOException e) {
         return !Words.known().asked && of(e) == null;

@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.Intake.Request;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**

@@ -85,7 +85,7 @@ public final class SocketServer extends Pollable {
 
     private static void prepare(ServerOptions options) throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
         } catch (IOException e) {
             throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
                     : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
@@ -239,7 +239,7 @@ public final class SocketServer extends Pollable {
                 }
                 await("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
-                if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
+                if (!ErrorCode.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
                 }
                 pauses.pause(e, deadline);

@@ -1,5 +1,8 @@
 package parley.net;
 
+import java.io.IOException;
+import java.time.Duration;
+
 /**
  * What can be done with a stream or a server right now without blocking: the values of CLISP's
  * {@code SOCKET:SOCKET-STATUS}.
@@ -34,6 +37,24 @@ public enum SocketStatus {
     READY,
     /** Every operation will fail. */
     ERROR;
+
+    /**
+     * Finds the status of several objects, waiting until one of them is actionable (CLISP
+     * {@code SOCKET:SOCKET-STATUS} of a list). For checks that repeat, keep a {@link StatusSet}.
+     *
+     * @param objects at least one, all open; the same one may stand in several places
+     * @param directions what to look for, place for place
+     * @param timeout null for ever, zero to poll
+     * @return the statuses, place for place; an object closed during the wait is {@link #ERROR}
+     * @throws IllegalArgumentException if there is no object, or a null
+     * @throws IllegalStateException if an object is closed
+     * @throws java.io.InterruptedIOException if the thread is interrupted
+     * @throws IOException if the process is out of descriptors
+     */
+    public static SocketStatus[] of(Pollable[] objects, Direction[] directions, Duration timeout)
+            throws IOException {
+        return StatusList.check(objects, directions, timeout);
+    }
 
     /**
      * Tells whether something can be done, an error included.
