@@ -150,8 +150,8 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static WaitMode blocking(String operation, WaitMode blocking) {
-        return need(operation, "the blocking", blocking, "a Blocking");
+    static WaitMode waitMode(String operation, WaitMode mode) {
+        return need(operation, "the wait mode", mode, "a WaitMode");
     }
 
     /** A part of an array; the length is -1 where there is no array. */

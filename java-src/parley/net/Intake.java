@@ -460,25 +460,13 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
      * @param <T> what is asked for
      */
     public interface Request<T> {
-        /**
-         * Tells whether the request still stands; called with and without the lock.
-         *
-         * @return false once it was committed, here or elsewhere, or withdrawn
-         */
+        /** {@return false once it was committed or withdrawn; called with and without the lock} */
         boolean isActive();
 
-        /**
-         * Tells whether the request may cease to stand without being served here.
-         *
-         * @return true for a branch of a choice; then {@link #isActive} is asked now and then
-         */
+        /** {@return true for a branch of a choice, whose {@link #isActive} is checked now and then} */
         boolean mayLapse();
 
-        /**
-         * Tells whether the request is to wait when it cannot be served at once.
-         *
-         * @return false for one that is made again later
-         */
+        /** {@return true to wait when the request cannot be served at once} */
         boolean mayWait();
 
         /** Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}. */
@@ -503,37 +491,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
          */
         static <T> Request<T> of(Consumer<T> receiver) {
             Errors.need("request", "the receiver", receiver, "a Consumer of the result");
-            return new Request<>() {
-                @Override
-                public boolean isActive() {
-                    return true;
-                }
-
-                @Override
-                public boolean mayLapse() {
-                    return false;
-                }
-
-                @Override
-                public boolean mayWait() {
-                    return true;
-                }
-
-                @Override
-                public void lock() {
-                    // No other thread decides about this request.
-                }
-
-                @Override
-                public void unlock() {
-                    // As lock.
-                }
-
-                @Override
-                public Consumer<T> commit() {
-                    return receiver;
-                }
-            };
+            return RequestQueue.lasting(receiver);
         }
     }
 }

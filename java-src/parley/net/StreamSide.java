@@ -74,8 +74,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         /** As {@link #TRY}, also while the stream is being connected. */
         LOOK;
 
-        static Entry of(WaitMode blocking) {
-            return blocking == WaitMode.NO_HANG ? POLL : WAIT;
+        static Entry of(WaitMode mode) {
+            return mode == WaitMode.NO_HANG ? POLL : WAIT;
         }
     }
 

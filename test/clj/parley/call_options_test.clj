@@ -87,7 +87,7 @@
 (use-fixtures :each
   (fn [test]
     (with-pair #(thrown (fn [] (stream/read-char *client* :timeout 0.001)))) ; has the JDK open what it keeps
-    (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+    (let [before (Leaks/snapshot)]
       (with-pair test)
       (.assertBack before))))
 

@@ -37,7 +37,7 @@
 (use-fixtures :each
   (fn [test]
     (connected #(socket/socket-stream-peer *client*)) ; has the JDK open what it keeps
-    (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+    (let [before (Leaks/snapshot)]
       (connected test)
       (.assertBack before))))
 

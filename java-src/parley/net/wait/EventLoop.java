@@ -270,47 +270,6 @@ public final class EventLoop implements Poller.Owner {
         return locked(() -> poller == null ? 0 : poller.registrations().size());
     }
 
-    // ---- threads that wait -------------------------------------------------------------------
-
-    /** Parks the calling thread until the source is ready, as {@link ThreadWaits#await} says. */
-    void await(Source source, int ops, HasDeadline patient) throws IOException {
-        ParkedThread parked = new ParkedThread(source, Thread.currentThread());
-        arm(parked, ops);
-        try {
-            long left = patient.deadline().remaining();
-            if (!parked.fired && left > 0) {
-                LockSupport.parkNanos(this, left);
-            }
-        } finally {
-            if (!parked.fired) {
-                disarm(parked);
-            }
-        }
-    }
-
-    /**
-     * Returns those of the operations that a source is ready for now, found by the loop's own poll;
-     * for threads that can open no selector. On the loop's own thread, which cannot wait for itself,
-     * none: arming an interest then finds them.
-     */
-    int ready(Source source, int ops) throws IOException {
-        if (isLoopThread()) {
-            return 0;
-        }
-        ParkedThread parked = new ParkedThread(source, Thread.currentThread());
-        arm(parked, ops);
-        try {
-            // A task runs after a poll; the second one after a poll that began with the interest.
-            post(() -> post(parked::expire, 0), 0);
-            while (!parked.fired && !Thread.currentThread().isInterrupted()) {
-                LockSupport.park(this);
-            }
-            return parked.ready & ops;
-        } finally {
-            disarm(parked);
-        }
-    }
-
     // ---- tasks -------------------------------------------------------------------------------
 
     /** Runs a task on the loop's thread, soon; at once when called on that thread. */

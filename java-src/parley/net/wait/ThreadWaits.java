@@ -48,7 +48,7 @@ public final class ThreadWaits implements Poller.Owner {
         Registration registration =
                 source.endsPollOnClose() ? INSTANCE.acquire(source, ops) : null;
         if (registration == null) {
-            EventLoop.shared().await(source, ops, patient);
+            ParkedThread.await(EventLoop.shared(), source, ops, patient);
             return;
         }
         try {
@@ -64,7 +64,7 @@ public final class ThreadWaits implements Poller.Owner {
         if (!loop.canRun()) {
             loop = EventLoop.shared(); // its selector is open while a stream is
         }
-        loop.await(source, ops, patient);
+        ParkedThread.await(loop, source, ops, patient);
     }
 
     /** Returns those of the operations that the source is ready for now. */
@@ -74,7 +74,7 @@ public final class ThreadWaits implements Poller.Owner {
         }
         Registration registration = INSTANCE.acquire(source, ops);
         if (registration == null) {
-            return EventLoop.shared().ready(source, ops);
+            return ParkedThread.ready(EventLoop.shared(), source, ops);
         }
         try {
             registration.found = 0;

@@ -35,6 +35,7 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race.Rounds;
 import parley.testing.Task;
 import parley.testing.Threads;
 
@@ -251,7 +252,7 @@ class FaultsTest {
 
         @Override
         public void run() {
-            for (int round = 0; round < 3; round++) {
+            for (int round = Rounds.of(1, 3); round > 0; round--) {
                 successes = 0;
                 fill(0);
             }

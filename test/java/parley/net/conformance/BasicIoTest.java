@@ -23,15 +23,15 @@ import parley.net.StreamOptions;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Seeds;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** BIO: bytes go in and come out. */
 @Guarded
@@ -39,6 +39,15 @@ import parley.testing.Within;
 @SuppressWarnings("try") // closing early is what some cases are about
 class BasicIoTest {
     private static final int MIB = 1024 * 1024;
+
+    @EveryCase
+    void part_of_an_array_of_characters_is_written(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.stream.out().writeChars("abcdé!".toCharArray(), 3, 5);
+            link.stream.out().flush();
+            assertEquals("dé", link.peer.receiveText(3)); // bytes
+        }
+    }
 
     @EveryCase
     void BIO_1_a_mebibyte_in_pieces_comes_out_whole(Case cell) throws Exception {

@@ -37,7 +37,7 @@ import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Timing;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** CON, the client's side: connecting, and what is said when it fails. */
 @Guarded

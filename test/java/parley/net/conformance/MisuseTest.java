@@ -92,13 +92,13 @@ class MisuseTest {
                     () -> stream.elementType(null));
             argument("SocketStream.externalFormat: the format is null, expected an .*",
                     () -> stream.externalFormat(null));
-            argument("StreamInput.readChars: the blocking is null, expected a Blocking",
+            argument("StreamInput.readChars: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readChars(new char[1], 0, 1, null));
-            argument("StreamInput.readBytes: the blocking is null, expected a Blocking",
+            argument("StreamInput.readBytes: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readBytes(new byte[1], 0, 1, null));
-            argument("StreamInput.readElement: the blocking is null, expected a Blocking",
+            argument("StreamInput.readElement: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readElement(null));
-            argument("StreamOutput.writeBytes: the blocking is null, expected a Blocking",
+            argument("StreamOutput.writeBytes: the wait mode is null, expected a WaitMode",
                     () -> stream.out().writeBytes(new byte[1], 0, 1, null));
             argument("StreamInput.peekChar: the predicate is null, expected one that tells what to skip",
                     () -> stream.in().peekChar(null));

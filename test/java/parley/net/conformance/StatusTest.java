@@ -26,15 +26,15 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** STA, and what CL, HC, RST, BP and SEL say of several objects checked together. */
 @Guarded
