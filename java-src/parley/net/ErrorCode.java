@@ -25,6 +25,16 @@ import parley.posix.ResolverException;
  * language of the process. The code is therefore found by comparing these words with those that the
  * C library has for each code in this process. Where the C library cannot be called, the English words
  * decide if they are there, else the class of the exception.
+ *
+ * <pre>{@code
+ * try {
+ *     SocketStream.connect("127.0.0.1", port, StreamOptions.DEFAULT);
+ * } catch (IOException e) {
+ *     if (ErrorCode.of(e) == ErrorCode.ECONNREFUSED) {
+ *         startServer();
+ *     }
+ * }
+ * }</pre>
  */
 public enum ErrorCode {
     /** Permission denied. */

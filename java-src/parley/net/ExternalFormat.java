@@ -7,6 +7,13 @@ import java.util.Objects;
 /**
  * How characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line terminator
  * for output, and what to do about what cannot be decoded or encoded. Immutable.
+ *
+ * <pre>{@code
+ * ExternalFormat latin1 = ExternalFormat.of(StandardCharsets.ISO_8859_1)
+ *         .withLineTerminator(ExternalFormat.LineTerminator.DOS)
+ *         .withOutputErrorAction(ExternalFormat.CodingAction.replaceWith('?'));
+ * stream.externalFormat(latin1);
+ * }</pre>
  */
 public final class ExternalFormat {
     /** UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset. */

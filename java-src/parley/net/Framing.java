@@ -9,6 +9,11 @@ import java.nio.ByteOrder;
  * {@link Outlet} which bytes one becomes. Whatever the element type of the stream. Make one for each
  * intake: a framing may remember how far it has looked.
  *
+ * <pre>{@code
+ * Intake<String> lines = Intake.elements(stream, Framing.lines(8192), executor);
+ * lines.take(line -> System.out.println(line)); // null at the end
+ * }</pre>
+ *
  * @param <T> the elements
  */
 public abstract class Framing<T> {

@@ -24,6 +24,12 @@ import parley.net.wait.Log;
  * <p>For use by any number of threads. Everything but what a request finds at once happens on the
  * executor: pass a {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
  *
+ * <pre>{@code
+ * Intake<SocketStream> connections = Intake.connections(server, StreamOptions.DEFAULT, executor);
+ * connections.take(stream -> serve(stream)); // accepts one connection
+ * connections.close();                       // the server stays open
+ * }</pre>
+ *
  * @param <T> what it gives
  */
 public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implements AutoCloseable {

@@ -22,6 +22,11 @@ import parley.net.wait.Log;
  * written. For use by any number of threads; several outlets of one stream, and other writers, do
  * not tear each other's values apart.
  *
+ * <pre>{@code
+ * Outlet<String> out = new Outlet<>(stream, Framing.lines(8192), Outlet.Ending.CLOSE, executor);
+ * out.put("hello", accepted -> next()); // called when the peer has room for more
+ * }</pre>
+ *
  * @param <T> the values
  */
 public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoCloseable {

@@ -15,6 +15,11 @@ import parley.net.wait.ThreadWaits;
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
  * {@link SocketServer}, a foreign NIO channel or a descriptor.
+ *
+ * <pre>{@code
+ * Pollable channel = Pollable.of(nioChannel); // a SelectableChannel in non-blocking mode
+ * channel.status(Direction.INPUT, Duration.ofSeconds(1));
+ * }</pre>
  */
 public abstract class Pollable implements Closeable {
     /** Told that something changed which the kernel will not report; must not block. */

@@ -13,6 +13,11 @@ import parley.net.wait.Log;
  * Watches objects and notifies listeners, with one thread for all of them. The thread starts with
  * the first watch, is a daemon named {@code parley-reactor}, and ends half a second after the last
  * one. Nothing that a listener throws can end it.
+ *
+ * <pre>{@code
+ * Reactor.Watch watch = Reactor.shared().whenReady(stream, Direction.INPUT, executor, status -> read(stream));
+ * watch.close(); // cancels
+ * }</pre>
  */
 public final class Reactor {
     private static final Reactor SHARED = new Reactor();

@@ -27,6 +27,15 @@ import parley.net.wait.ThreadWaits;
  * threads may accept at once. Close servers: one that becomes unreachable is closed by a
  * {@link java.lang.ref.Cleaner}, but when is up to the garbage collector, and its port cannot be
  * bound again before.
+ *
+ * <pre>{@code
+ * try (SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1").build())) {
+ *     System.out.println(server.port());
+ *     try (SocketStream stream = server.accept()) {
+ *         stream.out().writeLine("hello");
+ *     } // close flushes
+ * }
+ * }</pre>
  */
 public final class SocketServer extends Pollable {
     private static final String NAME = "socket-server";

@@ -19,6 +19,14 @@ import java.time.Duration;
  * <p>Direction {@code INPUT} gives {@link #NONE}, {@link #INPUT} or {@link #EOF}; direction
  * {@code OUTPUT} gives {@link #NONE} or {@link #OUTPUT}. A server is {@link #READY} when an accept
  * will not block. {@link #ERROR} says that every operation will fail.
+ *
+ * <pre>{@code
+ * SocketStatus[] found = SocketStatus.of(new Pollable[] {server, stream},
+ *         new Direction[] {Direction.INPUT, Direction.INPUT}, Duration.ofSeconds(5));
+ * if (found[1].isActionable()) {
+ *     stream.in().readLine();
+ * }
+ * }</pre>
  */
 public enum SocketStatus {
     /** Nothing can be done without blocking; Lisp's {@code NIL}. */

@@ -17,6 +17,12 @@ import parley.net.InputProbe.Sought;
  * {@link InterruptedIOException} when the thread is interrupted (the flag stays set) and
  * {@link IOException} when the connection is broken. "The end" is that of the input: the peer has
  * closed or shut down its output, or this side has shut down its input; it is told again and again.
+ *
+ * <pre>{@code
+ * StreamInput in = stream.in();
+ * String line = in.readLine();      // null at the end
+ * int next = in.peekChar();         // StreamInput.END at the end; consumes nothing
+ * }</pre>
  */
 public final class StreamInput extends StreamTextInput {
     /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */

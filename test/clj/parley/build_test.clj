@@ -332,6 +332,14 @@
     (fn [directory]
       (is (= [] (javadoc-warnings directory))))))
 
+(deftest every-public-class-has-an-example
+  (let [public #"(?m)^public (?:abstract |final |sealed )*(?:class|interface|enum|record|@interface) (\w+)"]
+    (doseq [package ["parley/net" "parley/net/tls"]
+            ^File file (.listFiles (io/file "java-src" package))
+            :let [[head] (when (.isFile file) (str/split (slurp file) public))]
+            :when (and head (re-find public (slurp file)))]
+      (is (str/includes? head "<pre>{@code") (str file)))))
+
 (deftest every-other-namespace-loads-without-a-reflection-warning
   ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
   (doseq [n (mapcat deftests/namespaces-under clojure-directories)
