@@ -55,7 +55,7 @@
   ^Pollable [op x]
   (cond
     (instance? Pollable x) x
-    (instance? SelectableChannel x) (Pollable/of x)
+    (instance? SelectableChannel x) (Pollable/of ^SelectableChannel x)
     (handle? x) (Pollable/of ^String op (int x))))
 
 (defn need-pollable
