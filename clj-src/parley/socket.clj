@@ -41,19 +41,24 @@
   port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
               Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
               adopted
-  :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open socket
-              stream: the local address that it uses. For local use pass \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 128
-  :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open
+                 socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
+                 port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
+                 :loopback or \"127.0.0.1\"
+  :backlog       how many connections may wait to be accepted, default 128
+  :mode          permissions of a Unix-domain server's file, default \"rw-------\"
+  :so-reuseport  whether other processes may listen on the same port, default nil: the system
+                 distributes connections among all that set it
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
+  {:arglists '(^parley.net.SocketServer [] ^parley.net.SocketServer [port & {:keys [interface backlog mode]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
-   (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
+   (let [opts (options/option-map "socket-server" options/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
        (SocketServer/listen (options/->server-options "socket-server" port opts))))))
@@ -98,8 +103,12 @@
   :external-format  a charset (default :utf-8), :unix (default) :dos :mac, or a map of :charset
                     :line-terminator :input-error-action :output-error-action
   :buffered         true (default), nil, :input or :output
+  :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
+  :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how long a line read-line gathers, default 16 Mi characters"
+  :line-limit       how many characters read-line gathers at most, default 16 Mi"
+  {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                          close-timeout line-limit]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
     (.accept server (stream-options "socket-accept" opts))))
@@ -119,6 +128,8 @@
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
+  {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                                                                             write-timeout close-timeout line-limit]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -138,6 +149,8 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
+  {:arglists '(^parley.net.SocketStream [channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))

@@ -29,7 +29,8 @@
    (java.util Iterator)
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
-   (parley.net Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)
+   (java.util.function Consumer)
+   (parley.net Framing Intake Outlet Outlet$Ending SocketServer SocketStream)
    (parley.net.wait BatchingExecutor)))
 
 (set! *warn-on-reflection* true)

@@ -62,8 +62,8 @@ public final class DescriptorStreams {
             Duration writing = limit(descriptor, DescriptorOption.SO_SNDTIMEO);
             SocketStream stream = stream(new DescriptorTransport(
                     descriptor, descriptor, sides, "handle " + handle), sides, options);
-            stream.readTimeout(reading);
-            stream.writeTimeout(writing);
+            stream.readTimeout(options.readTimeoutOr(reading));
+            stream.writeTimeout(options.writeTimeoutOr(writing));
             return stream;
         } catch (IOException | RuntimeException e) {
             descriptor.close();

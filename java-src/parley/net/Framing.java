@@ -20,7 +20,7 @@ public abstract class Framing<T> {
     final int most; // bytes of an element
 
     // What an intake and an outlet of this framing are called: they fail on threads of this library.
-    final String reading;
+    String reading;
     final String writing;
     final String inputAction;
     final String outputAction;
@@ -83,6 +83,17 @@ public abstract class Framing<T> {
         return new FormFraming<>(most, syntax);
     }
 
+    /**
+     * Sets the name that errors of reading have for the operation.
+     *
+     * @param operation for example the method that reads
+     * @return this
+     */
+    public Framing<T> named(String operation) {
+        reading = Errors.need("named", "the operation", operation, "a String");
+        return this;
+    }
+
     /** Tells whether the elements are read as characters, not as bytes. */
     boolean isText() {
         return false;
@@ -133,6 +144,15 @@ public abstract class Framing<T> {
         }
         return new FramingException(reading + ": the input ended within " + this + ", after "
                 + buffer.remaining() + " bytes of one, which can still be read");
+    }
+
+    /** Returns null at the end of the input; throws when a part of an element is left. */
+    final T nothingAt(InputBuffer buffer) throws IOException {
+        IOException end = atEnd(buffer);
+        if (end instanceof EOFException) {
+            return null;
+        }
+        throw end;
     }
 
     final FramingException tooLong(long size) {

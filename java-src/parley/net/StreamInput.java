@@ -226,6 +226,29 @@ public final class StreamInput extends StreamTextInput {
         });
     }
 
+    /**
+     * Reads an element of the kind that a framing describes, whatever the element type.
+     *
+     * @param <T> the elements
+     * @param framing describes the elements; use one framing for one stream
+     * @return the element; null at the end of the input
+     * @throws FramingException if the input cannot become an element; nothing was consumed
+     * @throws IOException as {@link #readChar}
+     */
+    public <T> T read(Framing<T> framing) throws IOException {
+        return run(framing.reading, Entry.WAIT, null, () -> {
+            for (;;) {
+                T taken = take(framing);
+                if (taken != null) {
+                    return taken;
+                } else if (refill.atEnd()) {
+                    return framing.nothingAt(refill.buffer);
+                }
+                refill.more(1);
+            }
+        });
+    }
+
     private <T> T take(Framing<T> framing) throws IOException {
         if (!framing.isForeign()) {
             return takeOwn(framing);

@@ -17,7 +17,7 @@ abstract class StreamTextInput extends StreamSide {
     /** Returned instead of an element that has not arrived. */
     public static final int NOTHING = CharacterCursor.MORE;
 
-    private final int lineLimit;
+    private volatile int lineLimit;
 
     // All guarded by the lock of this side.
     final InputFiller refill;
@@ -32,6 +32,24 @@ abstract class StreamTextInput extends StreamSide {
         bytes = new ByteCursor(refill, cursor);
         sight = new InputProbe(this, refill, cursor, bytes);
         lineLimit = options.lineLimit();
+    }
+
+    /**
+     * Returns how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most.
+     *
+     * @return a positive number
+     */
+    public int lineLimit() {
+        return lineLimit;
+    }
+
+    /**
+     * Sets how many characters a later read of a line gathers at most.
+     *
+     * @param limit a positive number
+     */
+    public void lineLimit(int limit) {
+        lineLimit = StreamOptions.checkLineLimit("set-line-limit!", limit);
     }
 
     /**
@@ -171,7 +189,7 @@ abstract class StreamTextInput extends StreamSide {
      * Reads a line (Common Lisp {@code READ-LINE}).
      *
      * @return the line without its end, or null at the end of the input
-     * @throws LineTooLongException if the limit of the stream options is reached without a newline
+     * @throws LineTooLongException if the {@link #lineLimit()} is reached without a newline
      * @throws IOException as {@link #readChar}
      */
     public String readLine() throws IOException {

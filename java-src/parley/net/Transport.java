@@ -46,6 +46,21 @@ interface Transport extends LeakDetector.Resource {
     /** The address of the other end as the system tells it, or null. */
     SocketAddress peer() throws IOException;
 
+    /** Returns the address of the proxy that has announced the peer, or null when there is none. */
+    default SocketAddress proxy() throws IOException {
+        return null;
+    }
+
+    /** Returns how many bytes were read so far, 0 where this is not counted. */
+    default long bytesIn() {
+        return 0;
+    }
+
+    /** Returns how many bytes were written so far, 0 where this is not counted. */
+    default long bytesOut() {
+        return 0;
+    }
+
     /** The address of this end as the system tells it, or null. */
     SocketAddress local() throws IOException;
 

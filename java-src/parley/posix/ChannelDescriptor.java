@@ -81,6 +81,19 @@ public final class ChannelDescriptor {
     }
 
     /**
+     * Makes the channel's number stand for the file of another descriptor: dup2(2). What the number
+     * stood for before is closed. The channel must not be in use yet.
+     *
+     * @param other stays open, and must not be closed during the call
+     */
+    public void become(Descriptor other) throws IOException {
+        number();
+        int from = other.number();
+        Posix.check(LibC.dup2(from, fd), "dup2(" + from + ", " + fd + ")");
+        Fcntl.closeOnExec(fd);
+    }
+
+    /**
      * Throws the reset that a duplicate met, which took it from the channel. Call this when the
      * channel reports an end of file.
      *

@@ -220,13 +220,3 @@
       (let [e (thrown #(read args))]
         (is (instance? IllegalArgumentException e))
         (is (re-matches (re-pattern (str (function-of label) ": " part)) (str (some-> e ex-message))))))))
-
-(deftest arglists-name-the-options
-  (doseq [[n v] (ns-publics 'parley.stream)
-          :when (re-find #"^(read|peek)-(char|line|byte|integer|float)|^write-|^terpri|^f.*-(output|line)$" (name n))
-          :when (not (#{"read-char-will-hang?" "read-byte-will-hang?" "read-byte-lookahead"} (name n)))]
-    (testing n
-      (is (some (fn [args]
-                  (let [options (peek args)]
-                    (and (map? options) (some #{'timeout} (:keys options)))))
-            (:arglists (meta v)))))))

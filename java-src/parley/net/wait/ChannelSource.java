@@ -14,18 +14,20 @@ import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
 
-/** A non-blocking NIO channel as a source. */
+/** A non-blocking NIO channel as a source, or two that are waited for as one. */
 public final class ChannelSource extends Source {
     private static final ReentrantLock FOREIGN_LOCK = new ReentrantLock();
     private static final Map<SelectableChannel, WeakReference<ChannelSource>> FOREIGN =
             new WeakHashMap<>(); // guarded by FOREIGN_LOCK
 
     final SelectableChannel channel;
+    private final SelectableChannel twin; // of a server with two addresses; null for none
     private final boolean own;
     private volatile ChannelDescriptor descriptor; // once looked for: it never changes
 
-    private ChannelSource(SelectableChannel channel, boolean own) {
+    private ChannelSource(SelectableChannel channel, SelectableChannel twin, boolean own) {
         this.channel = channel;
+        this.twin = twin;
         this.own = own;
     }
 
@@ -36,8 +38,14 @@ public final class ChannelSource extends Source {
      * @throws IOException if the process is out of descriptors
      */
     public static ChannelSource ofOwn(SelectableChannel channel) throws IOException {
+        return ofOwn(channel, null);
+    }
+
+    /** As {@link #ofOwn(SelectableChannel)}, of two channels that open and close together. */
+    public static ChannelSource ofOwn(SelectableChannel channel, SelectableChannel twin)
+            throws IOException {
         EventLoop.shared().retain();
-        return new ChannelSource(channel, true);
+        return new ChannelSource(channel, twin, true);
     }
 
     @Override
@@ -57,7 +65,7 @@ public final class ChannelSource extends Source {
             WeakReference<ChannelSource> known = FOREIGN.get(channel);
             ChannelSource source = known == null ? null : known.get();
             if (source == null) {
-                source = new ChannelSource(channel, false);
+                source = new ChannelSource(channel, null, false);
                 FOREIGN.put(channel, new WeakReference<>(source));
             }
             return source;
@@ -149,11 +157,14 @@ public final class ChannelSource extends Source {
 
     private static final class ChannelRegistration extends Registration {
         private final SelectionKey key;
+        private final SelectionKey twinKey; // null when there is no twin
 
         ChannelRegistration(ChannelSource source, Poller poller, int ops, Object attachment)
                 throws ClosedChannelException {
             super(source, poller, attachment);
             key = source.channel.register(poller.selector, ops, this);
+            twinKey = source.twin == null ? null
+                    : source.twin.register(poller.selector, ops, this);
             source.added(this);
         }
 
@@ -171,6 +182,9 @@ public final class ChannelSource extends Source {
             try {
                 if (key.interestOps() != ops) {
                     key.interestOps(ops);
+                    if (twinKey != null) {
+                        twinKey.interestOps(ops);
+                    }
                 }
             } catch (CancelledKeyException e) {
                 // Closed meanwhile: whoever waits finds out by itself when it is woken.
@@ -181,6 +195,9 @@ public final class ChannelSource extends Source {
         @Override
         public void cancel() {
             key.cancel();
+            if (twinKey != null) {
+                twinKey.cancel();
+            }
         }
     }
 }

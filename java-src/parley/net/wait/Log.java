@@ -36,6 +36,11 @@ public final class Log {
         log(System.Logger.Level.WARNING, what, made);
     }
 
+    /** Notes an expected failure, off unless the logger is told to. */
+    public static void trace(String what, Throwable cause) {
+        log(System.Logger.Level.TRACE, what, cause);
+    }
+
     public static void warning(String what) {
         log(System.Logger.Level.WARNING, what, null);
     }

@@ -34,7 +34,7 @@ public final class Threads {
     }
 
     /** Returns whether a virtual thread may wait in a selector without holding its carrier. */
-    static boolean virtualCanSelect() {
+    public static boolean virtualCanSelect() {
         return Runtime.version().feature() >= 24; // JDK-8336254
     }
 
@@ -45,10 +45,16 @@ public final class Threads {
      * @throws OutOfMemoryError if the system has no thread left; then nothing was started
      */
     static Thread start(String name, boolean virtual, Runnable body) {
+        Thread thread = unstarted(name, virtual, body);
+        thread.start();
+        return thread;
+    }
+
+    /** As {@link #start}, of a thread that the caller starts. */
+    public static Thread unstarted(String name, boolean virtual, Runnable body) {
         Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
         thread.setName("parley-" + name);
         thread.setDaemon(true);
-        thread.start();
         return thread;
     }
 
