@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.BackOff;
 
 class BackOffTest {
     private final BackOff backOff = new BackOff();
@@ -31,8 +32,8 @@ class BackOffTest {
 
     @Test
     void onlyWhatOthersMayGiveBackIsExhaustion() {
-        assertTrue(BackOff.isExhaustion(new IOException("Too many open files")));
-        assertTrue(BackOff.isExhaustion(new IOException("Cannot allocate memory")));
-        assertFalse(BackOff.isExhaustion(new IOException("Connection reset by peer")));
+        assertTrue(ErrorCode.isExhaustion(new IOException("Too many open files")));
+        assertTrue(ErrorCode.isExhaustion(new IOException("Cannot allocate memory")));
+        assertFalse(ErrorCode.isExhaustion(new IOException("Connection reset by peer")));
     }
 }
