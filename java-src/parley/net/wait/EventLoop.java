@@ -299,6 +299,11 @@ public final class EventLoop implements Poller.Owner {
         }
     }
 
+    /** Drops a task that was posted and has not run. */
+    public void cancel(Runnable task) {
+        tasks.remove(task);
+    }
+
     // ---- the thread --------------------------------------------------------------------------
 
     /** Tells whether the calling thread is the loop's own, where nothing may block. */
