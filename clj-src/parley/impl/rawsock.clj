@@ -37,7 +37,8 @@
   ^String [op x]
   (cond
     (nil? x) "0"
-    (keyword? x) (name x)
+    (keyword? x) (options/choose op "the type"
+                   {:stream "stream" :dgram "dgram" :raw "raw" :rdm "rdm" :seqpacket "seqpacket"} x)
     (nat-int? x) (str x)
     :else (throw (options/misuse op (str "the type is " (options/show x))
                    "a keyword such as :stream :dgram :raw :seqpacket, or its number"))))
@@ -48,7 +49,11 @@
   (cond
     (nil? x) (int 0)
     (options/within? 0 65535 x) (int x)
-    (keyword? x) (int (Protocols/number (name x)))
+    (keyword? x) (try
+                   (int (Protocols/number (name x)))
+                   (catch IllegalArgumentException _
+                     (throw (options/misuse op (str "the protocol is " (options/show x))
+                              "one such as :ipproto-icmp, :icmp, :eth-p-arp, or a number"))))
     (string? x) (int (or (:proto (look-up x))
                          (throw (options/misuse op (str "the protocol is " (options/show x))
                                   "a name that (protocol) lists"))))
@@ -211,14 +216,14 @@
 
 (defn- named-option
   "The option of a name with or without its prefix: :so-rcvbuf or, as in CLISP, :rcvbuf."
-  ^DescriptorOption [level option-name]
+  ^DescriptorOption [op level option-name]
   (let [full (name option-name)
         prefixed (str ({:sol-tcp "tcp-" :ipproto-tcp "tcp-" :sol-ip "ip-" :ipproto-ip "ip-"
                         :ipproto-ipv6 "ipv6-"} level "so-")
                       full)]
     (or (some (fn [^DescriptorOption o] (when (contains? #{full prefixed} (.key o)) o))
               (DescriptorOption/values))
-        (DescriptorOption/of full))))
+        (option op option-name))))
 
 (defn c-int
   "Returns x, an integer of 32 bits."
@@ -252,7 +257,7 @@
   (cond
     (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
                     (int (c-int op ":size" size)))
-    (keyword? option) (read-option d (named-option level option))
+    (keyword? option) (read-option d (named-option op level option))
     (some? option) (throw (options/misuse op (str "the option is " (options/show option))
                             "a keyword, an integer or nil"))
     (= :all level) (readable-options d (DescriptorOption/values))
@@ -263,7 +268,7 @@
   "Sets an option, or each of a map for nil."
   [op ^Descriptor d option value level]
   (let [set-one (fn [option-name x]
-                  (let [option (named-option level option-name)]
+                  (let [option (named-option op level option-name)]
                     (.set option d (option-argument op option x))))]
     (cond
       (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))

@@ -52,6 +52,6 @@ public final class CodingAction {
 
     @Override
     public String toString() {
-        return replacement < 0 ? name : "replace with U+" + Integer.toHexString(replacement);
+        return replacement < 0 ? name : "replace with " + Errors.character(replacement);
     }
 }
