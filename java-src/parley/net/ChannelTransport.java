@@ -43,6 +43,11 @@ final class ChannelTransport implements Transport {
     }
 
     @Override
+    public boolean mayRead() throws IOException {
+        return source.mayRead();
+    }
+
+    @Override
     public int write(ByteBuffer from) throws IOException {
         return channel.write(from);
     }
