@@ -210,6 +210,26 @@
         (recur requests rest-args)
         requests))))
 
+(defn- apply-option
+  "Reads an option of `target`, or of the handle s where that is nil; sets it when there is a new value.
+  Returns the value before."
+  [op target s [^DescriptorOption option & [value :as set?]]]
+  (if target
+    (if set?
+      (SocketOptions/set target option value)
+      (SocketOptions/get target option))
+    (rawsock/on [d op s]
+      (if set? (.set option d value) (.get option d)))))
+
+(defn- take-back
+  "Sets options to what they were before, in the reverse order, after the exception e."
+  [^Throwable e op target s done]
+  (doseq [[^DescriptorOption option before] (rseq done)]
+    (try
+      (apply-option op target s [option (rawsock/value-to-restore option before)])
+      (catch Exception second
+        (.addSuppressed e second)))))
+
 (defn socket-options
   "Reads and sets options of a stream, a server, or a raw socket. Each option is a keyword, perhaps
   followed by a new value; returns a vector with the value of each before it was set:
@@ -226,21 +246,26 @@
   :so-type      :stream, :dgram …, cannot be set
   :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
 
-  All values are checked before any is set. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
+  All values are checked before any is set, and when the system refuses one, those set before it are taken
+  back. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
   IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
   option and platform; what this kind of socket cannot do a parley.posix.PosixException."
   [s & options]
   (let [op "socket-options"
-        target (if (object/handle? s) nil (object/need-pollable op "the socket" s))
-        call (fn [[^DescriptorOption option & [value :as set?]]]
-               (rawsock/option-value option
-                 (if target
-                   (if set?
-                     (SocketOptions/set target option value)
-                     (SocketOptions/get target option))
-                   (rawsock/on [d op s]
-                     (if set? (.set option d value) (.get option d))))))]
-    (mapv call (option-requests op options))))
+        target (if (object/handle? s) nil (object/need-pollable op "the socket" s))]
+    (loop [[[option :as request] & more] (option-requests op options)
+           values []
+           done []]
+      (let [before (try
+                     (apply-option op target s request)
+                     (catch Throwable e
+                       (take-back e op target s done)
+                       (throw e)))
+            values (conj values (rawsock/option-value option before))
+            done (if (next request) (conj done [option before]) done)]
+        (if more
+          (recur more values done)
+          values)))))
 
 (defn stream-handles
   "The numbers of the descriptors of a stream, [input output], and of a server, [number nil]; a stream

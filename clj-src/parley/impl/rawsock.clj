@@ -201,6 +201,13 @@
     (.check option argument)
     argument))
 
+(defn value-to-restore
+  "Returns what to set an option to so that it is `before` again: Linux doubles the sizes of buffers."
+  [^DescriptorOption option before]
+  (if (and (#{DescriptorOption/SO_RCVBUF DescriptorOption/SO_SNDBUF} option) (= "Linux" (Posix/platform)))
+    (int (quot (long before) 2))
+    before))
+
 (def ^:private levels
   "Levels of options that have no name of their own here."
   {:sol-ip 0 :ipproto-ip 0 :sol-tcp 6 :ipproto-tcp 6 :sol-udp 17 :ipproto-udp 17 :ipproto-ipv6 41

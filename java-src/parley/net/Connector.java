@@ -232,8 +232,10 @@ final class Connector {
             StreamOptions options) throws IOException {
         Connector connector =
                 new Connector(address.getPath().toString(), 0, options).prepared();
-        ChannelTransport transport =
-                connector.reach(UnixSocketFile.address(NAME, address.getPath()));
+        ChannelTransport transport;
+        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, address.getPath())) {
+            transport = connector.reach(spelling.address());
+        }
         try {
             return new SocketStream(transport, connector.host, 0, options);
         } catch (IOException | RuntimeException e) {

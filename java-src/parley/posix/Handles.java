@@ -206,6 +206,15 @@ public final class Handles {
     }
 
     /**
+     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/} and its
+     * number.
+     */
+    public static Descriptor directory(String path) throws IOException {
+        Posix.require("Handles.directory");
+        return Descriptor.ownOrClose(Fcntl.openDirectory(path));
+    }
+
+    /**
      * Closes the descriptor of a number that was made here.
      *
      * @throws ClosedDescriptorException when it was closed before

@@ -129,7 +129,7 @@
       (let [long-path (.toPath (File. (str "/tmp/" (apply str (repeat 120 "x")))))]
         (doseq [[op f] {"socket-server" socket/socket-server
                         "socket-connect" socket/socket-connect}]
-          (says IOException (re-pattern (str op ": .*xxx.*125 bytes.*allows 106.*")) (f long-path))))
+          (says IOException (re-pattern (str op ": .*xxx.*125 bytes.*allows 107.*")) (f long-path))))
       (spit (.toFile file) "precious")
       (says BindException (re-pattern (str "socket-server: .*" file ": the file is no socket; it was left alone; choose another path")) (socket/socket-server file))
       (is (= "precious" (slurp (.toFile file))))
