@@ -14,17 +14,16 @@
 
   See doc/async.md."
   (:require
-   [clojure.edn :as edn]
+   [parley.impl.absent]
    [parley.impl.async :as channel]
+   [parley.impl.framing :as framing]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
    [parley.impl.print])
   (:import
-   (java.io PushbackReader StringReader)
-   (java.nio ByteOrder)
    (java.util.concurrent Executor)
    (parley.impl.async IntakeChannel OutletChannel)
-   (parley.net FormSyntax Framing Intake Outlet Outlet$Ending SocketStream)))
+   (parley.net Intake Outlet Outlet$Ending SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -76,11 +75,14 @@
   taken, and only by the take (or the alts! whose event it is) that gets it; until then it waits in
   the backlog of the server, see :backlog of socket-server.
 
-  :element-type :external-format :buffered :close-timeout :line-limit  as for socket-accept
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+                 as for socket-accept
 
   When accepting fails, for want of descriptors say, the channel pauses, up to a second, says so once
   in the log, and goes on when accepting works again. Closing the channel stops accepting and leaves
   the server open; closing the server closes the channel."
+  {:arglists '([server & {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
+                                 line-limit]}])}
   [server & opts]
   (let [known (disj options/stream-options :timeout)]
     (IntakeChannel.
@@ -90,76 +92,6 @@
       identity)))
 
 ;; ---- elements -----------------------------------------------------------------------------------
-
-(def ^:private mebi (* 1024 1024))
-
-(defn- size [op option x]
-  (int (options/int32 op (str option) 1 x (str "a number of bytes from 1 to " Integer/MAX_VALUE))))
-
-(def ^:private print-nothing-special
-  {#'*print-length* nil
-   #'*print-level* nil
-   #'*print-meta* false
-   #'*print-dup* false
-   #'*print-readably* true
-   #'*print-namespace-maps* false})
-
-(defn- any-tag-but-object [tag value]
-  (if (= 'object tag)
-    (throw (IllegalArgumentException. "an object"))
-    (tagged-literal tag value)))
-
-(defn- one-form?
-  "Whether the text is one form of EDN, whoever reads its tags: functions, regular expressions and
-  symbols with spaces print as something else."
-  [text]
-  (with-open [in (PushbackReader. (StringReader. text))]
-    (try
-      (edn/read {:default any-tag-but-object} in)
-      (identical? in (edn/read {:default any-tag-but-object :eof in} in))
-      (catch Exception _ false))))
-
-(defn- print-form [form]
-  (try
-    (let [text (with-bindings print-nothing-special
-                 (pr-str form))]
-      (when (one-form? text)
-        text))
-    (catch StackOverflowError _ nil)))
-
-(defn- edn-syntax [op readers]
-  (when-not (or (nil? readers) (map? readers))
-    (throw (options/misuse op (str ":readers is " (options/show readers))
-             "a map from tags to functions")))
-  (reify FormSyntax
-    (read [_ text]
-      (let [form (edn/read-string {:readers (or readers {})} text)]
-        (if (nil? form) ::nil form)))
-    (print [_ form]
-      (let [form (if (= ::nil form) nil form)]
-        (or (print-form form)
-            (throw (options/misuse op (str "the value is " (options/show form))
-                     "something that prints as one form of EDN")))))))
-
-(defn- framing ^Framing [op {:keys [as max-size length-bytes endianness readers]
-                             :or {as :bytes
-                                  length-bytes 4
-                                  endianness :big}}]
-  (let [most (size op ":max-size" (or max-size (if (= :bytes as) (* 64 1024) mebi)))
-        make (options/choose op ":as"
-               {:bytes #(Framing/chunks most)
-                :line #(Framing/lines most)
-                :frame #(Framing/lengthPrefixed
-                          (int (options/choose op ":length-bytes" {1 1 2 2 4 4 8 8} length-bytes))
-                          (options/choose op ":endianness"
-                            {:big ByteOrder/BIG_ENDIAN :little ByteOrder/LITTLE_ENDIAN} endianness)
-                          most)
-                :edn #(Framing/forms most (edn-syntax op readers))}
-               as)]
-    (make)))
-
-(def ^:private framing-options
-  #{:as :max-size :length-bytes :endianness :readers})
 
 (defn- spread
   "The options, where the first may be the value of :as alone."
@@ -189,10 +121,11 @@
   closes the channel: channel-error tells, and the bytes are still in the stream. What comes between
   two takes is left to the kernel, or at most one buffer of it (or the part of an element) waits in
   the stream, where anybody can read it."
+  {:arglists '([s & {:keys [as max-size length-bytes endianness readers]}])}
   [s & opts]
-  (let [opts (options/option-map "elements" framing-options (spread framing-options opts))]
+  (let [opts (options/option-map "elements" framing/options (spread framing/options opts))]
     (IntakeChannel.
-      (Intake/elements (object/stream "elements" s) (framing "elements" opts) (executor))
+      (Intake/elements (object/stream "elements" s) (framing/framing "elements" opts) (executor))
       identity)))
 
 (def ^:private endings
@@ -231,10 +164,11 @@
 
   Puts give false once the channel is closed, which it also is when writing has failed
   (channel-error tells) and when the stream is closed. Closing it refuses the puts that wait."
+  {:arglists '([s & {:keys [as max-size length-bytes endianness when-closed]}])}
   [s & opts]
-  (let [known (-> framing-options (disj :readers) (conj :when-closed))
+  (let [known (-> framing/options (disj :readers) (conj :when-closed))
         opts (options/option-map "sink" known (spread known opts))
-        convert (framing "sink" opts)
+        convert (framing/framing "sink" opts)
         ending (options/choose "sink" ":when-closed" endings (:when-closed opts))
         as (:as opts :bytes)]
     (OutletChannel.

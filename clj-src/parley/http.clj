@@ -38,7 +38,7 @@
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net Blocking Line SocketStream)))
+   (parley.net Line SocketStream WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -203,7 +203,7 @@
 (defn- take-bytes
   "Reads up to n bytes: how many came, -1 at the end."
   [^SocketStream s ^bytes into offset n]
-  (let [end (.readBytes (.in s) into (int offset) (int (+ (long offset) (long n))) Blocking/INTERACTIVE)
+  (let [end (.readBytes (.in s) into (int offset) (int (+ (long offset) (long n))) WaitMode/INTERACTIVE)
         got (- end (long offset))]
     (if (zero? got) -1 got)))
 
@@ -413,6 +413,8 @@
   "Fetches a text and writes it to a file in UTF-8, each line ended by a newline, as the chapter's example
   does: \"the whole thing - header+data\"; with :head nil, the data only. See the namespace for the
   arguments, the result and the errors."
+  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
+               [host page file port & {:keys [timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [{:keys [head]
          :or {head true}
@@ -427,6 +429,8 @@
 
 (defn wget-binary
   "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
+  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
+               [host page file port & {:keys [timeout progress version headers head]}])}
   [host page file & port-and-options]
   (fetch (arguments "wget-binary" host page file port-and-options)
     (fn [_ ^InputStream body ^OutputStream out]
@@ -449,7 +453,7 @@
       (loop [done 0]
         (let [n (.read in bytes)]
           (when (pos? n)
-            (.writeBytes (.out s) bytes 0 n Blocking/FULL)
+            (.writeBytes (.out s) bytes 0 n WaitMode/FULL)
             (progress {:done (+ done n)
                        :total total})
             (recur (+ done n))))))
@@ -467,6 +471,8 @@
 (defn wput
   "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
   arguments and the errors."
+  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
+               [host page file port & {:keys [timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [call (arguments "wput" host page file port-and-options)
         total (size call)]

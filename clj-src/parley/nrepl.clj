@@ -118,9 +118,9 @@
 
 (defn- answering
   "Returns a transport for the answers to one message; `evaluation` is in the set of those that run, or nil."
-  [transport {:keys [closing]} client running evaluation]
+  [transport service client running evaluation]
   (let [recv (nrepl 'nrepl.transport/recv)
-        send (sender client transport (dropping #(and @closing (contains? @running evaluation))))]
+        send (sender client transport (dropping #(and (service/closing? service) (contains? @running evaluation))))]
     ((nrepl 'nrepl.transport/->FnTransport)
      #(recv transport %)
      (fn [answer]
@@ -199,9 +199,8 @@
 (defn- run-session
   "As nREPL's own server: reads messages and hands them to the handler until the client is gone. When it is
   this server that ends, evaluations that run are waited for, as long as it may take to drain."
-  [{:keys [closing]
-    :as service} {:keys [^SocketStream stream]
-                  :as client} {:keys [open-transports running transport-fn handler idle-timeout]
+  [service {:keys [^SocketStream stream]
+            :as client} {:keys [open-transports running transport-fn handler idle-timeout]
                                :as options}]
   (.readTimeout stream idle-timeout)
   (let [in (guarded-input service client options)
@@ -211,7 +210,7 @@
       (serve-messages transport options (-> handler
                                             (tracked service client options)
                                             (prepared service client options)))
-      (when @closing
+      (when (service/closing? service)
         (await-evaluations running client))
       (finally
         (swap! open-transports disj transport)
@@ -289,18 +288,18 @@
 (defn- server-map
   "Returns nREPL's own record, since callers hint it; its close closes the server socket, and that the
   service."
-  [{:keys [^SocketServer server]
+  [{:keys [^SocketServer listener]
     :as service} {:keys [open-transports transport-fn greeting-fn handler unix? bind]}]
   ((nrepl 'nrepl.server/map->Server)
-   {:server-socket (nrepl-socket/for-server server
+   {:server-socket (nrepl-socket/for-server listener
                      (fn []
                        (service/close service)
                        ;; What is left is the transport of the evaluation that closes, which ends by itself;
                        ;; nREPL's stop-server would close it before its answer is sent.
                        (reset! open-transports #{})))
-    :host (when-not unix? (if (string? bind) bind (.host server)))
-    :port (when-not unix? (.port server))
-    :socket (when unix? (.host server))
+    :host (when-not unix? (if (string? bind) bind (.host listener)))
+    :port (when-not unix? (.port listener))
+    :socket (when unix? (.host listener))
     :open-transports open-transports
     :transport transport-fn
     :greeting greeting-fn
@@ -385,6 +384,7 @@
   stops it, too. When close returns, the port or path can be bound again.
 
   Errors: IllegalStateException when nREPL is not on the class path; otherwise as repl-server."
+  {:arglists (options/arglists known)}
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
@@ -406,6 +406,7 @@
 
   Returns a transport, for nrepl.core/client; it is a java.io.Closeable. Errors: as parley.repl/connect;
   IllegalStateException when nREPL is not on the class path."
+  {:arglists (options/arglists client-options)}
   ^Closeable [& options]
   (let [{:keys [socket transport-fn]
          :as given} (options/option-map "connect" client-options options)

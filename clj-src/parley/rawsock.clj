@@ -21,15 +21,17 @@
   and macOS; elsewhere an UnsupportedOperationException says what is missing."
   (:refer-clojure :exclude [send])
   (:require
+   [parley.impl.checksum :as checksum]
    [parley.impl.netdb :as netdb]
    [parley.impl.options :as options]
+   [parley.impl.publish :as publish]
    [parley.impl.rawsock :as impl]
    [parley.impl.sockaddr :as sockaddr])
   (:import
    (java.net SocketTimeoutException)
    (java.util List)
    (parley.net DescriptorStreams Direction)
-   (parley.posix BlockingIo Checksums Datagrams$Part Datagrams$Received Descriptor Handles Protocols SockAddr Sockets Sockets$Accepted)))
+   (parley.posix BlockingIo Datagrams$Part Datagrams$Received Descriptor Handles Protocols SockAddr Sockets Sockets$Accepted)))
 
 (set! *warn-on-reflection* true)
 
@@ -165,6 +167,7 @@
 (defn connect
   "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds, without it
   what :so-sndtimeo says. For datagrams, says where they go. Returns nil. CLISP RAWSOCK:CONNECT."
+  {:arglists '([socket address & {:keys [timeout]}])}
   [socket address & args]
   (let [op "connect"
         nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} args)))
@@ -177,6 +180,7 @@
   "Takes a connection and returns [handle address]: accept(2). Waits for one, at most :timeout seconds,
   without it what :so-rcvtimeo says. CLISP RAWSOCK:ACCEPT, whose address argument may be given and is
   ignored."
+  {:arglists '([socket & {:keys [timeout]}])}
   [socket & args]
   (let [op "accept"
         nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} (impl/without-address args))))]
@@ -232,6 +236,8 @@
   "As open-unix-socket, but returns [stream address], the stream as parley.stream/make-stream makes it.
   :type is that of the socket, :stream by default; the other options are make-stream's. CLISP
   RAWSOCK:OPEN-UNIX-SOCKET-STREAM."
+  {:arglists '([path & {:keys [type element-type external-format buffered read-timeout write-timeout
+                               close-timeout line-limit]}])}
   [path & args]
   (let [op "open-unix-socket-stream"
         opts (options/option-map op (-> options/stream-options (disj :timeout) (conj :type)) args)
@@ -253,6 +259,7 @@
   :oob         urgent data
   :waitall     wait until the part is full
   :timeout     see the namespace"
+  {:arglists '([socket buffer & {:keys [start end peek oob waitall timeout]}])}
   [socket buffer & args]
   (let [op "recv"
         opts (options/option-map op impl/receive-keys args)
@@ -267,6 +274,7 @@
   "As recv, but returns [n address], the address that of the sender or nil on connected streams, and
   takes no :waitall: recvfrom(2). CLISP RAWSOCK:RECVFROM, whose address argument may be given and is
   ignored. A datagram that does not fit is cut; recvmsg tells."
+  {:arglists '([socket buffer & {:keys [start end peek oob timeout]}])}
   [socket buffer & args]
   (let [op "recvfrom"
         opts (options/option-map op (disj impl/receive-keys :waitall) (impl/without-address args))
@@ -287,6 +295,7 @@
            buffers) :ctrunc :oob :eor; :control, the control data in a fresh array
 
   :start and :end choose among the buffers; :peek, :oob and :timeout as for recv."
+  {:arglists '([socket message & {:keys [start end peek oob timeout]}])}
   [socket message & args]
   (let [op "recvmsg"
         opts (options/option-map op (disj impl/receive-keys :waitall) args)
@@ -313,6 +322,7 @@
   :oob         as urgent data
   :eor         the end of a record
   :timeout     see the namespace"
+  {:arglists '([socket buffer & {:keys [start end oob eor timeout]}])}
   [socket buffer & args]
   (let [op "send"
         opts (options/option-map op impl/send-keys args)
@@ -324,6 +334,7 @@
 
 (defn sendto
   "As send, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
+  {:arglists '([socket buffer address & {:keys [start end oob eor timeout]}])}
   [socket buffer address & args]
   (let [op "sendto"
         opts (options/option-map op impl/send-keys args)
@@ -343,6 +354,7 @@
            :control, a byte array of control data
 
   :start and :end choose among the buffers; :oob, :eor and :timeout as for send."
+  {:arglists '([socket message & {:keys [start end oob eor timeout]}])}
   [socket message & args]
   (let [op "sendmsg"
         opts (options/option-map op impl/send-keys args)
@@ -359,6 +371,7 @@
   "Reads from a descriptor of any kind and returns how many bytes, 0 at the end: read(2). Waits for the
   first byte only. A vector of byte arrays is filled one after the other, and then :start and :end
   choose among the arrays. CLISP RAWSOCK:SOCK-READ."
+  {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-read"
         opts (options/option-map op #{:start :end :timeout} args)
@@ -377,6 +390,7 @@
   "Writes to a descriptor of any kind and returns how many bytes went: write(2). A vector of byte arrays
   is written one after the other, and then :start and :end choose among the arrays. CLISP
   RAWSOCK:SOCK-WRITE."
+  {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-write"
         opts (options/option-map op #{:start :end :timeout} args)
@@ -401,6 +415,7 @@
 
   Flags are true or nil, :linger nil or seconds, :rcvtimeo and :sndtimeo seconds, 0 for no limit, :type
   :stream …, :error nil or an error code."
+  {:arglists '([socket option & {:keys [level size]}])}
   [socket option & args]
   (let [op "socket-option"
         {:keys [level size] :or {level :sol-socket size 4}} (options/option-map op #{:level :size} args)]
@@ -410,6 +425,7 @@
 (defn set-socket-option!
   "Sets an option of a socket and returns the value given: setsockopt(2). Options, levels and values as
   for socket-option; for nil as option the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION)."
+  {:arglists '([socket option value & {:keys [level]}])}
   [socket option value & args]
   (let [op "set-socket-option!"
         {:keys [level] :or {level :sol-socket}} (options/option-map op #{:level} args)]
@@ -429,6 +445,8 @@
   :passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig    true to set the flag
 
   An error is a parley.posix.ResolverException: EAI_NONAME …"
+  {:arglists '([& {:keys [node service family socktype protocol passive canonname numerichost numericserv
+                          v4mapped all addrconfig]}])}
   [& args]
   (netdb/addresses "getaddrinfo" args))
 
@@ -440,6 +458,7 @@
   :namereqd     an error when the host has no name
   :numericserv  the port in numbers
   :dgram        the name of the datagram service"
+  {:arglists '([address & {:keys [nofqdn numerichost namereqd numericserv dgram]}])}
   [address & args]
   (netdb/names "getnameinfo" address args))
 
@@ -469,34 +488,10 @@
 
   :flags-or   only those that have one of these flags
   :flags-and  only those that have all of these"
+  {:arglists '([& {:keys [flags-or flags-and]}])}
   [& args]
   (netdb/interfaces "ifaddrs" args))
 
 ;; ---- checksums ----------------------------------------------------------------------------------
 
-(defn- checksum [op frame args f]
-  (let [frame (impl/buffer op frame)
-        [start end] (options/bounds op (alength frame) (options/option-map op #{:start :end} args))]
-    (f frame start end)))
-
-(defn ipcsum
-  "Computes the checksum of the IP header in an Ethernet frame, writes it where it belongs, and returns
-  it, most significant byte first (CLISP returns it the other way round, for ICMP too). The first 14
-  bytes, from :start, are the Ethernet header. CLISP RAWSOCK:IPCSUM."
-  [frame & args]
-  (checksum "ipcsum" frame args (fn [f start end] (Checksums/ip f (int start) (int end)))))
-
-(defn icmpcsum
-  "As ipcsum, of the ICMP message in the frame. CLISP RAWSOCK:ICMPCSUM."
-  [frame & args]
-  (checksum "icmpcsum" frame args (fn [f start end] (Checksums/icmp f (int start) (int end)))))
-
-(defn tcpcsum
-  "As ipcsum, of the TCP segment in the frame. CLISP RAWSOCK:TCPCSUM."
-  [frame & args]
-  (checksum "tcpcsum" frame args (fn [f start end] (Checksums/tcp f (int start) (int end)))))
-
-(defn udpcsum
-  "As ipcsum, of the UDP datagram in the frame. CLISP RAWSOCK:UDPCSUM."
-  [frame & args]
-  (checksum "udpcsum" frame args (fn [f start end] (Checksums/udp f (int start) (int end)))))
+(publish/vars checksum/ipcsum checksum/icmpcsum checksum/tcpcsum checksum/udpcsum)

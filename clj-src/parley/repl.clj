@@ -120,6 +120,7 @@
 
   Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
   when :enabled-in says no; else as parley.socket/socket-server."
+  {:arglists (options/arglists known)}
   ^Closeable [& options]
   (let [op "repl-server"]
     (evaluator/serve op (checked op options) parts)))
@@ -143,6 +144,7 @@
   java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind,
   java.nio.file.NoSuchFileException for one that is not there;
   else as parley.socket/socket-connect."
+  {:arglists (options/arglists client/known)}
   ^SocketStream [& options]
   (client/connect "connect" (options/option-map "connect" client/known options)))
 

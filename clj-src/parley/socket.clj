@@ -36,20 +36,24 @@
   port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
               Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
               adopted
-  :interface  nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6, or an
-              InetAddress; an open socket stream: the local address that it uses. For local use pass
-              \"127.0.0.1\"
-  :backlog    how many connections may wait to be accepted, default 128
-  :mode       permissions of a Unix-domain server's file, default \"rw-------\"
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6, or an
+                 InetAddress; an open socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
+                 port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
+                 :loopback or \"127.0.0.1\"
+  :backlog       how many connections may wait to be accepted, default 128
+  :mode          permissions of a Unix-domain server's file, default \"rw-------\"
+  :so-reuseport  whether other processes may listen on the same port, default nil: the system
+                 distributes connections among all that set it
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
+  {:arglists '(^parley.net.SocketServer [] ^parley.net.SocketServer [port & {:keys [interface backlog mode]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
-   (let [opts (options/option-map "socket-server" #{:interface :backlog :mode} opts)]
+   (let [opts (options/option-map "socket-server" options/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
        (SocketServer/listen (options/->server-options "socket-server" port opts))))))
@@ -94,8 +98,12 @@
   :external-format  a charset (default :utf-8), :unix (default) :dos :mac, or a map of :charset
                     :line-terminator :input-error-action :output-error-action
   :buffered         true (default), nil, :input or :output
+  :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
+  :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how long a line read-line gathers, default 16 Mi characters"
+  :line-limit       how many characters read-line gathers at most, default 16 Mi"
+  {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                          close-timeout line-limit]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
     (.accept server (stream-options "socket-accept" opts))))
@@ -115,10 +123,12 @@
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
+  {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                                                                             write-timeout close-timeout line-limit]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (let [host (options/->host "socket-connect" "the host" host
-                (str "a name or an address, as a string or an InetAddress, before any options: "
+                (str "a string with a name or an address, or an InetAddress, before any options: "
                   "(socket-connect 7007 \"localhost\" :timeout 5)"))
          {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
          opts (stream-options "socket-connect" opts)]
@@ -133,6 +143,8 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
+  {:arglists '(^parley.net.SocketStream [channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
@@ -210,26 +222,6 @@
         (recur requests rest-args)
         requests))))
 
-(defn- apply-option
-  "Reads an option of `target`, or of the handle s where that is nil; sets it when there is a new value.
-  Returns the value before."
-  [op target s [^DescriptorOption option & [value :as set?]]]
-  (if target
-    (if set?
-      (SocketOptions/set target option value)
-      (SocketOptions/get target option))
-    (rawsock/on [d op s]
-      (if set? (.set option d value) (.get option d)))))
-
-(defn- take-back
-  "Sets options to what they were before, in the reverse order, after the exception e."
-  [^Throwable e op target s done]
-  (doseq [[^DescriptorOption option before] (rseq done)]
-    (try
-      (apply-option op target s [option (rawsock/value-to-restore option before)])
-      (catch Exception second
-        (.addSuppressed e second)))))
-
 (defn socket-options
   "Reads and sets options of a stream, a server, or a raw socket. Each option is a keyword, perhaps
   followed by a new value; returns a vector with the value of each before it was set:
@@ -253,19 +245,7 @@
   [s & options]
   (let [op "socket-options"
         target (if (object/handle? s) nil (object/need-pollable op "the socket" s))]
-    (loop [[[option :as request] & more] (option-requests op options)
-           values []
-           done []]
-      (let [before (try
-                     (apply-option op target s request)
-                     (catch Throwable e
-                       (take-back e op target s done)
-                       (throw e)))
-            values (conj values (rawsock/option-value option before))
-            done (if (next request) (conj done [option before]) done)]
-        (if more
-          (recur more values done)
-          values)))))
+    (rawsock/apply-options op target s (option-requests op options))))
 
 (defn stream-handles
   "The numbers of the descriptors of a stream, [input output], and of a server, [number nil]; a stream

@@ -22,13 +22,16 @@
    [parley.impl.call :as call]
    [parley.impl.descriptor :as descriptor]
    [parley.impl.element :as element]
+   [parley.impl.limits :as limits]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
    [parley.impl.print]
+   [parley.impl.publish :as publish]
+   [parley.impl.sequences :as sequences]
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net Blocking DescriptorStreams Direction Line Pollable SocketStream StreamInput)))
+   (parley.net DescriptorStreams Direction Line Pollable SocketStream StreamInput WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -378,29 +381,15 @@
     (.externalFormat stream (options/->external-format "set-stream-external-format!" external-format))
     external-format))
 
-;; ---- time ---------------------------------------------------------------------------------------
+;; ---- limits -------------------------------------------------------------------------------------
 
-(defn set-read-timeout!
-  "Bounds each later read of the stream, see parley.socket for timeouts; nil takes the bound away. Returns
-  nil."
-  [s seconds]
-  (.readTimeout (object/stream "set-read-timeout!" s) (options/->duration "set-read-timeout!" seconds)))
+(publish/vars limits/set-read-timeout! limits/read-timeout limits/set-write-timeout! limits/write-timeout
+  limits/set-read-deadline! limits/set-write-deadline! limits/set-close-timeout! limits/close-timeout
+  limits/set-line-limit! limits/line-limit)
 
-(defn set-write-timeout!
-  "Bounds each later write of the stream; nil takes the bound away. Returns nil."
-  [s seconds]
-  (.writeTimeout (object/stream "set-write-timeout!" s) (options/->duration "set-write-timeout!" seconds)))
+;; ---- what the input brings -----------------------------------------------------------------------
 
-(defn set-read-deadline!
-  "Ends all reading that long from now: a read under way then, in whatever thread, and each begun later
-  times out. nil takes the deadline away. Returns nil."
-  [s seconds]
-  (.readDeadline (object/stream "set-read-deadline!" s) (options/->duration "set-read-deadline!" seconds)))
-
-(defn set-write-deadline!
-  "Ends all writing that long from now, as set-read-deadline! does reading. Returns nil."
-  [s seconds]
-  (.writeDeadline (object/stream "set-write-deadline!" s) (options/->duration "set-write-deadline!" seconds)))
+(publish/vars sequences/lines sequences/chunks sequences/frames sequences/forms)
 
 ;; ---- views --------------------------------------------------------------------------------------
 
@@ -427,6 +416,17 @@
   ^OutputStream [s]
   (.outputStream (object/stream "socket-output-stream" s)))
 
+;; ---- a pair -------------------------------------------------------------------------------------
+
+(defn stream-pair
+  "Makes two streams that are connected to each other and returns [a b]: over a Unix-domain socket, without
+  a port and without a file. For tests, and for what wants a stream. Options as of
+  parley.socket/socket-accept but :timeout; both streams get them."
+  {:arglists '([& {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
+                          line-limit]}])}
+  [& opts]
+  (vec (SocketStream/pair (descriptor/stream-options "stream-pair" opts))))
+
 ;; ---- streams over descriptors -------------------------------------------------------------------
 
 (defn make-stream
@@ -439,6 +439,8 @@
 
   and the options of parley.socket/socket-accept but :timeout. The stream's reads and writes are bounded
   by what :so-rcvtimeo and :so-sndtimeo of a socket say."
+  {:arglists '(^parley.net.SocketStream [handle & {:keys [direction element-type external-format buffered read-timeout write-timeout
+                                                          close-timeout line-limit]}])}
   ^SocketStream [handle & opts]
   (descriptor/open "make-stream" handle opts))
 
@@ -450,12 +452,16 @@
   Closing the stream closes the pipe and does not end the command by itself: it ends when it finds the
   end of its input, or writes to a pipe that nobody reads. It is reaped when it ends; see
   pipe-exit-status and pipe-kill."
+  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [command & opts]
   (descriptor/pipe "make-pipe-input-stream" command Direction/INPUT opts))
 
 (defn make-pipe-output-stream
   "As make-pipe-input-stream, a stream to the command's standard input; its standard output is this
   process's. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
+  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [command & opts]
   (descriptor/pipe "make-pipe-output-stream" command Direction/OUTPUT opts))
 
@@ -463,6 +469,8 @@
   "As make-pipe-input-stream, a stream to the command's standard input and from its standard output. To
   give the command the end of its input and still read, use parley.socket/socket-stream-shutdown. CLISP
   EXT:MAKE-PIPE-IO-STREAM."
+  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
+                                                           close-timeout line-limit]}])}
   ^SocketStream [command & opts]
   (descriptor/pipe "make-pipe-io-stream" command Direction/IO opts))
 
@@ -477,6 +485,7 @@
 
 (defn pipe-kill
   "Ends a pipe's command by a signal if it still runs: SIGTERM, or SIGKILL with :force true. Returns nil."
+  {:arglists '([s & {:keys [force]}])}
   [s & opts]
   (let [op "pipe-kill"
         {:keys [force]} (options/option-map op #{:force} opts)]

@@ -29,7 +29,8 @@
    (java.util Iterator)
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
-   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending Receiver SocketServer SocketStream)))
+   (java.util.function Consumer)
+   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -279,14 +280,14 @@
         (let [chunks (Intake/elements s (Framing/chunks 65536) crew)
               outlet (Outlet. s (Framing/chunks 65536) Outlet$Ending/LEAVE_OPEN crew)
               written (volatile! nil)
-              read (reify Receiver
-                     (receive [_ chunk]
+              read (reify Consumer
+                     (accept [_ chunk]
                        (when chunk
                          (record! h (.getLong (ByteBuffer/wrap ^bytes chunk)))
-                         (.put outlet chunk ^Receiver @written))))]
-          (vreset! written (reify Receiver
-                             (receive [_ accepted] (when accepted (.take chunks ^Receiver read)))))
-          (.take chunks ^Receiver read)))
+                         (.put outlet chunk ^Consumer @written))))]
+          (vreset! written (reify Consumer
+                             (accept [_ accepted] (when accepted (.take chunks ^Consumer read)))))
+          (.take chunks ^Consumer read)))
       n)))
 
 ;; ---- heap ---------------------------------------------------------------------------------------
@@ -316,13 +317,13 @@
           held (used-heap)
           [nio java channels] (partition (quot n 3) streams)
           framing (Framing/chunks 1000)
-          receiver (reify Receiver (receive [_ _]))
+          receiver (reify Consumer (accept [_ _]))
           ^Executor crew @crew]
       (try
         (with-open [selector (Selector/open)]
           {:stream (/ (double (- held before)) n)
            :nio (cost #(.register (.channel ^SocketStream %) selector SelectionKey/OP_READ) nio)
-           :request (cost #(doto (Intake/elements % framing crew) (.take ^Receiver receiver)) java)
+           :request (cost #(doto (Intake/elements % framing crew) (.take ^Consumer receiver)) java)
            :channel (cost #(doto (pa/elements %) (a/take! (fn [_]))) channels)
            :core-async (cost (fn [_] (doto (a/chan) (a/take! (fn [_])))) channels)})
         (finally

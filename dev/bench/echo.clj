@@ -10,7 +10,7 @@
    (java.time Duration)
    (java.util Iterator)
    (java.util.function BiConsumer)
-   (parley.net Blocking Direction ElementType ServerOptions SocketServer SocketStream StatusSet StreamOptions)))
+   (parley.net Direction ElementType ServerOptions SocketServer SocketStream StatusSet StreamOptions WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -95,8 +95,8 @@
   (.build (.elementType (StreamOptions/builder) ElementType/UNSIGNED_BYTE_8)))
 
 (defn- echo! [^SocketStream s ^bytes buffer]
-  (let [n (.readBytes (.in s) buffer 0 (alength buffer) Blocking/NO_HANG)]
-    (.writeBytes (.out s) buffer 0 n Blocking/FULL)
+  (let [n (.readBytes (.in s) buffer 0 (alength buffer) WaitMode/NO_HANG)]
+    (.writeBytes (.out s) buffer 0 n WaitMode/FULL)
     (.flush (.out s))
     n))
 

@@ -19,7 +19,7 @@
    (java.nio.channels ClosedChannelException ServerSocketChannel SocketChannel)
    (java.nio.charset StandardCharsets)
    (java.util Arrays)
-   (parley.net Blocking SocketStream)))
+   (parley.net SocketStream WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -143,7 +143,7 @@
   (let [in (.in s)
         block (byte-array block-size)]
     [s #(rate (* n block-size)
-          (fn [] (dotimes [_ n] (.readBytes in block 0 block-size Blocking/FULL))))]))
+          (fn [] (dotimes [_ n] (.readBytes in block 0 block-size WaitMode/FULL))))]))
 
 (defn- blocks-in-parley [port n]
   (blocks-in (parleys port :element-type :unsigned-byte-8) n))
@@ -162,7 +162,7 @@
         block (byte-array block-size)]
     [s #(rate (* n block-size)
           (fn []
-            (dotimes [_ n] (.writeBytes out block 0 block-size Blocking/FULL))
+            (dotimes [_ n] (.writeBytes out block 0 block-size WaitMode/FULL))
             (.flush out)))]))
 
 (defn- blocks-out-parley [port n]

@@ -7,10 +7,11 @@
   (:require
    [clojure.core.async :as a]
    [parley.async :as pa]
+   [parley.server :as server]
    [parley.socket :as socket]
    [parley.stream :as stream])
   (:import
-   (java.io IOException)))
+   (java.io Closeable IOException)))
 
 (set! *warn-on-reflection* true)
 
@@ -29,31 +30,20 @@
       (when (or (pa/channel-error chunks) (pa/channel-error snk))
         (run! #(stream/close % :abort true) [from to])))))
 
-(defn- join
-  [client host port]
-  (a/go
-    (if-let [target (a/<! (a/io-thread (try (socket/socket-connect port host :timeout 10)
-                                            (catch IOException _ nil))))] ; nobody there
-      (let [there (copy client target)
-            back (copy target client)]
-        (a/<! there)
-        (a/<! back)
-        (a/<! (a/io-thread (try (stream/close client) (finally (stream/close target))))))
-      (stream/close client :abort true))))
+(defn- join [client host port]
+  (when-let [target (try
+                      (socket/socket-connect port host :timeout 10)
+                      (catch IOException _ nil))] ; no server there
+    (with-open [^Closeable target target]
+      (let [back (copy target client)]
+        (a/<!! (copy client target))
+        (a/<!! back)))))
 
 (defn start
   "Listens on a port of loopback, 0 for one of the system's choice, and joins each client to the port
-  of the host. Answers what `stop` takes, with its :port."
+  of the host. Returns the server."
   [port target-host target-port]
-  (let [server (socket/socket-server port :interface "127.0.0.1" :backlog 100)
-        conns (pa/connections server)]
-    (a/go-loop []
-      (when-let [client (a/<! conns)]
-        (join client target-host target-port)
-        (recur)))
-    {:server server
-     :port (socket/socket-server-port server)}))
+  (server/serve #(join % target-host target-port) :port port))
 
-(defn stop
-  [{:keys [server]}]
-  (socket/socket-server-close server))
+(defn stop [server]
+  (.close ^Closeable server))

@@ -1,6 +1,6 @@
 (ns parley.impl.async
   "Intakes and outlets of the core as channels of core.async: the protocols of its channels on one
-  side, claims on the other. Of the implementation of core.async this uses what a channel needs
+  side, requests on the other. Of the implementation of core.async this uses what a channel needs
   (protocols, box) and the executor that go blocks run on, so that no user code runs on the reactor."
   {:no-doc true}
   (:require
@@ -14,7 +14,8 @@
    (java.io Writer)
    (java.util.concurrent Executor)
    (java.util.concurrent.locks Lock)
-   (parley.net BatchingExecutor Claim Intake Outlet Receiver)))
+   (java.util.function Consumer)
+   (parley.net BatchingExecutor Intake Outlet Request)))
 
 (set! *warn-on-reflection* true)
 
@@ -28,8 +29,8 @@
   (delay (BatchingExecutor. (reify Executor
                               (execute [_ task] (execute task))))))
 
-(deftype HandlerClaim [handler convert]
-  Claim
+(deftype HandlerRequest [handler convert]
+  Request
   (isActive [_] (boolean (impl/active? handler)))
   ;; Only a branch of alts! shares its lock, and its fate, with others.
   (mayLapse [_] (not (zero? (long (impl/lock-id handler)))))
@@ -38,8 +39,8 @@
   (unlock [_] (.unlock ^Lock handler))
   (commit [_]
     (let [callback (impl/commit handler)]
-      (reify Receiver
-        (receive [_ value] (callback (convert value)))))))
+      (reify Consumer
+        (accept [_ value] (callback (convert value)))))))
 
 (defn- boxed
   "What a channel answers to take! and put!: nil when the handler waits."
@@ -67,8 +68,8 @@
   [^Outlet outlet]
   (let [done (async/promise-chan)]
     (.whenFlushed outlet
-      (reify Receiver
-        (receive [_ reason]
+      (reify Consumer
+        (accept [_ reason]
           (when reason
             (async/put! done reason))
           (async/close! done))))
@@ -76,7 +77,7 @@
 
 (deftype IntakeChannel [^Intake intake convert]
   impl/ReadPort
-  (take! [_ handler] (boxed convert (.take intake ^Claim (HandlerClaim. handler convert))))
+  (take! [_ handler] (boxed convert (.take intake ^Request (HandlerRequest. handler convert))))
   impl/Channel
   (close! [_] (.close intake))
   (closed? [_] (.isClosed intake))
@@ -95,7 +96,7 @@
   (put! [_ value handler]
     (when (nil? value)
       (throw (IllegalArgumentException. "sink: the value is nil, which no channel takes")))
-    (boxed boolean (.put outlet (convert value) ^Claim (HandlerClaim. handler boolean))))
+    (boxed boolean (.put outlet (convert value) ^Request (HandlerRequest. handler boolean))))
   impl/Channel
   (close! [_] (.close outlet))
   (closed? [_] (.isClosed outlet))

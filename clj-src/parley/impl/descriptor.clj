@@ -5,13 +5,18 @@
    [parley.impl.object :as object]
    [parley.impl.options :as options])
   (:import
-   (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream)))
+   (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream StreamOptions)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private known
   "The options of every stream over a descriptor."
   (disj options/stream-options :timeout))
+
+(defn stream-options
+  "Returns the StreamOptions of a function that makes a stream and does not wait."
+  ^StreamOptions [op opts]
+  (options/->stream-options op (options/option-map op known opts)))
 
 (def ^:private standard-handles
   {:input 0 :output 1 :error 2})
@@ -39,5 +44,4 @@
   (when-not (string? command)
     (throw (options/misuse op (str "the command is " (options/show command)) "a string for the shell")))
   (DescriptorStreams/pipe command direction
-    (options/->stream-options op
-      (options/option-map op known opts))))
+    (stream-options op opts)))

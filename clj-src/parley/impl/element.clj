@@ -9,7 +9,7 @@
   (:import
    (java.nio ByteOrder)
    (java.util.function IntPredicate)
-   (parley.net Blocking ElementType SocketStream StreamInput)))
+   (parley.net ElementType SocketStream StreamInput WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -20,12 +20,12 @@
 (def ^:private ^Class long-array-class (class (long-array 0)))
 
 (defn blocking
-  "Returns the Blocking that :no-hang and :interactive ask for."
-  ^Blocking [op {:keys [no-hang interactive]}]
+  "Returns the WaitMode that :no-hang and :interactive ask for."
+  ^WaitMode [op {:keys [no-hang interactive]}]
   (cond
-    (options/flag op ":no-hang" no-hang) Blocking/NO_HANG
-    (options/flag op ":interactive" interactive) Blocking/INTERACTIVE
-    :else Blocking/FULL))
+    (options/flag op ":no-hang" no-hang) WaitMode/NO_HANG
+    (options/flag op ":interactive" interactive) WaitMode/INTERACTIVE
+    :else WaitMode/FULL))
 
 ;; ---- characters ---------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@
 (defn next-byte
   "As read-byte."
   [s eof-error? eof-value]
-  (if-some [n (.readElement (object/in "read-byte" s) Blocking/FULL)]
+  (if-some [n (.readElement (object/in "read-byte" s) WaitMode/FULL)]
     (element s n)
     (object/at-end "read-byte" s eof-error? eof-value)))
 
@@ -183,7 +183,7 @@
   "As read-byte-no-hang."
   [s eof-error? eof-value]
   (let [input (object/in "read-byte-no-hang" s)]
-    (if-some [n (.readElement input Blocking/NO_HANG)]
+    (if-some [n (.readElement input WaitMode/NO_HANG)]
       (element s n)
       (when (= StreamInput/END (.byteLookahead input))
         (object/at-end "read-byte-no-hang" s eof-error? eof-value)))))
@@ -193,7 +193,7 @@
   [s type order eof-error? eof-value]
   (let [[width signed?] (integer-type "read-integer" type)]
     (if-some [n (.readInteger (object/in "read-integer" s) (int width) (boolean signed?)
-                  (endianness "read-integer" order) Blocking/FULL)]
+                  (endianness "read-integer" order) WaitMode/FULL)]
       (if (and (= 8 width) (not signed?)) (unsigned n) n)
       (object/at-end "read-integer" s eof-error? eof-value))))
 
@@ -210,7 +210,7 @@
   [s type order eof-error? eof-value]
   (let [double? (double-type? "read-float" type)]
     (if-some [n (.readInteger (object/in "read-float" s) (if double? 8 4) false
-                  (endianness "read-float" order) Blocking/FULL)]
+                  (endianness "read-float" order) WaitMode/FULL)]
       (if double?
         (Double/longBitsToDouble (long n))
         (Float/intBitsToFloat (unchecked-int (long n))))

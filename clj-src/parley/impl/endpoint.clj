@@ -200,25 +200,35 @@
   (when (unix? server)
     (files/owner (.getPath ^UnixDomainSocketAddress (.localAddress server)))))
 
+(defn- user
+  "Returns the UserPrincipal of a Unix-domain peer."
+  ^UserPrincipal [^SocketStream s]
+  (let [^UnixDomainPrincipal credentials (.getOption ^SocketChannel (.channel s)
+                                           ExtendedSocketOptions/SO_PEERCRED)]
+    (.user credentials)))
+
+(defn peer-of
+  "Returns what is known of an address and the stream to it: :address (nil for Unix-domain), :peer for
+  people, :user the UserPrincipal of a Unix-domain peer."
+  [address ^SocketStream s]
+  (if (instance? InetSocketAddress address)
+    (let [host (Addresses/host address)]
+      {:peer (str host ":" (.getPort ^InetSocketAddress address))
+       :address host})
+    (when s
+      (let [user (user s)]
+        {:peer (str "user " (.getName user))
+         :user user}))))
+
 (defn peer
-  "What is known of a stream's other end: :address (nil for Unix-domain), :peer for people, :user the
-  UserPrincipal of a Unix-domain peer."
-  [^SocketStream s unix?]
-  (if unix?
-    (let [^UnixDomainPrincipal credentials (.getOption ^SocketChannel (.channel s)
-                                             ExtendedSocketOptions/SO_PEERCRED)
-          user (.user credentials)]
-      {:peer (str "user " (.getName user))
-       :user user})
-    (let [^InetSocketAddress address (.peerAddress s)
-          host (Addresses/host address)]
-      {:peer (str host ":" (.getPort address))
-       :address host})))
+  "As peer-of, of a stream."
+  [^SocketStream s]
+  (peer-of (.peerAddress s) s))
 
 (defn check-server
   "A client's look at who serves at a path: it must be of the client's own user."
   [op ^SocketStream s ^Path path]
-  (let [user (:user (peer s true))
+  (let [user (:user (peer s))
         mine (files/this-user)]
     (when-not (= mine user)
       (throw (SecurityException. (str op ": the server at " path " belongs to " user ", not to " mine

@@ -10,7 +10,6 @@
    [parley.impl.options :as options]
    [parley.impl.service :as service])
   (:import
-   (java.time Duration)
    (parley.net SocketServer)))
 
 (set! *warn-on-reflection* true)
@@ -53,7 +52,6 @@
         (each (into [:max-connections :max-unauthenticated] limits) limit)
         (each [:max-per-address] limit-or-nil)
         (each [:login-timeout :grace :idle-timeout :drain] options/seconds)
-        (update :drain #(or % (Duration/ofDays 36500)))
         (assoc :threads (options/choose op ":threads" {:virtual :virtual
                                                        :platform :platform} threads)))))
 
@@ -83,7 +81,7 @@
     (try
       (let [service (service/start
                       (merge (select-keys options [:name :threads :drain :own])
-                        {:server server
+                        {:listener server
                          :journal journal
                          :accept-options (options/->stream-options op
                                            (cond-> {:element-type :bivalent

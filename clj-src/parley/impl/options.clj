@@ -91,6 +91,11 @@
         (throw (misuse op (str "the option " key " has no value") "keys and values"))))
     (apply array-map args)))
 
+(defn arglists
+  "Returns the :arglists of a function that takes nothing but options with these keys."
+  [known]
+  (list ['& {:keys (mapv (comp symbol name) (sort known))}]))
+
 (defn flag
   "The truth of an option that takes true, false or nil."
   [op option x]
@@ -195,6 +200,14 @@
     (catch IllegalArgumentException _
       (throw (misuse op (str option " is " (show x))
                "seconds as a non-negative number, a Duration, or nil for no limit")))))
+
+(defn duration->seconds
+  "Returns the seconds of a Duration, an integer when they are whole, else a double; nil of nil."
+  [^Duration d]
+  (when d
+    (if (zero? (.getNano d))
+      (.getSeconds d)
+      (+ (double (.getSeconds d)) (/ (.getNano d) 1e9)))))
 
 ;; ---- directions and statuses --------------------------------------------------------------------
 
@@ -355,7 +368,7 @@
 
 (def stream-options
   "The keys that every function which makes a stream takes."
-  #{:element-type :external-format :buffered :timeout :close-timeout :line-limit})
+  #{:element-type :external-format :buffered :timeout :read-timeout :write-timeout :close-timeout :line-limit})
 
 (defn- buffered! [op ^StreamOptions$Builder builder x]
   (let [[in out] (choose op ":buffered"
@@ -365,8 +378,10 @@
     (.inputBuffered builder (boolean in))
     (.outputBuffered builder (boolean out))))
 
-(defn- line-limit! [op ^StreamOptions$Builder builder x]
-  (.lineLimit builder (int (int32 op ":line-limit" 1 x "a positive number of characters"))))
+(defn line-limit
+  "Returns the number of characters that `what`, an option or an argument, limits a line to."
+  ^long [op what x]
+  (int32 op what 1 x "a positive number of characters"))
 
 (defn ->stream-options
   "The StreamOptions of a map with keys out of `stream-options`."
@@ -378,11 +393,11 @@
         :external-format (.externalFormat builder (->external-format op x))
         :buffered (buffered! op builder x)
         :timeout (.timeout builder (->duration op x))
-        :close-timeout (.closeTimeout builder (->duration op x))
-        :line-limit (line-limit! op builder x)))
+        :read-timeout (.readTimeout builder (seconds op ":read-timeout" x))
+        :write-timeout (.writeTimeout builder (seconds op ":write-timeout" x))
+        :close-timeout (.closeTimeout builder (seconds op ":close-timeout" x))
+        :line-limit (.lineLimit builder (int (line-limit op ":line-limit" x)))))
     (.build builder)))
-
-;; ---- servers ------------------------------------------------------------------------------------
 
 ;; ---- endpoints ----------------------------------------------------------------------------------
 
@@ -410,7 +425,7 @@
   (if path
     {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
              (throw (misuse op (str ":path is " (show path)) "a path, as a string, a File or a Path")))}
-    {:host (->host op ":host" host "a string with a name or an address, or an InetAddress")
+    {:host (->host op ":host" host "a string with a name or an address")
      :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
 
 (defn endpoint
@@ -433,11 +448,15 @@
     (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
     (Addresses/host (.localAddress ^SocketStream x))
     :else (->host op ":interface" x
-            "nil, a host name or address, an InetAddress, or an open socket stream over TCP")))
+            "nil, a host name or address, :loopback, or an open socket stream over TCP")))
+
+(def server-options
+  "The keys that every function which makes a server takes besides the endpoint."
+  #{:interface :backlog :mode :so-reuseport})
 
 (defn ->server-options
-  "Returns the ServerOptions of an endpoint and a map of :interface, :backlog and :mode."
-  ^ServerOptions [op where {:keys [interface backlog mode]}]
+  "Returns the ServerOptions of an endpoint and a map with keys out of `server-options`."
+  ^ServerOptions [op where {:keys [interface backlog mode so-reuseport]}]
   (let [builder (ServerOptions/builder)
         {:keys [path host port]} (endpoint op (if (nil? where) 0 where))]
     (when (and interface (or host path))
@@ -452,5 +471,8 @@
       (when-not (string? mode)
         (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
       (.mode builder mode))
-    (.host builder (interface-host op (or interface host)))
+    (.reusePort builder (boolean (flag op ":so-reuseport" so-reuseport)))
+    (if (= :loopback interface)
+      (.loopback builder)
+      (.host builder (interface-host op (or interface host))))
     (.build builder)))

@@ -17,7 +17,9 @@
 (defmethod print-method Pollable [x w] (print-as-string x w))
 (defmethod print-method StatusSet [x w] (print-as-string x w))
 
-(defn- address [^SocketAddress a]
+(defn address
+  "Returns an address as datafy shows it, nil of nil."
+  [^SocketAddress a]
   (some-> a str))
 
 (extend-protocol protocols/Datafiable
@@ -35,13 +37,16 @@
      :port (.port stream)
      :local (address (.localAddress stream))
      :peer (address (.peerAddress stream))
+     :proxy (address (.proxyAddress stream))
+     :bytes-in (.bytesIn stream)
+     :bytes-out (.bytesOut stream)
      :open? (.isOpen stream)
      :input? (.isInput stream)
      :output? (.isOutput stream)
      :element-type (options/element-type->value (.elementType stream))
      :external-format (options/external-format->value (.externalFormat stream))
-     :read-timeout (.timeout (.in stream))
-     :write-timeout (.timeout (.out stream))
+     :read-timeout (options/duration->seconds (.readTimeout stream))
+     :write-timeout (options/duration->seconds (.writeTimeout stream))
      :error (.error stream)})
   StatusSet
   (datafy [ss]

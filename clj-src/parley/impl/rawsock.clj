@@ -8,6 +8,7 @@
   (:import
    (java.time Duration)
    (java.util List)
+   (parley.net SocketOptions)
    (parley.posix BlockingIo Datagrams$Part Descriptor DescriptorOption DescriptorOption$Kind Handles Handles$Call MessageFlags Posix PosixException Protocols Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -207,6 +208,45 @@
   (if (and (#{DescriptorOption/SO_RCVBUF DescriptorOption/SO_SNDBUF} option) (= "Linux" (Posix/platform)))
     (int (quot (long before) 2))
     before))
+
+(defn- apply-option
+  "Reads an option of `target`, or of the handle s where that is nil; sets it when there is a new value.
+  Returns the value before."
+  [op target s [^DescriptorOption option & [value :as set?]]]
+  (if target
+    (if set?
+      (SocketOptions/set target option value)
+      (SocketOptions/get target option))
+    (on [d op s]
+      (if set? (.set option d value) (.get option d)))))
+
+(defn- take-back
+  "Sets options to what they were before, in the reverse order, after the exception e."
+  [^Throwable e op target s done]
+  (doseq [[^DescriptorOption option before] (rseq done)]
+    (try
+      (apply-option op target s [option (value-to-restore option before)])
+      (catch Exception second
+        (.addSuppressed e second)))))
+
+(defn apply-options
+  "Reads and sets options of `target`, or of the handle s where that is nil, in the order of the requests
+  [option] or [option value]; returns their values before. When the system refuses one, those set before it
+  are taken back."
+  [op target s requests]
+  (loop [[[option :as request] & more] requests
+         values []
+         done []]
+    (let [before (try
+                   (apply-option op target s request)
+                   (catch Throwable e
+                     (take-back e op target s done)
+                     (throw e)))
+          values (conj values (option-value option before))
+          done (if (next request) (conj done [option before]) done)]
+      (if more
+        (recur more values done)
+        values))))
 
 (def ^:private levels
   "Levels of options that have no name of their own here."

@@ -29,7 +29,7 @@
 
 (defmethod print-method Server [{:keys [name service]} ^Writer w]
   (.write w (str "#<repl-server " name " "
-              (if @(:closing service) "closed" (str (count (service/clients service)) " clients")) ">")))
+              (if (service/closing? service) "closed" (str (count (service/clients service)) " clients")) ">")))
 
 ;; pprint and print-dup would show the fields of a record, and so the token.
 (defmethod print-dup Server [server w]
@@ -48,13 +48,13 @@
         (dissoc :token :service)
         (assoc :kind :repl-server
                :token? (some? (:token server))
-               :open? (not @(:closing (:service server)))))))
+               :open? (not (service/closing? (:service server)))))))
 
 (defn server
   "Returns the value that repl-server returns."
-  [{:keys [^SocketServer server]
+  [{:keys [^SocketServer listener]
     :as service} {:keys [name token unix? interface]}]
-  (->Server (if (string? interface) interface (.host server)) (when-not unix? (.port server)) (when unix? (.host server)) name token service))
+  (->Server (if (string? interface) interface (.host listener)) (when-not unix? (.port listener)) (when unix? (.host listener)) name token service))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@
         dropped (AtomicLong.)
         [in look] (text/reader stream
                     {:watch (when watch? (guard/watcher))
-                     :hostile #(service/hostile service client %)
+                     :hostile #(service/hostile client %)
                      :max-line max-line
                      :taken (fn []
                               (.set dropped 0)

@@ -9,7 +9,7 @@
    (clojure.lang Counted IReduce MapEntry Seqable)
    (java.io Closeable Writer)
    (java.util.function BiConsumer Supplier)
-   (parley.net Pollable StatusSet)))
+   (parley.net Pollable StatusSet StatusSet$Entry)))
 
 (set! *warn-on-reflection* true)
 
@@ -27,12 +27,9 @@
 (defn members
   "Returns all members as a vector of [object direction]."
   [^StatusSet core]
-  (let [found (volatile! (transient []))]
-    (.forEachMember core
-      (reify BiConsumer
-        (accept [_ object direction]
-          (vswap! found conj! [(.subject ^Pollable object) (options/direction->value direction)]))))
-    (persistent! @found)))
+  (mapv (fn [^StatusSet$Entry entry]
+          [(.subject ^Pollable (.object entry)) (options/direction->value (.direction entry))])
+    (.members core)))
 
 (defn view
   "Wraps a parley.net.StatusSet."

@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.Pipe;
 import java.time.Duration;
+import parley.net.wait.Log;
 import parley.posix.Posix;
 
 /**
@@ -71,7 +72,7 @@ public final class BackOff {
         Posix.available();
         Log.prepare();
         isExhaustion(Errors.again("accept", "an example", new IOException("an example")));
-        OpenFiles.count();
+        DescriptorUsage.count();
         prepared = true;
     }
 }

@@ -8,6 +8,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import parley.net.wait.EventLoop;
+import parley.net.wait.Log;
 
 /**
  * Runs tasks, begun in the order they came, on as few threads of a pool as keep up. A burst of a

@@ -21,8 +21,8 @@ final class ByteCursor {
         this.characters = characters;
     }
 
-    static boolean mayWait(Blocking blocking, boolean some) {
-        return blocking == Blocking.FULL || blocking == Blocking.INTERACTIVE && !some;
+    static boolean mayWait(WaitMode mode, boolean some) {
+        return mode == WaitMode.FULL || mode == WaitMode.INTERACTIVE && !some;
     }
 
     /** Leaves the characters for the bytes; false while a line feed may have to be skipped. */
@@ -35,9 +35,9 @@ final class ByteCursor {
     }
 
     /** True when so many bytes are there; false at the end, or when they are not and no wait. */
-    boolean ensure(int count, Blocking blocking) throws IOException {
+    boolean ensure(int count, WaitMode mode) throws IOException {
         while (!settle() || buffer.remaining() < count) {
-            if (!refill.more(mayWait(blocking, false), count - buffer.remaining())) {
+            if (!refill.more(mayWait(mode, false), count - buffer.remaining())) {
                 return false;
             }
         }
@@ -78,11 +78,11 @@ final class ByteCursor {
      *
      * @return the index behind the last one
      */
-    int read(byte[] into, int from, int to, Blocking blocking) throws IOException {
+    int read(byte[] into, int from, int to, WaitMode mode) throws IOException {
         int at = from;
         try {
             while (at < to) {
-                int n = step(into, at, to, mayWait(blocking, at > from));
+                int n = step(into, at, to, mayWait(mode, at > from));
                 if (n < 0) {
                     break;
                 }
@@ -104,16 +104,16 @@ final class ByteCursor {
      *
      * @return the index behind the last one
      */
-    int readIntegers(long[] into, int from, int to, ElementType type, Blocking blocking)
+    int readIntegers(long[] into, int from, int to, ElementType type, WaitMode mode)
             throws IOException {
         int width = type.width();
         int at = from;
         try {
-            while (at < to && ensure(width, mayWait(blocking, at > from) ? blocking
-                    : Blocking.NO_HANG)) {
+            while (at < to && ensure(width, mayWait(mode, at > from) ? mode
+                    : WaitMode.NO_HANG)) {
                 byte[] chunk = new byte[(int) Math.min(CHUNK, (long) (to - at) * width)];
-                int n = read(chunk, 0, chunk.length, blocking == Blocking.FULL ? blocking
-                        : Blocking.NO_HANG);
+                int n = read(chunk, 0, chunk.length, mode == WaitMode.FULL ? mode
+                        : WaitMode.NO_HANG);
                 buffer.putBack(chunk, n - n % width, n % width);
                 for (int i = 0; i <= n - width; i += width) {
                     into[at++] = Integers.decode(chunk, i, width, type.isSigned(), ORDER);

@@ -6,6 +6,9 @@ import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import java.util.concurrent.atomic.AtomicLongFieldUpdater;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Source;
 
 /** A connected, or connecting, NIO socket channel: TCP or Unix-domain. */
 final class ChannelTransport implements Transport {
@@ -13,9 +16,18 @@ final class ChannelTransport implements Transport {
     private static final AtomicIntegerFieldUpdater<ChannelTransport> CLOSED =
             AtomicIntegerFieldUpdater.newUpdater(ChannelTransport.class, "closed");
 
+    private static final AtomicLongFieldUpdater<ChannelTransport> BYTES_IN =
+            AtomicLongFieldUpdater.newUpdater(ChannelTransport.class, "bytesIn");
+    private static final AtomicLongFieldUpdater<ChannelTransport> BYTES_OUT =
+            AtomicLongFieldUpdater.newUpdater(ChannelTransport.class, "bytesOut");
+
     final SocketChannel channel;
     private final ChannelSource source;
     private volatile int closed; // 1 once it was; through CLOSED
+    // Each has one writer at a time, so that setting it needs no memory fence.
+    private volatile long bytesIn; // through BYTES_IN
+    private volatile long bytesOut; // through BYTES_OUT
+    private SocketAddress announced; // the peer behind a proxy, or null; set before it is shared
 
     /** Takes over the channel and makes it non-blocking. */
     ChannelTransport(SocketChannel channel) throws IOException {
@@ -33,11 +45,15 @@ final class ChannelTransport implements Transport {
         try {
             n = channel.read(into);
         } catch (IOException e) {
-            source.noteReset(e);
+            if (ErrorCode.of(e) == ErrorCode.ECONNRESET) {
+                source.noteReset();
+            }
             throw e;
         }
         if (n < 0) {
             source.throwReset();
+        } else if (n > 0) {
+            BYTES_IN.lazySet(this, bytesIn + n);
         }
         return n;
     }
@@ -49,7 +65,21 @@ final class ChannelTransport implements Transport {
 
     @Override
     public int write(ByteBuffer from) throws IOException {
-        return channel.write(from);
+        int n = channel.write(from);
+        if (n > 0) {
+            BYTES_OUT.lazySet(this, bytesOut + n);
+        }
+        return n;
+    }
+
+    @Override
+    public long bytesIn() {
+        return bytesIn;
+    }
+
+    @Override
+    public long bytesOut() {
+        return bytesOut;
     }
 
     @Override
@@ -112,7 +142,17 @@ final class ChannelTransport implements Transport {
 
     @Override
     public SocketAddress peer() throws IOException {
-        return channel.getRemoteAddress();
+        return announced != null ? announced : channel.getRemoteAddress();
+    }
+
+    /** Sets the peer that a trusted proxy has announced; before the transport has a stream. */
+    void announce(SocketAddress peer) {
+        announced = peer;
+    }
+
+    @Override
+    public SocketAddress proxy() throws IOException {
+        return announced == null ? null : channel.getRemoteAddress();
     }
 
     @Override

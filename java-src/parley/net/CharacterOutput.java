@@ -16,7 +16,7 @@ final class CharacterOutput {
     private static final int MOST_BYTES = 32; // of a character, with the shift sequences before it
     private static final char[] NO_CHARS = {};
 
-    private final StreamOutput side;
+    private final StreamTextOutput side;
     private final OutputBuffer buffer;
     private final One one = new One();
     private ExternalFormat format;
@@ -71,7 +71,7 @@ final class CharacterOutput {
         }
     }
 
-    CharacterOutput(StreamOutput side, OutputBuffer buffer, ExternalFormat format) {
+    CharacterOutput(StreamTextOutput side, OutputBuffer buffer, ExternalFormat format) {
         this.side = side;
         this.buffer = buffer;
         this.format = format;

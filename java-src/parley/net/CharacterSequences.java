@@ -16,12 +16,12 @@ final class CharacterSequences {
     }
 
     /** The index behind the last character read; less than asked for at the end, or no wait. */
-    int read(char[] into, int from, int to, Blocking blocking) throws IOException {
-        return blocking == Blocking.FULL ? readWhole(into, from, to)
-                : readSome(into, from, to, blocking);
+    int read(char[] into, int from, int to, WaitMode mode) throws IOException {
+        return mode == WaitMode.FULL ? readWhole(into, from, to)
+                : readSome(into, from, to, mode);
     }
 
-    private int readSome(char[] into, int from, int to, Blocking blocking) throws IOException {
+    private int readSome(char[] into, int from, int to, WaitMode mode) throws IOException {
         int at = from;
         try {
             do {
@@ -30,7 +30,7 @@ final class CharacterSequences {
                 if (at == to || atEnd || cursor.peek(false, true) != CharacterCursor.MORE) {
                     break; // all, the end, or bad bytes, which the next read will tell of
                 }
-            } while (refill.more(ByteCursor.mayWait(blocking, at > from), 1));
+            } while (refill.more(ByteCursor.mayWait(mode, at > from), 1));
             return at;
         } catch (IOException e) {
             if (at > from && refill.failure() != null) {

@@ -11,7 +11,9 @@ import java.util.Locale;
 public final class CodingException extends CharacterCodingException {
     private static final long serialVersionUID = 1L;
 
+    /** What is wrong, and where. */
     private final String message;
+    /** Where it is. */
     private final long offset;
 
     CodingException(String message, long offset) {

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.channels.SelectionKey;
+import parley.net.wait.HasDeadline;
 
 /**
  * The connecting of a stream that was made without waiting for it, with a timeout of zero: whoever

@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /** The connections that a server accepts. */
 final class ConnectionIntake extends Intake<SocketStream> {
@@ -44,10 +46,10 @@ final class ConnectionIntake extends Intake<SocketStream> {
     }
 
     @Override
-    Receiver<SocketStream> guarded(Receiver<SocketStream> receiver) {
+    Consumer<SocketStream> guarded(Consumer<SocketStream> receiver) {
         return stream -> {
             try {
-                receiver.receive(stream);
+                receiver.accept(stream);
             } catch (RuntimeException | Error e) {
                 if (stream != null) {
                     drop(stream, e);

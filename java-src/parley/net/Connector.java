@@ -18,6 +18,10 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.Deadline;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Makes connections: one address after the other, each a quarter of a second ahead of the next, and
@@ -54,8 +58,8 @@ final class Connector {
     }
 
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
-        Hosts.checkPort(NAME, port);
-        Hosts.check(NAME, host);
+        HostResolver.checkPort(NAME, port);
+        HostResolver.check(NAME, host);
         Errors.options(NAME, options);
         if (port == 0) {
             throw ErrorInfo.attach(new ConnectException(Errors.name(NAME) + ": " + Addresses.show(host, port)
@@ -64,7 +68,7 @@ final class Connector {
         }
         Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
-        List<InetAddress> addresses = Hosts.interleave(Hosts.resolve(NAME, host,
+        List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
         return connector.stream(connector.race(addresses, now));
     }

@@ -3,9 +3,11 @@ package parley.net;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Collections;
+import java.util.Locale;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.net.wait.Deadline;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 import parley.posix.Handles;
@@ -40,6 +42,7 @@ public final class DescriptorStreams {
     public static SocketStream of(int handle, Direction direction, StreamOptions options)
             throws IOException {
         Errors.options("make-stream", options);
+        Errors.needLibrary("make-stream");
         Descriptor descriptor = Handles.duplicate("make-stream", handle);
         try {
             if ("stream".equals(typeOf(descriptor)) && isInternet(descriptor)) {
@@ -50,8 +53,8 @@ public final class DescriptorStreams {
             Duration writing = limit(descriptor, DescriptorOption.SO_SNDTIMEO);
             SocketStream stream = stream(new DescriptorTransport(
                     descriptor, descriptor, sides, "handle " + handle), sides, options);
-            stream.readTimeout(reading);
-            stream.writeTimeout(writing);
+            stream.readTimeout(options.readTimeoutOr(reading));
+            stream.writeTimeout(options.writeTimeoutOr(writing));
             return stream;
         } catch (IOException | RuntimeException e) {
             descriptor.close();
@@ -94,6 +97,7 @@ public final class DescriptorStreams {
      */
     public static SocketStream pipe(String command, Direction direction, StreamOptions options)
             throws IOException {
+        Errors.needLibrary("make-pipe-" + direction.name().toLowerCase(Locale.ROOT) + "-stream");
         ShellProcess process = ShellProcess.start(
                 command, direction.includesInput(), direction.includesOutput());
         boolean made = false;
@@ -122,7 +126,7 @@ public final class DescriptorStreams {
      */
     public static Integer exitStatus(SocketStream stream, Duration timeout) throws IOException {
         ShellProcess process = process("pipe-exit-status", stream);
-        Deadline deadline = Deadline.in(Deadline.check("pipe-exit-status", timeout));
+        Deadline deadline = Deadline.in(Errors.timeout("pipe-exit-status", timeout));
         try {
             return process.waitFor(deadline.remaining());
         } catch (InterruptedException e) {
@@ -161,7 +165,7 @@ public final class DescriptorStreams {
      * @throws IOException if the process has no standard input
      */
     public static SocketStream keyboard() throws IOException {
-        parley.posix.Posix.require("keyboard-input");
+        Errors.needLibrary("keyboard-input");
         KEYBOARD_LOCK.lock();
         try {
             if (keyboard == null || !keyboard.isOpen()) {

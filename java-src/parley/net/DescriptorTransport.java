@@ -5,6 +5,8 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
+import parley.net.wait.DescriptorSource;
+import parley.net.wait.Source;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 import parley.posix.Poll;

@@ -9,6 +9,7 @@ import java.net.SocketTimeoutException;
 import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
@@ -16,6 +17,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
@@ -167,6 +169,17 @@ final class Errors {
         return value;
     }
 
+    /**
+     * Throws unless the C library can be called.
+     *
+     * @throws UnsupportedOperationException naming what is missing and how to add it
+     */
+    static void needLibrary(String operation) {
+        if (!Posix.available()) {
+            Posix.require(name(operation));
+        }
+    }
+
     static StreamOptions options(String operation, StreamOptions options) {
         return need(operation, "the options", options,
                 "StreamOptions, such as StreamOptions.DEFAULT");
@@ -181,8 +194,8 @@ final class Errors {
         return need(operation, "the direction", direction, "a Direction");
     }
 
-    static Blocking blocking(String operation, Blocking blocking) {
-        return need(operation, "the blocking", blocking, "a Blocking");
+    static WaitMode waitMode(String operation, WaitMode mode) {
+        return need(operation, "the wait mode", mode, "a WaitMode");
     }
 
     /** A part of an array; the length is -1 where there is no array. */
@@ -207,7 +220,7 @@ final class Errors {
     // ---- failures ----------------------------------------------------------------------------
 
     static IllegalStateException closed(String operation, Pollable object) {
-        Closing closing = object.closing();
+        Pollable.CloseRecord closing = object.closing();
         String message = name(operation) + ": " + object + " is closed, "
                 + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
         return ErrorInfo.attach(new IllegalStateException(message), object);
@@ -291,10 +304,25 @@ final class Errors {
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)
-                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : OpenFiles.count());
+                + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : DescriptorUsage.count());
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */
+    /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
+    static Duration timeout(String operation, Duration timeout) {
+        if (timeout != null && timeout.isNegative()) {
+            throw new IllegalArgumentException(name(operation) + ": the timeout is " + timeout
+                    + ", expected null (wait for ever), zero (poll) or a positive duration");
+        }
+        return timeout;
+    }
+
+    /** Describes why no selector could be opened. */
+    static IOException noSelector(IOException e) {
+        return ErrorInfo.attach(new IOException("selector: " + words(e)
+                + ": a selector takes some; close some streams, or raise the limit"), null, e);
+    }
+
     static IOException cannotWait(String operation, Object object, IOException e) {
         String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
         return ErrorInfo.attach(new IOException(message), object, e);

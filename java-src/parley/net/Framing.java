@@ -15,7 +15,7 @@ public abstract class Framing<T> {
     final int most; // bytes of an element
 
     // What an intake and an outlet of this framing are called: they fail on threads of this library.
-    final String reading;
+    String reading;
     final String writing;
     final String inputAction;
     final String outputAction;
@@ -63,7 +63,7 @@ public abstract class Framing<T> {
      * @return the framing; its elements may be empty
      */
     public static Framing<byte[]> lengthPrefixed(int width, ByteOrder order, int most) {
-        return new PrefixFraming(width, order, most);
+        return new LengthPrefixFraming(width, order, most);
     }
 
     /**
@@ -76,6 +76,17 @@ public abstract class Framing<T> {
      */
     public static <T> Framing<T> forms(int most, FormSyntax<T> syntax) {
         return new FormFraming<>(most, syntax);
+    }
+
+    /**
+     * Sets the name that errors of reading have for the operation.
+     *
+     * @param operation for example the method that reads
+     * @return this
+     */
+    public Framing<T> named(String operation) {
+        reading = Errors.need("named", "the operation", operation, "a String");
+        return this;
     }
 
     /** Tells whether the elements are read as characters, not as bytes. */
@@ -130,6 +141,15 @@ public abstract class Framing<T> {
                 + buffer.remaining() + " bytes of one, which can still be read");
     }
 
+    /** Returns null at the end of the input; throws when a part of an element is left. */
+    final T nothingAt(InputBuffer buffer) throws IOException {
+        IOException end = atEnd(buffer);
+        if (end instanceof EOFException) {
+            return null;
+        }
+        throw end;
+    }
+
     final FramingException tooLong(long size) {
         return new FramingException(reading + ": " + this + " of " + size + " bytes or more has come,"
                 + " expected at most " + most + "; nothing was consumed, set a larger maximum size or"
@@ -139,5 +159,96 @@ public abstract class Framing<T> {
     final IllegalArgumentException tooLongToPut(long size) {
         return new IllegalArgumentException(writing + ": the value is " + this + " of " + size
                 + " bytes, expected at most " + most + "; set a larger maximum size");
+    }
+
+    /** Bytes in pieces as they come. */
+    private static final class ChunkFraming extends Framing<byte[]> {
+        ChunkFraming(int most) {
+            super(most);
+        }
+
+        @Override
+        byte[] take(InputBuffer buffer, CharacterCursor cursor, boolean ended) {
+            int n = Math.min(buffer.remaining(), most);
+            if (n == 0) {
+                return null;
+            }
+            byte[] chunk = new byte[n];
+            buffer.take(chunk, 0, n);
+            return chunk;
+        }
+
+        @Override
+        byte[] encode(byte[] element, ExternalFormat format) {
+            return element;
+        }
+
+        @Override
+        public String toString() {
+            return "a chunk";
+        }
+    }
+
+    /** Byte arrays, each behind its length. */
+    private static final class LengthPrefixFraming extends Framing<byte[]> {
+        private final int width;
+        private final ByteOrder order;
+
+        LengthPrefixFraming(int width, ByteOrder order, int most) {
+            super(most);
+            if (width != 1 && width != 2 && width != 4 && width != 8) {
+                throw new IllegalArgumentException(Errors.name("framing") + ": the length has " + width
+                        + " bytes, expected 1, 2, 4 or 8");
+            }
+            this.width = width;
+            this.order = Errors.need("framing", "the byte order", order, "BIG_ENDIAN or LITTLE_ENDIAN");
+        }
+
+        @Override
+        byte[] take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException {
+            if (buffer.remaining() < width) {
+                return null;
+            }
+            long size = Integers.decode(buffer.bytes, buffer.position, width, width == 8, order);
+            if (size < 0 || size > most) {
+                throw new FramingException(reading + ": " + this + " announces "
+                        + Long.toUnsignedString(size) + " bytes, expected at most " + most
+                        + "; nothing was consumed, set a larger maximum size or read the bytes in other"
+                        + " ways");
+            }
+            if (buffer.remaining() - width < size) {
+                return null;
+            }
+            byte[] frame = new byte[(int) size];
+            buffer.position += width;
+            buffer.take(frame, 0, frame.length);
+            return frame;
+        }
+
+        @Override
+        byte[] encode(byte[] frame, ExternalFormat format) {
+            if (frame.length > most) {
+                throw tooLongToPut(frame.length);
+            }
+            requireLengthFits(frame.length);
+            byte[] bytes = new byte[width + frame.length];
+            Integers.encode(frame.length, bytes, 0, width, order);
+            System.arraycopy(frame, 0, bytes, width, frame.length);
+            return bytes;
+        }
+
+        private void requireLengthFits(int size) {
+            if (width < 4 && size >= 1 << 8 * width) {
+                throw new IllegalArgumentException(writing + ": the value is a frame of " + size
+                        + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
+                        + width + (width == 1 ? " byte" : " bytes") + " of length can tell; give the"
+                        + " length more bytes");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "a frame";
+        }
     }
 }

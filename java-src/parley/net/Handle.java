@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.Arrays;
+import parley.net.wait.Deadline;
+import parley.net.wait.DescriptorSource;
+import parley.net.wait.Source;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorWatcher;
@@ -49,6 +52,7 @@ public final class Handle extends Pollable {
      * @throws IOException as there
      */
     public static Pollable of(String operation, int handle) throws IOException {
+        Errors.needLibrary(operation);
         ChannelDescriptor channel = Handles.channel(operation, handle);
         return channel != null
                 ? PollableChannel.of(channel.channel())

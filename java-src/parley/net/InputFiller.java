@@ -13,13 +13,13 @@ final class InputFiller {
 
     final InputBuffer buffer = new InputBuffer();
 
-    private final StreamInput side;
+    private final StreamTextInput side;
     private final boolean buffered;
     private int looks; // at the transport, in the operation under way; big ones count more
     private volatile boolean ended; // written under the lock; no more bytes will come
     private volatile IOException failure; // written under the lock; what the system said
 
-    InputFiller(StreamInput side, boolean buffered) {
+    InputFiller(StreamTextInput side, boolean buffered) {
         this.side = side;
         this.buffered = buffered;
     }

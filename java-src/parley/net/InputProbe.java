@@ -12,12 +12,12 @@ final class InputProbe {
         ANYTHING
     }
 
-    private final StreamInput side;
+    private final StreamTextInput side;
     private final InputFiller refill;
     private final CharacterCursor cursor;
     private final ByteCursor bytes;
 
-    InputProbe(StreamInput side, InputFiller refill, CharacterCursor cursor, ByteCursor bytes) {
+    InputProbe(StreamTextInput side, InputFiller refill, CharacterCursor cursor, ByteCursor bytes) {
         this.side = side;
         this.refill = refill;
         this.cursor = cursor;

@@ -7,11 +7,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /**
  * What an object gives, one thing for each request: statuses, connections, or elements of a stream.
  * Nothing is looked for, accepted or read before it is asked for, and nothing is consumed for a
- * {@link Claim} that was withdrawn; whoever stops asking stops the flow, back to the peer. While
+ * {@link Request} that was withdrawn; whoever stops asking stops the flow, back to the peer. While
  * requests wait, the {@link Reactor} watches the object; no thread is blocked.
  *
  * <p>An intake ends when the object gives no more, fails, or is closed, and when the intake itself
@@ -23,7 +25,7 @@ import java.util.concurrent.Executor;
  *
  * @param <T> what it gives
  */
-public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseable {
+public abstract class Intake<T> extends RequestQueue<Request<T>> implements AutoCloseable {
     /** In place of something: the request waits, or did not want to, or does not stand any more. */
     public static final Object PENDING = new Object() {
         @Override
@@ -41,7 +43,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
     private boolean pausing; // nothing is tried before a pause is over; guarded by lock
-    private Receiver<T> served; // whose request was committed last; guarded by lock
+    private Consumer<T> served; // whose request was committed last; guarded by lock
 
     /** What became of a try to serve a request, besides a value. */
     private enum Outcome { NOTHING, LAPSED, ENDED }
@@ -158,43 +160,43 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
      *
      * @param receiver told of it, or of the end by null, on the executor
      */
-    public final void take(Receiver<T> receiver) {
-        Receiver<T> told = guarded(receiver);
-        Object taken = take(Claim.of(told));
+    public final void take(Consumer<T> receiver) {
+        Consumer<T> told = guarded(receiver);
+        Object taken = take(Request.of(told));
         if (taken != PENDING) {
-            BatchingExecutor.handOver(executor, () -> told.receive(cast(taken)));
+            BatchingExecutor.handOver(executor, () -> told.accept(cast(taken)));
         }
     }
 
     /** The receiver, with what is to happen when it throws. */
-    Receiver<T> guarded(Receiver<T> receiver) {
+    Consumer<T> guarded(Consumer<T> receiver) {
         return receiver;
     }
 
     /**
      * Asks for the next thing.
      *
-     * @param claim the request
-     * @return the thing if it was there, null at the end: then the claim was committed and its
+     * @param request the request
+     * @return the thing if it was there, null at the end: then the request was committed and its
      *     receiver is not called; else {@link #PENDING}
      * @throws IllegalStateException if too many requests wait already
      */
-    public final Object take(Claim<T> claim) {
+    public final Object take(Request<T> request) {
         List<Runnable> told = new ArrayList<>(0);
         lock.lock();
         try {
             purge();
             if (closed) {
-                return commit(claim) == null ? PENDING : null;
+                return commit(request) == null ? PENDING : null;
             }
-            if (!claim.isActive()) {
+            if (!request.isActive()) {
                 return PENDING;
             }
             if (isEmpty() && !pausing) {
-                return takeNow(claim, told);
+                return takeNow(request, told);
             }
-            if (claim.mayWait()) {
-                add(claim, name());
+            if (request.mayWait()) {
+                add(request, name());
             }
             return PENDING;
         } finally {
@@ -203,17 +205,17 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         }
     }
 
-    private Object takeNow(Claim<T> claim, List<Runnable> told) {
+    private Object takeNow(Request<T> request, List<Runnable> told) {
         Object taken;
-        if (claim.mayWait()) {
-            add(claim, name());
+        if (request.mayWait()) {
+            add(request, name());
             taken = serveFirst();
             if (taken == Outcome.NOTHING) {
                 return PENDING;
             }
             removeFirst();
         } else {
-            taken = serve(claim);
+            taken = serve(request);
         }
         afterServing(told);
         return taken == Outcome.ENDED ? null : taken instanceof Outcome ? PENDING : taken;
@@ -249,20 +251,20 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     }
 
     /** Tries to serve a request: a value, or an outcome. */
-    private Object serve(Claim<T> claim) {
-        claim.lock();
+    private Object serve(Request<T> request) {
+        request.lock();
         try {
-            if (!claim.isActive()) {
+            if (!request.isActive()) {
                 return Outcome.LAPSED;
             }
             T value = closed ? null : nextOrEnd();
             if (value == null && !closed) {
                 return Outcome.NOTHING;
             }
-            served = claim.commit();
+            served = request.commit();
             return value == null ? Outcome.ENDED : value;
         } finally {
-            claim.unlock();
+            request.unlock();
         }
     }
 
@@ -281,13 +283,13 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         return null;
     }
 
-    /** The claim's receiver if it stands. */
-    private Receiver<T> commit(Claim<T> claim) {
-        claim.lock();
+    /** The request's receiver if it stands. */
+    private Consumer<T> commit(Request<T> request) {
+        request.lock();
         try {
-            return claim.isActive() ? claim.commit() : null;
+            return request.isActive() ? request.commit() : null;
         } finally {
-            claim.unlock();
+            request.unlock();
         }
     }
 
@@ -317,7 +319,7 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     private void afterServing(List<Runnable> told) {
         served = null;
         while (closed && !isEmpty()) {
-            Receiver<T> receiver = commit(first());
+            Consumer<T> receiver = commit(first());
             removeFirst();
             if (receiver != null) {
                 tell(told, receiver, null);
@@ -335,8 +337,8 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
         }
     }
 
-    private static <T> void tell(List<Runnable> told, Receiver<T> receiver, T value) {
-        told.add(() -> receiver.receive(value));
+    private static <T> void tell(List<Runnable> told, Consumer<T> receiver, T value) {
+        told.add(() -> receiver.accept(value));
     }
 
     @SuppressWarnings("unchecked") // what next() returned
@@ -394,13 +396,13 @@ public abstract class Intake<T> extends Claims<Claim<T>> implements AutoCloseabl
     // ---- requests as the queue sees them -----------------------------------------------------
 
     @Override
-    final boolean isActive(Claim<T> claim) {
-        return claim.isActive();
+    final boolean isActive(Request<T> request) {
+        return request.isActive();
     }
 
     @Override
-    final boolean mayLapse(Claim<T> claim) {
-        return claim.mayLapse();
+    final boolean mayLapse(Request<T> request) {
+        return request.mayLapse();
     }
 
     private final class Trigger extends RetryTrigger {

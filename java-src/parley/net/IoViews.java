@@ -54,7 +54,7 @@ final class IoViews {
         public int read(char[] into, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, into.length);
             int end = open(stream, () -> in.readChars(into, offset, offset + length,
-                    Blocking.INTERACTIVE));
+                    WaitMode.INTERACTIVE));
             return end == offset && length > 0 ? -1 : end - offset;
         }
 
@@ -247,7 +247,7 @@ final class IoViews {
         public int read(byte[] into, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, into.length);
             int end = open(stream, () -> stream.in().viewBytes(into, offset, offset + length,
-                    Blocking.INTERACTIVE));
+                    WaitMode.INTERACTIVE));
             return end == offset && length > 0 ? -1 : end - offset;
         }
 
@@ -287,7 +287,7 @@ final class IoViews {
         public void write(byte[] bytes, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, bytes.length);
             open(stream, () -> {
-                stream.out().viewBytes(bytes, offset, offset + length, Blocking.FULL);
+                stream.out().viewBytes(bytes, offset, offset + length, WaitMode.FULL);
                 return null;
             });
         }

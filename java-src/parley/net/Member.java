@@ -1,6 +1,11 @@
 package parley.net;
 
+import java.io.IOException;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import parley.net.wait.EventLoop;
+import parley.net.wait.Interest;
+import parley.net.wait.Registration;
+import parley.net.wait.Source;
 
 /** One object in one status set. */
 final class Member implements Pollable.Observer {
@@ -11,21 +16,23 @@ final class Member implements Pollable.Observer {
             AtomicIntegerFieldUpdater.newUpdater(Member.class, "queued");
 
     final Pollable object;
-    private final News news;
+    private final ChangeQueue news;
 
     private volatile int queued; // 1 while it is in the news; through QUEUED
     Member next; // below it there; written by the thread that has queued it
 
     // The rest is the set's user's own.
     Direction direction;
+    Object attachment; // the user's, or null
     Registration registration;
     SocketStatus status = SocketStatus.NONE; // as of the last check
     int place = NOWHERE; // among the actionable ones
     int ready; // what the kernel has reported in this round
     boolean touched; // is to be evaluated
     boolean gone; // has left the set
+    private Interest closeInterest; // null for the usual object, which announces its close
 
-    Member(Pollable object, Direction direction, News news) {
+    Member(Pollable object, Direction direction, ChangeQueue news) {
         this.object = object;
         this.direction = direction;
         this.news = news;
@@ -44,5 +51,52 @@ final class Member implements Pollable.Observer {
     @Override
     public void changed(Pollable changed) {
         news.tell(this);
+    }
+
+    /**
+     * For an object whose close is announced to nobody: ends the wait of the set when its owner
+     * closes it, which NIO does not report.
+     *
+     * @throws IOException if no thread can be started that looks
+     */
+    void watchClose() throws IOException {
+        if (!object.source().endsPollOnClose()) {
+            closeInterest = new CloseInterest();
+            EventLoop.shared().arm(closeInterest, 0);
+        }
+    }
+
+    /** Ends what {@link #watchClose} began. */
+    void unwatchClose() {
+        if (closeInterest != null) {
+            EventLoop.shared().disarm(closeInterest);
+        }
+    }
+
+    private final class CloseInterest extends Interest {
+        @Override
+        public Source source() {
+            return object.source();
+        }
+
+        @Override
+        public void fire(int ready) {
+            changed(object);
+        }
+
+        @Override
+        public void sourceClosed() {
+            fire(0);
+        }
+
+        @Override
+        public boolean isDoubtful() {
+            return true;
+        }
+
+        @Override
+        public boolean isStale() {
+            return !source().isOpen();
+        }
     }
 }

@@ -6,6 +6,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /**
  * Takes values and writes them to a stream as fast as the peer reads and no faster. A value is
@@ -20,7 +22,7 @@ import java.util.concurrent.Executor;
  *
  * @param <T> the values
  */
-public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseable {
+public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoCloseable {
     /** What happens to the stream once an outlet was closed and everything accepted is written. */
     public enum Ending {
         /** Nothing. */
@@ -46,19 +48,19 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     private boolean pausing; // guarded by lock
     private Throwable lost; // why something accepted is not with the system; guarded by lock
     private boolean flushed; // nothing more will happen; guarded by lock
-    private final List<Receiver<Throwable>> flushWaiters = new ArrayList<>(0); // guarded by lock
+    private final List<Consumer<Throwable>> flushWaiters = new ArrayList<>(0); // guarded by lock
 
     private enum Outcome { ACCEPTED, REFUSED, NOTHING, LAPSED }
 
     /** A value on its way in. */
     static final class Offer {
         final Framing.Prepared value;
-        final Claim<Boolean> claim;
-        Receiver<Boolean> served; // once committed; guarded by the outlet's lock
+        final Request<Boolean> request;
+        Consumer<Boolean> served; // once committed; guarded by the outlet's lock
 
-        Offer(Framing.Prepared value, Claim<Boolean> claim) {
+        Offer(Framing.Prepared value, Request<Boolean> request) {
             this.value = value;
-            this.claim = claim;
+            this.request = request;
         }
     }
 
@@ -89,10 +91,10 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      * @param receiver told, on the executor, true when it was accepted, false when the outlet is closed
      * @throws IllegalArgumentException if the framing has no bytes for it
      */
-    public void put(T value, Receiver<Boolean> receiver) {
-        Object put = put(value, Claim.of(receiver));
+    public void put(T value, Consumer<Boolean> receiver) {
+        Object put = put(value, Request.of(receiver));
         if (put != Intake.PENDING) {
-            BatchingExecutor.handOver(executor, () -> receiver.receive((Boolean) put));
+            BatchingExecutor.handOver(executor, () -> receiver.accept((Boolean) put));
         }
     }
 
@@ -100,20 +102,20 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      * Writes a value, for a request that may be withdrawn: then nothing of it is written.
      *
      * @param value the array of a chunk must not be changed before it was accepted
-     * @param claim the request
-     * @return true when it was accepted, false when the outlet is closed: then the claim was
+     * @param request the request
+     * @return true when it was accepted, false when the outlet is closed: then the request was
      *     committed and its receiver is not called; else {@link Intake#PENDING}
      * @throws IllegalArgumentException if the framing has no bytes for it
      * @throws IllegalStateException if too many values wait already
      */
-    public Object put(T value, Claim<Boolean> claim) {
-        Offer offer = new Offer(framing.prepare(value, stream.externalFormat()), claim);
+    public Object put(T value, Request<Boolean> request) {
+        Offer offer = new Offer(framing.prepare(value, stream.externalFormat()), request);
         List<Runnable> told = new ArrayList<>(0);
         lock.lock();
         try {
             purge();
             if (!closed && (draining || pausing || !isEmpty())) {
-                if (claim.mayWait() && claim.isActive()) {
+                if (request.mayWait() && request.isActive()) {
                     add(offer, framing.writing);
                 }
                 return Intake.PENDING;
@@ -126,7 +128,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     }
 
     private Object putNow(Offer offer, List<Runnable> told) {
-        if (!offer.claim.mayWait()) {
+        if (!offer.request.mayWait()) {
             Outcome outcome = serve(offer);
             work(told); // the rest of it, if it was accepted
             return result(outcome);
@@ -158,19 +160,19 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
     }
 
     private Outcome serve(Offer offer) {
-        offer.claim.lock();
+        offer.request.lock();
         try {
-            if (!offer.claim.isActive()) {
+            if (!offer.request.isActive()) {
                 return Outcome.LAPSED;
             }
             boolean accepted = !closed && accepts(offer.value);
             if (!accepted && !closed) {
                 return Outcome.NOTHING;
             }
-            offer.served = offer.claim.commit();
+            offer.served = offer.request.commit();
             return accepted ? Outcome.ACCEPTED : Outcome.REFUSED;
         } finally {
-            offer.claim.unlock();
+            offer.request.unlock();
         }
     }
 
@@ -249,7 +251,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
 
     private static void tell(List<Runnable> told, Offer offer, boolean accepted) {
         if (offer.served != null) {
-            told.add(() -> offer.served.receive(accepted));
+            told.add(() -> offer.served.accept(accepted));
         }
     }
 
@@ -310,7 +312,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
 
     private void reportFlushed(List<Runnable> told) {
         flushed = true;
-        flushWaiters.forEach(waiter -> told.add(() -> waiter.receive(reason())));
+        flushWaiters.forEach(waiter -> told.add(() -> waiter.accept(reason())));
         flushWaiters.clear();
     }
 
@@ -324,7 +326,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
      *
      * @param receiver called by the executor, with null, or with the reason why something was lost
      */
-    public void whenFlushed(Receiver<Throwable> receiver) {
+    public void whenFlushed(Consumer<Throwable> receiver) {
         Errors.need("flushed", "the receiver", receiver, "one for the end");
         lock.lock();
         try {
@@ -335,7 +337,7 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
         } finally {
             lock.unlock();
         }
-        executor.execute(() -> receiver.receive(reason()));
+        executor.execute(() -> receiver.accept(reason()));
     }
 
     private void endStream() {
@@ -394,12 +396,12 @@ public final class Outlet<T> extends Claims<Outlet.Offer> implements AutoCloseab
 
     @Override
     boolean isActive(Offer offer) {
-        return offer.claim.isActive();
+        return offer.request.isActive();
     }
 
     @Override
     boolean mayLapse(Offer offer) {
-        return offer.claim.mayLapse();
+        return offer.request.mayLapse();
     }
 
     private final class Trigger extends RetryTrigger {

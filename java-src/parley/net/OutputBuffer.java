@@ -3,8 +3,10 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
 import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Bytes that were written and not sent yet, and the way they go: to the transport, which is waited
@@ -16,7 +18,7 @@ final class OutputBuffer {
     byte[] bytes; // of the segment, null while there is none
     int tail; // index behind the last byte in it
 
-    private final StreamOutput side;
+    private final StreamTextOutput side;
     private Segment segment;
     private int head; // index of the first byte that is not sent
     private long sent; // bytes that the system took, ever
@@ -25,7 +27,7 @@ final class OutputBuffer {
     private boolean full; // the system did not take all of the last write
     private volatile IOException failure; // written under the lock; what the system said
 
-    OutputBuffer(StreamOutput side) {
+    OutputBuffer(StreamTextOutput side) {
         this.side = side;
     }
 
@@ -217,15 +219,15 @@ final class OutputBuffer {
      *
      * @return the index of the first integer that was not written
      */
-    int put(long[] from, int start, int end, int width, Blocking blocking) throws IOException {
+    int put(long[] from, int start, int end, int width, WaitMode mode) throws IOException {
         for (int at = start; at < end;) {
             int next = (int) Math.min(end, (long) at + CHUNK / width);
             byte[] chunk = Integers.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
-            if (blocking == Blocking.FULL) {
+            if (mode == WaitMode.FULL) {
                 put(chunk, 0, chunk.length);
             } else {
                 int n = putNow(chunk, 0, chunk.length,
-                        ByteCursor.mayWait(blocking, at > start));
+                        ByteCursor.mayWait(mode, at > start));
                 int whole = (n + width - 1) / width * width;
                 put(chunk, n, whole); // takes no more than memory: putNow has left nothing here
                 if (whole < chunk.length) {

@@ -6,6 +6,10 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
@@ -29,7 +33,7 @@ public abstract class Pollable implements Closeable {
     // as a whole, by OBSERVERS.
     private volatile Object observers;
 
-    private volatile Closing closing; // null until it is closed by a call of ours
+    private volatile CloseRecord closing; // null until it is closed by a call of ours
 
     Pollable() {
     }
@@ -54,7 +58,7 @@ public abstract class Pollable implements Closeable {
     /** As {@link #status(Direction, Duration)}, by the name that errors are to tell. */
     final SocketStatus status(String operation, Direction direction, Duration timeout)
             throws IOException {
-        Deadline deadline = Deadline.in(Deadline.check(operation, timeout));
+        Deadline deadline = Deadline.in(Errors.timeout(operation, timeout));
         requireOpen(operation);
         Errors.direction(operation, direction);
         SocketStatus status = look(operation, direction);
@@ -133,11 +137,11 @@ public abstract class Pollable implements Closeable {
 
     /** Remembers that this thread closes the object now. */
     final void noteClosing() {
-        closing = new Closing();
+        closing = new CloseRecord();
     }
 
-    /** Who closed the object, or null: it is open, or others closed what is underneath. */
-    final Closing closing() {
+    /** The closing, or null while the object is open, or when only the channel underneath was closed. */
+    final CloseRecord closing() {
         return closing;
     }
 
@@ -232,6 +236,22 @@ public abstract class Pollable implements Closeable {
             for (Observer each : (Observer[]) told) {
                 each.changed(this);
             }
+        }
+    }
+
+    /** The thread that closed an object, and when: shown by the errors of later calls. */
+    static final class CloseRecord {
+        private static final long MILLISECOND = 1_000_000;
+        private static final long SECOND = 1000 * MILLISECOND;
+
+        private final String thread = Thread.currentThread().getName(); // no thread is kept from ending
+        private final long at = System.nanoTime();
+
+        @Override
+        public String toString() {
+            long since = System.nanoTime() - at;
+            return "by " + (thread.isEmpty() ? "a thread without a name" : "the thread " + thread) + " "
+                    + (since < SECOND ? since / MILLISECOND + " ms" : since / SECOND + " s") + " ago";
         }
     }
 }

@@ -3,6 +3,9 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Somebody else's NIO channel as something to check. Its buffers are not ours, so that what can be

@@ -2,6 +2,8 @@ package parley.net;
 
 import java.io.IOException;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import parley.net.wait.EventLoop;
 
 /**
  * Watches objects and notifies listeners, with one thread for all of them. The thread starts with
@@ -34,13 +36,13 @@ public final class Reactor {
      * @throws IOException if the process is out of descriptors or threads
      * @throws IllegalStateException if the object is closed
      */
-    public Watch whenReady(Pollable object, Direction direction, ReadyListener listener)
+    public Watch whenReady(Pollable object, Direction direction, Consumer<SocketStatus> listener)
             throws IOException {
         return whenReady(object, direction, Runnable::run, listener);
     }
 
     /**
-     * As {@link #whenReady(Pollable, Direction, ReadyListener)}, but a listener that is not called at
+     * As {@link #whenReady(Pollable, Direction, Consumer)}, but a listener that is not called at
      * once is called on an executor. The listener may block if the executor's threads may.
      *
      * @param object a stream, a server or another pollable object
@@ -53,11 +55,11 @@ public final class Reactor {
      * @throws IllegalStateException if the object is closed
      */
     public Watch whenReady(Pollable object, Direction direction, Executor executor,
-            ReadyListener listener) throws IOException {
+            Consumer<SocketStatus> listener) throws IOException {
         Errors.object("ready", object).requireOpen("ready");
         Errors.direction("ready", direction);
         Errors.need("ready", "the executor", executor, "one for the listener");
-        Errors.need("ready", "the listener", listener, "a ReadyListener");
+        Errors.need("ready", "the listener", listener, "a Consumer");
         Watch watch = new Watch(object, direction, executor, listener);
         watch.start();
         return watch;

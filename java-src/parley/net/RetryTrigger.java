@@ -3,6 +3,9 @@ package parley.net;
 import java.io.IOException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import parley.net.wait.EventLoop;
+import parley.net.wait.Interest;
+import parley.net.wait.Source;
 
 /**
  * Has its owner try again, on the thread of the {@link EventLoop}, when that is of use: the kernel
@@ -122,27 +125,27 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     }
 
     @Override
-    Source source() {
+    public Source source() {
         return object().source();
     }
 
     @Override
-    void fire(int ready) {
+    public void fire(int ready) {
         ring(ready == 0 ? Pollable.UNKNOWN : ready);
     }
 
     @Override
-    void sourceClosed() {
+    public void sourceClosed() {
         ring(Pollable.UNKNOWN);
     }
 
     @Override
-    boolean isDoubtful() {
+    public boolean isDoubtful() {
         return mayLapse() || !object().source().announcesClose();
     }
 
     @Override
-    boolean isStale() {
+    public boolean isStale() {
         return hasLapsed() || !object().source().isOpen();
     }
 }

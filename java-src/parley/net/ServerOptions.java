@@ -15,6 +15,8 @@ public final class ServerOptions {
     private final int backlog;
     private final Path path;
     private final Set<PosixFilePermission> mode;
+    private final boolean loopback;
+    private final boolean reusePort;
 
     private ServerOptions(Builder b) {
         port = b.port;
@@ -22,6 +24,8 @@ public final class ServerOptions {
         backlog = b.backlog;
         path = b.path;
         mode = b.mode;
+        loopback = b.loopback;
+        reusePort = b.reusePort;
     }
 
     /**
@@ -79,6 +83,25 @@ public final class ServerOptions {
         return mode;
     }
 
+    /**
+     * Returns whether the server listens on both loopback addresses, 127.0.0.1 and ::1, on one port.
+     *
+     * @return false by default
+     */
+    public boolean loopback() {
+        return loopback;
+    }
+
+    /**
+     * Returns whether other sockets may listen on the same port (SO_REUSEPORT), so that the system
+     * distributes connections among them.
+     *
+     * @return false by default
+     */
+    public boolean reusePort() {
+        return reusePort;
+    }
+
     /** Collects options. */
     public static final class Builder {
         /** As large as the system allows (somaxconn): what servers for many clients want. */
@@ -89,6 +112,8 @@ public final class ServerOptions {
         private int backlog = 128;
         private Path path;
         private Set<PosixFilePermission> mode = PosixFilePermissions.fromString("rw-------");
+        private boolean loopback;
+        private boolean reusePort;
 
         private Builder() {
         }
@@ -101,7 +126,7 @@ public final class ServerOptions {
          * @throws IllegalArgumentException if it is outside
          */
         public Builder port(int port) {
-            this.port = Hosts.checkPort("socket-server", port);
+            this.port = HostResolver.checkPort("socket-server", port);
             return this;
         }
 
@@ -113,6 +138,30 @@ public final class ServerOptions {
          */
         public Builder host(String host) {
             this.host = host;
+            this.loopback = false;
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#loopback()}, in place of a host. Where there is no IPv6, the server
+         * listens on 127.0.0.1 alone.
+         *
+         * @return this
+         */
+        public Builder loopback() {
+            this.host = "127.0.0.1";
+            this.loopback = true;
+            return this;
+        }
+
+        /**
+         * Sets {@link ServerOptions#reusePort()}.
+         *
+         * @param reuse whether others may listen on the same port; all of them must set it
+         * @return this
+         */
+        public Builder reusePort(boolean reuse) {
+            this.reusePort = reuse;
             return this;
         }
 

@@ -5,6 +5,7 @@ import java.lang.invoke.VarHandle;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.Deadline;
 
 /**
  * The one lock of a side of a stream. Taking it when it is free is one compare-and-set. It knows its

@@ -1,14 +1,25 @@
 package parley.net;
 
 import java.io.IOException;
+import java.net.SocketOption;
 import java.time.Duration;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
+import parley.posix.Posix;
 
 /**
  * The options of sockets and the numbers of their descriptors (CLISP
  * {@code SOCKET:SOCKET-OPTIONS} and {@code SOCKET:STREAM-HANDLES}): of streams, servers, and other
- * pollable objects that have a descriptor. On Linux and macOS.
+ * pollable objects that have a descriptor.
+ *
+ * <p>All options work on Linux and macOS with JNA and jnr-constants on the class path. Without
+ * them, and on other platforms, those work that the JDK supports for the channel, and SO_RCVTIMEO
+ * and SO_SNDTIMEO of streams and servers:
+ *
+ * <pre>{@code
+ * SocketOptions.set(stream, DescriptorOption.SO_KEEPALIVE, true); // returns false, the value before
+ * SocketOptions.get(stream, DescriptorOption.SO_LINGER);          // null: off
+ * }</pre>
  */
 public final class SocketOptions {
     private SocketOptions() {
@@ -21,11 +32,15 @@ public final class SocketOptions {
      * @param option which one
      * @return the value, as {@link DescriptorOption} describes it
      * @throws IllegalStateException if the object is closed
-     * @throws UnsupportedOperationException where the platform has no such option
+     * @throws UnsupportedOperationException where the platform has no such option, or JNA is needed
+     *     and missing
      * @throws IOException if this kind of socket has none
      */
     public static Object get(Pollable object, DescriptorOption option) throws IOException {
         check(object, option);
+        if (!Posix.available()) {
+            return withoutLibrary(object, option);
+        }
         try (Descriptor descriptor = object.source().duplicate()) {
             return option.get(descriptor);
         }
@@ -42,15 +57,25 @@ public final class SocketOptions {
      * @return the value before the call
      * @throws IllegalStateException if the object is closed
      * @throws IllegalArgumentException if the value is not one of the option
-     * @throws UnsupportedOperationException where the platform cannot
+     * @throws UnsupportedOperationException where the platform cannot set it, or JNA is needed and
+     *     missing
      * @throws IOException if this kind of socket cannot
      */
     public static Object set(Pollable object, DescriptorOption option, Object value)
             throws IOException {
         check(object, option);
         Object before;
-        try (Descriptor descriptor = object.source().duplicate()) {
-            before = option.set(descriptor, value);
+        if (Posix.available()) {
+            try (Descriptor descriptor = object.source().duplicate()) {
+                before = option.set(descriptor, value);
+            }
+        } else {
+            option.check(value);
+            before = withoutLibrary(object, option);
+            if (!isLimit(option)) {
+                Object channel = channel(object);
+                JdkOptions.write(channel, option, JdkOptions.find(channel, option), value);
+            }
         }
         if (option == DescriptorOption.SO_RCVTIMEO) {
             reading(object, bound((Duration) value));
@@ -58,6 +83,40 @@ public final class SocketOptions {
             writing(object, bound((Duration) value));
         }
         return before;
+    }
+
+    private static Object withoutLibrary(Pollable object, DescriptorOption option)
+            throws IOException {
+        if (isLimit(option) && (object instanceof SocketStream || object instanceof SocketServer)) {
+            Duration limit = limit(object, option == DescriptorOption.SO_RCVTIMEO);
+            return limit == null ? Duration.ZERO : limit;
+        }
+        Object channel = channel(object);
+        SocketOption<?> found = JdkOptions.find(channel, option);
+        if (found == null) {
+            Posix.require("socket option " + option.key());
+        }
+        return JdkOptions.read(channel, option, found);
+    }
+
+    private static boolean isLimit(DescriptorOption option) {
+        return option.kind() == DescriptorOption.Kind.SECONDS;
+    }
+
+    private static Duration limit(Pollable object, boolean ofReads) {
+        if (object instanceof SocketServer server) {
+            return ofReads ? server.readTimeout() : server.writeTimeout();
+        }
+        SocketStream stream = (SocketStream) object;
+        return ofReads ? stream.in().timeout() : stream.out().timeout();
+    }
+
+    /** Returns the NIO channel, or what else the object was made of. */
+    private static Object channel(Pollable object) {
+        if (object instanceof SocketStream stream) {
+            return stream.channel();
+        }
+        return object instanceof SocketServer server ? server.channel() : object.subject();
     }
 
     private static void reading(Pollable object, Duration limit) {
@@ -92,11 +151,12 @@ public final class SocketOptions {
      * @param object a stream, a server or another pollable object
      * @return that for input and that for output, -1 for one that there is not
      * @throws IllegalStateException if the object is closed
-     * @throws UnsupportedOperationException where they cannot be found
+     * @throws UnsupportedOperationException where they cannot be found, as without JNA
      * @throws IOException if it is closed meanwhile
      */
     public static int[] handles(Pollable object) throws IOException {
         Errors.object("stream-handles", object).requireOpen("stream-handles");
+        Errors.needLibrary("stream-handles");
         return object.source().handles();
     }
 }

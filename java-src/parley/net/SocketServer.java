@@ -2,21 +2,20 @@ package parley.net;
 
 import java.io.IOException;
 import java.net.BindException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.SocketException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import parley.net.wait.ChannelSource;
+import parley.net.wait.Deadline;
+import parley.net.wait.Source;
+import parley.net.wait.ThreadWaits;
 
 /**
  * Listens for connections (CLISP {@code SOCKET:SOCKET-SERVER}): TCP or Unix-domain. Any number of
@@ -25,28 +24,32 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * bound again before.
  */
 public final class SocketServer extends Pollable {
-    private static final String NAME = "socket-server";
-
     private final ServerSocketChannel channel;
+    private final ServerSocketChannel twin; // at ::1 beside 127.0.0.1; null for none
     private final ChannelSource source;
     private final SocketAddress address;
     private final UnixSocketFile file; // null for TCP, and for an adopted channel
-    private final Leaks.Guard guard;
+    private final LeakDetector.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
+    private boolean twinFirst; // whose turn it is; a race on it does no harm
     private volatile Duration readTimeout; // of accepts, and of streams accepted; null for none
     private volatile Duration writeTimeout; // of streams accepted; null for none
 
-    private SocketServer(ServerSocketChannel channel, SocketAddress address, UnixSocketFile file)
-            throws IOException {
+    SocketServer(ServerSocketChannel channel, ServerSocketChannel twin,
+            SocketAddress address, UnixSocketFile file) throws IOException {
         channel.configureBlocking(false);
-        ChannelSource mine = ChannelSource.ofOwn(channel);
+        if (twin != null) {
+            twin.configureBlocking(false);
+        }
+        ChannelSource mine = ChannelSource.ofOwn(channel, twin);
         this.channel = channel;
+        this.twin = twin;
         this.source = mine;
         this.address = address;
         this.file = file;
-        this.guard = Leaks.guard(this, "a socket server at " + Addresses.show(address),
-                () -> release(channel, mine, file));
+        this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
+                () -> release(channel, twin, mine, file));
     }
 
     // ---- making ------------------------------------------------------------------------------
@@ -74,92 +77,7 @@ public final class SocketServer extends Pollable {
      * @throws IOException if it fails otherwise, for example for want of permission
      */
     public static SocketServer listen(ServerOptions options) throws IOException {
-        Errors.need(NAME, "the options", options, "ServerOptions");
-        prepare(options);
-        return options.path() == null ? listenTcp(options) : listenUnix(options);
-    }
-
-    private static void prepare(ServerOptions options) throws IOException {
-        try {
-            BackOff.prepare();
-        } catch (IOException e) {
-            throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
-                    : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
-                    options.port()));
-        }
-    }
-
-    private static SocketServer listenTcp(ServerOptions options) throws IOException {
-        String host = options.host() == null ? "0.0.0.0" : options.host();
-        InetAddress address = Hosts.resolve(NAME, host, Deadline.NONE).get(0);
-        InetSocketAddress target = new InetSocketAddress(address, options.port());
-        ServerSocketChannel channel = open(address);
-        try {
-            channel.bind(target, options.backlog());
-            return new SocketServer(channel, channel.getLocalAddress(), null);
-        } catch (IOException e) {
-            channel.close();
-            throw explain(e, target);
-        } catch (RuntimeException e) {
-            channel.close();
-            throw e;
-        }
-    }
-
-    private static ServerSocketChannel open(InetAddress address) throws IOException {
-        try {
-            return ServerSocketChannel.open(address instanceof java.net.Inet6Address
-                    ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
-        } catch (UnsupportedOperationException e) {
-            throw Errors.noFamily(NAME, new InetSocketAddress(address, 0), e);
-        } catch (IOException e) {
-            throw explain(e, new InetSocketAddress(address, 0));
-        }
-    }
-
-    private static SocketServer listenUnix(ServerOptions options) throws IOException {
-        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, options.path())) {
-            return listenUnix(options, spelling);
-        }
-    }
-
-    private static SocketServer listenUnix(ServerOptions options, UnixSocketFile.Spelling spelling)
-            throws IOException {
-        Path path = options.path().toAbsolutePath();
-        UnixDomainSocketAddress target = UnixDomainSocketAddress.of(spelling.shown());
-        UnixSocketFile.makeWay(NAME, path);
-        ServerSocketChannel channel = openUnix(target);
-        UnixSocketFile file = null;
-        try {
-            channel.configureBlocking(false);
-            UnixSocketFile.restrict(channel, options.mode());
-            channel.bind(spelling.address(), options.backlog());
-            file = UnixSocketFile.made(path);
-            Files.setPosixFilePermissions(path, options.mode());
-            refuseEarlyBirds(channel);
-            return new SocketServer(channel, target, file);
-        } catch (IOException e) {
-            release(channel, null, file);
-            throw explain(e, target);
-        } catch (RuntimeException e) {
-            release(channel, null, file);
-            throw e;
-        }
-    }
-
-    private static ServerSocketChannel openUnix(SocketAddress target) throws IOException {
-        try {
-            return ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-        } catch (IOException e) {
-            throw explain(e, target);
-        }
-    }
-
-    /** Whoever connected before the file's permissions were set may be anybody. */
-    private static void refuseEarlyBirds(ServerSocketChannel channel) throws IOException {
-        for (SocketChannel early = channel.accept(); early != null; early = channel.accept()) {
-            early.close();
-        }
+        return Listening.listen(options);
     }
 
     /**
@@ -173,33 +91,26 @@ public final class SocketServer extends Pollable {
      */
     public static SocketServer adopt(ServerSocketChannel channel) throws IOException {
         if (channel == null || !channel.isOpen() || channel.getLocalAddress() == null) {
-            throw new IllegalArgumentException(Errors.name(NAME) + ": the channel is " + channel
+            throw new IllegalArgumentException(Errors.name("socket-server") + ": the channel is " + channel
                     + ", expected an open and bound ServerSocketChannel");
         }
-        return new SocketServer(channel, channel.getLocalAddress(), null);
+        return new SocketServer(channel, null, channel.getLocalAddress(), null);
     }
 
-    private static IOException explain(IOException e, SocketAddress target) {
-        if (ErrorInfo.carriedBy(e) != null) {
-            return e;
-        }
-        ErrorCode code = ErrorCode.of(e);
-        String hint = "";
-        if (code == ErrorCode.EADDRINUSE) {
-            hint = "; choose another, or 0 to let the system choose";
-        } else if (code == ErrorCode.EADDRNOTAVAIL) {
-            hint = ": it is not an address of this machine, which has " + Addresses.ours();
-        } else if (code == ErrorCode.EACCES || code == ErrorCode.EPERM) {
-            hint = target instanceof InetSocketAddress ? ": ports below 1024 need privilege"
-                    : ": this user may not make a file there";
-        } else if (code == ErrorCode.EMFILE) {
-            hint = ": close some streams, or raise the process's limit";
-        }
-        String message = Errors.name(NAME) + ": " + Addresses.show(target) + ": "
-                + Errors.words(e) + hint;
-        IOException explained = e instanceof BindException ? new BindException(message)
-                : new SocketException(message);
-        return ErrorInfo.attach(explained, target, e);
+    /**
+     * Makes a server of the handle of a socket that listens, such as one that a service manager passes on
+     * (socket activation: the first is 3). The server works on a duplicate: closing it leaves the handle
+     * open, and the socket listening, until the handle is closed, too.
+     *
+     * @param handle the number of a descriptor
+     * @return the server
+     * @throws IllegalArgumentException if the handle is no socket of TCP or of the Unix domain that
+     *     listens
+     * @throws UnsupportedOperationException without JNA, or on a platform other than Linux and macOS
+     * @throws IOException if it fails otherwise
+     */
+    public static SocketServer ofHandle(int handle) throws IOException {
+        return Listening.ofHandle(handle);
     }
 
     // ---- accepting ---------------------------------------------------------------------------
@@ -231,7 +142,7 @@ public final class SocketServer extends Pollable {
         Deadline deadline =
                 Deadline.in(options.timeout() == null ? readTimeout : options.timeout());
         requireOpen("socket-accept");
-        AcceptPauses pauses = new AcceptPauses("socket-accept", this, closing);
+        AcceptBackoff pauses = new AcceptBackoff("socket-accept", this, closing);
         for (;;) {
             try {
                 SocketStream stream = acceptNow(options);
@@ -260,9 +171,15 @@ public final class SocketServer extends Pollable {
      */
     public SocketStream acceptNow(StreamOptions options) throws IOException {
         Errors.options("socket-accept", options);
+        ChannelTransport transport = acceptTransport();
+        return transport == null ? null : stream(transport, options);
+    }
+
+    /** Accepts a connection if one has come, as what a stream is made of; null when none has. */
+    ChannelTransport acceptTransport() throws IOException {
         SocketChannel accepted;
         try {
-            accepted = channel.accept();
+            accepted = acceptChannel();
         } catch (ClosedChannelException e) {
             throw Errors.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
@@ -274,15 +191,34 @@ public final class SocketServer extends Pollable {
             return null;
         }
         try {
-            SocketStream stream =
-                    new SocketStream(new ChannelTransport(accepted), host(), port(), options);
+            return new ChannelTransport(accepted);
+        } catch (IOException | RuntimeException e) {
+            accepted.close();
+            throw e;
+        }
+    }
+
+    private SocketChannel acceptChannel() throws IOException {
+        if (twin == null) {
+            return channel.accept();
+        }
+        twinFirst = !twinFirst;
+        SocketChannel accepted = (twinFirst ? twin : channel).accept();
+        return accepted != null ? accepted : (twinFirst ? channel : twin).accept();
+    }
+
+    /** Makes the stream of an accepted connection; closes the connection if that fails. */
+    SocketStream stream(ChannelTransport transport, StreamOptions options) throws IOException {
+        try {
+            SocketStream stream = new SocketStream(transport, host(), port(), options);
             if (address instanceof InetSocketAddress) {
-                stream.readTimeout(readTimeout); // the kernel hands these options on, for TCP
-                stream.writeTimeout(writeTimeout);
+                // The kernel hands these options on, for TCP.
+                stream.readTimeout(options.readTimeoutOr(readTimeout));
+                stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
             return stream;
         } catch (IOException | RuntimeException e) {
-            accepted.close();
+            transport.close(true);
             throw e;
         }
     }
@@ -336,6 +272,16 @@ public final class SocketServer extends Pollable {
         return channel;
     }
 
+    /** Returns SO_RCVTIMEO as it was set, null for none. */
+    Duration readTimeout() {
+        return readTimeout;
+    }
+
+    /** Returns SO_SNDTIMEO as it was set, null for none. */
+    Duration writeTimeout() {
+        return writeTimeout;
+    }
+
     /** SO_RCVTIMEO as it was set, null for none. */
     void readTimeout(Duration timeout) {
         readTimeout = timeout;
@@ -379,7 +325,7 @@ public final class SocketServer extends Pollable {
             noteClosing();
             closing.countDown();
             try {
-                release(channel, source, file);
+                release(channel, twin, source, file);
             } finally {
                 guard.release();
                 tellObservers();
@@ -387,8 +333,8 @@ public final class SocketServer extends Pollable {
         }
     }
 
-    private static void release(ServerSocketChannel channel, ChannelSource source,
-            UnixSocketFile file) throws IOException {
+    static void release(ServerSocketChannel channel, ServerSocketChannel twin,
+            ChannelSource source, UnixSocketFile file) throws IOException {
         try {
             if (file != null) {
                 file.delete(); // while the address is still ours
@@ -396,6 +342,9 @@ public final class SocketServer extends Pollable {
         } finally {
             try {
                 channel.close();
+                if (twin != null) {
+                    twin.close();
+                }
             } finally {
                 if (source != null) {
                     source.release();
@@ -406,6 +355,7 @@ public final class SocketServer extends Pollable {
 
     @Override
     public String toString() {
-        return "#<socket-server " + Addresses.show(address) + (isOpen() ? ">" : " closed>");
+        return "#<socket-server " + Addresses.show(address)
+                + (twin == null ? "" : " and [::1]") + (isOpen() ? ">" : " closed>");
     }
 }

@@ -2,8 +2,8 @@ package parley.net;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.PushbackReader;
 import java.io.Writer;
@@ -11,7 +11,11 @@ import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+import parley.net.wait.Source;
 
 /**
  * A connection as a bidirectional stream of characters and bytes (CLISP
@@ -31,12 +35,12 @@ public final class SocketStream extends Pollable {
             AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
 
     private final Transport transport;
-    private final StreamOptions options;
     private final String host; // what the creating call was given; null for the peer's
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
     final SocketAddress knownLocal;
-    private final Leaks.Guard guard;
+    private final SocketAddress proxy; // null when the peer is the one that the system reports
+    private final LeakDetector.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
@@ -44,21 +48,25 @@ public final class SocketStream extends Pollable {
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
     private volatile Connecting connecting; // null once connected
+    private volatile Duration closeTimeout; // null for none
 
     SocketStream(Transport transport, String host, int port, StreamOptions options)
             throws IOException {
         this.transport = transport;
-        this.options = options;
+        this.closeTimeout = options.closeTimeout();
         this.host = host;
         this.port = port;
         this.connecting = transport.isConnecting() ? new Connecting(this) : null;
         this.knownPeer = transport.peer();
         this.knownLocal = transport.local();
+        this.proxy = transport.proxy();
         this.elementType = options.elementType();
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
         this.out = new StreamOutput(this, options);
-        this.guard = Leaks.guard(this, transport);
+        this.in.timeout(options.readTimeout());
+        this.out.timeout(options.writeTimeout());
+        this.guard = LeakDetector.guard(this, transport);
     }
 
     // ---- making ------------------------------------------------------------------------------
@@ -116,6 +124,19 @@ public final class SocketStream extends Pollable {
         Errors.options("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
+    }
+
+    /**
+     * Makes two streams that are connected to each other, without a port: over a Unix-domain socket.
+     *
+     * @param options of both streams; the timeout does not matter
+     * @return the two streams
+     * @throws UnsupportedOperationException if the platform has no Unix-domain sockets
+     * @throws IOException if the directory for temporary files cannot be written, or no descriptor is
+     *     left
+     */
+    public static List<SocketStream> pair(StreamOptions options) throws IOException {
+        return StreamPair.make(options);
     }
 
     // ---- the two sides -----------------------------------------------------------------------
@@ -258,6 +279,42 @@ public final class SocketStream extends Pollable {
     }
 
     /**
+     * Returns the bound of each read.
+     *
+     * @return null for no bound
+     */
+    public Duration readTimeout() {
+        return in.timeout();
+    }
+
+    /**
+     * Returns the bound of each write.
+     *
+     * @return null for no bound
+     */
+    public Duration writeTimeout() {
+        return out.timeout();
+    }
+
+    /**
+     * Bounds how long a later {@link #close} may take to hand over what is buffered.
+     *
+     * @param timeout null for no bound
+     */
+    public void closeTimeout(Duration timeout) {
+        closeTimeout = Errors.timeout("set-close-timeout!", timeout);
+    }
+
+    /**
+     * Returns how long {@link #close} may take to hand over what is buffered.
+     *
+     * @return null for no bound
+     */
+    public Duration closeTimeout() {
+        return closeTimeout;
+    }
+
+    /**
      * Ends all reading at a point in time: a read under way then, and each begun later, times out.
      *
      * @param fromNow when; null takes an earlier deadline back
@@ -313,6 +370,34 @@ public final class SocketStream extends Pollable {
      */
     public SocketAddress localAddress() throws IOException {
         return transport.isOpen() ? transport.local() : knownLocal;
+    }
+
+    /**
+     * Returns the address of the proxy that has announced the peer (PROXY protocol). The system
+     * reports this address as the other end, and {@link #peerAddress} the announced one.
+     *
+     * @return also once closed; null for a stream whose peer was not announced
+     */
+    public SocketAddress proxyAddress() {
+        return proxy;
+    }
+
+    /**
+     * Returns how many bytes this stream has read from the connection, those in its buffer included.
+     *
+     * @return also once closed; 0 for a stream over a descriptor
+     */
+    public long bytesIn() {
+        return transport.bytesIn();
+    }
+
+    /**
+     * Returns how many bytes this stream has written to the connection.
+     *
+     * @return also once closed; 0 for a stream over a descriptor
+     */
+    public long bytesOut() {
+        return transport.bytesOut();
     }
 
     /**
@@ -514,7 +599,7 @@ public final class SocketStream extends Pollable {
         if (beginClosing()) {
             try {
                 if (connecting == null) {
-                    out.closing(Deadline.in(options.closeTimeout()));
+                    out.closing(Deadline.in(closeTimeout));
                 }
             } finally {
                 release(false);

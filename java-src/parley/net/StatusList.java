@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.Arrays;
+import parley.net.wait.Deadline;
+import parley.net.wait.Threads;
 
 /**
  * The one-shot check of several objects. Registering with the kernel is what costs, so the platform
@@ -66,7 +68,7 @@ public final class StatusList {
         Errors.need("socket-status", "the directions", directions, "one for each object");
         requireLegal(objects, directions);
         if (Handle.areAll(objects)) {
-            Deadline.check("socket-status", timeout);
+            Errors.timeout("socket-status", timeout);
             return Handle.check(objects, directions, timeout);
         }
         StatusList list = lastOrNew(objects, directions);

@@ -3,15 +3,15 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ClosedSelectorException;
-import java.nio.channels.SelectionKey;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
+import parley.net.wait.Deadline;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
 
 /**
  * Streams, servers and other pollable objects that are checked together, again and again, in place
@@ -24,25 +24,15 @@ import java.util.function.BiConsumer;
  * holds two or three descriptors; its members stay open.
  */
 public final class StatusSet implements AutoCloseable {
-    // One poll shows at most so many (1,024 on Linux): one that shows as many as this may have more.
-    private static final int MANY = 512;
-
     private final AtomicReference<Thread> user = new AtomicReference<>();
     private final Poller poller;
-    private final News news;
-    private final Leaks.Guard guard;
+    private final ChangeQueue news;
+    private final LeakDetector.Guard guard;
     private volatile boolean closed;
 
     // The user's own.
     private final Map<Pollable, Member> members;
-    private final List<ForeignClose> foreign = new ArrayList<>(0);
-    private final Poller.Visitor visitor = this::report;
-    private Member[] touched = new Member[8]; // to be evaluated in this round
-    private int touchedCount;
-    private int reported; // members that the kernel has shown in this round
-    private Member[] actionable = new Member[8]; // null where one was removed since the check
-    private int listed; // how many places of these are in use
-    private int actionableCount;
+    private final StatusCheck check;
 
     /**
      * An empty set.
@@ -59,9 +49,18 @@ public final class StatusSet implements AutoCloseable {
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
-        Poller mine = poller = new Poller(Poller.Owner.PASSIVE);
-        news = new News(mine, reported ? null : this);
-        guard = Leaks.guard(this, reported ? "a status set" : null, () -> abandon(mine));
+        Poller mine = poller = open();
+        news = new ChangeQueue(mine, reported ? null : this);
+        check = new StatusCheck(this, mine, news);
+        guard = LeakDetector.guard(this, reported ? "a status set" : null, () -> abandon(mine));
+    }
+
+    private static Poller open() throws IOException {
+        try {
+            return new Poller(Poller.Owner.PASSIVE);
+        } catch (IOException e) {
+            throw Errors.noSelector(e);
+        }
     }
 
     /** What is left to do for a set that is gone. */
@@ -97,6 +96,19 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
+    /**
+     * Adds an object with an attachment, or changes the direction and the attachment of a member.
+     *
+     * @param object as {@link #add(Pollable, Direction)}
+     * @param direction as {@link #add(Pollable, Direction)}
+     * @param attachment returned by {@link #attachment} and {@link #members}; null for none
+     * @throws IOException as {@link #add(Pollable, Direction)}
+     */
+    public void add(Pollable object, Direction direction, Object attachment) throws IOException {
+        add(object, direction);
+        members.get(object).attachment = attachment;
+    }
+
     /** As {@link #add}, by the thread that has begun to use the set. */
     Member put(Pollable object, Direction direction) throws IOException {
         object.requireOpen("status-set-add!");
@@ -115,73 +127,36 @@ public final class StatusSet implements AutoCloseable {
         object.observe(member);
         try {
             member.registration = register(member);
-        } catch (IOException | RuntimeException e) {
-            object.forget(member);
+            if (!object.source().announcesClose()) {
+                check.foreign.add(member);
+                member.watchClose();
+            }
+            members.put(object, member);
+        } catch (IOException | RuntimeException | Error e) {
+            leaveAgain(member);
             throw e;
-        }
-        members.put(object, member);
-        if (!object.source().announcesClose()) {
-            watchForeign(member);
         }
         news.push(member); // it may have something to tell from before
         return member;
     }
 
-    private void watchForeign(Member member) throws IOException {
-        ForeignClose close = new ForeignClose(member);
-        foreign.add(close);
-        if (!member.object.source().endsPollOnClose()) {
-            EventLoop.shared().arm(close, 0);
-        }
-    }
-
-    /**
-     * Stands for a member whose close is announced to nobody, so that each round looks at it. It ends
-     * the wait for a channel that its owner closes, which NIO does not report.
-     */
-    private static final class ForeignClose extends Interest {
-        private final Member member;
-
-        ForeignClose(Member member) {
-            this.member = member;
-        }
-
-        @Override
-        Source source() {
-            return member.object.source();
-        }
-
-        @Override
-        void fire(int ready) {
-            member.changed(member.object);
-        }
-
-        @Override
-        void sourceClosed() {
-            fire(0);
-        }
-
-        @Override
-        boolean isDoubtful() {
-            return true;
-        }
-
-        @Override
-        boolean isStale() {
-            return !source().isOpen();
-        }
-    }
-
-    private void forgetForeign(Member member) {
-        for (int i = foreign.size() - 1; i >= 0; i--) {
-            if (foreign.get(i).member == member) {
-                EventLoop.shared().disarm(foreign.remove(i));
-            }
+    /** Takes back what a failed {@link #join} has begun. */
+    private void leaveAgain(Member member) throws IOException {
+        member.object.forget(member);
+        check.foreign.remove(member);
+        if (member.registration != null) {
+            poller.release(member.registration);
         }
     }
 
     private Registration register(Member member) throws IOException {
         Pollable object = member.object;
+        if (object.source().isKnownTo(poller)) {
+            // The JDK would return the registration of the other object.
+            throw new IllegalArgumentException(Errors.name("status-set-add!") + ": " + object
+                    + " is a member already, as itself or as the channel of a stream or a server;"
+                    + " pass one of them");
+        }
         try {
             return object.source().join(poller, object.interest(member.direction), member);
         } catch (ClosedChannelException e) {
@@ -207,7 +182,7 @@ public final class StatusSet implements AutoCloseable {
             Member member = members.get(object);
             if (member != null) {
                 drop(member);
-                unlist(member);
+                check.actionable.remove(member);
             }
             return member != null;
         } finally {
@@ -215,20 +190,15 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
-    private void drop(Member member) throws IOException {
+    /** Removes a member; by the thread that uses the set. */
+    void drop(Member member) throws IOException {
         member.gone = true;
         members.remove(member.object);
-        forgetForeign(member);
+        if (check.foreign.remove(member)) {
+            member.unwatchClose();
+        }
         member.object.forget(member);
         poller.release(member.registration); // now, not at the next check
-    }
-
-    private void unlist(Member member) {
-        if (member.place != Member.NOWHERE) {
-            actionable[member.place] = null;
-            member.place = Member.NOWHERE;
-            actionableCount--;
-        }
     }
 
     /**
@@ -246,7 +216,7 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * Finds the status of every member, waiting until one is actionable.
+     * Finds the status of every member, waiting until one is check.actionable.
      *
      * @param timeout null for ever, zero to poll
      * @return this set, its statuses updated
@@ -269,155 +239,13 @@ public final class StatusSet implements AutoCloseable {
 
     /** As {@link #check}, by the thread that has begun to use the set. */
     void checkEntered(Duration timeout) throws IOException {
-        Deadline.check("socket-status", timeout);
+        Errors.timeout("socket-status", timeout);
         if (members.isEmpty() && timeout == null) {
             throw new IllegalStateException(Errors.name("socket-status") + ": the status set is empty and there"
                     + " is no timeout, so the call would never return; add members or give one");
         }
         // Plain numbers, for a Deadline would be garbage.
-        check(timeout == null ? Long.MAX_VALUE : Deadline.nanos(timeout));
-    }
-
-    private void check(long nanos) throws IOException {
-        forgetActionable();
-        long begun = nanos == 0 ? 0 : System.nanoTime();
-        long left = nanos;
-        for (;;) {
-            round(left);
-            if (actionableCount > 0 || left == 0) {
-                return;
-            } else if (closed) {
-                throw Errors.closedMeanwhile("socket-status", this);
-            }
-            Errors.ifInterrupted("socket-status", this);
-            left = nanos == Long.MAX_VALUE ? nanos
-                    : Math.max(0, nanos - (System.nanoTime() - begun));
-        }
-    }
-
-    private void forgetActionable() {
-        for (int i = 0; i < listed; i++) {
-            Member member = actionable[i];
-            if (member != null) {
-                member.status = SocketStatus.NONE;
-                member.place = Member.NOWHERE;
-                actionable[i] = null;
-            }
-        }
-        listed = 0;
-        actionableCount = 0;
-    }
-
-    /** One poll, which waits when there is nothing to tell already; what it shows is evaluated. */
-    private void round(long nanos) throws IOException {
-        takeNews();
-        touchClosedForeign();
-        boolean wait = nanos > 0 && touchedCount == 0;
-        try {
-            poll(wait && news.await() ? nanos : 0);
-        } finally {
-            news.awaitNoMore();
-        }
-        while (touchedCount > 0) {
-            Member member = touched[--touchedCount];
-            touched[touchedCount] = null;
-            evaluate(member);
-        }
-    }
-
-    private void poll(long nanos) throws IOException {
-        reported = 0;
-        int shown = poller.poll(nanos, visitor);
-        for (int before = 0; shown >= MANY && reported > before;) {
-            before = reported;
-            shown = poller.poll(0, visitor);
-        }
-    }
-
-    private void takeNews() {
-        for (Member member = news.take(); member != null;) {
-            Member below = News.unlink(member);
-            touch(member);
-            member = below;
-        }
-    }
-
-    private void touchClosedForeign() {
-        for (int i = 0; i < foreign.size(); i++) {
-            if (!foreign.get(i).member.object.isOpen()) {
-                touch(foreign.get(i).member);
-            }
-        }
-    }
-
-    private void report(Registration registration, int ops) {
-        Member member = (Member) registration.attachment;
-        if (member.ready == 0) {
-            reported++;
-        }
-        member.ready |= ops;
-        touch(member);
-    }
-
-    private void touch(Member member) {
-        if (!member.touched && !member.gone) {
-            member.touched = true;
-            if (touchedCount == touched.length) {
-                touched = Arrays.copyOf(touched, touchedCount * 2);
-            }
-            touched[touchedCount++] = member;
-        }
-    }
-
-    private void evaluate(Member member) throws IOException {
-        int ready = member.ready;
-        member.touched = false;
-        member.ready = 0;
-        if (member.gone) {
-            return;
-        }
-        SocketStatus status = statusOf(member, ready);
-        if (!member.object.isOpen()) {
-            drop(member);
-            status = SocketStatus.ERROR;
-        } else {
-            int ops = member.object.interest(member.direction);
-            member.registration.interest(ops);
-            if (lasts(status, ops)) {
-                news.push(member);
-            }
-        }
-        if (status.isActionable()) {
-            list(member, status);
-        }
-    }
-
-    private static SocketStatus statusOf(Member member, int ready) {
-        if (!member.object.isOpen()) {
-            return SocketStatus.ERROR;
-        }
-        try {
-            return member.object.evaluate(member.direction, ready);
-        } catch (IOException e) {
-            return SocketStatus.ERROR; // of this member alone: stream-error tells
-        }
-    }
-
-    /** True of a status that stays, whatever the kernel reports, because it is not asked. */
-    private static boolean lasts(SocketStatus status, int ops) {
-        return status == SocketStatus.ERROR
-                || (status == SocketStatus.EOF || status == SocketStatus.APPEND)
-                && (ops & SelectionKey.OP_READ) == 0;
-    }
-
-    private void list(Member member, SocketStatus status) {
-        member.status = status;
-        if (listed == actionable.length) {
-            actionable = Arrays.copyOf(actionable, listed * 2);
-        }
-        member.place = listed;
-        actionable[listed++] = member;
-        actionableCount++;
+        check.run(timeout == null ? Long.MAX_VALUE : Deadline.nanos(timeout));
     }
 
     /**
@@ -432,10 +260,9 @@ public final class StatusSet implements AutoCloseable {
         if (member != null) {
             return member.status;
         }
-        for (int i = 0; i < listed; i++) {
-            if (actionable[i] != null && actionable[i].object.equals(object)) {
-                return actionable[i].status;
-            }
+        member = check.actionable.find(object);
+        if (member != null) {
+            return member.status;
         }
         throw new IllegalArgumentException(Errors.name("status-of") + ": " + object
                 + " is not a member of this status set, expected one that was added");
@@ -447,7 +274,7 @@ public final class StatusSet implements AutoCloseable {
      * @return 0 or more; those removed since do not count
      */
     public int actionable() {
-        return actionableCount;
+        return check.actionable.count();
     }
 
     /**
@@ -459,27 +286,45 @@ public final class StatusSet implements AutoCloseable {
      */
     public void forEachActionable(BiConsumer<? super Pollable, SocketStatus> visitor) {
         Errors.need("status set", "the visitor", visitor, "a BiConsumer");
-        for (int i = listed - 1; i >= 0; i--) {
-            Member member = i < listed ? actionable[i] : null;
-            if (member != null) {
-                visitor.accept(member.object, member.status);
-            }
+        check.actionable.forEach(visitor);
+    }
+
+    /**
+     * A member of a set, as {@link StatusSet#members} lists it.
+     *
+     * @param object the member
+     * @param direction what is looked for
+     * @param attachment what was given with it, or null
+     */
+    public record Entry(Pollable object, Direction direction, Object attachment) {
+    }
+
+    /**
+     * Returns the members, whatever their status.
+     *
+     * @return a new list, in no particular order
+     * @throws IllegalStateException if the set is closed, or another thread uses it
+     */
+    public List<Entry> members() {
+        enter("status-set-members");
+        try {
+            return members.values().stream()
+                    .map(each -> new Entry(each.object, each.direction, each.attachment)).toList();
+        } finally {
+            leave();
         }
     }
 
     /**
-     * Calls the visitor with each member and its direction, whatever its status.
+     * Returns what was attached to a member, for example the state of its connection.
      *
-     * @param visitor must not change the set
-     * @throws IllegalStateException if the set is closed, or another thread uses it
+     * @param object a member, or one that has left in the last check
+     * @return the attachment, or null when there is none
      */
-    public void forEachMember(BiConsumer<? super Pollable, Direction> visitor) {
-        enter("status-set-members");
-        try {
-            members.values().forEach(member -> visitor.accept(member.object, member.direction));
-        } finally {
-            leave();
-        }
+    public Object attachment(Pollable object) {
+        Member member = members.get(object);
+        member = member == null ? check.actionable.find(object) : member;
+        return member == null ? null : member.attachment;
     }
 
     /**
@@ -553,15 +398,15 @@ public final class StatusSet implements AutoCloseable {
         if (user.compareAndSet(null, Thread.currentThread())) {
             members.values().forEach(each -> each.object.forget(each));
             members.clear();
-            foreign.forEach(EventLoop.shared()::disarm);
-            foreign.clear();
+            check.foreign.forEach(Member::unwatchClose);
+            check.foreign.clear();
             user.set(null);
         }
     }
 
     @Override
     public String toString() {
-        return "#<status-set of " + members.size() + ", " + actionableCount + " actionable"
+        return "#<status-set of " + members.size() + ", " + check.actionable.count() + " actionable"
                 + (closed ? ", closed>" : ">");
     }
 }

@@ -3,9 +3,6 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
-import java.nio.channels.SelectionKey;
-import java.util.function.Function;
-import java.util.function.IntPredicate;
 
 import parley.net.InputProbe.Sought;
 
@@ -21,283 +18,12 @@ import parley.net.InputProbe.Sought;
  * {@link IOException} when the connection is broken. "The end" is that of the input: the peer has
  * closed or shut down its output, or this side has shut down its input; it is told again and again.
  */
-public final class StreamInput extends StreamSide {
-    /** In place of an element: the end of the input. */
-    public static final int END = CharacterCursor.END;
-    /** In place of an element: nothing is there yet. */
-    public static final int NOTHING = CharacterCursor.MORE;
-
+public final class StreamInput extends StreamTextInput {
     /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
     private static final long MOST_CLEARED = 32 << 20;
 
-    private final int lineLimit;
-
-    // All guarded by the lock of this side.
-    private final InputFiller refill;
-    private final CharacterCursor cursor;
-    private final ByteCursor bytes;
-    private final InputProbe sight;
-
     StreamInput(SocketStream stream, StreamOptions options) {
-        super(stream, SelectionKey.OP_READ);
-        refill = new InputFiller(this, options.inputBuffered());
-        cursor = new CharacterCursor(refill.buffer, options.externalFormat());
-        bytes = new ByteCursor(refill, cursor);
-        sight = new InputProbe(this, refill, cursor, bytes);
-        lineLimit = options.lineLimit();
-    }
-
-    // ---- characters -------------------------------------------------------------------------
-
-    /**
-     * Reads a character (Common Lisp {@code READ-CHAR}); a newline, however it was sent, is
-     * {@code '\n'}. Characters beyond 16 bits are two.
-     *
-     * @return the character, or {@link #END}
-     * @throws IOException see above; {@link CodingException} for bytes that are no character
-     */
-    public int readChar() throws IOException {
-        int plain = readPlain();
-        return plain >= 0 ? plain : character("read-char", true);
-    }
-
-    /** The usual case made short: a plain character, and another behind it. */
-    private int readPlain() {
-        if (!stream.elementType().hasCharacters() || !beginQuick()) {
-            return NOTHING;
-        }
-        try {
-            return cursor.readPlain();
-        } finally {
-            endQuick();
-        }
-    }
-
-    private int character(String name, boolean take) throws IOException {
-        requireCharacters(name);
-        enter(name, Entry.WAIT);
-        Object me = owner;
-        try {
-            for (;;) {
-                boolean atEnd = refill.atEnd();
-                int found = take ? cursor.read(atEnd) : cursor.peek(atEnd, false);
-                if (found != NOTHING) {
-                    return found;
-                }
-                refill.more(1);
-            }
-        } finally {
-            try {
-                end();
-            } finally {
-                if (owner == me) {
-                    owner = null;
-                    unparkNext();
-                }
-            }
-        }
-    }
-
-    /**
-     * Tells the next character and leaves it there (Common Lisp {@code PEEK-CHAR}).
-     *
-     * @return the character, or {@link #END}
-     * @throws IOException as {@link #readChar}
-     */
-    public int peekChar() throws IOException {
-        return character("peek-char", false);
-    }
-
-    /**
-     * Skips characters and tells the next one, which it leaves there (Common Lisp {@code PEEK-CHAR}
-     * with a peek type).
-     *
-     * @param skip tells which characters to skip; it must not use the stream
-     * @return the first other character, or {@link #END}
-     * @throws IOException as {@link #readChar}; then nothing was skipped, or where many were, not
-     *     the last of them
-     */
-    public int peekChar(IntPredicate skip) throws IOException {
-        Errors.need("peek-char", "the predicate", skip, "one that tells what to skip");
-        requireCharacters("peek-char");
-        return runInt("peek-char", Entry.WAIT, NOTHING,
-                () -> new CharacterSequences(refill, cursor).peekPast(c -> skips(skip, c)));
-    }
-
-    private boolean skips(IntPredicate skip, int unit) {
-        try {
-            runsForeign(true);
-            return skip.test(unit);
-        } finally {
-            foreign = false;
-        }
-    }
-
-    /**
-     * Reads a character if one is there (Common Lisp {@code READ-CHAR-NO-HANG}).
-     *
-     * @return the character, {@link #NOTHING} or {@link #END}
-     * @throws IOException as {@link #readChar}
-     */
-    public int readCharNoHang() throws IOException {
-        requireCharacters("read-char-no-hang");
-        return runInt("read-char-no-hang", Entry.POLL, NOTHING, () -> {
-            int found;
-            do {
-                found = cursor.read(refill.atEnd());
-            } while (found == NOTHING && refill.pollMore(1));
-            return found;
-        });
-    }
-
-    /**
-     * Puts the character read last back (Common Lisp {@code UNREAD-CHAR}).
-     *
-     * @param unit that character
-     * @throws IllegalStateException if the last operation did not read this character
-     * @throws IOException if the lock cannot be had in time
-     */
-    public void unreadChar(int unit) throws IOException {
-        if (!unread("unread-char", unit, false)) {
-            throw new IllegalStateException(Errors.name("unread-char") + ": the character "
-                    + Errors.character(unit) + " was not read last from " + stream
-                    + ", expected the one that " + Errors.spell("read-char", "readChar")
-                    + " has just returned");
-        }
-    }
-
-    /** Puts any character back, for the Reader view, whose callers may do so. */
-    void pushBack(int unit) throws IOException {
-        unread("unread", unit, true);
-    }
-
-    private boolean unread(String name, int unit, boolean any) throws IOException {
-        requireCharacters(name);
-        return run(name, Entry.LOCAL, false, () -> {
-            boolean done = cursor.unread(unit);
-            if (!done && any) {
-                cursor.push(unit);
-            }
-            return done;
-        });
-    }
-
-    /**
-     * Reads a line (Common Lisp {@code READ-LINE}).
-     *
-     * @return the line without its end, or null at the end of the input
-     * @throws LineTooLongException if the limit of the stream options is reached without a newline
-     * @throws IOException as {@link #readChar}
-     */
-    public String readLine() throws IOException {
-        String plain = readPlainLine();
-        return plain != null ? plain : line(text -> text);
-    }
-
-    private String readPlainLine() {
-        if (!stream.elementType().hasCharacters() || !beginQuick()) {
-            return null;
-        }
-        try {
-            return cursor.lines().readPlain();
-        } finally {
-            endQuick();
-        }
-    }
-
-    /**
-     * Reads a line and how it ended (the second value of Common Lisp's {@code READ-LINE}).
-     *
-     * @return the line, or null at the end of the input
-     * @throws IOException as {@link #readLine}
-     */
-    public Line readLineValues() throws IOException {
-        return line(text -> new Line(text, cursor.lines().wasUnterminated()));
-    }
-
-    private <T> T line(Function<String, T> result) throws IOException {
-        requireCharacters("read-line");
-        return run("read-line", Entry.WAIT, null, () -> {
-            for (;;) {
-                boolean atEnd = refill.atEnd();
-                String text = cursor.lines().read(atEnd, lineLimit);
-                if (text != null) {
-                    return result.apply(text);
-                } else if (atEnd) {
-                    return null;
-                }
-                refill.more(1);
-            }
-        });
-    }
-
-    /**
-     * Reads characters (CLISP {@code EXT:READ-CHAR-SEQUENCE}).
-     *
-     * @param into where to put them
-     * @param from the first index to fill
-     * @param to the index behind the last one
-     * @param blocking how long to wait
-     * @return the index of the first character not filled; {@code to} unless the input ended, or
-     *     nothing more was there and the call does not wait
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException as {@link #readChar}
-     */
-    public int readChars(char[] into, int from, int to, Blocking blocking) throws IOException {
-        Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
-        Errors.blocking("read-char-sequence", blocking);
-        requireCharacters("read-char-sequence");
-        return runInt("read-char-sequence", Entry.of(blocking), from,
-                () -> new CharacterSequences(refill, cursor).read(into, from, to, blocking));
-    }
-
-    /**
-     * Tells whether a character can be read without waiting (Common Lisp {@code LISTEN}).
-     *
-     * @return false at the end of the input too
-     * @throws IOException if the lock cannot be had in time
-     */
-    public boolean listen() throws IOException {
-        requireCharacters("listen");
-        return sight.now("listen", Sought.CHARACTER) == InputState.AVAILABLE;
-    }
-
-    /**
-     * Tells whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
-     *
-     * @return false at the end of the input
-     * @throws IOException if the lock cannot be had in time
-     */
-    public boolean readCharWillHang() throws IOException {
-        requireCharacters("read-char-will-hang?");
-        return sight.now("read-char-will-hang?", Sought.CHARACTER) == InputState.NOTHING;
-    }
-
-    /**
-     * Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}).
-     *
-     * @throws IOException if the lock cannot be had in time
-     */
-    public void clear() throws IOException {
-        if (!stream.isConnectedNow("clear-input")) {
-            return; // nothing has come
-        }
-        run("clear-input", Entry.LOCAL, null, () -> {
-            long most = refill.buffer.offset() + MOST_CLEARED;
-            do {
-                drop();
-                Errors.ifInterrupted("clear-input", stream);
-            } while (refill.failure() == null && !deadline().hasPassed()
-                    && refill.buffer.offset() < most && refill.moreNow(0) && !refill.atEnd());
-            return null;
-        });
-    }
-
-    private void drop() {
-        boolean pending = cursor.skipsNewline() && refill.buffer.remaining() == 0;
-        cursor.clear();
-        refill.buffer.clear();
-        cursor.skipsNewline(pending); // that line feed has not come yet
+        super(stream, options);
     }
 
     // ---- bytes ------------------------------------------------------------------------------
@@ -316,16 +42,16 @@ public final class StreamInput extends StreamSide {
 
     /** As {@link #readByte}, whatever the element type. */
     int viewByte() throws IOException {
-        return oneByte("read-byte", Blocking.FULL);
+        return oneByte("read-byte", WaitMode.FULL);
     }
 
-    private int oneByte(String name, Blocking blocking) throws IOException {
-        if (!enter(name, Entry.of(blocking))) {
+    private int oneByte(String name, WaitMode mode) throws IOException {
+        if (!enter(name, Entry.of(mode))) {
             return NOTHING;
         }
         Object me = owner;
         try {
-            return bytes.ensure(1, blocking) ? bytes.take() : refill.atEnd() ? END : NOTHING;
+            return bytes.ensure(1, mode) ? bytes.take() : refill.atEnd() ? END : NOTHING;
         } finally {
             try {
                 end();
@@ -346,20 +72,20 @@ public final class StreamInput extends StreamSide {
      */
     public int readByteNoHang() throws IOException {
         requireBytes("read-byte-no-hang");
-        return oneByte("read-byte-no-hang", Blocking.NO_HANG);
+        return oneByte("read-byte-no-hang", WaitMode.NO_HANG);
     }
 
     /**
      * Reads an integer of the stream's element type (Common Lisp {@code READ-BYTE}).
      *
-     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @param mode {@link WaitMode#NO_HANG} to take it only when it is there
      * @return its bits, sign-extended when the type is signed, or null: the end of the input, or
      *     nothing there when the call does not wait
      * @throws IOException see the class
      */
-    public Long readElement(Blocking blocking) throws IOException {
+    public Long readElement(WaitMode mode) throws IOException {
         ElementType type = stream.elementType();
-        return integer("read-byte", type.width(), type.isSigned(), ByteOrder.LITTLE_ENDIAN, blocking);
+        return integer("read-byte", type.width(), type.isSigned(), ByteOrder.LITTLE_ENDIAN, mode);
     }
 
     /**
@@ -368,26 +94,26 @@ public final class StreamInput extends StreamSide {
      * @param width bytes it takes, 1 to 8
      * @param signed whether its highest bit is its sign
      * @param order which byte comes first
-     * @param blocking {@link Blocking#NO_HANG} to take it only when it is there
+     * @param mode {@link WaitMode#NO_HANG} to take it only when it is there
      * @return its bits, or null as {@link #readElement}; an unsigned one of 8 bytes may be negative
      * @throws IOException see the class
      */
-    public Long readInteger(int width, boolean signed, ByteOrder order, Blocking blocking)
+    public Long readInteger(int width, boolean signed, ByteOrder order, WaitMode mode)
             throws IOException {
         Errors.integer("read-integer", width, order);
-        return integer("read-integer", width, signed, order, blocking);
+        return integer("read-integer", width, signed, order, mode);
     }
 
     private Long integer(String name, int width, boolean signed, ByteOrder order,
-            Blocking blocking) throws IOException {
-        Errors.blocking(name, blocking);
+            WaitMode mode) throws IOException {
+        Errors.waitMode(name, mode);
         requireBytes(name);
-        if (!enter(name, Entry.of(blocking))) {
+        if (!enter(name, Entry.of(mode))) {
             return null;
         }
         Object me = owner;
         try {
-            return bytes.ensure(width, blocking)
+            return bytes.ensure(width, mode)
                     ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
         } finally {
             try {
@@ -407,23 +133,23 @@ public final class StreamInput extends StreamSide {
      * @param into where to put them
      * @param from the first index to fill
      * @param to the index behind the last one
-     * @param blocking how long to wait
+     * @param mode how long to wait
      * @return the index of the first byte not filled; {@code to} unless the input ended, or nothing
      *     more was there and the call does not wait
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int readBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+    public int readBytes(byte[] into, int from, int to, WaitMode mode) throws IOException {
         requireBytes("read-byte-sequence");
-        return viewBytes(into, from, to, blocking);
+        return viewBytes(into, from, to, mode);
     }
 
     /** As {@link #readBytes}, whatever the element type. */
-    int viewBytes(byte[] into, int from, int to, Blocking blocking) throws IOException {
+    int viewBytes(byte[] into, int from, int to, WaitMode mode) throws IOException {
         Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
-        Errors.blocking("read-byte-sequence", blocking);
-        return runInt("read-byte-sequence", Entry.of(blocking), from,
-                () -> bytes.read(into, from, to, blocking));
+        Errors.waitMode("read-byte-sequence", mode);
+        return runInt("read-byte-sequence", Entry.of(mode), from,
+                () -> bytes.read(into, from, to, mode));
     }
 
     /**
@@ -432,19 +158,19 @@ public final class StreamInput extends StreamSide {
      * @param into where to put their bits, as {@link #readElement} tells them
      * @param from the first index to fill
      * @param to the index behind the last one
-     * @param blocking how long to wait
+     * @param mode how long to wait
      * @return the index of the first integer not filled, as {@link #readBytes}
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int readElements(long[] into, int from, int to, Blocking blocking)
+    public int readElements(long[] into, int from, int to, WaitMode mode)
             throws IOException {
         Errors.range("read-byte-sequence", from, to, into == null ? -1 : into.length);
-        Errors.blocking("read-byte-sequence", blocking);
+        Errors.waitMode("read-byte-sequence", mode);
         ElementType type = stream.elementType();
         requireBytes("read-byte-sequence");
-        return runInt("read-byte-sequence", Entry.of(blocking), from,
-                () -> bytes.readIntegers(into, from, to, type, blocking));
+        return runInt("read-byte-sequence", Entry.of(mode), from,
+                () -> bytes.readIntegers(into, from, to, type, mode));
     }
 
     /**
@@ -491,6 +217,29 @@ public final class StreamInput extends StreamSide {
             }
             unchanged &= taken == null;
             return taken;
+        });
+    }
+
+    /**
+     * Reads an element of the kind that a framing describes, whatever the element type.
+     *
+     * @param <T> the elements
+     * @param framing describes the elements; use one framing for one stream
+     * @return the element; null at the end of the input
+     * @throws FramingException if the input cannot become an element; nothing was consumed
+     * @throws IOException as {@link #readChar}
+     */
+    public <T> T read(Framing<T> framing) throws IOException {
+        return run(framing.reading, Entry.WAIT, null, () -> {
+            for (;;) {
+                T taken = take(framing);
+                if (taken != null) {
+                    return taken;
+                } else if (refill.atEnd()) {
+                    return framing.nothingAt(refill.buffer);
+                }
+                refill.more(1);
+            }
         });
     }
 
@@ -551,6 +300,33 @@ public final class StreamInput extends StreamSide {
         });
     }
 
+    /**
+     * Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}).
+     *
+     * @throws IOException if the lock cannot be had in time
+     */
+    public void clear() throws IOException {
+        if (!stream.isConnectedNow("clear-input")) {
+            return; // nothing has come
+        }
+        run("clear-input", Entry.LOCAL, null, () -> {
+            long most = refill.buffer.offset() + MOST_CLEARED;
+            do {
+                drop();
+                Errors.ifInterrupted("clear-input", stream);
+            } while (refill.failure() == null && !deadline().hasPassed()
+                    && refill.buffer.offset() < most && refill.moreNow(0) && !refill.atEnd());
+            return null;
+        });
+    }
+
+    private void drop() {
+        boolean pending = cursor.skipsNewline() && refill.buffer.remaining() == 0;
+        cursor.clear();
+        refill.buffer.clear();
+        cursor.skipsNewline(pending); // that line feed has not come yet
+    }
+
     @Override
     void onShut() {
         cursor.clear();
@@ -565,11 +341,6 @@ public final class StreamInput extends StreamSide {
         } else if (refill.buffer.remaining() == 0) {
             refill.buffer.releaseIfEmpty(unreadable());
         }
-    }
-
-    /** How many bytes the buffer must remember, for an unread. */
-    int unreadable() {
-        return cursor.unreadable();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.time.Duration;
+import parley.net.wait.Deadline;
 
 /**
  * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
@@ -15,6 +16,8 @@ public final class StreamOptions {
     private final boolean inputBuffered;
     private final boolean outputBuffered;
     private final Duration timeout;
+    private final Duration readTimeout;
+    private final Duration writeTimeout;
     private final Duration closeTimeout;
     private final int lineLimit;
 
@@ -24,6 +27,8 @@ public final class StreamOptions {
         inputBuffered = b.inputBuffered;
         outputBuffered = b.outputBuffered;
         timeout = b.timeout;
+        readTimeout = b.readTimeout;
+        writeTimeout = b.writeTimeout;
         closeTimeout = b.closeTimeout;
         lineLimit = b.lineLimit;
     }
@@ -83,6 +88,24 @@ public final class StreamOptions {
     }
 
     /**
+     * Returns the bound of each read; null, for ever, by default.
+     *
+     * @return null for no bound, zero to take only what has arrived, or a bound
+     */
+    public Duration readTimeout() {
+        return readTimeout;
+    }
+
+    /**
+     * Returns the bound of each write; null, for ever, by default.
+     *
+     * @return null for no bound, or a bound
+     */
+    public Duration writeTimeout() {
+        return writeTimeout;
+    }
+
+    /**
      * How long close may take to hand over what is still buffered; 10 seconds by default.
      *
      * @return null for ever, or a bound
@@ -101,6 +124,22 @@ public final class StreamOptions {
         return lineLimit;
     }
 
+    Duration readTimeoutOr(Duration inherited) {
+        return readTimeout != null ? readTimeout : inherited;
+    }
+
+    Duration writeTimeoutOr(Duration inherited) {
+        return writeTimeout != null ? writeTimeout : inherited;
+    }
+
+    static int checkLineLimit(String operation, int limit) {
+        if (limit < 1) {
+            throw new IllegalArgumentException(Errors.name(operation) + ": the limit is " + limit
+                    + ", expected a positive number of characters");
+        }
+        return limit;
+    }
+
     /** Collects options. */
     public static final class Builder {
         private ElementType elementType = ElementType.CHARACTER;
@@ -108,6 +147,8 @@ public final class StreamOptions {
         private boolean inputBuffered = true;
         private boolean outputBuffered = true;
         private Duration timeout;
+        private Duration readTimeout;
+        private Duration writeTimeout;
         private Duration closeTimeout = Duration.ofSeconds(10);
         private int lineLimit = 16 << 20;
 
@@ -177,7 +218,31 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = Deadline.check("timeout", timeout);
+            this.timeout = Errors.timeout("timeout", timeout);
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#readTimeout()}.
+         *
+         * @param timeout null, zero or positive
+         * @return this
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder readTimeout(Duration timeout) {
+            readTimeout = Errors.timeout("read timeout", timeout);
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#writeTimeout()}.
+         *
+         * @param timeout null, zero or positive
+         * @return this
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder writeTimeout(Duration timeout) {
+            writeTimeout = Errors.timeout("write timeout", timeout);
             return this;
         }
 
@@ -189,7 +254,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is negative
          */
         public Builder closeTimeout(Duration timeout) {
-            closeTimeout = Deadline.check("close timeout", timeout);
+            closeTimeout = Errors.timeout("close timeout", timeout);
             return this;
         }
 
@@ -201,11 +266,7 @@ public final class StreamOptions {
          * @throws IllegalArgumentException if it is not positive
          */
         public Builder lineLimit(int limit) {
-            if (limit < 1) {
-                throw new IllegalArgumentException(Errors.name("line limit") + ": the limit is " + limit
-                        + ", expected a positive number of characters");
-            }
-            lineLimit = limit;
+            lineLimit = checkLineLimit("line limit", limit);
             return this;
         }
 

@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
+import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits;
 
 /**
  * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
@@ -16,28 +18,17 @@ import java.nio.channels.SelectionKey;
  * in {@code bytesTransferred} how many of its bytes went to the system; the rest of them is not
  * sent later. A flush keeps what it could not send.
  */
-public final class StreamOutput extends StreamSide {
-    private static final char NO_UNIT = 0; // there is a text instead
-
-    private final boolean buffered;
-
-    // Guarded by the lock of this side.
-    private final OutputBuffer buffer;
-    private final CharacterOutput characters;
-
+public final class StreamOutput extends StreamTextOutput {
     StreamOutput(SocketStream stream, StreamOptions options) {
-        super(stream, SelectionKey.OP_WRITE);
-        buffered = options.outputBuffered();
-        buffer = new OutputBuffer(this);
-        characters = new CharacterOutput(this, buffer, options.externalFormat());
+        super(stream, options);
     }
 
-    // ---- the protocol of a write -------------------------------------------------------------
+    // ---- bytes ------------------------------------------------------------------------------
 
     /** Runs a write of bytes, which end a text; nothing stays behind if it fails. */
-    private int writeData(String name, Blocking blocking, int otherwise, IntBody body)
+    private int writeData(String name, WaitMode mode, int otherwise, IntBody body)
             throws IOException {
-        return runInt(name, Entry.of(blocking), otherwise, () -> {
+        return runInt(name, Entry.of(mode), otherwise, () -> {
             long mark = markData();
             try {
                 return body.run();
@@ -56,157 +47,6 @@ public final class StreamOutput extends StreamSide {
         }
         return mark();
     }
-
-    private long mark() throws IOException {
-        requireOutput();
-        characters.mark();
-        return buffer.accepted();
-    }
-
-    private void written() throws IOException {
-        if (!buffered) {
-            characters.finish();
-            buffer.drain();
-        }
-    }
-
-    /** Takes a write that failed back, as far as its bytes have not gone, and notes how many have. */
-    private void undo(Throwable e, long mark) {
-        long went = Math.max(0, buffer.sent() - mark);
-        characters.undo(mark, e instanceof CodingException);
-        withTransferred(e, went);
-    }
-
-    private void requireOutput() throws IOException {
-        if (isShut()) {
-            throw Errors.outputShut(operation(), stream);
-        }
-        if (failure() != null) {
-            throw Errors.again(operation(), stream, failure());
-        }
-    }
-
-    // ---- characters -------------------------------------------------------------------------
-
-    /**
-     * Writes a character (Common Lisp {@code WRITE-CHAR}); {@code '\n'} becomes the line terminator
-     * of the external format.
-     *
-     * @param unit a character; the two of a surrogate pair in two calls
-     * @throws IOException see above; {@link CodingException} for a character that has no bytes
-     */
-    public void writeChar(int unit) throws IOException {
-        if (buffered && stream.elementType().hasCharacters() && beginQuick()) {
-            try {
-                if (failure() == null && characters.putQuick(unit)) {
-                    return;
-                }
-            } finally {
-                endQuick();
-            }
-        }
-        writeSlowly((char) unit);
-    }
-
-    private void writeSlowly(char unit) throws IOException {
-        write("write-char", null, unit, false, false);
-    }
-
-    /**
-     * Writes a string (Common Lisp {@code WRITE-STRING}).
-     *
-     * @param text not null
-     * @throws IOException as {@link #writeChar}
-     */
-    public void writeString(CharSequence text) throws IOException {
-        write("write-string", copy("write-string", text), NO_UNIT, false, false);
-    }
-
-    /**
-     * Writes a string and a newline (Common Lisp {@code WRITE-LINE}).
-     *
-     * @param text not null
-     * @throws IOException as {@link #writeChar}
-     */
-    public void writeLine(CharSequence text) throws IOException {
-        write("write-line", copy("write-line", text), NO_UNIT, true, false);
-    }
-
-    /**
-     * Writes a newline (Common Lisp {@code TERPRI}).
-     *
-     * @throws IOException as {@link #writeChar}
-     */
-    public void newLine() throws IOException {
-        write("terpri", "", NO_UNIT, true, false);
-    }
-
-    /**
-     * Writes a newline unless the last character written was one (Common Lisp {@code FRESH-LINE}).
-     *
-     * @return true when it wrote one
-     * @throws IOException as {@link #writeChar}
-     */
-    public boolean freshLine() throws IOException {
-        return write("fresh-line", "", NO_UNIT, true, true);
-    }
-
-    /** Returns the text; a sequence of the user's is copied, for its code must not run in the lock. */
-    private static String copy(String name, CharSequence text) {
-        if (text == null) {
-            throw new IllegalArgumentException(
-                    Errors.name(name) + ": the text is null, expected a string");
-        }
-        return text instanceof String ? (String) text : new StringBuilder(text).toString();
-    }
-
-    /**
-     * Writes a text, or a single character where that is null, then perhaps a newline.
-     *
-     * @return false when a line that is fresh needs none
-     */
-    private boolean write(String name, String text, char unit, boolean line, boolean fresh)
-            throws IOException {
-        requireCharacters(name);
-        enter(name, Entry.WAIT);
-        Object me = owner;
-        try {
-            return writeMarked(mark(), text, unit, line, fresh);
-        } finally {
-            try {
-                end();
-            } finally {
-                if (owner == me) {
-                    owner = null;
-                    unparkNext();
-                }
-            }
-        }
-    }
-
-    private boolean writeMarked(long mark, String text, char unit, boolean line, boolean fresh)
-            throws IOException {
-        try {
-            if (fresh && characters.isLineStart()) {
-                return false;
-            }
-            if (text == null) {
-                characters.put(unit);
-            } else {
-                characters.put(text);
-            }
-            if (line) {
-                characters.newLine();
-            }
-            written();
-            return true;
-        } catch (IOException | RuntimeException | Error e) {
-            undo(e, mark);
-            throw e;
-        }
-    }
-
-    // ---- bytes ------------------------------------------------------------------------------
 
     /**
      * Writes a byte, whatever the width of the stream's element type.
@@ -292,29 +132,29 @@ public final class StreamOutput extends StreamSide {
      * @param bytes the array
      * @param from the first index to write
      * @param to the index behind the last one
-     * @param blocking {@link Blocking#FULL} writes all; the others hand over to the system, without
-     *     buffering, what it takes now ({@link Blocking#INTERACTIVE}: after waiting until it takes
+     * @param mode {@link WaitMode#FULL} writes all; the others hand over to the system, without
+     *     buffering, what it takes now ({@link WaitMode#INTERACTIVE}: after waiting until it takes
      *     anything)
      * @return the index of the first byte not written
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int writeBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
+    public int writeBytes(byte[] bytes, int from, int to, WaitMode mode) throws IOException {
         Errors.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
-        Errors.blocking("write-byte-sequence", blocking);
+        Errors.waitMode("write-byte-sequence", mode);
         requireBytes("write-byte-sequence");
-        return viewBytes(bytes, from, to, blocking);
+        return viewBytes(bytes, from, to, mode);
     }
 
     /** As {@link #writeBytes}, whatever the element type. */
-    int viewBytes(byte[] bytes, int from, int to, Blocking blocking) throws IOException {
-        return writeData("write-byte-sequence", blocking, from, () -> {
-            if (blocking == Blocking.FULL) {
+    int viewBytes(byte[] bytes, int from, int to, WaitMode mode) throws IOException {
+        return writeData("write-byte-sequence", mode, from, () -> {
+            if (mode == WaitMode.FULL) {
                 buffer.put(bytes, from, to);
                 written();
                 return to;
             }
-            return buffer.putNow(bytes, from, to, blocking == Blocking.INTERACTIVE);
+            return buffer.putNow(bytes, from, to, mode == WaitMode.INTERACTIVE);
         });
     }
 
@@ -324,25 +164,25 @@ public final class StreamOutput extends StreamSide {
      * @param values their bits
      * @param from the first index to write
      * @param to the index behind the last one
-     * @param blocking as {@link #writeBytes}; of an integer that the system took in part, the rest
+     * @param mode as {@link #writeBytes}; of an integer that the system took in part, the rest
      *     is buffered
      * @return the index of the first integer not written
      * @throws IllegalArgumentException if the type cannot hold one; none was written
      * @throws IndexOutOfBoundsException if the indices are not within the array
      * @throws IOException see the class
      */
-    public int writeElements(long[] values, int from, int to, Blocking blocking)
+    public int writeElements(long[] values, int from, int to, WaitMode mode)
             throws IOException {
         Errors.range("write-byte-sequence", from, to, values == null ? -1 : values.length);
-        Errors.blocking("write-byte-sequence", blocking);
+        Errors.waitMode("write-byte-sequence", mode);
         ElementType type = stream.elementType();
         requireBytes("write-byte-sequence");
         for (int i = from; i < to; i++) {
             requireFits("write-byte-sequence", values[i], type);
         }
-        return writeData("write-byte-sequence", blocking, from, () -> {
-            int end = buffer.put(values, from, to, type.width(), blocking);
-            if (blocking == Blocking.FULL) {
+        return writeData("write-byte-sequence", mode, from, () -> {
+            int end = buffer.put(values, from, to, type.width(), mode);
+            if (mode == WaitMode.FULL) {
                 written();
             }
             return end;
@@ -469,10 +309,6 @@ public final class StreamOutput extends StreamSide {
         return ready == Pollable.UNKNOWN
                 ? ThreadWaits.ready(stream.source(), SelectionKey.OP_WRITE) != 0
                 : (ready & SelectionKey.OP_WRITE) != 0;
-    }
-
-    IOException failure() {
-        return buffer.failure();
     }
 
     /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */

@@ -3,6 +3,8 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
 
 /**
  * What the two sides of a stream have in common: a lock that makes each operation a whole, the
@@ -72,8 +74,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         /** As {@link #TRY}, also while the stream is being connected. */
         LOOK;
 
-        static Entry of(Blocking blocking) {
-            return blocking == Blocking.NO_HANG ? POLL : WAIT;
+        static Entry of(WaitMode mode) {
+            return mode == WaitMode.NO_HANG ? POLL : WAIT;
         }
     }
 
@@ -332,7 +334,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
      * @see SocketStream#writeTimeout(Duration)
      */
     public void timeout(Duration newTimeout) {
-        timeout = Deadline.check("timeout", newTimeout);
+        timeout = Errors.timeout("timeout", newTimeout);
     }
 
     /**

@@ -3,12 +3,13 @@ package parley.net;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import parley.net.wait.Source;
 
 /**
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
  * does no buffering and no waiting; {@link #source} says how to be waited for.
  */
-interface Transport extends Leaks.Resource {
+interface Transport extends LeakDetector.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
     int read(ByteBuffer into) throws IOException;
 
@@ -44,6 +45,21 @@ interface Transport extends Leaks.Resource {
 
     /** The address of the other end as the system tells it, or null. */
     SocketAddress peer() throws IOException;
+
+    /** Returns the address of the proxy that has announced the peer, or null when there is none. */
+    default SocketAddress proxy() throws IOException {
+        return null;
+    }
+
+    /** Returns how many bytes were read so far, 0 where this is not counted. */
+    default long bytesIn() {
+        return 0;
+    }
+
+    /** Returns how many bytes were written so far, 0 where this is not counted. */
+    default long bytesOut() {
+        return 0;
+    }
 
     /** The address of this end as the system tells it, or null. */
     SocketAddress local() throws IOException;

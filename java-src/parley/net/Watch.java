@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import parley.net.wait.Log;
 
 /**
  * A listener's registration with the {@link Reactor}: fires once, when the status of the object in
@@ -13,13 +15,13 @@ import java.util.concurrent.locks.ReentrantLock;
 public final class Watch implements AutoCloseable {
     private final Pollable object;
     private final Direction direction;
-    private final ReadyListener listener;
+    private final Consumer<SocketStatus> listener;
     private final Executor executor;
     private final RetryTrigger trigger = new Trigger();
     private final ReentrantLock lock = new ReentrantLock();
     private boolean done; // guarded by lock
 
-    Watch(Pollable object, Direction direction, Executor executor, ReadyListener listener) {
+    Watch(Pollable object, Direction direction, Executor executor, Consumer<SocketStatus> listener) {
         this.object = object;
         this.direction = direction;
         this.listener = listener;
@@ -35,14 +37,14 @@ public final class Watch implements AutoCloseable {
             throw e;
         }
         if (status.isActionable()) {
-            listener.ready(status);
+            listener.accept(status);
         }
     }
 
     private void lookAgain() {
         SocketStatus status = lookOrEnd();
         if (status.isActionable()) {
-            BatchingExecutor.handOver(executor, () -> listener.ready(status));
+            BatchingExecutor.handOver(executor, () -> listener.accept(status));
         }
     }
 

@@ -1,2 +1,14 @@
-/** Socket streams, servers and their status: the core, which knows nothing of Clojure. */
+/**
+ * Socket streams, servers and their status. Needs the JDK alone.
+ *
+ * <p>A first program:
+ *
+ * <pre>{@code
+ * try (SocketStream stream = SocketStream.connect("127.0.0.1", 7007, StreamOptions.DEFAULT)) {
+ *     stream.out().writeLine("hello");
+ *     stream.out().flush();
+ *     String answer = stream.in().readLine();
+ * }
+ * }</pre>
+ */
 package parley.net;

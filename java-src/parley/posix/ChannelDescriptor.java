@@ -34,6 +34,7 @@ public final class ChannelDescriptor {
      * Finds the descriptor of an open channel.
      *
      * @param channel a socket, server, datagram channel or pipe end of this JDK
+     * @return the descriptor
      * @throws ClosedChannelException when it is closed
      * @throws UnsupportedOperationException when it is not a channel of this JDK
      */
@@ -44,13 +45,13 @@ public final class ChannelDescriptor {
         return found;
     }
 
-    /** Returns the channel. */
+    /** {@return the channel} */
     public SelectableChannel channel() {
         return channel;
     }
 
     /**
-     * Returns the number, which was the channel's own at the time of the call.
+     * {@return the number, which was the channel's own at the time of the call}
      *
      * @throws ClosedChannelException when the channel is closed
      */
@@ -65,6 +66,7 @@ public final class ChannelDescriptor {
      * Returns a duplicate of the descriptor, which cannot be recycled as long as it is open. It
      * keeps the connection open too, so close it soon.
      *
+     * @return a duplicate of the descriptor, which cannot be recycled as long as it is open
      * @throws ClosedChannelException when the channel is closed
      */
     public Descriptor duplicate() throws IOException {
@@ -79,8 +81,23 @@ public final class ChannelDescriptor {
     }
 
     /**
+     * Makes the channel's number stand for the file of another descriptor: dup2(2). What the number
+     * stood for before is closed. The channel must not be in use yet.
+     *
+     * @param other stays open, and must not be closed during the call
+     */
+    public void become(Descriptor other) throws IOException {
+        number();
+        int from = other.number();
+        Posix.check(LibC.dup2(from, fd), "dup2(" + from + ", " + fd + ")");
+        Fcntl.closeOnExec(fd);
+    }
+
+    /**
      * Throws the reset that a duplicate met, which took it from the channel. Call this when the
      * channel reports an end of file.
+     *
+     * @throws PosixException when the system call fails
      */
     public void throwReset() throws PosixException {
         reset.throwAgain("read(" + fd + ")");

@@ -22,40 +22,65 @@ public final class Databases {
     /** A network's official name, its other names, its address family and number. */
     public record Network(String name, List<String> aliases, String family, int number) {}
 
-    /** Returns the protocol of a name, {@code icmp}, or null. */
+    /**
+     * {@return the protocol of a name, {@code icmp}, or null}
+     *
+     * @param name the name
+     */
     public static Protocol protocol(String name) {
         Posix.require("getprotobyname");
         return protocolAt(() -> withText("getprotobyname", name, LibC::getprotobyname));
     }
 
-    /** Returns the protocol of a number, or null. */
+    /**
+     * {@return the protocol of a number, or null}
+     *
+     * @param number the number
+     */
     public static Protocol protocol(int number) {
         Posix.require("getprotobynumber");
         return protocolAt(() -> LibC.getprotobynumber(number));
     }
 
-    /** Lists all protocols. */
+    /**
+     * Lists all protocols.
+     *
+     * @return the protocols, in the order of the file
+     */
     public static List<Protocol> protocols() {
         Posix.require("getprotoent");
         return all(() -> LibC.setprotoent(1), LibC::getprotoent, LibC::endprotoent,
                 Databases::readProtocol);
     }
 
-    /** Returns the network of a name, or null. */
+    /**
+     * {@return the network of a name, or null}
+     *
+     * @param name the name
+     */
     public static Network network(String name) {
         Posix.require("getnetbyname");
         return one(() -> withText("getnetbyname", name, LibC::getnetbyname),
                 Databases::readNetwork);
     }
 
-    /** Returns the network of a number and an address family such as {@code inet}, or null. */
+    /**
+     * {@return the network of a number and an address family such as {@code inet}, or null}
+     *
+     * @param number the number
+     * @param family an address family such as {@code inet}
+     */
     public static Network network(int number, String family) {
         Posix.require("getnetbyaddr");
         int domain = SocketTypes.domain(family);
         return one(() -> LibC.getnetbyaddr(number, domain), Databases::readNetwork);
     }
 
-    /** Lists all networks. */
+    /**
+     * Lists all networks.
+     *
+     * @return the networks, in the order of the file
+     */
     public static List<Network> networks() {
         Posix.require("getnetent");
         return all(() -> LibC.setnetent(1), LibC::getnetent, LibC::endnetent,

@@ -67,6 +67,8 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Takes over an open number: closing the result closes the number.
      *
+     * @param fd the number
+     * @return the descriptor
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor own(int fd) throws IOException {
@@ -77,6 +79,8 @@ public final class Descriptor implements AutoCloseable {
      * Makes a descriptor over a number that somebody else owns: closing the result does not close
      * the number, and the somebody must keep it open meanwhile.
      *
+     * @param fd the number
+     * @return the descriptor
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor borrow(int fd) throws IOException {
@@ -86,6 +90,8 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Duplicates a number, closed on exec.
      *
+     * @param fd the number
+     * @return the duplicate
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor duplicate(int fd) throws IOException {
@@ -98,7 +104,11 @@ public final class Descriptor implements AutoCloseable {
         return ownOrClose(Fcntl.duplicate(fd), reset);
     }
 
-    /** Returns the reading and the writing end of a new pipe, closed on exec and non-blocking. */
+    /**
+     * {@return the reading and the writing end of a new pipe, closed on exec and non-blocking}
+     *
+     * @throws IOException when the system call fails
+     */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
         int[] ends = Fcntl.pipe();
@@ -119,17 +129,21 @@ public final class Descriptor implements AutoCloseable {
         }
     }
 
-    /** Returns a second descriptor for the same open file, closed on exec. */
+    /**
+     * {@return a second descriptor for the same open file, closed on exec}
+     *
+     * @throws IOException when the system call fails
+     */
     public Descriptor duplicate() throws IOException {
         return using("dup", number -> duplicate(number, reset));
     }
 
-    /** Returns the number; it says nothing after {@link #close}. */
+    /** {@return the number; it says nothing after {@link #close}} */
     public int number() {
         return fd;
     }
 
-    /** Returns false as soon as {@link #close} was called. */
+    /** {@return false as soon as {@link #close} was called} */
     public boolean isOpen() {
         return uses.get() >= 0;
     }
@@ -139,27 +153,31 @@ public final class Descriptor implements AutoCloseable {
         return owned;
     }
 
-    /** Returns true for sockets of any kind. */
+    /** {@return true for sockets of any kind} */
     public boolean isSocket() {
         return socketType != 0;
     }
 
-    /** Returns the number of the socket's type ({@code SOCK_STREAM} …), 0 for others. */
+    /** {@return the number of the socket's type ({@code SOCK_STREAM} …), 0 for others} */
     public int socketType() {
         return socketType;
     }
 
-    /** Returns true for sockets that listen, connect and accept: streams and sequenced packets. */
+    /** {@return true for sockets that listen, connect and accept: streams and sequenced packets} */
     public boolean hasConnections() {
         return socketType == Constants.SOCK_STREAM || socketType == Constants.SOCK_SEQPACKET;
     }
 
-    /** Returns the reset that a call on this descriptor, or a duplicate, met, or null. */
+    /** {@return the reset that a call on this descriptor, or a duplicate, met, or null} */
     public PosixException error() {
         return reset.first();
     }
 
-    /** Returns whether the open file is in non-blocking mode. */
+    /**
+     * {@return whether the open file is in non-blocking mode}
+     *
+     * @throws IOException when the system call fails
+     */
     public boolean nonblocking() throws IOException {
         nonblocking = using("fcntl", Fcntl::isNonblocking);
         return nonblocking;
@@ -170,7 +188,13 @@ public final class Descriptor implements AutoCloseable {
         return nonblocking;
     }
 
-    /** Sets or clears non-blocking mode of the open file, for everybody who shares it. */
+    /**
+     * Sets or clears non-blocking mode of the open file, for everybody who shares it.
+     *
+     * @param on true for non-blocking mode
+     * @return this
+     * @throws IOException when the system call fails
+     */
     public Descriptor nonblocking(boolean on) throws IOException {
         return using("fcntl", number -> {
             Fcntl.nonblocking(number, on);
@@ -179,12 +203,20 @@ public final class Descriptor implements AutoCloseable {
         });
     }
 
-    /** Returns whether the open file can be read, by the mode in which it was opened. */
+    /**
+     * {@return whether the open file can be read, by the mode in which it was opened}
+     *
+     * @throws IOException when the system call fails
+     */
     public boolean readable() throws IOException {
         return mode() != Constants.O_WRONLY;
     }
 
-    /** Returns whether the open file can be written, by the mode in which it was opened. */
+    /**
+     * {@return whether the open file can be written, by the mode in which it was opened}
+     *
+     * @throws IOException when the system call fails
+     */
     public boolean writable() throws IOException {
         return mode() != 0;
     }
@@ -193,7 +225,11 @@ public final class Descriptor implements AutoCloseable {
         return using("fcntl", Fcntl::flags) & Constants.O_ACCMODE;
     }
 
-    /** Returns whether the number is closed when the process executes a program. */
+    /**
+     * {@return whether the number is closed when the process executes a program}
+     *
+     * @throws IOException when the system call fails
+     */
     public boolean closeOnExec() throws IOException {
         return using("fcntl", Fcntl::isCloseOnExec);
     }
@@ -203,6 +239,9 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Reads what is there, at most {@code length} bytes.
      *
+     * @param bytes the buffer
+     * @param offset the index of the first byte in the buffer
+     * @param length how many bytes at most
      * @return how many bytes, at least 1; 0 when {@code length} is 0, or for an empty datagram;
      *     {@link #EOF}; or {@link #WOULD_BLOCK}
      * @throws PosixException of the system; the reset again where one was met before
@@ -227,7 +266,9 @@ public final class Descriptor implements AutoCloseable {
      * Reads what is there into the buffer's remaining space and moves its position. Into a direct
      * buffer nothing is copied twice.
      *
+     * @param target the buffer
      * @return as {@link #read(byte[], int, int)}
+     * @throws IOException when the system call fails
      */
     public int read(ByteBuffer target) throws IOException {
         int n;
@@ -253,6 +294,9 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Writes as much as goes without waiting.
      *
+     * @param bytes the buffer
+     * @param offset the index of the first byte in the buffer
+     * @param length how many bytes at most
      * @return how many bytes were taken, possibly fewer than {@code length}, or {@link
      *     #WOULD_BLOCK}
      * @throws PosixException of the system: EPIPE when nobody can read it
@@ -275,7 +319,9 @@ public final class Descriptor implements AutoCloseable {
      * Writes what remains in the buffer as far as that goes without waiting, and moves its
      * position.
      *
+     * @param source the buffer
      * @return as {@link #write(byte[], int, int)}
+     * @throws IOException when the system call fails
      */
     public int write(ByteBuffer source) throws IOException {
         int n;
@@ -298,9 +344,13 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Receives with flags, without waiting.
      *
+     * @param bytes the buffer
+     * @param offset the index of the first byte in the buffer
+     * @param length how many bytes at most
      * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes, 0 at the end of a stream or for an empty datagram, or {@link
      *     #WOULD_BLOCK}
+     * @throws IOException when the system call fails
      */
     public int recv(byte[] bytes, int offset, int length, int flags) throws IOException {
         Posix.checkBounds("recv", bytes, offset, length);
@@ -329,8 +379,12 @@ public final class Descriptor implements AutoCloseable {
     /**
      * Sends with flags, without waiting.
      *
+     * @param bytes the buffer
+     * @param offset the index of the first byte in the buffer
+     * @param length how many bytes at most
      * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes were taken, or {@link #WOULD_BLOCK}
+     * @throws IOException when the system call fails
      */
     public int send(byte[] bytes, int offset, int length, int flags) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);

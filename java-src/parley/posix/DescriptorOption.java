@@ -109,19 +109,20 @@ public enum DescriptorOption {
         this.access = access;
     }
 
-    /** Returns the name as a keyword is written: {@code so-linger}. */
+    /** {@return the name as a keyword is written: {@code so-linger}} */
     public String key() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
-    /** Returns how its value looks. */
+    /** {@return how its value looks} */
     public Kind kind() {
         return kind;
     }
 
     /**
-     * Returns the option of a name such as {@code so-linger}.
+     * {@return the option of a name such as {@code so-linger}}
      *
+     * @param key a name such as {@code so-linger}
      * @throws IllegalArgumentException naming it and all that there are
      */
     public static DescriptorOption of(String key) {
@@ -138,6 +139,7 @@ public enum DescriptorOption {
      * Reads the option. Reading {@link #SO_ERROR} clears it, as the system has it; a reset is
      * remembered by the descriptor.
      *
+     * @param descriptor the descriptor
      * @return the value as the class comment says, possibly null
      * @throws UnsupportedOperationException where the platform has no such option
      * @throws PosixException of the system: ENOPROTOOPT or EOPNOTSUPP where this kind of socket
@@ -156,11 +158,13 @@ public enum DescriptorOption {
     /**
      * Sets the option.
      *
+     * @param descriptor the descriptor
      * @param value as the class comment says; a number also as any {@link Number} without a
      *     fraction, null for a flag is false, for seconds no limit
      * @return the value before the call
      * @throws IllegalArgumentException when the value is of another kind, or out of range
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
+     * @throws IOException when the system call fails
      */
     public Object set(Descriptor descriptor, Object value) throws IOException {
         byte[] encoded = encode(value);
@@ -176,17 +180,26 @@ public enum DescriptorOption {
 
     /**
      * Throws what {@link #set} would throw because of the value or the platform, and sets nothing.
+     * Without the C library only the value is checked.
      *
      * @param value as for {@link #set}
      * @throws IllegalArgumentException when the value is of another kind, or out of range
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
      */
     public void check(Object value) {
-        encode(value);
+        if (Posix.available()) {
+            requireThere();
+        }
+        checked(value);
     }
 
     private byte[] encode(Object value) {
         requireThere();
+        return checked(value);
+    }
+
+    /** Needs no C library, since some options work without. */
+    private byte[] checked(Object value) {
         if (access == Access.READ) {
             throw new UnsupportedOperationException("socket option " + key()
                     + ": can be read but not set on " + Posix.platform());

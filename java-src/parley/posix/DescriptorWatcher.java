@@ -126,6 +126,7 @@ public final class DescriptorWatcher {
          * Blocks the thread that made the watch until the watch is over, the wait times out, or the
          * thread is interrupted, whose flag stays set.
          *
+         * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever
          * @throws IOException when the descriptors cannot be polled
          */
         public void await(long timeoutNanos) throws IOException {
@@ -205,6 +206,7 @@ public final class DescriptorWatcher {
      * @param count how many of the entries, from the first on
      * @param task runs in the watcher's thread, in the thread that closes a descriptor or, when one
      *     is closed already, in this thread; must neither block nor take long
+     * @return the watch
      * @throws IOException when the watcher's thread cannot be started; the next watch tries again
      */
     public static Watch watch(Poll.Entry[] entries, int count, Runnable task) throws IOException {
@@ -212,7 +214,14 @@ public final class DescriptorWatcher {
         return watcher.add(watcher.new Watch(entries, count, null, task));
     }
 
-    /** As {@link #watch(Poll.Entry[], int, Runnable)}, for {@link Watch#await} of this thread. */
+    /**
+     * As {@link #watch(Poll.Entry[], int, Runnable)}, for {@link Watch#await} of this thread.
+     *
+     * @param entries what to watch, which must not be replaced in the array while the watch lasts
+     * @param count how many of the entries, from the first on
+     * @return the watch
+     * @throws IOException when the system call fails
+     */
     public static Watch watch(Poll.Entry[] entries, int count) throws IOException {
         DescriptorWatcher watcher = shared();
         return watcher.add(watcher.new Watch(entries, count, Thread.currentThread(), null));

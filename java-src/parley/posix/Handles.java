@@ -50,7 +50,12 @@ public final class Handles {
 
     private Handles() {}
 
-    /** Hands out the number of a descriptor, which is found by it until it is closed. */
+    /**
+     * Hands out the number of a descriptor, which is found by it until it is closed.
+     *
+     * @param descriptor the descriptor
+     * @return the number
+     */
     public static int register(Descriptor descriptor) {
         HANDED.put(descriptor.number(), new Handed(descriptor, null));
         return descriptor.number();
@@ -60,6 +65,8 @@ public final class Handles {
      * Hands out the number of a channel, which can be used as long as the channel is open and the
      * descriptor reachable.
      *
+     * @param channel the channel
+     * @return the number
      * @throws java.nio.channels.ClosedChannelException when the channel is closed
      */
     public static int lend(ChannelDescriptor channel) throws IOException {
@@ -71,6 +78,9 @@ public final class Handles {
     /**
      * Hands out the number of a stream's descriptor, which can be used until the stream is closed,
      * and is the stream's to close. A number that the stream only borrows stays what it was.
+     *
+     * @param descriptor the descriptor
+     * @return the number
      */
     public static int lend(Descriptor descriptor) {
         if (descriptor.isOwned()) {
@@ -82,14 +92,24 @@ public final class Handles {
     /** A call on a descriptor. */
     @FunctionalInterface
     public interface Call<T> {
-        /** Makes the call; the descriptor is open at its beginning. */
+        /**
+         * Makes the call; the descriptor is open at its beginning.
+         *
+         * @param descriptor the descriptor
+         * @return the result
+         * @throws IOException when the call fails
+         */
         T on(Descriptor descriptor) throws IOException;
     }
 
     /**
      * Makes a call on the descriptor of a number.
      *
+     * @param <T> the type of the result
      * @param name what is called, for messages
+     * @param number the number of the descriptor
+     * @param call the call
+     * @return what the call returns
      * @throws ClosedDescriptorException when it, or its channel, was closed
      * @throws PosixException EBADF when the number is not open
      * @throws IllegalArgumentException when it is negative, or somebody's file or epoll
@@ -116,8 +136,10 @@ public final class Handles {
     }
 
     /**
-     * Returns the channel's descriptor whose number was lent, or null for other numbers.
+     * {@return the channel's descriptor whose number was lent, or null for other numbers}
      *
+     * @param name what is called, for messages
+     * @param number the number of the descriptor
      * @throws ClosedDescriptorException when the number was closed
      */
     public static ChannelDescriptor channel(String name, int number) throws IOException {
@@ -145,9 +167,11 @@ public final class Handles {
     }
 
     /**
-     * Returns the descriptor of a number made here, or one that borrows a number from outside: the
-     * same one as long as the number is of the same file.
+     * {@return the descriptor of a number made here, or one that borrows a number from outside: the
+     * same one as long as the number is of the same file}
      *
+     * @param name what is called, for messages
+     * @param number the number of the descriptor
      * @throws IOException and others as {@link #with}
      */
     public static Descriptor descriptor(String name, int number) throws IOException {
@@ -197,8 +221,10 @@ public final class Handles {
     }
 
     /**
-     * Returns a duplicate of what the number is, for those who keep it.
+     * {@return a duplicate of what the number is, for those who keep it}
      *
+     * @param name what is called, for messages
+     * @param number the number of the descriptor
      * @throws IOException and others as {@link #with}
      */
     public static Descriptor duplicate(String name, int number) throws IOException {
@@ -217,6 +243,7 @@ public final class Handles {
     /**
      * Closes the descriptor of a number that was made here.
      *
+     * @param number the number of the descriptor
      * @throws ClosedDescriptorException when it was closed before
      * @throws IllegalArgumentException when the number is not one made here
      */

@@ -47,13 +47,18 @@ public final class Interfaces {
     public record Entry(String name, Set<String> flags, SockAddr address, SockAddr netmask,
             SockAddr destination) {}
 
-    /** Returns the names of all flags that an entry can have on this platform. */
+    /** {@return the names of all flags that an entry can have on this platform} */
     public static Set<String> knownFlags() {
         Posix.require("getifaddrs");
         return Flags.ALL.keySet();
     }
 
-    /** Lists all addresses of all interfaces. */
+    /**
+     * Lists all addresses of all interfaces.
+     *
+     * @return the addresses, in the order of the system
+     * @throws IOException when the system call fails
+     */
     public static List<Entry> all() throws IOException {
         Posix.require("getifaddrs");
         try (NativeBuffer result = NativeBuffer.take(8)) {
@@ -110,7 +115,11 @@ public final class Interfaces {
         return family == Constants.AF_PACKET ? 20 : 16;
     }
 
-    /** Returns the index and the name of each interface. */
+    /**
+     * {@return the index and the name of each interface}
+     *
+     * @throws IOException when the system call fails
+     */
     public static Map<Integer, String> nameIndex() throws IOException {
         Posix.require("if_nameindex");
         long list = LibC.if_nameindex();

@@ -82,6 +82,8 @@ final class LibC {
 
     static native int close(int fd);
 
+    static native int dup2(int fd, int copy);
+
     static native int fchmod(int fd, int mode);
 
     static native int pipe(long twoInts);

@@ -16,8 +16,15 @@ public record PeerCredentials(int pid, int uid, int gid) {
     private static final int LOCAL_PEERPID = 2;
     private static final int XUCRED_SIZE = 76;
 
-    /** Asks for them on a connected Unix-domain socket. */
+    /**
+     * Asks for them on a connected Unix-domain socket.
+     *
+     * @param socket a connected Unix-domain socket
+     * @return the process, the user and the group of the peer
+     * @throws IOException when the system call fails
+     */
     public static PeerCredentials of(Descriptor socket) throws IOException {
+        Posix.require("PeerCredentials.of");
         if (Constants.LINUX) {
             byte[] raw = Sockets.option(
                     socket, Constants.SOL_SOCKET, Constants.SO_PEERCRED, 12);

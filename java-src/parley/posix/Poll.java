@@ -42,6 +42,7 @@ public final class Poll {
         /**
          * Makes an entry.
          *
+         * @param descriptor the descriptor to look at
          * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}; 0 to look for nothing,
          *     not even errors
          * @param attachment any object, or null
@@ -52,22 +53,26 @@ public final class Poll {
             this.attachment = attachment;
         }
 
-        /** Returns the attachment given to the constructor. */
+        /** {@return the attachment given to the constructor} */
         public Object attachment() {
             return attachment;
         }
 
-        /** Returns the events to look for. */
+        /** {@return the events to look for} */
         public int events() {
             return events;
         }
 
-        /** Sets the events to look for. Running watches do not notice the change. */
+        /**
+         * Sets the events to look for. Running watches do not notice the change.
+         *
+         * @param wanted a sum of {@link #IN}, {@link #OUT} and {@link #PRI}
+         */
         public void events(int wanted) {
             events = wanted;
         }
 
-        /** Returns the events that the last check found. */
+        /** {@return the events that the last check found} */
         public int found() {
             return found;
         }
@@ -99,8 +104,10 @@ public final class Poll {
      * after warm-up. An entry whose descriptor is closed has {@link #NVAL}, and does not keep the
      * others from being checked.
      *
+     * @param entries the entries
      * @param count how many of the entries to check, from the first on
      * @return how many entries have found something
+     * @throws IOException when the system call fails
      */
     public static int check(Entry[] entries, int count) throws IOException {
         Posix.require("Poll.check");
@@ -155,8 +162,10 @@ public final class Poll {
     /**
      * Finds what one descriptor is ready for now, as {@link #check(Entry[], int)}.
      *
+     * @param descriptor the descriptor to look at
      * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}
      * @return a sum of these and {@link #ERR}, {@link #HUP}, {@link #NVAL}; 0 when not ready
+     * @throws IOException when the system call fails
      */
     public static int check(Descriptor descriptor, int events) throws IOException {
         if (!descriptor.tryAcquire()) {
@@ -182,6 +191,7 @@ public final class Poll {
     /**
      * Waits until an entry is ready.
      *
+     * @param entries the entries
      * @param count how many of the entries to wait for, from the first on
      * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 only to check
      * @return how many entries have found something; 0 when the wait timed out

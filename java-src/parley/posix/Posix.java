@@ -28,14 +28,14 @@ public final class Posix {
 
     private Posix() {}
 
-    /** Returns true when the functions of this package work in this JVM. */
+    /** {@return true when the functions of this package work in this JVM} */
     public static boolean available() {
         return reason() == null;
     }
 
     /**
-     * Returns why the functions of this package do not work in this JVM, as a clause that can stand
-     * after "because", or null when they do.
+     * {@return why the functions of this package do not work in this JVM, as a clause that can
+     * stand after "because", or null when they do}
      */
     public static String reason() {
         String known = reason;
@@ -81,7 +81,7 @@ public final class Posix {
         }
     }
 
-    /** Returns the name of the platform, for messages: Linux, macOS, or what the JVM says. */
+    /** {@return the name of the platform, for messages: Linux, macOS, or what the JVM says} */
     public static String platform() {
         return Platform.CURRENT.toString();
     }
@@ -112,7 +112,31 @@ public final class Posix {
             LibC.load();
             return null;
         } catch (LinkageError | RuntimeException e) {
-            return "JNA or jnr-constants is not there or does not work: " + e;
+            String missing = missingJars();
+            return missing.isEmpty() ? "JNA or jnr-constants does not work here: " + e
+                    : "JNA or jnr-constants is not there; add " + missing + " to the class path";
+        }
+    }
+
+    /** Returns the coordinates of the libraries that are not on the class path, empty for none. */
+    private static String missingJars() {
+        List<String> missing = new ArrayList<>();
+        if (!exists("com.sun.jna.Native")) {
+            missing.add("net.java.dev.jna:jna");
+        }
+        if (!exists("jnr.constants.Constant")) {
+            missing.add("com.github.jnr:jnr-constants");
+        }
+        return String.join(" and ", missing);
+    }
+
+    /** Returns true when the class is on the class path. */
+    static boolean exists(String type) {
+        try {
+            Class.forName(type, false, Posix.class.getClassLoader());
+            return true;
+        } catch (ClassNotFoundException e) {
+            return false;
         }
     }
 

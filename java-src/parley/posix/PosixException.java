@@ -8,8 +8,12 @@ import jnr.constants.platform.ErrnoAddressInfo;
 public class PosixException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    private final int errno; // immutable
-    private final String call; // immutable
+    private static final boolean NAMED = Posix.exists("jnr.constants.platform.Errno");
+
+    /** The error number of the platform. */
+    private final int errno;
+    /** What was called. */
+    private final String call;
 
     /**
      * Makes one.
@@ -34,26 +38,33 @@ public class PosixException extends IOException {
         this.call = call;
     }
 
-    /** Returns the error number, whose meaning differs between platforms. */
+    /** {@return the error number, whose meaning differs between platforms} */
     public final int errno() {
         return errno;
     }
 
-    /** Returns the symbolic name, the same on all platforms: {@code ECONNREFUSED}. */
+    /** {@return the symbolic name, the same on all platforms: {@code ECONNREFUSED}} */
     public final String name() {
         return name(errno);
     }
 
-    /** Returns what was called, such as {@code recv(7)}. */
+    /** {@return what was called, such as {@code recv(7)}} */
     public final String call() {
         return call;
     }
 
     /**
      * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
-     * a number that has none. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     *
+     * @param errno the error number of the platform
+     * @return the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
+     *     a number that has none, and without jnr-constants
      */
     public static String name(int errno) {
+        if (!NAMED) {
+            return "errno " + errno;
+        }
         for (Errno shared : new Errno[] {Errno.EAGAIN, Errno.EOPNOTSUPP, Errno.EDEADLK}) {
             if (errno == shared.intValue()) {
                 return shared.name();
@@ -63,8 +74,15 @@ public class PosixException extends IOException {
         return found == Errno.__UNKNOWN_CONSTANT__ ? "errno " + errno : found.name();
     }
 
-    /** Returns the system's words for an error number, such as {@code Connection refused}. */
+    /**
+     * {@return the system's words for an error number, such as {@code Connection refused}}
+     *
+     * @param errno the error number of the platform
+     */
     public static String describe(int errno) {
+        if (!NAMED) {
+            return "unknown error";
+        }
         Errno found = Errno.valueOf(errno);
         return found == Errno.__UNKNOWN_CONSTANT__ ? "unknown error" : found.toString();
     }

@@ -21,7 +21,7 @@ public final class Protocols {
     private Protocols() {}
 
     /**
-     * Returns the number that socket(2) takes.
+     * {@return the number that socket(2) takes}
      *
      * @param name {@code ipproto-icmp} or {@code icmp}; {@code eth-p-arp}, which comes out in
      *     network order, as packet sockets want it
@@ -54,13 +54,23 @@ public final class Protocols {
         return all;
     }
 
-    /** Swaps the bytes of 16 bits where the machine is little-endian: htons(3), ntohs(3). */
+    /**
+     * Swaps the bytes of 16 bits where the machine is little-endian: htons(3), ntohs(3).
+     *
+     * @param number the number
+     * @return the number in the order of the network
+     */
     public static short networkOrder(short number) {
         boolean little = java.nio.ByteOrder.nativeOrder() == java.nio.ByteOrder.LITTLE_ENDIAN;
         return little ? Short.reverseBytes(number) : number;
     }
 
-    /** Swaps the bytes of 32 bits where the machine is little-endian: htonl(3), ntohl(3). */
+    /**
+     * Swaps the bytes of 32 bits where the machine is little-endian: htonl(3), ntohl(3).
+     *
+     * @param number the number
+     * @return the number in the order of the network
+     */
     public static int networkOrder(int number) {
         boolean little = java.nio.ByteOrder.nativeOrder() == java.nio.ByteOrder.LITTLE_ENDIAN;
         return little ? Integer.reverseBytes(number) : number;

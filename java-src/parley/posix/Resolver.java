@@ -53,6 +53,7 @@ public final class Resolver {
      *
      * @param question flags are {@code passive canonname numerichost numericserv v4mapped all
      *     addrconfig}
+     * @return the addresses, at least one
      * @throws ResolverException when there are none: EAI_NONAME, EAI_AGAIN …
      * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
      */
@@ -112,7 +113,9 @@ public final class Resolver {
     /**
      * Finds the names of an address.
      *
+     * @param address the address
      * @param flags of {@code nofqdn numerichost namereqd numericserv dgram}
+     * @return the names of the host and of the service
      * @throws ResolverException when there are none
      * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
      */

@@ -6,8 +6,10 @@ import java.io.IOException;
 public final class ResolverException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    private final int code; // immutable
-    private final String name; // immutable
+    /** The number of the platform. */
+    private final int code;
+    /** The symbolic name. */
+    private final String name;
 
     ResolverException(int code, String name, String call, String what) {
         super(call + ": " + what + " (" + name + ")");
@@ -15,12 +17,12 @@ public final class ResolverException extends IOException {
         this.name = name;
     }
 
-    /** Returns the number, whose meaning differs between platforms. */
+    /** {@return the number, whose meaning differs between platforms} */
     public int code() {
         return code;
     }
 
-    /** Returns the symbolic name, the same on all platforms: {@code EAI_NONAME}. */
+    /** {@return the symbolic name, the same on all platforms: {@code EAI_NONAME}} */
     public String name() {
         return name;
     }

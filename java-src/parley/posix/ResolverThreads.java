@@ -39,7 +39,10 @@ public final class ResolverThreads {
     /**
      * Runs a look-up on one of the threads and waits for the result.
      *
+     * @param <T> the type of the result
+     * @param lookUp the look-up
      * @param nanos how long to wait at most, for a thread and for the result
+     * @return what the look-up returns
      * @throws TimeoutException when the time has passed; the look-up ends by itself
      * @throws InterruptedException when the thread is interrupted
      * @throws ExecutionException with what the look-up threw

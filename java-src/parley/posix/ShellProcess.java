@@ -29,8 +29,11 @@ public final class ShellProcess implements AutoCloseable {
     /**
      * Starts {@code /bin/sh -c command} in the JVM's directory and environment.
      *
+     * @param command the command
      * @param reads whether to read what the command writes to its standard output
      * @param writes whether to write what the command reads from its standard input
+     * @return the process
+     * @throws IOException when the command cannot be started
      */
     public static ShellProcess start(String command, boolean reads, boolean writes)
             throws IOException {
@@ -77,29 +80,29 @@ public final class ShellProcess implements AutoCloseable {
         return new File("/dev/fd/" + end.number());
     }
 
-    /** Returns what the command writes, or null when that was not asked for. */
+    /** {@return what the command writes, or null when that was not asked for} */
     public Descriptor input() {
         return input;
     }
 
-    /** Returns what the command reads, or null when that was not asked for. */
+    /** {@return what the command reads, or null when that was not asked for} */
     public Descriptor output() {
         return output;
     }
 
-    /** Returns the number of the shell's process. */
+    /** {@return the number of the shell's process} */
     public long pid() {
         return process.pid();
     }
 
-    /** Returns true while the shell runs. */
+    /** {@return true while the shell runs} */
     public boolean isAlive() {
         return process.isAlive();
     }
 
     /**
-     * Returns the exit status, 128 and the signal's number for a command that a signal ended, or
-     * null while it runs.
+     * {@return the exit status, 128 and the signal's number for a command that a signal ended, or
+     * null while it runs}
      */
     public Integer exitStatus() {
         return process.isAlive() ? null : process.exitValue();

@@ -37,6 +37,7 @@ public final class SockAddr {
      *
      * @param family a name such as {@code inet}
      * @param data at most 126 bytes
+     * @return the address
      */
     public static SockAddr of(String family, byte[] data) {
         Posix.require("SockAddr.of");
@@ -52,7 +53,9 @@ public final class SockAddr {
     /**
      * Makes the address of an internet socket, of version 4 or 6 as the host is.
      *
+     * @param host the host
      * @param port 0 to 65535
+     * @return the address
      */
     public static SockAddr of(InetAddress host, int port) {
         Posix.require("SockAddr.of");
@@ -77,6 +80,7 @@ public final class SockAddr {
      * Makes the address of a Unix-domain socket.
      *
      * @param path a file's name; one that begins with a zero character is abstract (Linux)
+     * @return the address
      * @throws IllegalArgumentException when it is longer than the system takes
      */
     public static SockAddr ofPath(String path) {
@@ -99,6 +103,7 @@ public final class SockAddr {
      * @param protocol the protocol of the frames in host order: 0x0003 for all, 0x0800 for IP
      * @param index the interface's index, 0 for any
      * @param hardware the hardware address, at most 8 bytes
+     * @return the address
      */
     public static SockAddr ofPacket(int protocol, int index, byte[] hardware) {
         Posix.require("SockAddr.ofPacket");
@@ -127,22 +132,22 @@ public final class SockAddr {
         return all;
     }
 
-    /** Returns a copy of all the bytes, as the C library has them. */
+    /** {@return a copy of all the bytes, as the C library has them} */
     public byte[] bytes() {
         return bytes.clone();
     }
 
-    /** Returns a copy of the bytes that follow the family. */
+    /** {@return a copy of the bytes that follow the family} */
     public byte[] data() {
         return Arrays.copyOfRange(bytes, Math.min(HEADER, bytes.length), bytes.length);
     }
 
-    /** Returns the name of the family: {@code inet}, {@code unix}; or its number as text. */
+    /** {@return the name of the family: {@code inet}, {@code unix}; or its number as text} */
     public String family() {
         return SocketTypes.domainName(Addresses.family(bytes));
     }
 
-    /** Returns the internet address, or null for other families. */
+    /** {@return the internet address, or null for other families} */
     public InetAddress inetAddress() {
         try {
             return switch (kind()) {
@@ -156,7 +161,7 @@ public final class SockAddr {
         }
     }
 
-    /** Returns the host in numbers, {@code 127.0.0.1} or {@code ::1}; null for other families. */
+    /** {@return the host in numbers, {@code 127.0.0.1} or {@code ::1}; null for other families} */
     public String host() {
         return switch (kind()) {
             case INET -> inetAddress().getHostAddress();
@@ -165,7 +170,7 @@ public final class SockAddr {
         };
     }
 
-    /** Returns the port, or -1 for families that have none. */
+    /** {@return the port, or -1 for families that have none} */
     public int port() {
         return switch (kind()) {
             case INET, INET6 -> (bytes[2] & 0xff) << 8 | bytes[3] & 0xff;
@@ -174,8 +179,8 @@ public final class SockAddr {
     }
 
     /**
-     * Returns the path of a Unix-domain address: empty for a socket without a name, beginning with
-     * a zero character for an abstract one; null for other families.
+     * {@return the path of a Unix-domain address: empty for a socket without a name, beginning with
+     * a zero character for an abstract one; null for other families}
      */
     public String path() {
         if (kind() != Kind.UNIX) {

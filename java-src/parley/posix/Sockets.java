@@ -26,6 +26,7 @@ public final class Sockets {
      * @param type {@code stream}, {@code dgram}, {@code raw}, {@code seqpacket}, {@code rdm}, or a
      *     number as text
      * @param protocol the protocol's number, 0 for the usual one; in network order for packets
+     * @return the socket
      * @throws PosixException of the system: EPERM for raw sockets without the privilege
      */
     public static Descriptor socket(String domain, String type, int protocol) throws IOException {
@@ -41,7 +42,15 @@ public final class Sockets {
         return prepared(Posix.check(fd, call));
     }
 
-    /** Makes two connected sockets, nearly always of domain {@code unix}: socketpair(2). */
+    /**
+     * Makes two connected sockets, nearly always of domain {@code unix}: socketpair(2).
+     *
+     * @param domain as for {@link #socket}
+     * @param type as for {@link #socket}
+     * @param protocol as for {@link #socket}
+     * @return the two sockets
+     * @throws IOException when the system call fails
+     */
     public static Descriptor[] socketpair(String domain, String type, int protocol)
             throws IOException {
         Posix.require("socketpair");
@@ -101,7 +110,13 @@ public final class Sockets {
         }
     }
 
-    /** Gives a socket its local address: bind(2). */
+    /**
+     * Gives a socket its local address: bind(2).
+     *
+     * @param socket the socket
+     * @param address the address
+     * @throws IOException when the system call fails
+     */
     public static void bind(Descriptor socket, SockAddr address) throws IOException {
         int fd = socket.acquire("bind");
         try (NativeBuffer buffer = of(address)) {
@@ -112,7 +127,13 @@ public final class Sockets {
         }
     }
 
-    /** Has a socket take connections: listen(2). */
+    /**
+     * Has a socket take connections: listen(2).
+     *
+     * @param socket the socket
+     * @param backlog how many connections may wait to be accepted
+     * @throws IOException when the system call fails
+     */
     public static void listen(Descriptor socket, int backlog) throws IOException {
         int fd = socket.acquire("listen");
         try {
@@ -125,6 +146,8 @@ public final class Sockets {
     /**
      * Connects: connect(2), waiting until it is done. For datagram sockets, sets where data goes.
      *
+     * @param socket the socket
+     * @param address the address
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
      *     BlockingIo#OPTION} what SO_SNDTIMEO says
      * @return false when time was up; the connect goes on, and {@link #finishConnect} can be called
@@ -168,6 +191,10 @@ public final class Sockets {
     /**
      * Waits until a connect under way has ended.
      *
+     * @param socket the socket
+     * @param call what is called, for messages
+     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
+     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return false when time was up
      * @throws PosixException when it failed
      */
@@ -198,6 +225,7 @@ public final class Sockets {
     /**
      * Takes a connection: accept(2).
      *
+     * @param server a socket that listens
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
      *     BlockingIo#OPTION} what SO_RCVTIMEO says
      * @return the connection, or null when time was up
@@ -268,7 +296,12 @@ public final class Sockets {
         }
     }
 
-    /** Returns the socket's local address: getsockname(2). */
+    /**
+     * {@return the socket's local address: getsockname(2)}
+     *
+     * @param socket the socket
+     * @throws IOException when the system call fails
+     */
     public static SockAddr localAddress(Descriptor socket) throws IOException {
         int fd = socket.acquire("getsockname");
         try (NativeBuffer buffer = Addresses.prepared()) {
@@ -281,7 +314,12 @@ public final class Sockets {
         }
     }
 
-    /** Returns the address of the other side: getpeername(2). */
+    /**
+     * {@return the address of the other side: getpeername(2)}
+     *
+     * @param socket the socket
+     * @throws IOException when the system call fails
+     */
     public static SockAddr peerAddress(Descriptor socket) throws IOException {
         int fd = socket.acquire("getpeername");
         try (NativeBuffer buffer = Addresses.prepared()) {
@@ -294,7 +332,13 @@ public final class Sockets {
         }
     }
 
-    /** Says whether the next byte to read is the one after urgent data: sockatmark(3). */
+    /**
+     * Says whether the next byte to read is the one after urgent data: sockatmark(3).
+     *
+     * @param socket the socket
+     * @return true when the next byte to read follows urgent data
+     * @throws IOException when the system call fails
+     */
     public static boolean atMark(Descriptor socket) throws IOException {
         int fd = socket.acquire("sockatmark");
         try {
@@ -307,11 +351,14 @@ public final class Sockets {
     /**
      * Ends a direction of a connection: shutdown(2).
      *
+     * @param socket the socket
      * @param input end receiving
      * @param output end sending; both false does nothing
+     * @throws IOException when the system call fails
      */
     public static void shutdown(Descriptor socket, boolean input, boolean output)
             throws IOException {
+        Posix.require("Sockets.shutdown");
         Shutdown how = input ? output ? Shutdown.SHUT_RDWR : Shutdown.SHUT_RD : Shutdown.SHUT_WR;
         int fd = socket.acquire("shutdown");
         try {
@@ -327,7 +374,9 @@ public final class Sockets {
      * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask (Linux):
      * fchmod(2).
      *
+     * @param socket the socket
      * @param mode the permission bits, such as 0600
+     * @throws IOException when the system call fails
      */
     public static void mode(Descriptor socket, int mode) throws IOException {
         int fd = socket.acquire("fchmod");
@@ -338,7 +387,16 @@ public final class Sockets {
         }
     }
 
-    /** Reads any option as bytes: getsockopt(2). */
+    /**
+     * Reads any option as bytes: getsockopt(2).
+     *
+     * @param socket the socket
+     * @param level the level, such as that of SOL_SOCKET
+     * @param name the number of the option
+     * @param size how many bytes the value has
+     * @return the bytes of the value
+     * @throws IOException when the system call fails
+     */
     public static byte[] option(Descriptor socket, int level, int name, int size)
             throws IOException {
         int fd = socket.acquire("getsockopt");
@@ -349,7 +407,15 @@ public final class Sockets {
         }
     }
 
-    /** Sets any option to bytes: setsockopt(2). */
+    /**
+     * Sets any option to bytes: setsockopt(2).
+     *
+     * @param socket the socket
+     * @param level the level, such as that of SOL_SOCKET
+     * @param name the number of the option
+     * @param value the bytes of the value
+     * @throws IOException when the system call fails
+     */
     public static void option(Descriptor socket, int level, int name, byte[] value)
             throws IOException {
         int fd = socket.acquire("setsockopt");

@@ -64,7 +64,7 @@
 
 (defn- nothing-left-open
   [f]
-  (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+  (let [before (Leaks/snapshot)]
     (f)
     (is (nil? (.assertBack before)))))
 

@@ -497,7 +497,7 @@
                   (stream/close p)
                   (is (= 0 (stream/pipe-exit-status p 10))))))]
     (use)
-    (let [before (Leaks/snapshotBut (into-array String ["parley-reactor" "parley-descriptors" "process reaper"]))]
+    (let [before (Leaks/snapshotBut (into-array String ["process reaper"]))]
       (dotimes [_ 5] (use))
       (is (nil? (.assertBack before))))))
 
@@ -812,7 +812,11 @@
                                         (socket/socket-status accepted))
                                       (socket/socket-stream-peer accepted true)]))
                            (println "answer"
-                             (pr-str (mapv says [#(socket/socket-options client :so-linger)
+                             (pr-str [(socket/socket-options client :so-linger 1 :so-keepalive :so-rcvtimeo 0.5)
+                                      (socket/socket-options client :so-linger :so-rcvtimeo nil)
+                                      (socket/socket-options server :so-rcvtimeo 1 :so-rcvtimeo)]))
+                           (println "answer"
+                             (pr-str (mapv says [#(socket/socket-options client :so-rcvlowat)
                                                  #(socket/stream-handles client)
                                                  #(stream/make-stream 1)
                                                  #(stream/make-pipe-input-stream "true")
@@ -837,7 +841,6 @@
                                                  #(raw/make-sockaddr :unix "/tmp/x")
                                                  #(raw/make-sockaddr :inet [0 80 127 0 0 1])
                                                  #(raw/open-unix-socket-stream "/nowhere")
-                                                 #(socket/socket-options server :so-rcvtimeo 1)
                                                  #(raw/recv 3 (byte-array 1))
                                                  #(raw/sock-close 3)
                                                  #(raw/getaddrinfo :node "127.0.0.1")
@@ -847,6 +850,7 @@
       (let [[status statuses actionable line end [host]] (answer child)]
         (is (= [:input [:input :output nil] 1 "über" :append "127.0.0.1"]
                [status statuses actionable line end host])))
+      (is (= [[nil nil 0] [1 0.5] [0 1]] (answer child)))
       (doseq [message (answer child)]
         (is (string? message))
         (is (str/includes? (str message) (str "needs the C library of Linux or macOS, which cannot be used"

@@ -25,7 +25,7 @@
 (use-fixtures :each
   (fn [test]
     (with-pair (fn [a _] (socket/socket-stream-peer a)))
-    (let [before (Leaks/snapshotBut (into-array String ["parley-reactor"]))]
+    (let [before (Leaks/snapshot)]
       (test)
       (.assertBack before))))
 

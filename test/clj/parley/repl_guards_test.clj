@@ -162,7 +162,7 @@
       (evaluates? s (str (str/join (repeat 10000 "x")) "\n" token "\n" kill "\n")))))
 
 (deftest rep-12-t5-a-login-is-in-time
-  (guarded-by [parley.impl.service/expire (fn [_ _ state] state)]
+  (guarded-by [parley.impl.service/late (constantly :admit)]
     (with-open [^Closeable r (server :token token :login-timeout 0.2)
                 s (connect r)]
       (holds-soon? *guarded?* #(some? (socket/socket-status [s :input] 0)))
@@ -311,20 +311,32 @@
       (evaluates? s (str (str/join (repeat 2000 " ")) kill "\n")))))
 
 (def ^:private scarcity
-  "For a machine of its own, that serves until it is told to end."
+  "For a machine of its own, that serves until it is told to end: a repl-server, or a loop that answers each
+  client with a prompt, tries again when accepting fails if `again?` is true, and else ends."
   '(do
-     (require '[parley.repl :as repl] 'parley.impl.service)
+     (require '[parley.repl :as repl] '[parley.socket :as socket] '[parley.stream :as stream])
      (parley.testing.Classes/load parley.net.SocketStream (into-array ["parley.net"]))
-     (when-let [absence (resolve 'absence)]
-       (alter-var-root (resolve 'parley.impl.service/recover) (constantly @absence)))
-     (println "port" (:port (repl/repl-server {:log nil})))
-     (read-line)
-     (System/exit 0)))
+     (let [listener (when (some? again?) (socket/socket-server 0 :interface "127.0.0.1"))
+           prompt (fn [s]
+                    (stream/write-string "user=> " s)
+                    (stream/finish-output s))
+           accept (fn []
+                    (if-let [s (try
+                                 (.acceptNow listener parley.net.StreamOptions/DEFAULT)
+                                 (catch java.io.IOException e
+                                   (when-not again? (throw e))))]
+                      (prompt s)
+                      (Thread/onSpinWait)))]
+       (println "port" (if listener (socket/socket-server-port listener) (:port (repl/repl-server {:log nil}))))
+       (when listener
+         (future (while true (accept))))
+       (read-line)
+       (System/exit 0))))
 
 (defn- after-scarcity
   "[whether it burns a processor while there are no descriptors, whether it serves after]"
-  [absence burns? serves?]
-  (with-open [child (in-child (list 'do (when absence (list 'def 'absence absence)) scarcity))]
+  [again? burns? serves?]
+  (with-open [child (in-child (list 'do (list 'def 'again? again?) scarcity))]
     (let [r {:port (parse-long (.answer child "port"))}]
       (close (session r)) ; has it load and open what it needs
       (.leaveDescriptors child 5)
@@ -339,10 +351,11 @@
                     (catch IOException _ false)))]))))
 
 (deftest rep-12-t8-descriptors
+  (is (= [false true] (after-scarcity nil false true)))
   (testing "a server that does not rest burns a processor"
-    (is (= [true true] (after-scarcity '(fn [_ _ state _] state) true true))))
+    (is (= [true true] (after-scarcity true true true))))
   (testing "one whose acceptor ends, as of Clojure's own server, does not serve again"
-    (is (= [false false] (after-scarcity '(fn [_ _ _ e] (throw e)) false false)))))
+    (is (false? (second (after-scarcity false true false))))))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 
@@ -378,7 +391,7 @@
       (str/includes? (read-until s "\n") ":deep"))))
 
 (deftest rep-12-t15-closing-ends-evaluations
-  (guarded-by [parley.impl.service/end-clients (constantly nil)]
+  (guarded-by [parley.impl.service/close (fn [{:keys [listener]}] (close listener))]
     (let [r (server :drain 0)
           s (session r)]
       (send-text s "(do (println :on) (Thread/sleep 2500))\n")

@@ -16,7 +16,7 @@
    (java.net InetAddress InetSocketAddress Socket)
    (java.nio.file Files LinkOption)
    (java.time Duration)
-   (parley.net SocketServer)
+   (parley.net Server SocketServer)
    (parley.testing Await Child Cpu)))
 
 (set! *warn-on-reflection* true)
@@ -246,7 +246,7 @@
                 oldest (connect r)
                 trying (connect r)]
       (send-text trying "a-guess\n")
-      (await-that "both are there" (= 2 (.size ^java.util.Map (:clients (:service r)))))
+      (await-that "both are there" (= 2 (count (.connections ^Server @(:server (:service r))))))
       (with-open [owner (connect r)]
         (is (= "" (rest-of oldest)))
         (send-text owner "a-token-of-this-test\n")
@@ -472,7 +472,7 @@
     (is (true? (deref leaves (* 1000 patience) nil)))
     (let [closing (future (close r))]
       (await-that "the endpoint is free, and a session has not quite ended"
-        (not (.isOpen (.channel ^SocketServer (:server (:service r))))))
+        (not (.isOpen (.channel ^SocketServer (:listener (:service r))))))
       (deliver go-on true)
       (deref closing (* 1000 patience) nil))
     (is (= [:connect :disconnect :stop] @events))))

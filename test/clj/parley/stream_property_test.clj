@@ -19,13 +19,13 @@
    (java.nio.charset Charset CharsetEncoder)
    (java.util Arrays Random)
    (parley.net CodingException)
-   (parley.testing TemporaryPaths)))
+   (parley.testing Race$Rounds TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private runs
   "How many programs each property tries."
-  (Long/getLong "parley.test.runs" 1000))
+  (Race$Rounds/of 200 10000))
 
 ;; ---- connections --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@
    [clojure.test :as t])
   (:import
    (clojure.lang Var)
-   (java.io File)
+   (java.io File StringWriter)
    (java.util.function BiConsumer Consumer)))
 
 (set! *warn-on-reflection* true)
@@ -31,21 +31,40 @@
          (sort)
          (vec))))
 
+(def sources
+  "The directories of our own Clojure files."
+  ["clj-src" "test/clj" "dev"])
+
+(defn- reflects?
+  "Whether a line of the compiler's is a warning about a file of ours."
+  [line]
+  (when-let [[_ file] (re-find #"^Reflection warning, (.+?):\d+" line)]
+    (some #(.isFile (io/file % file)) sources)))
+
+(defn load-namespace
+  "Loads a namespace as `require` does. Throws when the compiler has warned of reflection in a file of
+  ours."
+  [ns-symbol & flags]
+  (let [out (StringWriter.)]
+    (try
+      (binding [*err* out]
+        (apply require ns-symbol flags))
+      (finally
+        (let [{warnings true
+               others false} (group-by (comp boolean reflects?) (str/split-lines (str out)))]
+          (binding [*out* *err*]
+            (run! println (remove str/blank? others)))
+          (when warnings
+            (throw (AssertionError. (str/join "\n" warnings)))))))))
+
 (defn deftests-in
-  "Loads the namespace and answers the vars of its deftests in the order they were written."
+  "Loads the namespace and returns the vars of its deftests in the order of the file."
   [ns-symbol]
-  (require ns-symbol)
+  (load-namespace ns-symbol)
   (->> (vals (ns-interns ns-symbol))
        (filter (comp :test meta))
        (sort-by (comp (juxt :line :column) meta))
        (vec)))
-
-(defn tags
-  "The names of the flags (keys whose value is true) in the metadata of a var and its namespace."
-  [^Var v]
-  (vec (for [[k value] (merge (meta (.ns v)) (meta v))
-             :when (and (true? value) (simple-keyword? k))]
-         (name k))))
 
 ;; --- telling what went wrong --------------------------------------------------------------------
 
@@ -182,3 +201,32 @@
       (doseq [v @waiting]
         (.accept started v)
         (finish v (verdict v [(if problem (thrown problem) (merge not-run (place-of v)))]))))))
+
+(defn- unseen
+  "The problem of a namespace whose deftests are not those that its text shows, or nil."
+  [vars all]
+  (let [hidden (remove (set all) (map #(name (symbol %)) vars))]
+    (when (seq hidden)
+      (AssertionError. (str "these deftests do not begin a line, so they are not run: "
+                            (str/join " " hidden))))))
+
+(defn load-and-run
+  "Loads the namespace and runs its deftests with the names `chosen`, as `run` does, of `all` that the
+  text of the file shows. `started` and `finished` get names."
+  [ns-symbol all chosen ^Consumer started ^BiConsumer finished]
+  (let [[vars problem] (try
+                         [(deftests-in ns-symbol)]
+                         (catch Throwable e
+                           [nil e]))
+        by-name (into {} (map (juxt #(name (symbol %)) identity)) vars)
+        known (filter by-name chosen)]
+    (doseq [n (remove by-name chosen)]
+      (.accept started n)
+      (.accept finished n (or problem (AssertionError. "the namespace does not have it once it is loaded"))))
+    (or (run ns-symbol
+             (map by-name known)
+             (reify Consumer
+               (accept [_ v] (.accept started (name (symbol v)))))
+             (reify BiConsumer
+               (accept [_ v why] (.accept finished (name (symbol v)) why))))
+        (unseen vars all))))

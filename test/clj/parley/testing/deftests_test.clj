@@ -118,13 +118,36 @@
     (is (nil? (outcomes 'a)))
     (is (= "leak" (message (:answer outcomes))))))
 
-(deftest flags-of-a-test-and-its-namespace-are-its-tags
-  (let [ns-symbol (gensym "parley.testing.sample")]
+(deftest a-namespace-with-reflection-in-a-file-of-ours-does-not-load
+  (let [warn "Reflection warning, %s:1:1 - reference to field x can't be resolved."]
+    (with-redefs [require (fn [n] (binding [*out* *err*] (println (format warn n))))]
+      (is (thrown-with-msg? AssertionError #"^Reflection warning, parley/socket.clj:1"
+            (deftests/load-namespace "parley/socket.clj")))
+      (is (str/includes? (let [err (java.io.StringWriter.)]
+                           (binding [*err* err] (deftests/load-namespace "clojure/pprint.clj"))
+                           (str err))
+                         "clojure/pprint.clj")
+        "those of other libraries are printed"))))
+
+(deftest tests-are-found-in-the-text-and-told-apart-once-loaded
+  (let [ns-symbol (gensym "parley.testing.sample")
+        outcomes (atom {})
+        answer (atom nil)]
     (try
-      (let [n (create-ns (vary-meta ns-symbol assoc :slow true))]
-        (is (= #{"slow" "nightly"}
-               (set (deftests/tags (intern n (with-meta 'a {:nightly true
-                                                            :doc "x"}))))))
-        (is (= ["slow"] (deftests/tags (intern n 'b)))))
+      (binding [*ns* (create-ns ns-symbol)]
+        (refer-clojure)
+        (require '[clojure.test :refer [deftest is]])
+        (eval '(deftest seen (is true)))
+        (eval '(deftest hidden (is true))))
+      (dosync (commute @#'clojure.core/*loaded-libs* conj ns-symbol))
+      (reset! answer (deftests/load-and-run ns-symbol ["seen" "gone"] ["seen" "gone"]
+                       (reify java.util.function.Consumer (accept [_ _]))
+                       (reify java.util.function.BiConsumer
+                         (accept [_ n why] (swap! outcomes assoc n why)))))
+      (is (= #{"seen" "gone"} (set (keys @outcomes))))
+      (is (nil? (@outcomes "seen")))
+      (is (instance? AssertionError (@outcomes "gone")))
+      (is (str/ends-with? (message @answer) ": hidden"))
       (finally
+        (dosync (commute @#'clojure.core/*loaded-libs* disj ns-symbol))
         (remove-ns ns-symbol)))))

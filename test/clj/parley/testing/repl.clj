@@ -91,7 +91,7 @@
 (defn session-threads
   "The threads of the sessions that a server has now; virtual ones, too."
   [server]
-  (mapv (fn [client] @(:thread client)) (service/clients (:service server))))
+  (mapv :thread (service/clients (:service server))))
 
 (defn over? [threads]
   (not-any? (fn [^Thread t] (.isAlive t)) threads))

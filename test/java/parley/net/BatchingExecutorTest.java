@@ -13,9 +13,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.EventLoop;
 import parley.testing.Await;
 import parley.testing.Cpu;
 import parley.testing.Family;
@@ -87,9 +89,9 @@ class BatchingExecutorTest {
         Intake<byte[]> chunks = Intake.elements(stream, Framing.chunks(100), executor);
         Outlet<byte[]> outlet = new Outlet<>(stream, Framing.chunks(100),
                 Outlet.Ending.LEAVE_OPEN, executor);
-        chunks.take(new Receiver<>() {
+        chunks.take(new Consumer<>() {
             @Override
-            public void receive(byte[] chunk) {
+            public void accept(byte[] chunk) {
                 if (chunk != null) {
                     outlet.put(chunk, accepted -> chunks.take(this));
                 }

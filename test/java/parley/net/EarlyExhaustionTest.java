@@ -13,6 +13,7 @@ import parley.testing.Child;
 import parley.testing.Classes;
 import parley.testing.Descriptors;
 import parley.testing.Guarded;
+import parley.testing.Race.Rounds;
 
 /** A process that has no descriptors when it first uses the library, and some later. */
 @Guarded
@@ -20,7 +21,7 @@ class EarlyExhaustionTest {
     @Test
     void what_fails_for_want_of_descriptors_at_first_works_later() throws Exception {
         assumeTrue(Descriptors.visible());
-        for (int spare : new int[] {0, 1, 2, 3, 5, 9}) {
+        for (int spare : Rounds.of(1, 2) == 1 ? new int[] {0, 2, 5} : new int[] {0, 1, 2, 3, 5, 9}) {
             try (Child child = Child.java(Starved.class, Integer.toString(spare))) {
                 assertEquals("EMFILE", child.answer("first"), "spare " + spare);
                 assertEquals(Posix.available() ? "echo x 2" : "echo x 0", child.answer("later"),

@@ -92,7 +92,7 @@ class EndlessInputTest {
             assertTrue(in.readCharWillHang());
             assertFalse(stream.reader().ready());
             assertEquals(StreamInput.NOTHING, in.readCharNoHang());
-            assertEquals(0, in.readChars(chars, 0, 10, Blocking.NO_HANG));
+            assertEquals(0, in.readChars(chars, 0, 10, WaitMode.NO_HANG));
             assertNull(in.takeNow(Framing.lines(1 << 24)));
             assertEquals(SocketStatus.NONE, stream.status(Direction.INPUT, SHORT));
         });
@@ -109,9 +109,9 @@ class EndlessInputTest {
             assertThrows(SocketTimeoutException.class, in::peekChar);
             assertThrows(SocketTimeoutException.class, () -> in.peekChar(each -> true));
             assertThrows(SocketTimeoutException.class,
-                    () -> in.readChars(chars, 0, 10, Blocking.FULL));
+                    () -> in.readChars(chars, 0, 10, WaitMode.FULL));
             assertThrows(SocketTimeoutException.class,
-                    () -> in.readChars(chars, 0, 10, Blocking.INTERACTIVE));
+                    () -> in.readChars(chars, 0, 10, WaitMode.INTERACTIVE));
         });
     }
 

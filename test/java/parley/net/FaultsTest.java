@@ -29,11 +29,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import parley.net.wait.Source;
 import parley.testing.Blocked;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
+import parley.testing.Race.Rounds;
 import parley.testing.Task;
 import parley.testing.Threads;
 
@@ -250,7 +252,7 @@ class FaultsTest {
 
         @Override
         public void run() {
-            for (int round = 0; round < 3; round++) {
+            for (int round = Rounds.of(1, 3); round > 0; round--) {
                 successes = 0;
                 fill(0);
             }

@@ -274,7 +274,7 @@ class LocaleTest {
         private static boolean rests() {
             return Thread.getAllStackTraces().values().stream().anyMatch(stack ->
                     java.util.Arrays.stream(stack).anyMatch(frame ->
-                            frame.getClassName().equals(AcceptPauses.class.getName())));
+                            frame.getClassName().equals(AcceptBackoff.class.getName())));
         }
     }
 }

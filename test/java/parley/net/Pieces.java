@@ -3,6 +3,7 @@ package parley.net;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.util.Random;
+import parley.net.wait.Source;
 
 /** A transport from which some bytes come in pieces of random size, and then the end. */
 class Pieces implements Transport {

@@ -349,7 +349,7 @@ class ReactorTest {
     @Test
     void more_requests_than_can_be_meant_are_refused() throws Exception {
         Intake<SocketStatus> intake = Intake.statuses(stream, Direction.INPUT, Runnable::run);
-        for (int i = 0; i < Claims.MOST; i++) {
+        for (int i = 0; i < RequestQueue.MOST; i++) {
             intake.take(status -> { });
         }
         String said = assertThrows(IllegalStateException.class,

@@ -1,5 +1,8 @@
 package parley.net;
 
+import parley.net.wait.EventLoop;
+import parley.net.wait.ThreadWaits;
+
 /** What the library has registered with selectors that outlive a call; for the leak check. */
 public final class Registered {
     private Registered() {

@@ -9,6 +9,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
 import parley.testing.Case;
 import parley.testing.EveryCase;
 import parley.testing.Family;

@@ -25,7 +25,7 @@ import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** Checks, readers and closers at the same time. */
 @Guarded

@@ -82,6 +82,26 @@ class StatusSetTest {
     }
 
     @Test
+    void members_are_listed_with_their_attachments() throws Exception {
+        try (SocketServer server = SocketServer.listen(
+                ServerOptions.builder().host("127.0.0.1").build());
+                SocketStream stream = SocketStream.connect(
+                        "127.0.0.1", server.port(), StreamOptions.DEFAULT);
+                StatusSet set = new StatusSet()) {
+            set.add(server, Direction.INPUT);
+            set.add(stream, Direction.OUTPUT, "mine");
+            assertEquals(Set.of(new StatusSet.Entry(server, Direction.INPUT, null),
+                    new StatusSet.Entry(stream, Direction.OUTPUT, "mine")),
+                    Set.copyOf(set.members()));
+            assertEquals("mine", set.attachment(stream));
+            close(stream);
+            assertEquals(SocketStatus.ERROR, set.check(NOW).statusOf(stream));
+            assertEquals("mine", set.attachment(stream));
+            assertEquals(1, set.members().size());
+        }
+    }
+
+    @Test
     void STA_1_a_server_is_ready_while_a_connection_waits() throws Exception {
         try (SocketServer server = SocketServer.listen(
                 ServerOptions.builder().host("127.0.0.1").build());

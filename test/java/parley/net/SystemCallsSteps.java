@@ -136,7 +136,7 @@ final class SystemCallsSteps {
 
                 @Override
                 public void forgetEcho() throws IOException {
-                    stream.in().readBytes(steps.buffer, 0, 4, Blocking.FULL);
+                    stream.in().readBytes(steps.buffer, 0, 4, WaitMode.FULL);
                 }
             });
         }
@@ -179,7 +179,7 @@ final class SystemCallsSteps {
         Traced.mark(from + "-" + to + "/" + name);
     }
 
-    private String sequence(int count, Blocking blocking) throws IOException {
+    private String sequence(int count, WaitMode blocking) throws IOException {
         Arrays.fill(buffer, (byte) '?');
         int end = in.readBytes(buffer, 0, count, blocking);
         return new String(buffer, 0, end, StandardCharsets.UTF_8);
@@ -188,12 +188,12 @@ final class SystemCallsSteps {
     private void all(Peer peer) throws Exception {
         nothing();
         arrive(peer, "abc");
-        step("interactive sequence of three", "abc", () -> sequence(10, Blocking.INTERACTIVE));
+        step("interactive sequence of three", "abc", () -> sequence(10, WaitMode.INTERACTIVE));
         arrive(peer, TEXT);
         step("read-byte-lookahead of two lines", 1, in::byteLookahead);
         buffered();
         step("no-hang sequence of more than there is", "!\n",
-                () -> sequence(10, Blocking.NO_HANG));
+                () -> sequence(10, WaitMode.NO_HANG));
         waiting(peer);
         if (stream.isOutput()) {
             output();
@@ -224,7 +224,7 @@ final class SystemCallsSteps {
         step("read-byte-lookahead of nothing", StreamInput.NOTHING, in::byteLookahead);
         step("listen to nothing", false, in::listen);
         step("read-char-will-hang of nothing", true, in::readCharWillHang);
-        step("no-hang sequence of nothing", "", () -> sequence(10, Blocking.NO_HANG));
+        step("no-hang sequence of nothing", "", () -> sequence(10, WaitMode.NO_HANG));
     }
 
     private void buffered() throws Exception {
@@ -243,9 +243,9 @@ final class SystemCallsSteps {
         step("socket-status of input", SocketStatus.INPUT,
                 () -> stream.status(Direction.INPUT, Duration.ZERO));
         step("read-line", "lo", in::readLine);
-        step("no-hang sequence", "wor", () -> sequence(3, Blocking.NO_HANG));
-        step("interactive sequence", "ld ", () -> sequence(3, Blocking.INTERACTIVE));
-        step("sequence", "and", () -> sequence(3, Blocking.FULL));
+        step("no-hang sequence", "wor", () -> sequence(3, WaitMode.NO_HANG));
+        step("interactive sequence", "ld ", () -> sequence(3, WaitMode.INTERACTIVE));
+        step("sequence", "and", () -> sequence(3, WaitMode.FULL));
     }
 
     private void waiting(Peer peer) throws Exception {
@@ -253,7 +253,7 @@ final class SystemCallsSteps {
         step("read-byte that waits", (int) 'x', in::readByte);
         sender.await();
         sender = sendWhenBlocked(peer, "xyz");
-        step("interactive sequence that waits", "xyz", () -> sequence(10, Blocking.INTERACTIVE));
+        step("interactive sequence that waits", "xyz", () -> sequence(10, WaitMode.INTERACTIVE));
         sender.await();
     }
 
@@ -288,7 +288,7 @@ final class SystemCallsSteps {
         step("read-byte-no-hang at the end", StreamInput.END, in::readByteNoHang);
         step("read-byte-no-hang after the end", StreamInput.END, in::readByteNoHang);
         step("read-char after the end", StreamInput.END, in::readChar);
-        step("no-hang sequence after the end", "", () -> sequence(3, Blocking.NO_HANG));
+        step("no-hang sequence after the end", "", () -> sequence(3, WaitMode.NO_HANG));
         step("socket-status after the end", SocketStatus.EOF,
                 () -> stream.status(Direction.INPUT, Duration.ZERO));
     }
@@ -306,7 +306,7 @@ final class SystemCallsSteps {
         arrive(peer, TEXT);
         step("read-byte", (int) 'h', in::readByte);
         step("read-byte-no-hang", (int) 'e', in::readByteNoHang);
-        step("no-hang sequence", "llo", () -> sequence(3, Blocking.NO_HANG));
+        step("no-hang sequence", "llo", () -> sequence(3, WaitMode.NO_HANG));
     }
 
     private static void file() throws Exception {
@@ -322,9 +322,9 @@ final class SystemCallsSteps {
         steps.step("socket-status of input", SocketStatus.INPUT,
                 () -> stream.status(Direction.INPUT, Duration.ZERO));
         steps.step("interactive sequence", "world",
-                () -> steps.sequence(5, Blocking.INTERACTIVE));
+                () -> steps.sequence(5, WaitMode.INTERACTIVE));
         steps.step("no-hang sequence up to the end", " and!\n",
-                () -> steps.sequence(100, Blocking.NO_HANG));
+                () -> steps.sequence(100, WaitMode.NO_HANG));
         steps.step("read-byte-no-hang after the end", StreamInput.END, in::readByteNoHang);
         steps.step("socket-status after the end", SocketStatus.EOF,
                 () -> stream.status(Direction.INPUT, Duration.ZERO));
@@ -379,7 +379,7 @@ final class SystemCallsSteps {
         }
         Thread main = Thread.currentThread();
         Task<Void> actor = Threads.PLATFORM.start("actor", () -> {
-            Blocked.in(main, "parley.net.Poller.poll");
+            Blocked.in(main, "parley.net.wait.Poller.poll");
             act.run();
             return null;
         });

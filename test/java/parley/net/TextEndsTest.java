@@ -137,7 +137,7 @@ class TextEndsTest {
         pair("UTF-16", (stream, peer) -> {
             stream.out().writeString("a");
             stream.out().flush();
-            stream.out().writeBytes(new byte[] {0, 'b'}, 0, 2, Blocking.FULL);
+            stream.out().writeBytes(new byte[] {0, 'b'}, 0, 2, WaitMode.FULL);
             stream.out().writeString("c");
             assertEquals("abc", endOf(stream, peer, "UTF-16"));
         });
@@ -241,7 +241,7 @@ class TextEndsTest {
         byte[] much = new byte[1 << 20];
         long quietSince = System.nanoTime();
         while (System.nanoTime() - quietSince < Duration.ofMillis(150).toNanos()) {
-            if (stream.out().writeBytes(much, 0, much.length, Blocking.NO_HANG) > 0) {
+            if (stream.out().writeBytes(much, 0, much.length, WaitMode.NO_HANG) > 0) {
                 quietSince = System.nanoTime();
             } else {
                 Await.pass(Duration.ofMillis(1));
@@ -281,7 +281,7 @@ class TextEndsTest {
     void a_close_that_is_interrupted_says_what_is_lost() throws Exception {
         pair("UTF-8", (stream, peer) -> {
             fillWithBytes(stream);
-            stream.out().writeBytes(new byte[16_000], 0, 16_000, Blocking.FULL);
+            stream.out().writeBytes(new byte[16_000], 0, 16_000, WaitMode.FULL);
             Task<Void> closer = Threads.PLATFORM.start("closer", () -> {
                 Thread.currentThread().interrupt();
                 stream.close();
@@ -303,7 +303,7 @@ class TextEndsTest {
                 stream.readTimeout(null);
                 return stream.in().readChar();
             });
-            Blocked.in(reader, "parley.net.ThreadWaits.await");
+            Blocked.in(reader, "parley.net.wait.ThreadWaits.await");
             stream.readTimeout(SHORT);
             ExternalFormat latin = ExternalFormat.of(StandardCharsets.ISO_8859_1);
             assertThrows(SocketTimeoutException.class, () -> stream.externalFormat(latin));

@@ -9,12 +9,13 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import parley.testing.Race.Rounds;
 import parley.testing.Seeds;
 
 /** Arguments at random: an exception that says what is wrong, never a crash, never a lost byte. */
 @Timeout(180)
 class FuzzTest {
-    private static final int ROUNDS = Integer.getInteger("parley.fuzz.rounds", 200_000);
+    private static final int ROUNDS = Rounds.of(20_000, 1_000_000);
 
     private Random random; // of the seed under way
 

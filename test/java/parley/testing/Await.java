@@ -5,21 +5,26 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
-/** Waits for a condition with a deadline, looking again every millisecond. */
+/**
+ * Waits for a condition with a deadline. The looks come at first every tenth of a millisecond, then
+ * less and less often, at the latest every ten.
+ */
 public final class Await {
-    private static final long BETWEEN_LOOKS = Duration.ofMillis(1).toNanos();
+    private static final long LEAST = 100_000;
+    private static final long MOST = Duration.ofMillis(10).toNanos();
 
     private Await() {
     }
 
     /** True as soon as {@code condition} holds, false when {@code limit} has passed without. */
     public static boolean holds(Duration limit, BooleanSupplier condition) {
-        long deadline = System.nanoTime() + limit.toNanos();
+        long begun = System.nanoTime();
         while (!condition.getAsBoolean()) {
-            if (System.nanoTime() - deadline > 0) {
+            long passed = System.nanoTime() - begun;
+            if (passed > limit.toNanos()) {
                 return false;
             }
-            LockSupport.parkNanos(BETWEEN_LOOKS);
+            LockSupport.parkNanos(Math.max(LEAST, Math.min(MOST, passed / 4)));
         }
         return true;
     }

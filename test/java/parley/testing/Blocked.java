@@ -11,7 +11,7 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class Blocked {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
-    private static final long BETWEEN_LOOKS = Duration.ofMillis(2).toNanos();
+    private static final long BETWEEN_LOOKS = Duration.ofMillis(1).toNanos();
     private static final int LOOKS = 3;
 
     private Blocked() {

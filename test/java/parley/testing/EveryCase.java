@@ -4,24 +4,87 @@ import java.lang.annotation.ElementType;
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
+import java.lang.reflect.Method;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.ArgumentsProvider;
 import org.junit.jupiter.params.provider.ArgumentsSource;
+import org.junit.jupiter.params.support.AnnotationConsumer;
+import org.junit.jupiter.params.support.ParameterDeclarations;
 
 /**
- * Runs a test method, which takes a {@link Case}, once for each cell of the matrix; a second
- * parameter of an enum type multiplies the cells by its constants ({@link Selective}).
+ * Runs a test method once for each cell of the matrix. Its first parameter is the {@link Case}. A
+ * second parameter of an enum type multiplies the cells by its constants ({@link Selective}).
  */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
 @ParameterizedTest(name = "[{arguments}]")
-@ArgumentsSource(Matrix.class)
+@ArgumentsSource(EveryCase.Matrix.class)
 public @interface EveryCase {
     /**
-     * The kinds of socket the case makes sense for; where it does not tell, all channels, and
-     * {@link Family#HANDLE} too in a class that is {@link OverHandlesToo}.
+     * The kinds of socket the case makes sense for. Empty means all channels, and {@link
+     * Family#HANDLE}, too, in a class that is {@link OverHandlesToo}.
      */
     Family[] over() default {};
 
-    /** The kinds of thread the case makes sense for; all, unless told. */
+    /** The kinds of thread the case makes sense for. */
     Threads[] on() default {Threads.PLATFORM, Threads.VIRTUAL};
+
+    /** An enum whose constants make sense in some cells of the matrix only. */
+    interface Selective {
+        /** Whether this constant is to be tried in {@code cell}. */
+        boolean appliesTo(Case cell);
+    }
+
+    /**
+     * Marks a class whose cases are about streams of any kind: cases that name no kinds of socket
+     * run over {@link Family#HANDLE}, too.
+     */
+    @Target(ElementType.TYPE)
+    @Retention(RetentionPolicy.RUNTIME)
+    @interface OverHandlesToo {
+    }
+
+    /**
+     * Makes the cells: those that the annotation asks for and the machine can offer, times the
+     * constants of the second parameter that apply to the cell.
+     */
+    final class Matrix implements ArgumentsProvider, AnnotationConsumer<EveryCase> {
+        private static final Set<Family> CHANNELS =
+                EnumSet.complementOf(EnumSet.of(Family.HANDLE));
+
+        private Set<Family> families; // set once, before any use; empty means the usual ones
+        private Set<Threads> threads; // set once, before any use
+
+        @Override
+        public void accept(EveryCase wanted) {
+            families = Set.of(wanted.over());
+            threads = Set.of(wanted.on());
+        }
+
+        @Override
+        public Stream<? extends Arguments> provideArguments(
+                ParameterDeclarations parameters, ExtensionContext context) {
+            Set<Family> wanted = !families.isEmpty() ? families
+                    : context.getRequiredTestClass().isAnnotationPresent(OverHandlesToo.class)
+                            ? EnumSet.allOf(Family.class) : CHANNELS;
+            return Case.all()
+                    .filter(cell -> wanted.contains(cell.family()))
+                    .filter(cell -> threads.contains(cell.threads()))
+                    .flatMap(cell -> rows(cell, context.getRequiredTestMethod()));
+        }
+
+        private static Stream<Arguments> rows(Case cell, Method method) {
+            if (method.getParameterCount() == 1) {
+                return Stream.of(Arguments.of(cell));
+            }
+            return Stream.of(method.getParameterTypes()[1].getEnumConstants())
+                    .filter(each -> !(each instanceof Selective some) || some.appliesTo(cell))
+                    .map(each -> Arguments.of(cell, each));
+        }
+    }
 }

@@ -1,5 +1,11 @@
 package parley.testing;
 
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -7,12 +13,25 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import parley.net.Registered;
+import parley.posix.Descriptor;
+import parley.posix.Posix;
 
 /**
  * What a process had open at one moment, to be compared with what it has later. Descriptors count,
  * and threads: those named {@code parley-…} or {@code test-…}, and any that is not a daemon;
  * and what the library has registered with selectors that outlive a call.
+ *
+ * <p>The threads of the library that end some time after their last use do not count, since each
+ * comparison would wait for them. What they hold counts. Tests of their own show that they end.
  *
  * <p>Sockets, pipes, files and threads must be gone by themselves. Only selectors may wait for the
  * garbage collector, since a selector may belong to a thread and go when that thread is collected;
@@ -23,16 +42,19 @@ public final class Leaks {
     private static final Duration GRACE = Duration.ofSeconds(10);
 
     private static final String CLEANER = "parley-cleaner"; // one, for the process's lifetime
+    private static final Set<String> LOITERERS =
+            Set.of("parley-reactor", "parley-virtual-reactor", "parley-descriptors");
     private static final Duration BETWEEN_COLLECTIONS = Duration.ofMillis(50);
     private static final List<String> OF_A_SELECTOR =
             List.of("anon_inode:[eventpoll]", "anon_inode:[eventfd]");
 
+    private final Set<String> loiterers; // immutable
     private final List<String> descriptors; // immutable
     private final Set<Thread> threads; // immutable
-    private final Set<String> loiterers; // immutable
     private final Map<String, Integer> registered = registered(); // immutable
 
     private Leaks(Set<String> loiterers) {
+        WarmUp.once();
         this.loiterers = loiterers;
         descriptors = Descriptors.visible() ? Descriptors.targets() : List.of();
         threads = threads();
@@ -40,16 +62,16 @@ public final class Leaks {
 
     /** What is open now, once the Java machine has opened what it keeps. */
     public static Leaks snapshot() {
-        WarmUp.once();
-        return new Leaks(Set.of());
+        return new Leaks(LOITERERS);
     }
 
     /**
-     * What is open now, but for threads that by design end some time after their last use; each may
-     * have one selector. That they do end is for a later, full comparison to see.
+     * As {@link #snapshot}, but for other threads, too, that end some time after their last use;
+     * each may have one selector.
      */
-    public static Leaks snapshotBut(String... loiterers) {
-        return new Leaks(Set.of(loiterers));
+    public static Leaks snapshotBut(String... others) {
+        return new Leaks(Stream.concat(LOITERERS.stream(), Stream.of(others))
+                .collect(Collectors.toUnmodifiableSet()));
     }
 
     /** Fails, listing what is left, unless all opened since is gone within ten seconds. */
@@ -97,28 +119,109 @@ public final class Leaks {
     private List<String> openedSince() {
         List<String> now = Descriptors.visible() ? Descriptors.targets() : new ArrayList<>();
         descriptors.forEach(now::remove);
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (loiterers.contains(thread.getName())) {
-                OF_A_SELECTOR.forEach(now::remove);
-            }
+        if (!now.isEmpty()) {
+            Threads.running().filter(thread -> loiterers.contains(thread.getName()))
+                    .forEach(thread -> OF_A_SELECTOR.forEach(now::remove));
         }
         return now;
     }
 
     private Set<Thread> threads() {
         Set<Thread> threads = new HashSet<>();
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (counts(thread) && !loiterers.contains(thread.getName())) {
-                threads.add(thread);
-            }
-        }
+        Threads.running().filter(this::counts).forEach(threads::add);
         Task.live().forEach(task -> threads.add(task.thread()));
         return threads;
     }
 
-    private static boolean counts(Thread thread) {
+    private boolean counts(Thread thread) {
         String name = thread.getName();
-        return !name.equals(CLEANER)
+        return !name.equals(CLEANER) && !loiterers.contains(name)
                 && (name.startsWith("parley-") || name.startsWith("test-") || !thread.isDaemon());
+    }
+
+    /** Compares before and after each case, and each suite. */
+    static final class Check
+            implements BeforeAllCallback, AfterAllCallback, BeforeEachCallback, AfterEachCallback {
+        private static final Namespace STORE = Namespace.create(Check.class);
+
+        @Override
+        public void beforeAll(ExtensionContext context) {
+            beforeEach(context);
+        }
+
+        @Override
+        public void beforeEach(ExtensionContext context) {
+            context.getStore(STORE).put(context.getUniqueId(), snapshot());
+        }
+
+        @Override
+        public void afterEach(ExtensionContext context) {
+            context.getStore(STORE).remove(context.getUniqueId(), Leaks.class).assertBack();
+        }
+
+        @Override
+        public void afterAll(ExtensionContext context) {
+            afterEach(context);
+        }
+    }
+
+    /**
+     * Makes the Java machine open what it keeps open for its lifetime (the socket pair it closes
+     * other sockets with, the pollers of virtual threads), so that no case is blamed for it.
+     */
+    private static final class WarmUp {
+        private static boolean done; // guarded by WarmUp.class
+
+        private WarmUp() {
+        }
+
+        static synchronized void once() {
+            if (done) {
+                return;
+            }
+            done = true;
+            try {
+                for (Family family : Family.values()) {
+                    if (family.available()) {
+                        roundTrips(family);
+                    }
+                }
+                InetAddress.getByName("localhost");
+                if (Posix.available()) { // libffi keeps a temporary file
+                    for (Descriptor each : Descriptor.pipe()) { // opens the watcher's wake-up
+                        each.close();
+                    }
+                }
+            } catch (Exception e) {
+                throw new AssertionError("the warm-up failed", e);
+            }
+        }
+
+        private static void roundTrips(Family family) throws Exception {
+            for (Threads threads : Threads.values()) {
+                if (threads.available()) {
+                    roundTrip(family, threads);
+                }
+            }
+        }
+
+        private static void roundTrip(Family family, Threads threads) throws Exception {
+            try (ServerSocketChannel server = family.listen(1);
+                    SocketChannel client = SocketChannel.open(server.getLocalAddress());
+                    SocketChannel accepted = server.accept()) {
+                Task<Integer> reader = threads.start("warm-up", () -> readThenSelect(client));
+                Blocked.in(reader, "SocketChannelImpl.read");
+                accepted.write(ByteBuffer.allocate(1));
+                reader.await();
+            }
+        }
+
+        private static int readThenSelect(SocketChannel channel) throws IOException {
+            int count = channel.read(ByteBuffer.allocate(1));
+            try (Selector selector = Selector.open()) {
+                selector.select(1);
+            }
+            return count;
+        }
     }
 }

@@ -9,8 +9,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
+import parley.testing.EveryCase.OverHandlesToo;
+import parley.testing.Race.Rounds;
 
 /** H5: races are repeated. */
 @Guarded

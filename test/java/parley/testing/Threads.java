@@ -2,8 +2,10 @@ package parley.testing;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 
 /** The kinds of thread a case runs on. The library is compiled for 17, hence the reflection. */
 public enum Threads {
@@ -31,6 +33,21 @@ public enum Threads {
     /** Starts {@code body} on a thread of this kind. */
     public <T> Task<T> start(String name, Callable<T> body) {
         return Task.start(this, name, body);
+    }
+
+    /** The platform threads that run now; cheaper than {@link Thread#getAllStackTraces}. */
+    public static Stream<Thread> running() {
+        ThreadGroup root = Thread.currentThread().getThreadGroup();
+        while (root.getParent() != null) {
+            root = root.getParent();
+        }
+        Thread[] all = new Thread[root.activeCount() + 32];
+        for (int n = root.enumerate(all); ; n = root.enumerate(all)) {
+            if (n < all.length) {
+                return Arrays.stream(all, 0, n);
+            }
+            all = new Thread[all.length * 2];
+        }
     }
 
     /** Whether {@code thread} is a virtual one; false on a JDK without them. */

@@ -1,5 +1,9 @@
 package parley.testing;
 
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
 import java.lang.reflect.Method;
 import java.time.Duration;
 import java.util.List;
@@ -11,8 +15,8 @@ import org.junit.platform.commons.support.AnnotationSupport;
 
 /**
  * Runs each case on a thread of its own (of the kind its {@link Case} names) and gives it three
- * minutes, or what {@link Within} says; a {@link Race} so often. A case that is not done by then is interrupted and fails
- * with a dump of all threads.
+ * minutes, or the limit of its {@link Within}. Repeats a {@link Race}. A case that is not done by
+ * then is interrupted and fails with a dump of all threads.
  */
 public final class Watchdog implements InvocationInterceptor {
     private static final Duration LIMIT = Duration.ofMinutes(3);
@@ -40,7 +44,7 @@ public final class Watchdog implements InvocationInterceptor {
     private static void rounds(Invocation<Void> invocation, Threads kind,
             ReflectiveInvocationContext<Method> method, String title, ExtensionContext context)
             throws Throwable {
-        Rounds.each(invocation, method, title,
+        Race.Rounds.each(invocation, method, title,
                 (round, name) -> guard(round, kind, name, limit(context)));
     }
 
@@ -77,5 +81,13 @@ public final class Watchdog implements InvocationInterceptor {
                 .or(() -> AnnotationSupport.findAnnotation(context.getTestClass(), Within.class))
                 .map(within -> Duration.ofSeconds(within.seconds()))
                 .orElse(LIMIT);
+    }
+
+    /** Gives a case, or each case of a suite, another limit than the {@link Watchdog}'s own. */
+    @Target({ElementType.METHOD, ElementType.TYPE})
+    @Retention(RetentionPolicy.RUNTIME)
+    public @interface Within {
+        /** The limit in seconds. */
+        int seconds();
     }
 }

@@ -20,13 +20,13 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Tag;
-import parley.net.Claim;
 import parley.net.Direction;
 import parley.net.Framing;
 import parley.net.Intake;
 import parley.net.Outlet;
-import parley.net.Receiver;
+import parley.net.Request;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
@@ -35,9 +35,9 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Child;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Task;
 import parley.testing.Threads;
@@ -214,7 +214,7 @@ class BackPressureTest {
     }
 
     /** A request that its owner may give up. */
-    private static final class Withdrawable implements Claim<Boolean> {
+    private static final class Withdrawable implements Request<Boolean> {
         private final ReentrantLock lock = new ReentrantLock();
         private boolean stands = true; // guarded by lock
         private volatile boolean committed;
@@ -259,7 +259,7 @@ class BackPressureTest {
         }
 
         @Override
-        public Receiver<Boolean> commit() {
+        public Consumer<Boolean> commit() {
             committed = true;
             stands = false;
             return accepted -> { };

@@ -12,7 +12,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.CodingException;
 import parley.net.Direction;
 import parley.net.SocketServer;
@@ -23,15 +23,15 @@ import parley.net.StreamOptions;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Seeds;
 import parley.testing.Task;
 import parley.testing.Threads;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** BIO: bytes go in and come out. */
 @Guarded
@@ -41,13 +41,22 @@ class BasicIoTest {
     private static final int MIB = 1024 * 1024;
 
     @EveryCase
+    void part_of_an_array_of_characters_is_written(Case cell) throws Exception {
+        try (Link link = Link.connected(cell)) {
+            link.stream.out().writeChars("abcdé!".toCharArray(), 3, 5);
+            link.stream.out().flush();
+            assertEquals("dé", link.peer.receiveText(3)); // bytes
+        }
+    }
+
+    @EveryCase
     void BIO_1_a_mebibyte_in_pieces_comes_out_whole(Case cell) throws Exception {
         Seeds.with(random -> {
             byte[] sent = Seeds.bytes(random, MIB);
             try (Both both = Both.of(cell)) {
                 Task<Void> writer = cell.start("writer", () -> {
                     for (int at = 0; at < sent.length; at += 1024) {
-                        both.client.out().writeBytes(sent, at, at + 1024, Blocking.FULL);
+                        both.client.out().writeBytes(sent, at, at + 1024, WaitMode.FULL);
                     }
                     both.client.close();
                     return null;
@@ -64,7 +73,7 @@ class BasicIoTest {
         byte[] chunk = new byte[5000];
         int end;
         do {
-            end = stream.in().readBytes(chunk, 0, chunk.length, Blocking.FULL);
+            end = stream.in().readBytes(chunk, 0, chunk.length, WaitMode.FULL);
             all.write(chunk, 0, end);
         } while (end == chunk.length);
         return all.toByteArray();
@@ -104,7 +113,7 @@ class BasicIoTest {
 
     private static Long readLong(SocketStream stream) throws IOException {
         byte[] bytes = new byte[8];
-        int end = stream.in().readBytes(bytes, 0, 8, Blocking.FULL);
+        int end = stream.in().readBytes(bytes, 0, 8, WaitMode.FULL);
         return end == 8 ? ByteBuffer.wrap(bytes).getLong() : null;
     }
 
@@ -114,7 +123,7 @@ class BasicIoTest {
         try (Both both = Both.of(cell)) {
             Task<Void> echo = cell.start("echo", () -> {
                 byte[] block = new byte[512];
-                while (both.server.in().readBytes(block, 0, 512, Blocking.FULL) == 512) {
+                while (both.server.in().readBytes(block, 0, 512, WaitMode.FULL) == 512) {
                     Sockets.write(both.server, block);
                     both.server.out().flush();
                 }
@@ -125,7 +134,7 @@ class BasicIoTest {
                 byte[] block = Payload.bytes(i, 512);
                 Sockets.write(both.client, block);
                 both.client.out().flush();
-                assertEquals(512, both.client.in().readBytes(back, 0, 512, Blocking.FULL));
+                assertEquals(512, both.client.in().readBytes(back, 0, 512, WaitMode.FULL));
                 assertArrayEquals(block, back);
             }
             both.client.shutdown(Direction.OUTPUT);
@@ -143,7 +152,7 @@ class BasicIoTest {
             Task<Void> writer = cell.start("writer", () -> {
                 for (long sent = 0; sent < most; sent += block.length) {
                     both.client.out().writeBytes(block, 0,
-                            (int) Math.min(block.length, most - sent), Blocking.FULL);
+                            (int) Math.min(block.length, most - sent), WaitMode.FULL);
                 }
                 both.client.outputStream().write(0xFF); // no character
                 both.client.close();
@@ -152,7 +161,7 @@ class BasicIoTest {
             byte[] got = new byte[block.length];
             for (long read = 0; read < most; read += got.length) {
                 int wanted = (int) Math.min(got.length, most - read);
-                assertEquals(wanted, both.server.in().readBytes(got, 0, wanted, Blocking.FULL));
+                assertEquals(wanted, both.server.in().readBytes(got, 0, wanted, WaitMode.FULL));
                 assertEquals(0, Arrays.mismatch(got, 0, wanted, block, 0, wanted) + 1,
                         "in the block at " + read);
             }
@@ -168,18 +177,18 @@ class BasicIoTest {
     void BIO_5_a_read_of_nothing_never_waits_and_never_eats_the_end(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             byte[] none = new byte[0];
-            assertEquals(0, link.stream.in().readBytes(none, 0, 0, Blocking.FULL));
+            assertEquals(0, link.stream.in().readBytes(none, 0, 0, WaitMode.FULL));
             Sockets.write(link.stream, none);
             assertEquals(0, link.stream.inputStream().read(none));
             link.peer.send("x").endOutput();
             assertEquals(SocketStatus.INPUT, link.stream.status(Direction.INPUT, null));
-            assertEquals(0, link.stream.in().readBytes(none, 0, 0, Blocking.FULL));
+            assertEquals(0, link.stream.in().readBytes(none, 0, 0, WaitMode.FULL));
             assertEquals('x', link.stream.in().readByte());
-            assertEquals(0, link.stream.in().readBytes(none, 0, 0, Blocking.FULL));
+            assertEquals(0, link.stream.in().readBytes(none, 0, 0, WaitMode.FULL));
             assertEquals(StreamInput.END, link.stream.in().readByte());
             link.stream.close();
             assertThrows(IllegalStateException.class,
-                    () -> link.stream.in().readBytes(none, 0, 0, Blocking.FULL));
+                    () -> link.stream.in().readBytes(none, 0, 0, WaitMode.FULL));
             assertThrows(IllegalStateException.class,
                     () -> Sockets.write(link.stream, none));
         }
@@ -190,9 +199,9 @@ class BasicIoTest {
         try (Link link = Link.connected(cell)) {
             link.peer.send("1234").endOutput();
             byte[] five = new byte[5];
-            assertEquals(4, link.stream.in().readBytes(five, 0, 5, Blocking.FULL));
+            assertEquals(4, link.stream.in().readBytes(five, 0, 5, WaitMode.FULL));
             assertArrayEquals(new byte[] {'1', '2', '3', '4', 0}, five);
-            assertEquals(0, link.stream.in().readBytes(five, 0, 5, Blocking.FULL));
+            assertEquals(0, link.stream.in().readBytes(five, 0, 5, WaitMode.FULL));
         }
     }
 
@@ -201,18 +210,18 @@ class BasicIoTest {
         try (Link link = Link.connected(cell)) {
             StreamInput in = link.stream.in();
             byte[] eight = new byte[8];
-            assertEquals(0, in.readBytes(eight, 0, 8, Blocking.NO_HANG));
+            assertEquals(0, in.readBytes(eight, 0, 8, WaitMode.NO_HANG));
             assertEquals(StreamInput.NOTHING, in.readByteNoHang());
             assertEquals(StreamInput.NOTHING, in.readCharNoHang());
             link.peer.send("abc");
             assertEquals(SocketStatus.INPUT, link.stream.status(Direction.INPUT, null));
             assertEquals('a', in.readByteNoHang());
             assertEquals('b', in.readCharNoHang());
-            assertEquals(1, in.readBytes(eight, 0, 8, Blocking.NO_HANG));
+            assertEquals(1, in.readBytes(eight, 0, 8, WaitMode.NO_HANG));
             assertEquals('c', eight[0]);
             link.peer.endOutput();
             assertEquals(SocketStatus.EOF, link.stream.status(Direction.INPUT, null));
-            assertEquals(0, in.readBytes(eight, 0, 8, Blocking.NO_HANG));
+            assertEquals(0, in.readBytes(eight, 0, 8, WaitMode.NO_HANG));
             assertEquals(StreamInput.END, in.readByteNoHang());
             assertEquals(StreamInput.END, in.readCharNoHang());
         }
@@ -223,12 +232,12 @@ class BasicIoTest {
         try (Link link = Link.connected(cell)) {
             byte[] eight = new byte[8];
             Task<Integer> reader = cell.start("reader",
-                    () -> link.stream.in().readBytes(eight, 0, 8, Blocking.INTERACTIVE));
+                    () -> link.stream.in().readBytes(eight, 0, 8, WaitMode.INTERACTIVE));
             Blocked.in(reader, Sockets.WAIT);
             link.peer.send("ab");
             assertEquals(2, reader.await());
             link.peer.endOutput();
-            assertEquals(0, link.stream.in().readBytes(eight, 0, 8, Blocking.INTERACTIVE));
+            assertEquals(0, link.stream.in().readBytes(eight, 0, 8, WaitMode.INTERACTIVE));
         }
     }
 

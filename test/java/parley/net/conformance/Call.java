@@ -2,8 +2,8 @@ package parley.net.conformance;
 
 import java.io.IOException;
 import parley.testing.Case;
+import parley.testing.EveryCase.Selective;
 import parley.testing.Family;
-import parley.testing.Selective;
 
 /** Every call that can block, as an axis of the matrix. */
 enum Call implements Selective {

@@ -37,7 +37,7 @@ import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Timing;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** CON, the client's side: connecting, and what is said when it fails. */
 @Guarded
@@ -154,7 +154,7 @@ class ConnectingTest {
             long before = Descriptors.visible() ? Descriptors.sockets() : 0;
             Task<SocketStream> task = cell.start("connecting",
                     () -> Sockets.connect(full.address()));
-            Blocked.in(task, "parley.net.Poller.poll");
+            Blocked.in(task, "parley.net.wait.Poller.poll");
             Timing timing = Timing.start();
             task.interrupt();
             InterruptedIOException e = task.failure(InterruptedIOException.class);

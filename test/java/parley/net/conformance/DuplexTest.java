@@ -15,16 +15,16 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Race;
@@ -79,7 +79,7 @@ class DuplexTest {
                 for (int i = 0; i < 100; i++) {
                     Arrays.fill(buffer, (byte) 7);
                     try {
-                        int end = link.stream.in().readBytes(buffer, 0, 4, Blocking.FULL);
+                        int end = link.stream.in().readBytes(buffer, 0, 4, WaitMode.FULL);
                         got.addAndGet(end);
                     } catch (SocketTimeoutException e) {
                         Arrays.fill(buffer, (byte) 7); // late bytes would be seen on the next turn

@@ -10,7 +10,7 @@ import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import org.junit.jupiter.api.Tag;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.ErrorCode;
 import parley.net.Reactor;
@@ -21,9 +21,9 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -41,7 +41,7 @@ class HalfCloseTest {
             link.peer.send(Payload.bytes(0, 16 * 1024)).endOutput();
             byte[] got = new byte[16 * 1024];
             assertEquals(got.length,
-                    link.stream.in().readBytes(got, 0, got.length, Blocking.FULL));
+                    link.stream.in().readBytes(got, 0, got.length, WaitMode.FULL));
             Payload.check(got, got.length);
             assertEquals(StreamInput.END, link.stream.in().readByte());
             link.stream.out().writeString("still here");

@@ -22,9 +22,9 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -165,7 +165,7 @@ class InterruptTest {
             try (Watch watch = Reactor.shared().whenReady(
                     link.stream, Direction.INPUT, status -> told.countDown())) {
                 Thread reactor = reactorThread();
-                Blocked.in(reactor, "parley.net.EventLoop");
+                Blocked.in(reactor, "parley.net.wait.EventLoop");
                 for (int i = 0; i < 10; i++) {
                     reactor.interrupt();
                     Await.until("the flag is taken", () -> !reactor.isInterrupted());

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
@@ -81,7 +81,7 @@ final class Link implements AutoCloseable {
         while (System.nanoTime() - quietSince < QUIET) {
             byte[] bytes = Payload.bytes(went, 256 * 1024);
             // no waiting for readiness, which begins only where a third of the buffer is free
-            int now = stream.out().writeBytes(bytes, 0, bytes.length, Blocking.NO_HANG);
+            int now = stream.out().writeBytes(bytes, 0, bytes.length, WaitMode.NO_HANG);
             went += now;
             if (now > 0) {
                 quietSince = System.nanoTime();

@@ -14,7 +14,7 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.ElementType;
 import parley.net.ExternalFormat;
@@ -92,13 +92,13 @@ class MisuseTest {
                     () -> stream.elementType(null));
             argument("SocketStream.externalFormat: the format is null, expected an .*",
                     () -> stream.externalFormat(null));
-            argument("StreamInput.readChars: the blocking is null, expected a Blocking",
+            argument("StreamInput.readChars: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readChars(new char[1], 0, 1, null));
-            argument("StreamInput.readBytes: the blocking is null, expected a Blocking",
+            argument("StreamInput.readBytes: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readBytes(new byte[1], 0, 1, null));
-            argument("StreamInput.readElement: the blocking is null, expected a Blocking",
+            argument("StreamInput.readElement: the wait mode is null, expected a WaitMode",
                     () -> stream.in().readElement(null));
-            argument("StreamOutput.writeBytes: the blocking is null, expected a Blocking",
+            argument("StreamOutput.writeBytes: the wait mode is null, expected a WaitMode",
                     () -> stream.out().writeBytes(new byte[1], 0, 1, null));
             argument("StreamInput.peekChar: the predicate is null, expected one that tells what to skip",
                     () -> stream.in().peekChar(null));
@@ -122,7 +122,7 @@ class MisuseTest {
                     () -> Reactor.shared().whenReady(null, Direction.INPUT, status -> { }));
             argument("Reactor.whenReady: the direction is null, expected a Direction",
                     () -> Reactor.shared().whenReady(stream, null, status -> { }));
-            argument("Reactor.whenReady: the listener is null, expected a ReadyListener",
+            argument("Reactor.whenReady: the listener is null, expected a Consumer",
                     () -> Reactor.shared().whenReady(stream, Direction.INPUT, null));
             argument("Intake.statuses: the object is null, expected a stream, a server or another .*",
                     () -> Intake.statuses(null, Direction.INPUT, Runnable::run));
@@ -149,22 +149,22 @@ class MisuseTest {
                 String what = ": the range is " + wrong[0] + " to " + wrong[1]
                         + ", expected one within the array, 0 to 4";
                 range("StreamInput.readBytes" + what, () -> link.stream.in().readBytes(
-                        bytes, wrong[0], wrong[1], Blocking.FULL));
+                        bytes, wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamInput.readChars" + what, () -> link.stream.in().readChars(
-                        chars, wrong[0], wrong[1], Blocking.FULL));
+                        chars, wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamOutput.writeBytes" + what, () -> link.stream.out().writeBytes(
-                        bytes, wrong[0], wrong[1], Blocking.FULL));
+                        bytes, wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamInput.readElements" + what, () -> link.stream.in().readElements(
-                        new long[4], wrong[0], wrong[1], Blocking.FULL));
+                        new long[4], wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamOutput.writeElements" + what, () -> link.stream.out().writeElements(
-                        new long[4], wrong[0], wrong[1], Blocking.FULL));
+                        new long[4], wrong[0], wrong[1], WaitMode.FULL));
             }
             argument("StreamInput.readBytes: the array is null, expected one with room for the range",
-                    () -> link.stream.in().readBytes(null, 0, 1, Blocking.FULL));
+                    () -> link.stream.in().readBytes(null, 0, 1, WaitMode.FULL));
             for (int width : new int[] {-1, 0, 9, Integer.MAX_VALUE}) {
                 argument("StreamInput.readInteger: the width is " + width + " bytes, expected 1 to 8",
                         () -> link.stream.in().readInteger(
-                                width, true, ByteOrder.BIG_ENDIAN, Blocking.FULL));
+                                width, true, ByteOrder.BIG_ENDIAN, WaitMode.FULL));
                 argument("StreamOutput.writeInteger: the width is " + width + " bytes, expected 1 to 8",
                         () -> link.stream.out().writeInteger(1, width, ByteOrder.BIG_ENDIAN));
             }

@@ -23,7 +23,7 @@ import parley.testing.Child;
 import parley.testing.EveryCase;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.NetnsPair;
+import parley.testing.Netns;
 import parley.testing.Threads;
 
 /** What only a network between two machines can do; these are two namespaces of one. */
@@ -78,12 +78,12 @@ class NetworkTest {
     @Tag("nightly")
     @Test
     void VAN_3_a_link_that_is_down_for_a_moment_harms_nothing() throws Exception {
-        try (NetnsPair pair = NetnsPair.connected()) {
+        try (Netns.Pair pair = Netns.Pair.connected()) {
             assumeTrue(pair != null);
-            try (Child receiver = pair.second.java(Receiver.class, NetnsPair.SECOND)) {
+            try (Child receiver = pair.second.java(Receiver.class, Netns.Pair.SECOND)) {
                 receiver.answer("listening");
                 try (Child sender = pair.first.java(
-                        Sender.class, NetnsPair.SECOND, "200", "20")) { // some four seconds
+                        Sender.class, Netns.Pair.SECOND, "200", "20")) { // some four seconds
                     sender.answer("connected");
                     Await.pass(Duration.ofMillis(500));
                     pair.link("down");
@@ -98,15 +98,15 @@ class NetworkTest {
     @Tag("nightly")
         @Test
     void VAN_4_loss_repetition_and_disorder_harm_nothing() throws Exception {
-        try (NetnsPair pair = NetnsPair.apart()) {
+        try (Netns.Pair pair = Netns.Pair.apart()) {
             assumeTrue(pair != null);
             try (Child net = pair.faulty(
                             "delay=25", "jitter=5", "loss=0.05", "dup=0.02", "reorder=0.05");
-                    Child receiver = pair.second.java(Receiver.class, NetnsPair.SECOND_FAULTY)) {
+                    Child receiver = pair.second.java(Receiver.class, Netns.Pair.SECOND_FAULTY)) {
                 assertTrue(net.pid() > 0);
                 receiver.answer("listening");
                 try (Child sender = pair.first.java(
-                        Sender.class, NetnsPair.SECOND_FAULTY, "16", "0")) {
+                        Sender.class, Netns.Pair.SECOND_FAULTY, "16", "0")) {
                     sender.answer("connected");
                     assertEquals(sender.answer("sent"), receiver.answer("received"));
                 }
@@ -117,11 +117,11 @@ class NetworkTest {
     @Tag("nightly")
     @Test
     void VAN_4_a_network_that_loses_everything_meets_our_deadline() throws Exception {
-        try (NetnsPair pair = NetnsPair.apart()) {
+        try (Netns.Pair pair = Netns.Pair.apart()) {
             assumeTrue(pair != null);
             try (Child net = pair.faulty("loss=1.0");
                     Child client = pair.first.java(ResolvingTest.Connect.class,
-                            NetnsPair.SECOND_FAULTY, "1000")) {
+                            Netns.Pair.SECOND_FAULTY, "1000")) {
                 assertTrue(net.pid() > 0);
                 assertEquals("ETIMEDOUT", client.answer("code"));
                 long millis = Long.parseLong(client.answer("millis"));
@@ -133,12 +133,12 @@ class NetworkTest {
     @Tag("nightly")
     @Test
     void CON_2_a_neighbour_that_is_not_there_is_unreachable() throws Exception {
-        try (NetnsPair pair = NetnsPair.connected()) {
+        try (Netns.Pair pair = Netns.Pair.connected()) {
             assumeTrue(pair != null);
             try (Child client = pair.first.java(
-                    ResolvingTest.Connect.class, NetnsPair.NOBODY, "")) {
+                    ResolvingTest.Connect.class, Netns.Pair.NOBODY, "")) {
                 assertEquals("EHOSTUNREACH", client.answer("code"));
-                assertTrue(client.answer("message").contains(NetnsPair.NOBODY + ":80"));
+                assertTrue(client.answer("message").contains(Netns.Pair.NOBODY + ":80"));
             }
         }
     }

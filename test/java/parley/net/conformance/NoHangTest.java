@@ -9,7 +9,7 @@ import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.AsynchronousCloseException;
 import java.time.Duration;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.ElementType;
 import parley.net.SocketStream;
 import parley.net.StreamInput;
@@ -32,9 +32,9 @@ class NoHangTest {
         assertEquals(StreamInput.NOTHING, in.byteLookahead());
         assertEquals(StreamInput.NOTHING, in.readCharNoHang());
         assertEquals(StreamInput.NOTHING, in.readByteNoHang());
-        assertNull(in.readInteger(4, true, ByteOrder.BIG_ENDIAN, Blocking.NO_HANG));
-        assertEquals(1, in.readBytes(new byte[9], 1, 9, Blocking.NO_HANG));
-        assertEquals(1, in.readChars(new char[9], 1, 9, Blocking.NO_HANG));
+        assertNull(in.readInteger(4, true, ByteOrder.BIG_ENDIAN, WaitMode.NO_HANG));
+        assertEquals(1, in.readBytes(new byte[9], 1, 9, WaitMode.NO_HANG));
+        assertEquals(1, in.readChars(new char[9], 1, 9, WaitMode.NO_HANG));
         assertEquals(0, stream.inputStream().available());
     }
 
@@ -46,7 +46,7 @@ class NoHangTest {
                                 .timeout(Duration.ZERO).build())) {
             nothingIsThere(stream);
             stream.in().clear();
-            assertEquals(0, stream.out().writeBytes(new byte[9], 0, 9, Blocking.NO_HANG));
+            assertEquals(0, stream.out().writeBytes(new byte[9], 0, 9, WaitMode.NO_HANG));
             Task<Integer> reader = cell.start("reader", () -> stream.in().readChar());
             Blocked.in(reader, "Connecting.finish");
             nothingIsThere(stream);
@@ -72,9 +72,9 @@ class NoHangTest {
         try (Link link = Link.narrow(cell, 4096)) {
             SocketStream stream = link.stream;
             Task<Integer> writer = cell.start("writer", () ->
-                    stream.out().writeBytes(new byte[Link.MUCH], 0, Link.MUCH, Blocking.FULL));
+                    stream.out().writeBytes(new byte[Link.MUCH], 0, Link.MUCH, WaitMode.FULL));
             Blocked.in(writer, "parley.net.StreamSide.await");
-            assertEquals(2, stream.out().writeBytes(new byte[9], 2, 9, Blocking.NO_HANG));
+            assertEquals(2, stream.out().writeBytes(new byte[9], 2, 9, WaitMode.NO_HANG));
             stream.abort();
             writer.failure(AsynchronousCloseException.class);
         }

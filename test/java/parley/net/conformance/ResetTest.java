@@ -15,7 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.ErrorCode;
 import parley.net.SocketOptions;
@@ -28,9 +28,9 @@ import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
@@ -105,7 +105,7 @@ class ResetTest {
             link.peer.reset();
             isReset(reader.failure(SocketException.class));
             char[] half = new char[9];
-            assertEquals(4, link.stream.in().readChars(half, 0, 9, Blocking.FULL));
+            assertEquals(4, link.stream.in().readChars(half, 0, 9, WaitMode.FULL));
             assertEquals("half", new String(half, 0, 4));
             isReset(assertThrows(SocketException.class, () -> link.stream.in().readChar()));
         }
@@ -206,7 +206,7 @@ class ResetTest {
             Await.until("writing fails", () -> (broken[0] = write(link.stream)) != null);
             isBroken(broken[0]);
             byte[] rest = new byte[9];
-            assertEquals(9, link.stream.in().readBytes(rest, 0, 9, Blocking.FULL));
+            assertEquals(9, link.stream.in().readBytes(rest, 0, 9, WaitMode.FULL));
             assertEquals("ast words", new String(rest));
             assertTrue(link.stream.isOpen());
         }

@@ -42,10 +42,10 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Reported;
 import parley.testing.Task;
+import parley.testing.TemporaryPaths;
 import parley.testing.Threads;
 import parley.testing.Timing;
-import parley.testing.TemporaryPaths;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** RES: descriptors and threads, and what happens when there are none left. */
 @Guarded

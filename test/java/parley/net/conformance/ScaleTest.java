@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.Pollable;
 import parley.net.ServerOptions;
@@ -119,7 +119,7 @@ class ScaleTest {
                 byte[] bytes = new byte[1 << 20];
                 long count = 0;
                 for (int n = bytes.length; n == bytes.length; count += n) {
-                    n = stream.in().readBytes(bytes, 0, bytes.length, Blocking.FULL);
+                    n = stream.in().readBytes(bytes, 0, bytes.length, WaitMode.FULL);
                 }
                 return count;
             }

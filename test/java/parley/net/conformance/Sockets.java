@@ -6,7 +6,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.DescriptorStreams;
 import parley.net.ElementType;
 import parley.net.ServerOptions;
@@ -23,7 +23,7 @@ final class Sockets {
     static final StreamOptions BIVALENT = options().build();
 
     /** Where every call of Parley that blocks on one object does so. */
-    static final String WAIT = "parley.net.ThreadWaits.await";
+    static final String WAIT = "parley.net.wait.ThreadWaits.await";
 
     private Sockets() {
     }
@@ -83,7 +83,7 @@ final class Sockets {
 
     /** Writes all of {@code bytes}. */
     static void write(SocketStream stream, byte[] bytes) throws IOException {
-        stream.out().writeBytes(bytes, 0, bytes.length, Blocking.FULL);
+        stream.out().writeBytes(bytes, 0, bytes.length, WaitMode.FULL);
     }
 
     /** As messages name it. */

@@ -26,15 +26,15 @@ import parley.testing.Blocked;
 import parley.testing.Case;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
+import parley.testing.EveryCase.OverHandlesToo;
 import parley.testing.Family;
 import parley.testing.Guarded;
-import parley.testing.OverHandlesToo;
 import parley.testing.Peer;
 import parley.testing.Race;
 import parley.testing.Task;
 import parley.testing.Threads;
 import parley.testing.Timing;
-import parley.testing.Within;
+import parley.testing.Watchdog.Within;
 
 /** STA, and what CL, HC, RST, BP and SEL say of several objects checked together. */
 @Guarded
@@ -43,7 +43,7 @@ import parley.testing.Within;
 class StatusTest {
     private static final Duration PROMPT = Duration.ofMillis(100);
     private static final Duration LONG = Duration.ofSeconds(10);
-    private static final String SELECT = "parley.net.Poller.poll";
+    private static final String SELECT = "parley.net.wait.Poller.poll";
 
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
     void STA_1_a_server_is_ready_while_a_client_waits(Case cell) throws Exception {

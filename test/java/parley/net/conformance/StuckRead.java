@@ -3,7 +3,7 @@ package parley.net.conformance;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import parley.net.Blocking;
+import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.Pollable;
 import parley.net.SocketStatus;
@@ -54,7 +54,7 @@ final class StuckRead extends Stuck {
     static Stuck readBytes(Case cell) throws IOException {
         return new StuckRead(cell, "by", "tes", "bytes", stream -> {
             byte[] five = new byte[5];
-            int end = stream.in().readBytes(five, 0, 5, Blocking.FULL);
+            int end = stream.in().readBytes(five, 0, 5, WaitMode.FULL);
             return new String(five, 0, end, StandardCharsets.US_ASCII);
         });
     }

@@ -5,14 +5,14 @@ import org.junit.platform.engine.support.descriptor.AbstractTestDescriptor;
 import org.junit.platform.engine.support.descriptor.MethodSource;
 
 /**
- * What was asked for and could not be found or loaded: a test that fails with the reason, so that
- * the report shows it. (What an engine throws while discovering, surefire swallows.)
+ * What was asked for and could not be found: a test that fails with the reason, so that the report
+ * shows it. (What an engine throws while discovering, surefire swallows.)
  */
 final class BrokenDescriptor extends AbstractTestDescriptor {
     private final Throwable problem; // immutable
 
     /**
-     * @param fact what does not hold, for example {@code loads}
+     * @param fact what does not hold, for example {@code selects-a-test}
      */
     BrokenDescriptor(NamespaceDescriptor namespace, String fact, Throwable problem) {
         super(

@@ -1,6 +1,8 @@
 package parley.testing.clojure;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.platform.engine.EngineDiscoveryRequest;
 import org.junit.platform.engine.EngineExecutionListener;
@@ -17,9 +19,10 @@ import org.junit.platform.engine.support.descriptor.EngineDescriptor;
  * container, a deftest is a test. What the tests mean (fixtures, assertions) is left to the
  * Clojure namespace {@code parley.testing.deftests}; this class speaks to JUnit.
  *
- * <p>Tests are found when {@link ClojureTests} is selected. The configuration parameter or system
- * property {@value #SELECTION} narrows them, see {@link Selection}. A var or namespace with
- * metadata {@code ^:nightly} carries the tag {@code nightly}, and so for any other flag.
+ * <p>Tests are found when {@link ClojureTests} or one of its parts is selected. The configuration
+ * parameter or system property {@value #SELECTION} narrows them, see {@link Selection}. A var or
+ * namespace with metadata {@code ^:nightly} carries the tag {@code nightly}, and so for any other
+ * flag. A namespace is loaded when its tests begin.
  */
 public final class ClojureTestEngine implements TestEngine {
     private static final String SELECTION = "parley.test";
@@ -36,26 +39,30 @@ public final class ClojureTestEngine implements TestEngine {
     @Override
     public TestDescriptor discover(EngineDiscoveryRequest request, UniqueId uniqueId) {
         EngineDescriptor engine = new EngineDescriptor(uniqueId, "clojure.test");
-        if (request.getSelectorsByType(ClassSelector.class).stream()
-                .anyMatch(s -> s.getClassName().equals(ClojureTests.class.getName()))) {
-            String wish = request.getConfigurationParameters().get(SELECTION).orElse("");
-            addTests(engine, new Selection(wish));
+        String wish = request.getConfigurationParameters().get(SELECTION).orElse("");
+        for (ClassSelector selector : request.getSelectorsByType(ClassSelector.class)) {
+            String part = ClojureTests.selection(selector.getClassName());
+            if (part != null) {
+                addTests(engine, part, new Selection(wish));
+            }
         }
         return engine;
     }
 
-    private static void addTests(TestDescriptor engine, Selection selection) {
-        for (String name : Deftest.namespacesUnder(SOURCES)) {
-            if (selection.mayMatchIn(name)) {
-                TestDescriptor namespace = namespace(engine.getUniqueId(), name, selection);
+    private static void addTests(TestDescriptor engine, String part, Selection wish) {
+        Selection namespaces = new Selection(part);
+        Deftest.sources(SOURCES).forEach((name, file) -> {
+            if (namespaces.covers(name) && wish.mayMatchIn(name)) {
+                TestDescriptor namespace = namespace(engine.getUniqueId(), name, file, wish);
                 if (!namespace.getChildren().isEmpty()) {
                     engine.addChild(namespace);
                 }
             }
-        }
-        if (engine.getChildren().isEmpty() && !selection.isEverything()) {
-            NamespaceDescriptor nothing = new NamespaceDescriptor(engine.getUniqueId(), SELECTION);
-            nothing.addChild(new BrokenDescriptor(nothing, "selects-a-test", matchesNone(selection)));
+        });
+        if (part.isEmpty() && engine.getChildren().isEmpty() && !wish.isEverything()) {
+            NamespaceDescriptor nothing =
+                    new NamespaceDescriptor(engine.getUniqueId(), SELECTION, List.of());
+            nothing.addChild(new BrokenDescriptor(nothing, "selects-a-test", matchesNone(wish)));
             engine.addChild(nothing);
         }
     }
@@ -66,14 +73,12 @@ public final class ClojureTestEngine implements TestEngine {
                         + " matches; name a namespace or namespace/deftest, * for any text");
     }
 
-    private static TestDescriptor namespace(UniqueId engine, String name, Selection selection) {
-        NamespaceDescriptor namespace = new NamespaceDescriptor(engine, name);
-        LoadedNamespace loaded = LoadedNamespace.of(name);
-        if (loaded.problem() != null) {
-            namespace.addChild(new BrokenDescriptor(namespace, "loads", loaded.problem()));
-        }
-        loaded.tests().stream()
-                .filter(deftest -> selection.matches(name, deftest.name()))
+    private static TestDescriptor namespace(
+            UniqueId engine, String name, Path file, Selection wish) {
+        List<Deftest> all = Deftest.in(name, file);
+        NamespaceDescriptor namespace = new NamespaceDescriptor(engine, name, all);
+        all.stream()
+                .filter(deftest -> wish.matches(name, deftest.name()))
                 .map(deftest -> new DeftestDescriptor(namespace.getUniqueId(), deftest))
                 .forEach(namespace::addChild);
         return namespace;
@@ -84,14 +89,16 @@ public final class ClojureTestEngine implements TestEngine {
         TestDescriptor engine = request.getRootTestDescriptor();
         EngineExecutionListener listener = request.getEngineExecutionListener();
         listener.executionStarted(engine);
-        for (TestDescriptor namespace : engine.getChildren()) {
+        for (TestDescriptor child : engine.getChildren()) {
+            NamespaceDescriptor namespace = (NamespaceDescriptor) child;
             listener.executionStarted(namespace);
             listener.executionFinished(namespace, run(namespace, listener));
         }
         listener.executionFinished(engine, TestExecutionResult.successful());
     }
 
-    private static TestExecutionResult run(TestDescriptor namespace, EngineExecutionListener l) {
+    private static TestExecutionResult run(
+            NamespaceDescriptor namespace, EngineExecutionListener l) {
         Map<Deftest, TestDescriptor> tests = new LinkedHashMap<>();
         for (TestDescriptor child : namespace.getChildren()) {
             if (child instanceof DeftestDescriptor d) {
@@ -103,6 +110,7 @@ public final class ClojureTestEngine implements TestEngine {
         }
         return tests.isEmpty() ? result(null) : result(Deftest.run(
                 namespace.getDisplayName(),
+                namespace.all(),
                 tests.keySet(),
                 deftest -> l.executionStarted(tests.get(deftest)),
                 (deftest, problem) -> l.executionFinished(tests.get(deftest), result(problem))));

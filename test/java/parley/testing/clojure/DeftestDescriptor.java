@@ -6,7 +6,7 @@ import org.junit.platform.engine.UniqueId;
 import org.junit.platform.engine.support.descriptor.AbstractTestDescriptor;
 import org.junit.platform.engine.support.descriptor.MethodSource;
 
-/** A deftest, or what is left of a namespace that could not be loaded. */
+/** A deftest. */
 final class DeftestDescriptor extends AbstractTestDescriptor {
     private final Deftest deftest; // immutable
 

@@ -1,5 +1,6 @@
 package parley.testing.clojure;
 
+import java.util.List;
 import org.junit.platform.engine.UniqueId;
 import org.junit.platform.engine.support.descriptor.AbstractTestDescriptor;
 import org.junit.platform.engine.support.descriptor.ClassSource;
@@ -9,8 +10,16 @@ import org.junit.platform.engine.support.descriptor.ClassSource;
  * for each class.
  */
 final class NamespaceDescriptor extends AbstractTestDescriptor {
-    NamespaceDescriptor(UniqueId parent, String name) {
+    private final List<Deftest> all; // immutable
+
+    NamespaceDescriptor(UniqueId parent, String name, List<Deftest> all) {
         super(parent.append("namespace", name), name, ClassSource.from(name));
+        this.all = all;
+    }
+
+    /** Its tests, whether chosen or not. */
+    List<Deftest> all() {
+        return all;
     }
 
     @Override

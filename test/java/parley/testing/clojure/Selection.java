@@ -34,6 +34,11 @@ final class Selection {
         return isEverything() || choices.stream().anyMatch(c -> c.matches(namespace));
     }
 
+    /** Whether a whole namespace is chosen, and nothing of it left out. */
+    boolean covers(String namespace) {
+        return mayMatchIn(namespace) && leftOut.stream().noneMatch(c -> c.matches(namespace));
+    }
+
     boolean matches(String namespace, String deftest) {
         return leftOut.stream().noneMatch(c -> c.matches(namespace) && c.covers(deftest))
                 && (isEverything() || choices.stream()

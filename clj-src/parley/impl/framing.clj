@@ -1,0 +1,85 @@
+(ns parley.impl.framing
+  "How the bytes of a stream are elements, as options of parley.async and parley.stream describe it."
+  {:no-doc true}
+  (:require
+   [clojure.edn :as edn]
+   [parley.impl.options :as checks])
+  (:import
+   (java.io PushbackReader StringReader)
+   (java.nio ByteOrder)
+   (parley.net FormSyntax Framing)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private mebi (* 1024 1024))
+
+(defn- size [op option x]
+  (int (checks/int32 op (str option) 1 x (str "a number of bytes from 1 to " Integer/MAX_VALUE))))
+
+(def ^:private print-nothing-special
+  {#'*print-length* nil
+   #'*print-level* nil
+   #'*print-meta* false
+   #'*print-dup* false
+   #'*print-readably* true
+   #'*print-namespace-maps* false})
+
+(defn- any-tag-but-object [tag value]
+  (if (= 'object tag)
+    (throw (IllegalArgumentException. "an object"))
+    (tagged-literal tag value)))
+
+(defn- one-form?
+  "Whether the text is one form of EDN, whoever reads its tags: functions, regular expressions and
+  symbols with spaces print as something else."
+  [text]
+  (with-open [in (PushbackReader. (StringReader. text))]
+    (try
+      (edn/read {:default any-tag-but-object} in)
+      (identical? in (edn/read {:default any-tag-but-object :eof in} in))
+      (catch Exception _ false))))
+
+(defn- print-form [form]
+  (try
+    (let [text (with-bindings print-nothing-special
+                 (pr-str form))]
+      (when (one-form? text)
+        text))
+    (catch StackOverflowError _ nil)))
+
+(defn- edn-syntax [op readers]
+  (when-not (or (nil? readers) (map? readers))
+    (throw (checks/misuse op (str ":readers is " (checks/show readers))
+             "a map from tags to functions")))
+  (reify FormSyntax
+    (read [_ text]
+      (let [form (edn/read-string {:readers (or readers {})} text)]
+        (if (nil? form) :parley.async/nil form)))
+    (print [_ form]
+      (let [form (if (= :parley.async/nil form) nil form)]
+        (or (print-form form)
+            (throw (checks/misuse op (str "the value is " (checks/show form))
+                     "something that prints as one form of EDN")))))))
+
+(defn framing
+  "Returns the Framing that options describe."
+  ^Framing [op {:keys [as max-size length-bytes endianness readers]
+                :or {as :bytes
+                     length-bytes 4
+                     endianness :big}}]
+  (let [most (size op ":max-size" (or max-size (if (= :bytes as) (* 64 1024) mebi)))
+        make (checks/choose op ":as"
+               {:bytes #(Framing/chunks most)
+                :line #(Framing/lines most)
+                :frame #(Framing/lengthPrefixed
+                          (int (checks/choose op ":length-bytes" {1 1 2 2 4 4 8 8} length-bytes))
+                          (checks/choose op ":endianness"
+                            {:big ByteOrder/BIG_ENDIAN :little ByteOrder/LITTLE_ENDIAN} endianness)
+                          most)
+                :edn #(Framing/forms most (edn-syntax op readers))}
+               as)]
+    (make)))
+
+(def options
+  "The keys of options of what reads elements."
+  #{:as :max-size :length-bytes :endianness :readers})

@@ -1,0 +1,101 @@
+(ns parley.impl.sequences
+  "What a stream still brings, as collections, which parley.stream publishes."
+  {:no-doc true}
+  (:require
+   [parley.impl.framing :as framing]
+   [parley.impl.object :as object]
+   [parley.impl.options :as options])
+  (:import
+   (clojure.lang IReduce Seqable Sequential)
+   (parley.net Framing StreamInput)))
+
+(set! *warn-on-reflection* true)
+
+(defn- rest-of
+  "Returns the sequence of what `take!` returns, read one by one, until it returns ::end."
+  [take!]
+  (lazy-seq
+    (let [x (take!)]
+      (when-not (identical? ::end x)
+        (cons x (rest-of take!))))))
+
+(defn- reduced-with [take! f init]
+  (loop [result init]
+    (if (reduced? result)
+      @result
+      (let [x (take!)]
+        (if (identical? ::end x)
+          result
+          (recur (f result x)))))))
+
+(defn- collection
+  "Returns a collection of what `take!` returns until it returns ::end."
+  [take!]
+  (reify
+    Sequential
+    Seqable
+    (seq [_] (seq (rest-of take!)))
+    IReduce
+    (reduce [_ f init] (reduced-with take! f init))
+    (reduce [_ f]
+      (let [x (take!)]
+        (if (identical? ::end x)
+          (f)
+          (reduced-with take! f x))))))
+
+(defn- or-end [x]
+  (if (nil? x) ::end x))
+
+(defn- elements
+  "Returns a collection of elements of a kind."
+  [op s kind known opts]
+  (let [opts (options/option-map op known opts)
+        ^StreamInput in (object/in op s)
+        ^Framing framing (.named (framing/framing op (assoc opts :as kind)) op)]
+    (collection #(or-end (.read in framing)))))
+
+(defn lines
+  "Returns the lines that the stream still brings, as read-line reads them, until the end of file. The result
+  can be reduced and is seqable. Each line is read when it is asked for, so what is not taken stays in the
+  stream: (into [] (take 2) (lines s)) reads two lines. A seq or a reduce begins where the last one ended."
+  [s]
+  (let [in (object/in "lines" s)]
+    (collection #(or-end (.readLine in)))))
+
+(defn chunks
+  "Returns the bytes that the stream still brings, whatever its element type, as lines returns lines: byte
+  arrays of what has arrived, never empty.
+
+  :max-size  the length of the longest, default 65536"
+  {:arglists '([s & {:keys [max-size]}])}
+  [s & opts]
+  (elements "chunks" s :bytes #{:max-size} opts))
+
+(defn frames
+  "Returns the frames that the stream still brings, as lines returns lines: byte arrays, each behind its
+  length. A frame that is too long or cut off is a parley.net.FramingException; its bytes are still there.
+
+  :length-bytes  bytes of the length, 1, 2, 4 (default) or 8, unsigned
+  :endianness    of the length, :big (default) or :little
+  :max-size      bytes of the longest, default 1048576"
+  {:arglists '([s & {:keys [length-bytes endianness max-size]}])}
+  [s & opts]
+  (elements "frames" s :frame #{:length-bytes :endianness :max-size} opts))
+
+(defn forms
+  "Returns the forms of EDN in UTF-8 that the stream still brings, as lines returns lines. They are read by
+  clojure.edn. A form that is malformed, too long or cut off is a parley.net.FramingException; its bytes are
+  still there.
+
+  :readers   a map from tags to functions, beside #inst and #uuid
+  :max-size  bytes of the longest, default 1048576"
+  {:arglists '([s & {:keys [readers max-size]}])}
+  [s & opts]
+  (let [opts (options/option-map "forms" #{:readers :max-size} opts)
+        ^StreamInput in (object/in "forms" s)
+        ^Framing framing (.named (framing/framing "forms" (assoc opts :as :edn)) "forms")]
+    (collection #(let [form (.read in framing)]
+                   (cond
+                     (nil? form) ::end
+                     (= :parley.async/nil form) nil
+                     :else form)))))

@@ -1,0 +1,350 @@
+package parley.net;
+
+import java.io.IOException;
+import java.net.ProtocolException;
+import java.nio.channels.SelectionKey;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.Deadline;
+import parley.net.wait.Source;
+
+/**
+ * The accepting thread of a {@link Server}. It waits in one status set for connections to accept and for
+ * those connections that have no thread yet: a proxy's header is still missing, or the admission has
+ * not decided. Nothing here waits for a single client, and no Error ends it.
+ */
+final class Acceptor implements Runnable {
+    private static final Duration HEADER_TIMEOUT = Duration.ofSeconds(5);
+    private static final int MOST = 1024; // connections without a thread, of those with a header
+    private static final int ROUND = 64; // connections accepted before others get their turn
+
+    private final Server server;
+    private final SocketServer listener;
+    private final Door door = new Door();
+    private final BackOff backOff = new BackOff();
+    private final Map<Pollable, Pending> pending = new LinkedHashMap<>(); // the thread's own
+    private final StatusSet set = new StatusSet();
+    private volatile boolean resting;
+    private long resume; // when a rest ends; the thread's own
+
+    Acceptor(Server server, SocketServer listener) throws IOException {
+        this.server = server;
+        this.listener = listener;
+        set.add(door, Direction.INPUT);
+    }
+
+    /** A connection without a thread. */
+    private static final class Pending {
+        final Connection connection;
+        final ProxyHeader header; // null once it was read, or none is expected
+        final Deadline until;
+
+        Pending(Connection connection, ProxyHeader header, Deadline until) {
+            this.connection = connection;
+            this.header = header;
+            this.until = until;
+        }
+    }
+
+    /** The listening socket while there is room; nothing to look at while there is none. */
+    private final class Door extends Pollable {
+        @Override
+        Source source() {
+            return listener.source();
+        }
+
+        private boolean isShut() {
+            return resting || server.isFull();
+        }
+
+        @Override
+        int interest(Direction direction) {
+            return isShut() ? 0 : SelectionKey.OP_ACCEPT;
+        }
+
+        @Override
+        SocketStatus evaluate(Direction direction, int ready) {
+            return (ready & SelectionKey.OP_ACCEPT) != 0 && !isShut()
+                    ? SocketStatus.READY : SocketStatus.NONE;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return listener.isOpen();
+        }
+
+        @Override
+        public void close() throws IOException {
+            listener.close();
+        }
+    }
+
+    /** A connection whose bytes are a proxy's as yet. */
+    private static final class Arrival extends Pollable {
+        private final ChannelTransport transport;
+
+        Arrival(ChannelTransport transport) {
+            this.transport = transport;
+        }
+
+        @Override
+        Source source() {
+            return transport.source();
+        }
+
+        @Override
+        int interest(Direction direction) {
+            return SelectionKey.OP_READ;
+        }
+
+        @Override
+        SocketStatus evaluate(Direction direction, int ready) {
+            return (ready & SelectionKey.OP_READ) != 0 ? SocketStatus.INPUT : SocketStatus.NONE;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return transport.isOpen();
+        }
+
+        @Override
+        public void close() throws IOException {
+            transport.close(true);
+        }
+    }
+
+    boolean isResting() {
+        return resting;
+    }
+
+    /** Makes the thread look again: a connection has ended, or the server is closing. */
+    void wake() {
+        door.tellObservers();
+    }
+
+    // ---- the loop ----------------------------------------------------------------------------
+
+    @Override
+    public void run() {
+        try (StatusSet all = set) {
+            while (!server.isClosing() && listener.isOpen()) {
+                try {
+                    step(all);
+                } catch (Throwable e) {
+                    recover(e);
+                }
+            }
+        } finally {
+            pending.values().forEach(each -> server.drop(each.connection));
+        }
+    }
+
+    /** In place of {@link #run}, when the thread cannot be started. */
+    void neverRan() {
+        set.close();
+    }
+
+    private void step(StatusSet all) throws IOException {
+        all.check(timeToWait());
+        List<Pollable> found = new ArrayList<>(all.actionable());
+        all.forEachActionable((object, status) -> found.add(object));
+        for (Pollable each : found) {
+            if (each == door) {
+                acceptAll();
+            } else if (pending.containsKey(each)) {
+                look(each);
+            }
+        }
+        expire();
+    }
+
+    private Duration timeToWait() {
+        long nanos = resting ? Math.max(0, resume - System.nanoTime()) : Long.MAX_VALUE;
+        for (Pending each : pending.values()) {
+            nanos = Math.min(nanos, each.until.remaining());
+        }
+        return nanos == Long.MAX_VALUE ? null : Duration.ofNanos(nanos);
+    }
+
+    /** Goes on after a failure of whatever kind: an acceptor that ended would never serve again. */
+    private void recover(Throwable e) {
+        if (!server.isClosing() && listener.isOpen()) {
+            try {
+                rest(e);
+            } catch (Throwable again) { // there is no memory even for resting
+                LockSupport.parkNanos(backOff.next().toNanos());
+            }
+        }
+    }
+
+    /** Accepting failed for want of something that others may give back: waits, longer each time. */
+    private void rest(Throwable e) {
+        resume = System.nanoTime() + backOff.next().toNanos();
+        resting = true;
+        wake();
+        server.events().pausing(e);
+    }
+
+    private void acceptAll() {
+        for (int i = 0; i < ROUND && !server.isClosing() && !server.isFull(); i++) {
+            ChannelTransport accepted;
+            try {
+                accepted = listener.acceptTransport();
+            } catch (IOException e) {
+                recover(e);
+                return;
+            }
+            if (accepted == null) {
+                backOff.reset();
+                return;
+            }
+            welcome(accepted);
+        }
+    }
+
+    private void welcome(ChannelTransport accepted) {
+        Connection connection = null;
+        try {
+            connection = server.arrived(accepted);
+            if (!server.expectsHeader()) {
+                open(connection);
+            } else if (!server.isTrustedProxy(connection)) {
+                server.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY,
+                        "it is no trusted proxy");
+            } else {
+                add(new Arrival(accepted), new Pending(connection, new ProxyHeader(),
+                        Deadline.in(headerTimeout())));
+            }
+        } catch (IOException e) { // gone before it could be asked who it is
+            abandon(connection, accepted, e);
+        } catch (Throwable e) {
+            abandon(connection, accepted, e);
+            throw e;
+        }
+    }
+
+    private Duration headerTimeout() {
+        Duration set = server.streamOptions().timeout();
+        return set != null ? set : HEADER_TIMEOUT;
+    }
+
+    private void abandon(Connection connection, ChannelTransport accepted, Throwable why) {
+        server.events().trace("a client went while it was accepted", why);
+        if (connection != null) {
+            server.drop(connection);
+        } else {
+            try {
+                accepted.close(true);
+            } catch (IOException e) {
+                why.addSuppressed(e);
+            }
+        }
+    }
+
+    /** Makes room among those that wait: whoever has waited longest for its header is refused. */
+    private void add(Pollable watched, Pending waiting) throws IOException {
+        if (waiting.header != null && pending.size() >= MOST) {
+            for (Map.Entry<Pollable, Pending> each : pending.entrySet()) {
+                if (each.getValue().header != null) {
+                    refuse(each.getKey(), each.getValue().connection,
+                            "its PROXY header is missing, and " + MOST + " others wait");
+                    break;
+                }
+            }
+        }
+        set.add(watched, Direction.INPUT);
+        pending.put(watched, waiting);
+    }
+
+    // ---- connections without a thread --------------------------------------------------------
+
+    /** Makes the stream, and starts the handler or asks the admission. */
+    private void open(Connection connection) throws IOException {
+        connection.opened(listener.stream(connection.transport(), server.streamOptions()),
+                server.idleTimeout());
+        if (server.hasRoom(connection)) {
+            decide(connection, connection.stream(), server.firstVerdict(connection));
+        }
+    }
+
+    private void look(Pollable each) throws IOException {
+        Pending waiting = pending.get(each);
+        Connection connection = waiting.connection;
+        try {
+            if (connection.isOver()) { // refused in favour of another
+                forget(each);
+            } else if (waiting.header == null) {
+                decide(connection, each, server.verdict(connection, false));
+            } else if (waiting.header.read(connection.transport())) {
+                forget(each);
+                connection.announced(waiting.header);
+                open(connection);
+            }
+        } catch (ProtocolException e) {
+            refuse(each, connection, e.getMessage());
+        } catch (IOException e) {
+            refuse(each, connection, "it went away: " + Errors.text(e));
+        }
+    }
+
+    private void decide(Connection connection, Pollable watched, Admission.Verdict verdict)
+            throws IOException {
+        Pending known = pending.get(watched);
+        if (verdict.isWait()) {
+            if (known == null) {
+                add(watched, new Pending(connection, null, Deadline.in(verdict.within())));
+            }
+            return;
+        }
+        forget(watched);
+        if (verdict.isAdmit()) {
+            server.start(connection);
+        } else {
+            server.refuse(connection, verdict.event(), verdict.reason());
+        }
+    }
+
+    /** Of a connection whose header is wrong or missing. */
+    private void refuse(Pollable each, Connection connection, String why) throws IOException {
+        forget(each);
+        server.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);
+    }
+
+    private void forget(Pollable watched) throws IOException {
+        if (pending.remove(watched) != null) {
+            set.remove(watched);
+        }
+    }
+
+    /** Decides about those whose time has passed, and ends a rest. */
+    private void expire() throws IOException {
+        List<Pollable> late = new ArrayList<>(0);
+        for (Iterator<Map.Entry<Pollable, Pending>> all = pending.entrySet().iterator();
+                all.hasNext();) {
+            Map.Entry<Pollable, Pending> each = all.next();
+            if (each.getValue().connection.isOver()) { // refused in favour of another
+                set.remove(each.getKey());
+                all.remove();
+            } else if (each.getValue().until.hasPassed()) {
+                late.add(each.getKey());
+            }
+        }
+        for (Pollable each : late) {
+            Pending waiting = pending.get(each);
+            if (waiting.header != null) {
+                refuse(each, waiting.connection, "its PROXY header did not come in time");
+            } else {
+                decide(waiting.connection, each, server.verdict(waiting.connection, true));
+            }
+        }
+        if (resting && System.nanoTime() - resume >= 0) {
+            resting = false;
+            wake();
+        }
+    }
+}

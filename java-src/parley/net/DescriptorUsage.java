@@ -1,0 +1,76 @@
+package parley.net;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * How many descriptors this process has open and how many it may have, for messages made when it
+ * cannot open another one. Linux tells the limit in a file, which is therefore opened while that is
+ * possible and kept: read again from its start, it tells the limit of now. Elsewhere nothing is
+ * told.
+ */
+final class DescriptorUsage {
+    private static final Path OWN = Path.of("/proc/self/fd");
+    private static final Path LIMITS = Path.of("/proc/self/limits");
+    private static final Pattern LIMIT = Pattern.compile("Max open files +(\\d+)");
+    private static final int LONGEST = 8192;
+
+    private static final ReentrantLock LOCK = new ReentrantLock();
+    private static final RandomAccessFile FILE = open(); // its position is guarded by LOCK
+
+    private DescriptorUsage() {
+    }
+
+    private static RandomAccessFile open() {
+        try {
+            return Files.isReadable(LIMITS) ? new RandomAccessFile(LIMITS.toString(), "r") : null;
+        } catch (IOException e) {
+            return null; // out of descriptors already, or not allowed to look
+        }
+    }
+
+    /**
+     * The numbers as messages give them.
+     *
+     * @return for example {@code "; 1024 of 1024 descriptors are in use"}; only the limit where the
+     *     system does not count (Linux before 6.2); empty when it tells nothing
+     */
+    static String count() {
+        try {
+            String limit = limit();
+            if (limit == null) {
+                return "";
+            }
+            long used = Files.size(OWN); // a call that takes no descriptor
+            return used > 0 ? "; " + used + " of " + limit + " descriptors are in use"
+                    : "; the limit is " + limit + " descriptors";
+        } catch (IOException e) {
+            return ""; // the message it was for says what matters
+        }
+    }
+
+    private static String limit() throws IOException {
+        if (FILE == null) {
+            return null;
+        }
+        byte[] text = new byte[LONGEST];
+        int length = 0;
+        LOCK.lock();
+        try {
+            FILE.seek(0);
+            for (int n = FILE.read(text); n > 0; n = FILE.read(text, length, LONGEST - length)) {
+                length += n;
+            }
+        } finally {
+            LOCK.unlock();
+        }
+        Matcher found = LIMIT.matcher(new String(text, 0, length, StandardCharsets.US_ASCII));
+        return found.find() ? found.group(1) : null;
+    }
+}

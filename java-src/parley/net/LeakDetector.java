@@ -1,0 +1,98 @@
+package parley.net;
+
+import java.io.IOException;
+import java.lang.ref.Cleaner;
+import parley.net.wait.Log;
+
+/**
+ * The safety net below {@code close}: what became unreachable while it was open is closed by a
+ * {@link Cleaner} and reported. When that happens is up to the garbage collector; nobody should rely
+ * on it. The system property {@value #TRACE}, when true, makes reports tell where the object was
+ * made, at the price of a stack trace each.
+ */
+final class LeakDetector {
+    private static final String TRACE = "parley.net.trace";
+    private static final Cleaner CLEANER = Cleaner.create(body -> {
+        Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /** What is to be closed once nobody can: it must not reach the object that owns it. */
+    interface Resource {
+        /** For the report, or null when nobody has to know. */
+        String describe();
+
+        void closeAbandoned() throws IOException;
+    }
+
+    /** How to close it, where that is all. */
+    interface Closer {
+        void close() throws IOException;
+    }
+
+    private record Described(String describe, Closer closer) implements Resource {
+        @Override
+        public void closeAbandoned() throws IOException {
+            closer.close();
+        }
+    }
+
+    private LeakDetector() {
+    }
+
+    /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
+    static Guard guard(Object owner, Resource resource) {
+        Guard guard = new Guard(resource);
+        guard.cleanable = CLEANER.register(owner, guard);
+        return guard;
+    }
+
+    /** As {@link #guard(Object, Resource)}; what may be null when nobody has to know. */
+    static Guard guard(Object owner, String what, Closer closer) {
+        return guard(owner, new Described(what, closer));
+    }
+
+    /** Holds the net under one object. One object itself, since owners are many. */
+    static final class Guard implements Runnable {
+        private final Resource resource;
+        private final Throwable made = Boolean.getBoolean(TRACE)
+                ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
+        private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
+        private volatile boolean released;
+
+        private Guard(Resource resource) {
+            this.resource = resource;
+        }
+
+        /** The object was closed by its user: nothing is left to do. */
+        void release() {
+            released = true;
+            cleanable.clean();
+        }
+
+        /** Of the cleaner alone. */
+        @Override
+        public void run() {
+            if (released) {
+                return;
+            }
+            String what = resource.describe();
+            if (what != null) {
+                report(what);
+            }
+            try {
+                resource.closeAbandoned();
+            } catch (IOException e) {
+                Log.error("closing " + (what == null ? "what was dropped" : what) + " failed", e);
+            }
+        }
+
+        private void report(String what) {
+            String message = what + " was never closed and is unreachable: closed now; close it,"
+                    + " as with-open-stream does" + (made == null ? " (-D" + TRACE
+                    + "=true tells where it was made)" : "");
+            Log.leak(message, made);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package parley.net;
+
+import java.util.ArrayDeque;
+
+/**
+ * Requests in the order they were made; mostly there is one, which costs nothing more. Guarded by
+ * the lock of its owner.
+ *
+ * @param <C> what is queued
+ */
+abstract class RequestQueue<C> {
+    /** As many as a channel of core.async lets wait: more is a mistake of the program. */
+    static final int MOST = 1024;
+
+    private C first;
+    private ArrayDeque<C> more; // behind the first; null while there was never a second
+
+    /** Tells whether a request still stands. */
+    abstract boolean isActive(C request);
+
+    /** Tells whether a request may cease to stand unnoticed. */
+    abstract boolean mayLapse(C request);
+
+    final C first() {
+        return first;
+    }
+
+    final boolean isEmpty() {
+        return first == null;
+    }
+
+    final void removeFirst() {
+        first = more == null ? null : more.poll();
+    }
+
+    final void add(C request, String what) {
+        if (first == null) {
+            first = request;
+            return;
+        }
+        if (more == null) {
+            more = new ArrayDeque<>(2);
+        }
+        if (more.size() + 1 >= MOST) {
+            throw new IllegalStateException(Errors.name(what) + ": " + MOST + " requests are waiting already;"
+                    + " let each be served before the next is made");
+        }
+        more.add(request);
+    }
+
+    /** Drops those that do not stand any more. */
+    final void purge() {
+        if (more != null) {
+            more.removeIf(each -> !isActive(each));
+        }
+        if (first != null && !isActive(first)) {
+            removeFirst();
+        }
+    }
+
+    /** Tells whether all may cease to stand, so that nobody waits any more. */
+    final boolean allMayLapse() {
+        return first != null && mayLapse(first)
+                && (more == null || more.stream().allMatch(this::mayLapse));
+    }
+
+    final boolean allLapsed() {
+        if (first != null && isActive(first)) {
+            return false;
+        }
+        return more == null || more.stream().noneMatch(this::isActive);
+    }
+
+    final int size() {
+        return first == null ? 0 : 1 + (more == null ? 0 : more.size());
+    }
+}

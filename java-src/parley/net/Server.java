@@ -1,0 +1,578 @@
+package parley.net;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.SocketAddress;
+import java.net.SocketTimeoutException;
+import java.nio.channels.ClosedChannelException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import parley.net.wait.Deadline;
+import parley.net.wait.Threads;
+
+/**
+ * Accepts connections and calls a handler for each on a thread of its own.
+ *
+ * <pre>{@code
+ * Server.Handler echo = stream -> {
+ *     for (String line = stream.in().readLine(); line != null; line = stream.in().readLine()) {
+ *         stream.out().writeLine(line);
+ *         stream.out().flush();
+ *     }
+ * };
+ * try (Server server = Server.builder(echo).port(7007).maxConnections(1000).start()) {
+ *     System.out.println("listening on " + server.localAddress());
+ *     Thread.sleep(60_000);
+ * } // stops accepting, lets idle handlers read the end, gives busy ones a second
+ * }</pre>
+ *
+ * <p>The stream is closed when the handler returns. While {@link ServerBuilder#maxConnections} are open the
+ * server does not accept, so that clients wait in the backlog of the system. No failure ends the server:
+ * when the process has no descriptors or no memory left it pauses and tries again.
+ */
+public final class Server implements Closeable {
+    private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
+    private static final long ACCEPTOR_ENDS_MILLIS = 2000;
+
+    private final ServerBuilder options;
+    private final SocketServer listener;
+    private final String name;
+    private final Acceptor acceptor;
+    private final Thread thread;
+    private final Instant since = Instant.now();
+    private final boolean virtual;
+    private final Map<Long, Connection> connections = new ConcurrentHashMap<>();
+    private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
+    private final AtomicBoolean closing = new AtomicBoolean();
+    private final CountDownLatch unbound = new CountDownLatch(1);
+    private final AtomicLong accepted = new AtomicLong();
+    private final ServerEvents events;
+    private final LongAdder bytesIn = new LongAdder(); // of connections that are over
+    private final LongAdder bytesOut = new LongAdder();
+
+    Server(ServerBuilder options, SocketServer listener) throws IOException {
+        this.options = options;
+        this.listener = listener;
+        this.name = options.name() != null ? options.name()
+                : "server-" + (port() > 0 ? String.valueOf(port()) : host());
+        this.events = new ServerEvents(name, options);
+        this.virtual = options.virtualThreads() && Threads.virtualCanSelect();
+        this.acceptor = new Acceptor(this, listener);
+        this.thread = Threads.unstarted(name + "-accept", false, acceptor);
+    }
+
+    void begin() {
+        boolean begun = false;
+        try {
+            thread.start();
+            begun = true;
+        } finally {
+            if (!begun) {
+                acceptor.neverRan();
+            }
+        }
+    }
+
+    /**
+     * Returns a builder for a server that listens on 127.0.0.1, on a port that the system chooses.
+     *
+     * @param handler called for each connection
+     * @return a new builder
+     */
+    public static ServerBuilder builder(Handler handler) {
+        return new ServerBuilder(handler);
+    }
+
+    /** Serves one connection. */
+    @FunctionalInterface
+    public interface Handler {
+        /**
+         * Serves a connection until it returns or throws; then the stream is closed. Called on a thread
+         * of its own. Failures of the connection itself need no treatment: they are reported as events.
+         *
+         * @param stream of the client
+         * @throws Exception if it fails: see {@link ServerBuilder#onError}
+         */
+        void handle(SocketStream stream) throws Exception;
+
+        /**
+         * As {@link #handle}, for handlers that want to know more of the connection; calls that method
+         * unless it is overridden.
+         *
+         * @param connection of the client
+         * @throws Exception as {@link #handle}
+         */
+        default void serve(Connection connection) throws Exception {
+            handle(connection.stream());
+        }
+    }
+
+    /**
+     * What happened, for audits and logs.
+     *
+     * @param kind {@code connect}, {@code disconnect}, {@code refused} (or what the admission calls it),
+     *     {@code lost} (the connection broke), {@code idle}, {@code failed} (the handler threw),
+     *     {@code pause} (accepting failed and is tried again), {@code stuck} (a handler goes on after
+     *     close) or {@code stop}
+     * @param at wall clock time
+     * @param server the server's name
+     * @param connection null for {@code pause} and {@code stop}
+     * @param reason for people, or null
+     * @param cause an exception, or null
+     */
+    public record Event(String kind, Instant at, String server, Connection connection, String reason,
+            Throwable cause) {
+    }
+
+    /**
+     * Counts of a server.
+     *
+     * @param accepted connections since the start
+     * @param open connections now, those waiting for admission included
+     * @param waiting connections that have no thread yet
+     * @param events how many events of each kind there were, refusals by their cause
+     * @param bytesIn received since the start
+     * @param bytesOut sent since the start
+     * @param oldest age of the oldest open connection, zero when there is none
+     * @param full whether the limit of connections is reached, so that clients wait in the backlog
+     * @param pausing whether accepting has failed and is tried again
+     */
+    public record Stats(long accepted, int open, int waiting, Map<String, Long> events, long bytesIn,
+            long bytesOut, Duration oldest, boolean full, boolean pausing) {
+    }
+
+    // ---- accessors ---------------------------------------------------------------------------
+
+    /**
+     * Returns the port that the server listens on.
+     *
+     * @return 1 to 65535, 0 for a Unix-domain server; also once closed
+     */
+    public int port() {
+        return listener.port();
+    }
+
+    /**
+     * Returns the address that the server listens on, or the path of its file.
+     *
+     * @return for example {@code "127.0.0.1"}; also once closed
+     */
+    public String host() {
+        return listener.host();
+    }
+
+    /**
+     * Returns where the server listens.
+     *
+     * @return an address of TCP or of the Unix domain; also once closed
+     */
+    public SocketAddress localAddress() {
+        return listener.localAddress();
+    }
+
+    /**
+     * Returns the name of the server, which is in the names of its threads and in its events.
+     *
+     * @return never null
+     */
+    public String name() {
+        return name;
+    }
+
+    /**
+     * Returns when the server was started.
+     *
+     * @return wall clock time
+     */
+    public Instant since() {
+        return since;
+    }
+
+    /**
+     * Returns whether the server accepts.
+     *
+     * @return false once closing has begun
+     */
+    public boolean isOpen() {
+        return !closing.get();
+    }
+
+    /**
+     * Returns the open connections, in the order of their arrival.
+     *
+     * @return a new list
+     */
+    public List<Connection> connections() {
+        List<Connection> all = new ArrayList<>(connections.values());
+        all.sort(Comparator.comparingLong(Connection::id));
+        return all;
+    }
+
+    /**
+     * Returns the connection whose handler the calling thread runs.
+     *
+     * @return null on other threads
+     */
+    public Connection current() {
+        for (Connection each : connections.values()) {
+            if (each.thread() == Thread.currentThread()) {
+                return each;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Counts.
+     *
+     * @return the numbers of now
+     */
+    public Stats stats() {
+        long in = bytesIn.sum();
+        long out = bytesOut.sum();
+        int waiting = 0;
+        Instant oldest = null;
+        List<Connection> all = connections();
+        for (Connection each : all) {
+            in += each.bytesIn();
+            out += each.bytesOut();
+            waiting += each.isAdmitted() ? 0 : 1;
+            oldest = oldest == null ? each.since() : oldest;
+        }
+        Duration age = oldest == null ? Duration.ZERO : Duration.between(oldest, Instant.now());
+        return new Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, age, isFull(),
+                acceptor.isResting());
+    }
+
+    // ---- for the acceptor --------------------------------------------------------------------
+
+    boolean isClosing() {
+        return closing.get();
+    }
+
+    boolean isFull() {
+        return options.maxConnections() > 0 && connections.size() >= options.maxConnections();
+    }
+
+    Duration idleTimeout() {
+        return options.idleTimeout();
+    }
+
+    StreamOptions streamOptions() {
+        return options.streamOptions();
+    }
+
+    ServerEvents events() {
+        return events;
+    }
+
+    /** Whether the proxy's header comes first; refuses connections of others than trusted proxies. */
+    boolean expectsHeader() {
+        return options.proxies() != null;
+    }
+
+    boolean isTrustedProxy(Connection connection) {
+        return options.proxies().isEmpty()
+                || options.proxies().stream().anyMatch(each -> each.contains(connection.peer()));
+    }
+
+    Connection arrived(ChannelTransport transport) throws IOException {
+        Connection connection = new Connection(this, accepted.incrementAndGet(), transport);
+        connections.put(connection.id(), connection);
+        return connection;
+    }
+
+    /** Counts the connection for its address; when that has too many, refuses it: false. */
+    boolean hasRoom(Connection connection) {
+        Object address = connection.address();
+        int most = options.maxPerAddress();
+        if (most == 0 || address == null) {
+            return true;
+        }
+        if (addresses.merge(address, 1, Integer::sum) <= most) {
+            connection.counted();
+            return true;
+        }
+        uncount(address);
+        refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
+                + " connections of its address already (" + options.perAddressName() + ")");
+        return false;
+    }
+
+    private void uncount(Object address) {
+        addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
+    }
+
+    /** An Error ends the connection, and makes the acceptor rest. */
+    Admission.Verdict firstVerdict(Connection connection) {
+        return options.admission() == null ? Admission.Verdict.ADMIT
+                : verdict(() -> options.admission().arrived(connection));
+    }
+
+    Admission.Verdict verdict(Connection connection, boolean late) {
+        try {
+            return verdict(() -> late ? options.admission().late(connection)
+                    : options.admission().readable(connection));
+        } catch (Error e) {
+            return cannotLook(e);
+        }
+    }
+
+    private interface Question {
+        Admission.Verdict ask() throws IOException;
+    }
+
+    private static Admission.Verdict verdict(Question question) {
+        try {
+            return Errors.need("serve", "the verdict", question.ask(), "a Verdict");
+        } catch (IOException e) {
+            return Admission.Verdict.refuse(ServerEvents.REFUSED, "it went away: " + Errors.text(e));
+        } catch (RuntimeException e) {
+            return cannotLook(e);
+        }
+    }
+
+    private static Admission.Verdict cannotLook(Throwable e) {
+        return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
+    }
+
+    /** Starts the handler's thread. */
+    void start(Connection connection) {
+        try {
+            Thread own = Threads.unstarted(name + "-" + connection.id(), virtual,
+                    () -> run(connection));
+            connection.thread(own);
+            events.happened(ServerEvents.CONNECT, connection, null, null);
+            own.start();
+        } catch (Throwable e) { // the system has no more threads, or no more memory
+            connection.thread(null);
+            refuse(connection, ServerEvents.REFUSED, "no-thread",
+                    "there is no thread for it: " + Errors.text(e));
+        }
+    }
+
+    /**
+     * Closes a connection that is not served, or one that has to make room for others. Nothing is sent.
+     *
+     * @param connection of this server
+     * @param event the kind of the event
+     * @param reason for people
+     */
+    public void refuse(Connection connection, String event, String reason) {
+        refuse(connection, event, event, reason);
+    }
+
+    void refuse(Connection connection, String event, String cause, String reason) {
+        if (!connection.end()) {
+            return;
+        }
+        try {
+            forget(connection);
+            events.refused(connection, event, cause, reason);
+        } finally {
+            connection.refuse();
+        }
+    }
+
+    /** Ends a connection that nobody has to know of. */
+    void drop(Connection connection) {
+        if (connection.end()) {
+            forget(connection);
+            connection.abort();
+        }
+    }
+
+    private void forget(Connection connection) {
+        if (connections.remove(connection.id()) != null) {
+            bytesIn.add(connection.bytesIn());
+            bytesOut.add(connection.bytesOut());
+            if (connection.wasCounted()) {
+                uncount(connection.address());
+            }
+            acceptor.wake();
+        }
+        if (connection.thread() == null) {
+            connection.done();
+        }
+    }
+
+    // ---- serving -----------------------------------------------------------------------------
+
+    private void run(Connection connection) {
+        try {
+            if (!connection.isOver()) {
+                options.handler().serve(connection);
+            }
+        } catch (Throwable e) {
+            failed(connection, e);
+        } finally {
+            try {
+                connection.closeQuietly();
+            } finally {
+                ended(connection);
+            }
+        }
+    }
+
+    private void ended(Connection connection) {
+        connection.end();
+        try {
+            // While it is still among the connections, or the stop would be reported before.
+            events.happened(ServerEvents.DISCONNECT, connection, null, null);
+        } finally {
+            forget(connection);
+            connection.done();
+        }
+    }
+
+    private void failed(Connection connection, Throwable thrown) {
+        Throwable e = thrown instanceof UncheckedIOException ? thrown.getCause() : thrown;
+        if (connection.isOver() || isClosing()
+                && (e instanceof IOException || e instanceof InterruptedException)) {
+            events.trace("connection " + connection.id() + " was ended by its server", e);
+        } else if (!isOfConnection(connection, e)) {
+            connection.dropOutput();
+            events.failed(connection, thrown);
+        } else if (e instanceof SocketTimeoutException) {
+            events.happened(ServerEvents.IDLE, connection, Errors.text(e), null);
+        } else if (!(e instanceof ClosedChannelException)) { // closed on this side, by the handler
+            events.happened(ServerEvents.LOST, connection, Errors.text(e), e);
+        }
+    }
+
+    /** Tells a failure of the connection from one of the handler. */
+    private boolean isOfConnection(Connection connection, Throwable e) {
+        if (e instanceof java.io.EOFException) {
+            return true;
+        }
+        SocketStream stream = connection.stream();
+        ErrorInfo info = e instanceof IOException ? ErrorInfo.of(e) : null;
+        return info != null && stream.knownPeer != null && stream.knownPeer.equals(info.remote())
+                && stream.knownLocal.equals(info.local())
+                && (options.idleTimeout() != null || !(e instanceof SocketTimeoutException));
+    }
+
+    // ---- closing -----------------------------------------------------------------------------
+
+    /**
+     * Stops accepting, so that the endpoint can be bound again, ends connections whose handlers read, and
+     * waits for the other handlers as long as {@link ServerBuilder#drain} allows. Then interrupts them
+     * and closes their streams. Called by a handler, it does not wait for that handler. Closing again
+     * waits until the endpoint is free.
+     */
+    @Override
+    public void close() throws IOException {
+        close(current());
+    }
+
+    /**
+     * As {@link #close()}, for code that another thread runs for a connection: that connection reads the
+     * end of its input, and is not waited for.
+     *
+     * @param own a connection, or null
+     * @throws IOException if closing the listening socket fails
+     */
+    public void close(Connection own) throws IOException {
+        if (!closing.compareAndSet(false, true)) {
+            awaitUnbound();
+            return;
+        }
+        try {
+            unbind();
+        } finally {
+            joinAcceptor();
+            endConnections(own);
+            events.happened(ServerEvents.STOP, null, null, null);
+        }
+    }
+
+    private void unbind() throws IOException {
+        try {
+            if (options.onClose() != null) {
+                options.onClose().run();
+            }
+        } finally {
+            try {
+                listener.close();
+            } finally {
+                unbound.countDown();
+                acceptor.wake();
+            }
+        }
+    }
+
+    private void awaitUnbound() {
+        boolean interrupted = false;
+        for (boolean waiting = true; waiting;) {
+            try {
+                unbound.await();
+                waiting = false;
+            } catch (InterruptedException e) {
+                interrupted = true; // the endpoint is free in a moment, whatever happens
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void joinAcceptor() {
+        if (thread != Thread.currentThread()) {
+            try {
+                thread.join(ACCEPTOR_ENDS_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void endConnections(Connection own) {
+        List<Connection> all = connections();
+        all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
+        all.forEach(Connection::endInput);
+        all.remove(own);
+        all.remove(current());
+        List<Connection> late = awaitAll(all, options.drain());
+        for (Connection each : late) {
+            each.abort();
+            each.interrupt();
+        }
+        for (Connection each : awaitAll(late, LAST_CHANCE)) {
+            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is closed,"
+                    + " and it was interrupted, but code that does not look cannot be stopped", null);
+        }
+    }
+
+    /** Returns those that are not over in time; an interrupt ends the wait. */
+    private static List<Connection> awaitAll(List<Connection> all, Duration limit) {
+        Deadline deadline = Deadline.in(limit);
+        List<Connection> late = new ArrayList<>();
+        for (Connection each : all) {
+            try {
+                if (!each.await(deadline)) {
+                    late.add(each);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                late.add(each);
+            }
+        }
+        return late;
+    }
+
+    @Override
+    public String toString() {
+        return "#<server " + name + " " + Addresses.show(localAddress()) + " "
+                + (isOpen() ? connections.size() + " connections" : "closed") + ">";
+    }
+}

@@ -1,0 +1,159 @@
+package parley.net;
+
+import java.io.IOException;
+import java.nio.channels.SelectionKey;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import parley.net.wait.Poller;
+import parley.net.wait.Registration;
+
+/**
+ * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what the
+ * kernel reports is evaluated, and nothing else, so that a check costs time in the number of actionable
+ * members. For the thread that uses the set. Allocates only to grow.
+ */
+final class StatusCheck {
+    // One poll shows at most so many (1,024 on Linux): one that shows as many as this may have more.
+    private static final int MANY = 512;
+
+    final ActionableMembers actionable = new ActionableMembers();
+    final List<Member> foreign = new ArrayList<>(0); // members whose close is announced to nobody
+    private final StatusSet set;
+    private final Poller poller;
+    private final ChangeQueue news;
+    private final Poller.Visitor visitor = this::report;
+    private Member[] touched = new Member[8]; // to be evaluated in this round
+    private int touchedCount;
+    private int reported; // members that the kernel has shown in this round
+
+    StatusCheck(StatusSet set, Poller poller, ChangeQueue news) {
+        this.set = set;
+        this.poller = poller;
+        this.news = news;
+    }
+
+    /**
+     * Finds the members that are actionable.
+     *
+     * @param nanos how long to wait for one; 0 only looks, {@code Long.MAX_VALUE} is for ever
+     */
+    void run(long nanos) throws IOException {
+        actionable.clear();
+        long begun = nanos == 0 ? 0 : System.nanoTime();
+        long left = nanos;
+        for (;;) {
+            round(left);
+            if (actionable.count() > 0 || left == 0) {
+                return;
+            } else if (!set.isOpen()) {
+                throw Errors.closedMeanwhile("socket-status", set);
+            }
+            Errors.ifInterrupted("socket-status", set);
+            left = nanos == Long.MAX_VALUE ? nanos
+                    : Math.max(0, nanos - (System.nanoTime() - begun));
+        }
+    }
+
+    /** One poll, which waits when there is nothing to tell already; what it shows is evaluated. */
+    private void round(long nanos) throws IOException {
+        takeNews();
+        touchClosedForeign();
+        boolean wait = nanos > 0 && touchedCount == 0;
+        try {
+            poll(wait && news.await() ? nanos : 0);
+        } finally {
+            news.awaitNoMore();
+        }
+        while (touchedCount > 0) {
+            Member member = touched[--touchedCount];
+            touched[touchedCount] = null;
+            evaluate(member);
+        }
+    }
+
+    private void poll(long nanos) throws IOException {
+        reported = 0;
+        int shown = poller.poll(nanos, visitor);
+        for (int before = 0; shown >= MANY && reported > before;) {
+            before = reported;
+            shown = poller.poll(0, visitor);
+        }
+    }
+
+    private void takeNews() {
+        for (Member member = news.take(); member != null;) {
+            Member below = ChangeQueue.unlink(member);
+            touch(member);
+            member = below;
+        }
+    }
+
+    private void touchClosedForeign() {
+        for (int i = 0; i < foreign.size(); i++) {
+            if (!foreign.get(i).object.isOpen()) {
+                touch(foreign.get(i));
+            }
+        }
+    }
+
+    private void report(Registration registration, int ops) {
+        Member member = (Member) registration.attachment;
+        if (member.ready == 0) {
+            reported++;
+        }
+        member.ready |= ops;
+        touch(member);
+    }
+
+    private void touch(Member member) {
+        if (!member.touched && !member.gone) {
+            member.touched = true;
+            if (touchedCount == touched.length) {
+                touched = Arrays.copyOf(touched, touchedCount * 2);
+            }
+            touched[touchedCount++] = member;
+        }
+    }
+
+    private void evaluate(Member member) throws IOException {
+        int ready = member.ready;
+        member.touched = false;
+        member.ready = 0;
+        if (member.gone) {
+            return;
+        }
+        SocketStatus status = statusOf(member, ready);
+        if (!member.object.isOpen()) {
+            set.drop(member);
+            status = SocketStatus.ERROR;
+        } else {
+            int ops = member.object.interest(member.direction);
+            member.registration.interest(ops);
+            if (lasts(status, ops)) {
+                news.push(member);
+            }
+        }
+        if (status.isActionable()) {
+            actionable.add(member, status);
+        }
+    }
+
+    private static SocketStatus statusOf(Member member, int ready) {
+        if (!member.object.isOpen()) {
+            return SocketStatus.ERROR;
+        }
+        try {
+            return member.object.evaluate(member.direction, ready);
+        } catch (IOException e) {
+            return SocketStatus.ERROR; // of this member alone: stream-error tells
+        }
+    }
+
+    /** True of a status that stays, whatever the kernel reports, because it is not asked. */
+    private static boolean lasts(SocketStatus status, int ops) {
+        return status == SocketStatus.ERROR
+                || (status == SocketStatus.EOF || status == SocketStatus.APPEND)
+                && (ops & SelectionKey.OP_READ) == 0;
+    }
+}

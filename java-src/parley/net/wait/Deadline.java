@@ -1,0 +1,70 @@
+package parley.net.wait;
+
+import java.time.Duration;
+
+/**
+ * A point in monotonic time after which a call gives up. A <em>timeout</em> is a span that a caller
+ * gives; a <em>deadline</em> is the point that it becomes when the call begins, so that a call made
+ * of many waits is bounded as a whole. Immutable.
+ */
+public final class Deadline implements HasDeadline {
+    /** Never. */
+    public static final Deadline NONE = new Deadline(0);
+
+    /** Passed already: a poll. */
+    public static final Deadline PASSED = new Deadline(System.nanoTime() - 1);
+
+    private static final long FAR = Long.MAX_VALUE / 2;
+
+    private final long at; // System.nanoTime() of the deadline
+
+    private Deadline(long at) {
+        this.at = at;
+    }
+
+    /** The deadline that lies a timeout after now; null stands for no timeout. */
+    public static Deadline in(Duration timeout) {
+        if (timeout == null) {
+            return NONE;
+        }
+        return timeout.isZero() ? PASSED : inNanos(nanos(timeout));
+    }
+
+    /** The deadline that lies some nanoseconds after now; negative stands for no timeout. */
+    public static Deadline inNanos(long nanos) {
+        return nanos < 0 ? NONE : new Deadline(System.nanoTime() + Math.min(nanos, FAR));
+    }
+
+    /** A checked timeout's nanoseconds, as many as a long can hold without overflow. */
+    public static long nanos(Duration timeout) {
+        return timeout.getSeconds() >= FAR / 1_000_000_000L ? FAR : timeout.toNanos();
+    }
+
+    /** Itself: a deadline that nobody moves. */
+    @Override
+    public Deadline deadline() {
+        return this;
+    }
+
+    public boolean hasPassed() {
+        return this != NONE && at - System.nanoTime() <= 0;
+    }
+
+    /** Nanoseconds left, at least 0; {@code Long.MAX_VALUE} when there is no deadline. */
+    public long remaining() {
+        return this == NONE ? Long.MAX_VALUE : Math.max(0, at - System.nanoTime());
+    }
+
+    /** The earlier of this deadline and another. */
+    public Deadline min(Deadline other) {
+        if (this == NONE) {
+            return other;
+        }
+        return other == NONE || at - other.at <= 0 ? this : other;
+    }
+
+    @Override
+    public String toString() {
+        return this == NONE ? "no deadline" : "in " + Duration.ofNanos(at - System.nanoTime());
+    }
+}

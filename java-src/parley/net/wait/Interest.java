@@ -1,0 +1,33 @@
+package parley.net.wait;
+
+/**
+ * Something to do once when a source is ready. Belongs to the {@link EventLoop} while it is armed;
+ * can be armed again and again, so that waiting allocates nothing.
+ */
+public abstract class Interest {
+    // All guarded by the reactor's lock.
+    boolean armed;
+    int ops; // what the source must be ready for; 0 for nothing but its being closed
+    Registration registration; // where it is armed, else null
+    Interest next; // among those in the same source
+    int ready; // what it was found ready for when it was fired
+
+    /** Where readiness is seen; always the same. */
+    public abstract Source source();
+
+    /** The source is ready for some of the operations; on the reactor's thread. */
+    public abstract void fire(int ready);
+
+    /** The source was closed; on the thread that closed it. */
+    public abstract void sourceClosed();
+
+    /** Tells whether {@link #isStale} may come to hold without anybody telling the reactor. */
+    public boolean isDoubtful() {
+        return false;
+    }
+
+    /** Tells whether nobody waits any more; asked now and then while it is doubtful, no lock held. */
+    public boolean isStale() {
+        return false;
+    }
+}

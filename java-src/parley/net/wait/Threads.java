@@ -1,0 +1,70 @@
+package parley.net.wait;
+
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+
+/** What depends on the kind of the thread that calls. */
+public final class Threads {
+    // Thread.isVirtual came with JDK 21; the baseline is 17.
+    private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
+
+    private Threads() {
+    }
+
+    private static MethodHandle isVirtualHandle() {
+        try {
+            return MethodHandles.publicLookup().findVirtual(
+                    Thread.class, "isVirtual", MethodType.methodType(boolean.class));
+        } catch (NoSuchMethodException | IllegalAccessException e) {
+            return null; // a JDK without virtual threads
+        }
+    }
+
+    /** Tells whether the calling thread is a virtual one. */
+    public static boolean currentIsVirtual() {
+        if (IS_VIRTUAL == null) {
+            return false;
+        }
+        try {
+            return (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
+        } catch (Throwable e) {
+            throw new AssertionError(e); // Thread.isVirtual throws nothing
+        }
+    }
+
+    /** Returns whether a virtual thread may wait in a selector without holding its carrier. */
+    public static boolean virtualCanSelect() {
+        return Runtime.version().feature() >= 24; // JDK-8336254
+    }
+
+    /**
+     * Starts a daemon thread named {@code parley-…}.
+     *
+     * @param virtual whether it is to be a virtual one, which takes a JDK that has these
+     * @throws OutOfMemoryError if the system has no thread left; then nothing was started
+     */
+    static Thread start(String name, boolean virtual, Runnable body) {
+        Thread thread = unstarted(name, virtual, body);
+        thread.start();
+        return thread;
+    }
+
+    /** As {@link #start}, of a thread that the caller starts. */
+    public static Thread unstarted(String name, boolean virtual, Runnable body) {
+        Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
+        thread.setName("parley-" + name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    private static Thread virtual(Runnable body) {
+        try {
+            Object builder = Thread.class.getMethod("ofVirtual").invoke(null);
+            return (Thread) Class.forName("java.lang.Thread$Builder")
+                    .getMethod("unstarted", Runnable.class).invoke(builder, body);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("this JDK has no virtual threads", e);
+        }
+    }
+}

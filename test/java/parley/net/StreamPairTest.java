@@ -1,0 +1,57 @@
+package parley.net;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import parley.testing.Leaks;
+
+/** Two streams that are connected to each other. */
+@Timeout(60)
+class StreamPairTest {
+    @Test
+    void whatOneWritesTheOtherReads() throws IOException {
+        List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
+        try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {
+            assertEquals(SocketStatus.OUTPUT, a.status(Direction.IO, null));
+            a.out().writeLine("ping");
+            a.out().flush();
+            assertEquals("ping", b.in().readLine());
+            b.out().writeLine("pong");
+            b.shutdown(Direction.OUTPUT);
+            assertEquals("pong", a.in().readLine());
+            assertNull(a.in().readLine());
+        }
+    }
+
+    @Test
+    void nothingIsLeftInTheFileSystem() throws IOException {
+        List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
+        try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {
+            Path file = ((UnixDomainSocketAddress) a.peerAddress()).getPath();
+            assertEquals(false, Files.exists(file));
+            assertEquals(false, Files.exists(file.getParent()));
+            assertEquals(true, b.isOpen());
+        }
+    }
+
+    @Test
+    void nothingStaysOpen() throws IOException {
+        makeAndClose(); // has the JDK open what it keeps
+        Leaks before = Leaks.snapshot();
+        makeAndClose();
+        before.assertBack();
+    }
+
+    private static void makeAndClose() throws IOException {
+        for (SocketStream each : SocketStream.pair(StreamOptions.DEFAULT)) {
+            each.close();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+package parley.testing.clojure;
+
+/** Stands for the other namespaces of {@code test/clj}; see {@link ClojureTests}. */
+public final class OtherClojureTests {
+    private OtherClojureTests() {}
+}
