@@ -18,7 +18,7 @@
    (java.time Duration)
    (parley.net SocketServer SocketStream)
    (parley.posix PosixException)
-   (parley.testing Leaks TemporaryPaths)))
+   (parley.testing Family Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -118,9 +118,11 @@
     (says BindException
       (re-pattern (str "socket-server: 127.0.0.1:" port ": [^:;]+; choose another, or 0 to let .*"))
       (socket/socket-server port :interface "127.0.0.1")))
-  (says BindException
-    #"socket-server: 192.0.2.7:0: [^:]+: it is not an address of this machine, which has (.*, )?127\.0\.0\.1(, .*)?"
-    (socket/socket-server 0 :interface "192.0.2.7")))
+  (when (.available Family/TCP6)
+    (says BindException
+      (re-pattern (str "socket-server: \\[" (Family/foreign) "\\]:0: [^:]+: it is not an address of this machine, "
+                    "which has (.*, )?127\\.0\\.0\\.1(, .*)?"))
+      (socket/socket-server 0 :interface (Family/foreign)))))
 
 (deftest c-15-c-16-a-path-that-cannot-be
   (let [directory (TemporaryPaths/directory)
@@ -301,7 +303,7 @@
     ("array" "sequence" "bytes" "buffer") (byte-array 3)
     "chars" (char-array 3)
     ("seconds" "microseconds" "protocol" "protocol-designator") 0
-    "port" (socket/socket-server-port *server*)
+    "port" (if (= of 'parley.http) 1 (socket/socket-server-port *server*))
     "host" "127.0.0.1"
     "c" \a
     ("string" "text" "message") "s"

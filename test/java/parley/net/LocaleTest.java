@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import parley.testing.Child;
 import parley.testing.Descriptors;
+import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Locales;
 
@@ -121,7 +122,7 @@ class LocaleTest {
                         .port(server.port()).build()));
             }
             code("foreign", () -> SocketServer.listen(
-                    ServerOptions.builder().host("203.0.113.7").build()));
+                    ServerOptions.builder().host(Family.foreign()).build()));
             int port;
             try (ServerSocket closed = new ServerSocket(0)) {
                 port = closed.getLocalPort();

@@ -84,6 +84,14 @@ public enum Family {
         return SocketChannel.open(protocol);
     }
 
+    /**
+     * An address that is not this machine's, so that a bind fails, yet reaches nothing but the loopback
+     * interface: a link-local one of IPv6 there. Its text is as messages have it.
+     */
+    public static String foreign() {
+        return "fe80::7%1";
+    }
+
     /** An address where nobody listens, and where a moment ago nobody could have. */
     public SocketAddress deserted() throws IOException {
         try (ServerSocketChannel server = listen(1)) {
