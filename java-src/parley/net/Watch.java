@@ -32,7 +32,7 @@ public final class Watch implements AutoCloseable {
         SocketStatus status;
         try {
             status = look();
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             close();
             throw e;
         }
@@ -52,7 +52,7 @@ public final class Watch implements AutoCloseable {
         try {
             return look();
         } catch (IOException | RuntimeException | Error e) {
-            Log.error(this + " ends", e);
+            Log.error(Log.Part.CHANNELS, this + " ends", e);
             return finish() ? SocketStatus.ERROR : SocketStatus.NONE;
         }
     }

@@ -324,10 +324,11 @@
     (and (or (.startsWith text (str function ": "))
              (.startsWith text (str function "("))
              (and (= of 'parley.rawsock) (instance? PosixException e))
-             (instance? NoSuchFileException e))
+             (instance? NoSuchFileException e)
+             (instance? clojure.lang.ExceptionInfo e)) ; nREPL's callers expect one, about a key file
          (or (instance? IOException e)
              (instance? UnsupportedOperationException e)
-             (boolean (re-find #"expected|known are|at least|refus" text)))
+             (boolean (re-find #"expected|known are|at least|refus|there is no such file" text)))
          (not (re-find #"#object|@[0-9a-f]{6,}\b(?!.* \(Object\))" text)))))
 
 (defn- waits-for-ever?
@@ -396,3 +397,38 @@
                    :when (not (or (nil? e) (and (instance? Throwable e) (helpful? of function e))))]
                [call (if (instance? Throwable e) [(class e) (ex-message e)] e)])))
       (stream/close *client* :abort true))))
+
+;; ---- faults -------------------------------------------------------------------------------------
+
+(defn- fitting-calls
+  "Every function with what it takes: [namespace function what-is-called thunk]."
+  [status-set]
+  (for [of '[parley.socket parley.stream]
+        [n v] (sort-by key (ns-publics of))
+        :when (and (fn? @v) (not (:macro (meta v))) (not (left-out n)))
+        arguments (:arglists (meta v))
+        :let [parameters (vec (take-while (complement '#{&}) arguments))]
+        :when (not-any? '#{server port} parameters)]
+    [of n (list* n parameters)
+     (fn [] (apply @v (mapv #(fitting of % status-set) parameters)))]))
+
+(deftest every-function-of-a-closed-stream-returns-or-says-what-is-closed
+  (socket/with-open-stream [status-set (socket/status-set [*server* :input])]
+    (stream/close *client*)
+    (let [all (fitting-calls status-set)]
+      (is (< 80 (count all)))
+      (is (= []
+             (for [[of function call f] all
+                   :let [e (outcome (bound-fn* f))]
+                   :when (not (or (nil? e)
+                                  (and (instance? IllegalStateException e) (re-find #"closed" (ex-message e)))
+                                  (and (instance? Throwable e) (helpful? of function e))))]
+               [call e]))))))
+
+(deftest an-error-of-the-callers-code-leaves-a-status-set-usable
+  (doseq [error [(StackOverflowError. "on purpose") (OutOfMemoryError. "on purpose")]]
+    (socket/with-open-stream [status-set (socket/status-set [*client* :output])]
+      (socket/socket-status status-set 5)
+      (is (identical? error (thrown #(reduce (fn [_ _] (throw error)) nil status-set))))
+      (is (identical? error (thrown #(run! (fn [_] (throw error)) status-set))))
+      (is (= [[*client* :output]] (seq (socket/socket-status status-set 5)))))))
