@@ -66,17 +66,23 @@ final class Connector {
                     + ": Connection refused: by port 0 a server has the system choose one, connect to"
                     + " that"), Addresses.of(host, port));
         }
+        return recorded(host, port, () -> connectTcp(host, port, options));
+    }
+
+    private static SocketStream connectTcp(String host, int port, StreamOptions options)
+            throws IOException {
         Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
         List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
-        return connector.stream(connector.race(addresses, now));
+        return connector.stream(connector.race(addresses, now), host, now);
     }
 
     static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
         Errors.options(NAME, options);
         if (address instanceof UnixDomainSocketAddress) {
-            return connectUnix((UnixDomainSocketAddress) address, options);
+            UnixDomainSocketAddress unix = (UnixDomainSocketAddress) address;
+            return recorded(unix.getPath().toString(), 0, () -> connectUnix(unix, options));
         } else if (!(address instanceof InetSocketAddress)) {
             throw new IllegalArgumentException(Errors.name(NAME) + ": the address is " + address
                     + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
@@ -86,12 +92,49 @@ final class Connector {
                 : Addresses.literal(inet.getAddress()), inet.getPort(), options);
     }
 
-    private SocketStream stream(ChannelTransport transport) throws IOException {
+    private interface Attempt {
+        SocketStream make() throws IOException;
+    }
+
+    private static SocketStream recorded(String host, int port, Attempt attempt)
+            throws IOException {
+        Object event = FlightEvents.connecting();
+        Throwable failure = null;
         try {
-            return new SocketStream(transport, host, port, options);
+            return attempt.make();
         } catch (IOException | RuntimeException e) {
-            transport.close(false);
+            failure = e;
             throw e;
+        } finally {
+            FlightEvents.connected(event, host, port, failure);
+        }
+    }
+
+    /**
+     * The stream of a connection, its TLS handshake done unless the caller does not wait.
+     *
+     * @param name of the server, for TLS; null where it has none
+     */
+    private SocketStream stream(ChannelTransport transport, String name, boolean now)
+            throws IOException {
+        SocketStream stream = null;
+        boolean made = false;
+        try {
+            stream = new SocketStream(options.tls() == null ? transport
+                    : TlsTransport.client(transport, options.tls(), name, port), host, port, options);
+            if (!now) {
+                stream.finishHandshake(NAME, deadline);
+            } else {
+                stream.watchHandshake();
+            }
+            made = true;
+            return stream;
+        } finally {
+            if (!made && stream != null) {
+                stream.abort();
+            } else if (!made) {
+                transport.close(false);
+            }
         }
     }
 
@@ -238,12 +281,7 @@ final class Connector {
                 new Connector(address.getPath().toString(), 0, options).prepared();
         ChannelTransport transport =
                 connector.reach(UnixSocketFile.address(NAME, address.getPath()));
-        try {
-            return new SocketStream(transport, connector.host, 0, options);
-        } catch (IOException | RuntimeException e) {
-            transport.close(false);
-            throw e;
-        }
+        return connector.stream(transport, null, Duration.ZERO.equals(options.timeout()));
     }
 
     /**

@@ -190,7 +190,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             }
             draining = !stream.out().drained(framing.writing);
             return true;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             fail(e);
             return false;
         }
@@ -203,7 +203,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             fail(e);
             return false;
         } catch (IOException e) {
-            Log.warning(this + " goes on in a moment: " + Errors.text(e));
+            Log.warning(Log.Part.CHANNELS, this + " goes on in a moment: " + Errors.text(e));
             pausing = true;
             trigger.pause(WITHOUT_DESCRIPTORS_NANOS);
             return true;
@@ -268,7 +268,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             int stamp = trigger.attend();
             try {
                 draining = !stream.out().drained(framing.writing);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 fail(e);
             }
             if (draining && waits(stamp)) {
@@ -280,7 +280,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
 
     // ---- the end -----------------------------------------------------------------------------
 
-    private void fail(Exception e) {
+    private void fail(Throwable e) {
         if (draining) {
             lost = e;
         }

@@ -120,7 +120,7 @@ public final class Reactor {
             SocketStatus status;
             try {
                 status = look();
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 close();
                 throw e;
             }
@@ -140,7 +140,7 @@ public final class Reactor {
             try {
                 return look();
             } catch (IOException | RuntimeException | Error e) {
-                Log.error(this + " ends", e);
+                Log.error(Log.Part.CHANNELS, this + " ends", e);
                 return finish() ? SocketStatus.ERROR : SocketStatus.NONE;
             }
         }
