@@ -9,7 +9,7 @@ import javax.net.ssl.SSLException;
  * try {
  *     stream.in().readLine();
  * } catch (TlsException e) {
- *     System.err.println(e.code() + ": " + e.getMessage()); // tls-host-mismatch: ...
+ *     System.err.println(e.code() + ": " + e.getMessage()); // TLS_HOST_MISMATCH: ...
  * }
  * }</pre>
  */

@@ -19,19 +19,19 @@ class BackOffTest {
     }
 
     @Test
-    void pausesGrowFromTenMillisecondsToASecond() {
+    void pauses_grow_from_ten_milliseconds_to_a_second() {
         assertEquals(List.of(10L, 20L, 40L, 80L, 160L, 320L, 640L, 1000L, 1000L), millis(9));
     }
 
     @Test
-    void afterAResetTheyBeginAgain() {
+    void after_a_reset_they_begin_again() {
         millis(5);
         backOff.reset();
         assertEquals(List.of(10L, 20L), millis(2));
     }
 
     @Test
-    void onlyWhatOthersMayGiveBackIsExhaustion() {
+    void only_what_others_may_give_back_is_exhaustion() {
         assertTrue(ErrorCode.isExhaustion(new IOException("Too many open files")));
         assertTrue(ErrorCode.isExhaustion(new IOException("Cannot allocate memory")));
         assertFalse(ErrorCode.isExhaustion(new IOException("Connection reset by peer")));

@@ -170,7 +170,7 @@ class OptionsStraceTest {
     }
 
     @Test
-    void everyOptionReachesTheKernelAsItselfAndIsReadBack(@TempDir Path directory)
+    void every_option_reaches_the_kernel_as_itself_and_is_read_back(@TempDir Path directory)
             throws Exception {
         Map<String, String> found = new HashMap<>();
         try (Child child = Child.java(Asking.class, Traced.go(directory).toString())) {
