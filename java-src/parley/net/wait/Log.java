@@ -15,6 +15,8 @@ public final class Log {
         CHANNELS("parley.net.channels"),
         /** Servers that serve connections. */
         SERVER("parley.net.server"),
+        /** TLS. */
+        TLS("parley.net.tls"),
         /** What was never closed. */
         LEAKS("parley.net.leaks"),
         /** The event loop. */
@@ -48,10 +50,12 @@ public final class Log {
         }
     }
 
+    /** Logs a failure that no caller receives. */
     public static void error(Part part, String what, Throwable cause) {
         log(part, System.Logger.Level.ERROR, what, cause);
     }
 
+    /** Logs an object that was never closed, with the place where it was made. */
     public static void leak(String what, Throwable made) {
         log(Part.LEAKS, System.Logger.Level.WARNING, what, made);
     }
@@ -61,6 +65,7 @@ public final class Log {
         log(part, System.Logger.Level.TRACE, what, cause);
     }
 
+    /** Logs what a user should know. */
     public static void warning(Part part, String what) {
         log(part, System.Logger.Level.WARNING, what, null);
     }
