@@ -27,12 +27,17 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- servers ------------------------------------------------------------------------------------
+
+(defn version
+  "Returns the version of Parley that runs, such as \"0.1.0\"."
+  []
+  (Parley/version))
 
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
@@ -345,7 +350,7 @@
         elements (RT/iter xs)]
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
-    (let [^objects statuses (StatusList/check objects directions timeout)]
+    (let [^objects statuses (SocketStatus/of objects directions timeout)]
       (values/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]

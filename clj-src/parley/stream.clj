@@ -29,7 +29,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net Line Pollable SocketStream StreamInput)))
+   (parley.net Pollable SocketStream StreamInput StreamInput$Line)))
 
 (set! *warn-on-reflection* true)
 
@@ -98,7 +98,7 @@
   [s & args]
   (call/reading "read-line-values" s args
     (fn [eof-error? eof-value]
-      (if-let [^Line line (.readLineValues (object/in "read-line-values" s))]
+      (if-let [^StreamInput$Line line (.readLineValues (object/in "read-line-values" s))]
         [(.text line) (true-or-nil (.missingNewline line))]
         [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 

@@ -14,7 +14,7 @@
    (java.time Duration)
    (java.util Locale Map$Entry)
    (javax.net.ssl SSLContext)
-   (parley.net Addresses CodingAction ElementType ExternalFormat LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
+   (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
    (parley.net.tls TlsOptions TlsOptions$Builder)))
 
 (set! *warn-on-reflection* true)
@@ -235,7 +235,7 @@
 ;; ---- external formats ---------------------------------------------------------------------------
 
 (def ^:private line-terminators
-  {:unix LineTerminator/UNIX :dos LineTerminator/DOS :mac LineTerminator/MAC})
+  {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
 (defn- ->charset ^Charset [op x]
   (if (instance? Charset x)
@@ -256,11 +256,11 @@
   (when x
     (->charset op x)))
 
-(defn- ->action ^CodingAction [op option x]
+(defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
-    (= :error x) CodingAction/ERROR
-    (= :ignore x) CodingAction/IGNORE
-    (and (char? x) (not (Character/isSurrogate x))) (CodingAction/replaceWith x)
+    (= :error x) ExternalFormat$CodingAction/ERROR
+    (= :ignore x) ExternalFormat$CodingAction/IGNORE
+    (and (char? x) (not (Character/isSurrogate x))) (ExternalFormat$CodingAction/replaceWith x)
     :else (throw (misuse op (str option " is " (show x)) "one of :error :ignore or a character"))))
 
 (defn- from-map ^ExternalFormat [op m]

@@ -50,7 +50,7 @@ final class Connector {
 
     private Connector prepared() throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
             return this;
         } catch (IOException e) {
             throw explain(e, host, port);

@@ -37,7 +37,7 @@ final class Listening {
 
     private static void prepare(ServerOptions options) throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
         } catch (IOException e) {
             throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
                     : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
@@ -163,7 +163,7 @@ final class Listening {
 
     /** As {@link SocketServer#ofHandle}. */
     static SocketServer ofHandle(int handle) throws IOException {
-        BackOff.prepare();
+        DescriptorUsage.prepare();
         try (Descriptor copy = Handles.duplicate(NAME, handle)) {
             SocketAddress bound = listeningAddress(copy, handle);
             ServerSocketChannel channel = standIn(bound);
