@@ -372,6 +372,9 @@
   block, else nil. :error when every operation will fail; see stream-error. Of a non-empty sequential of
   those: a vector of statuses, place for place. Of a status-set: the set, updated in place.
 
+  In a loop, give a stream as [s :input]: of a bare stream output is nearly always possible, so the check
+  returns at once and the loop spins.
+
   Errors: nil, an empty list, something that cannot be checked, an unknown direction
   (IllegalArgumentException, naming the element); a closed member (IllegalStateException)."
   ([x] (check "socket-status" x nil))
