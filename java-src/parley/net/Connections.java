@@ -91,8 +91,8 @@ final class Connections {
             return true;
         }
         uncount(address);
-        refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
-                + " connections of its address already (" + options.perAddressName() + ")");
+        refuse(connection, ServerEvents.REFUSED, "max-per-address", "the limit of connections of its"
+                + " address is reached: " + most + " (" + options.perAddressName() + ")");
         return false;
     }
 

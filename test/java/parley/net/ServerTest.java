@@ -131,7 +131,7 @@ class ServerTest {
             assertEquals(1, server.stats().events().get("max-per-address"));
             Server.Event refusal = events.stream().filter(e -> e.kind().equals("refused"))
                     .findFirst().orElseThrow();
-            assertEquals("there are 2 connections of its address already"
+            assertEquals("the limit of connections of its address is reached: 2"
                     + " (ServerBuilder.maxPerAddress)", refusal.reason());
             one.close();
             awaitOpen(server, 1);
