@@ -17,7 +17,9 @@
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.rawsock :as rawsock]
-   [parley.impl.status-set :as status-set-view])
+   [parley.impl.status-set :as status-set-view]
+   [parley.impl.tls :as tls]
+   [parley.impl.values :as values])
   (:import
    (clojure.lang APersistentVector RT)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
@@ -101,12 +103,17 @@
   :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
   :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how many characters read-line gathers at most, default 16 Mi"
+  :line-limit       how many characters read-line gathers at most, default 16 Mi
+  :tls              nil (default), a map with :cert and :key, an SSLContext, or what parley.tls/tls-options
+                    returned; see parley.tls. The first operation on the stream does the handshake, so
+                    that accepting goes on. An equal map is read once for a server, see
+                    parley.tls/reload-certificates!"
   {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                                          close-timeout line-limit]}])}
+                                                          close-timeout line-limit tls]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
-    (.accept server (stream-options "socket-accept" opts))))
+    (.accept server (tls/accept-options "socket-accept" server
+                      (options/option-map "socket-accept" options/stream-options opts)))))
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
@@ -118,13 +125,15 @@
             in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
+  :tls      nil (default), true, an SSLContext, or a map with keys such as :ca; see parley.tls. The
+            handshake is a part of connecting
   and the other options of socket-accept.
 
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
   {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
-                                                                                             write-timeout close-timeout line-limit]}])}
+                                                                                             write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -150,7 +159,9 @@
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
              "a connected java.nio.channels.SocketChannel")))
-  (SocketStream/adopt channel (stream-options "socket-stream" opts)))
+  (SocketStream/adopt channel
+    (options/->stream-options "socket-stream"
+      (options/option-map "socket-stream" (disj options/stream-options :tls) opts))))
 
 (defn socket-stream-host
   "The host that the creating call was given; for an accepted stream, the server's. CLISP
@@ -199,7 +210,7 @@
   closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
   [s direction]
   (let [op "socket-stream-shutdown"
-        direction (options/->direction op direction)]
+        direction (values/->direction op direction)]
     (if (object/handle? s)
       (rawsock/on [d op s]
         (Sockets/shutdown d (.includesInput direction) (.includesOutput direction)))
@@ -297,11 +308,11 @@
   "[pollable direction] of an element of a list."
   [op place x]
   (if (pair? x)
-    [(object/need-pollable op place (x 0)) (options/->direction op (x 1) place)]
+    [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
 (defn- check-one [x direction ^Duration timeout]
-  (options/status->value
+  (values/status->value
     (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
 
 (defn- put-member!
@@ -310,7 +321,7 @@
   [^objects objects ^objects directions ^long i x]
   (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
         object (if pair? (.nth ^APersistentVector x 0) x)
-        direction (if pair? (options/direction (.nth ^APersistentVector x 1)) Direction/IO)]
+        direction (if pair? (values/direction (.nth ^APersistentVector x 1)) Direction/IO)]
     (if (and direction (instance? Pollable object))
       (do (aset objects i object)
           (aset directions i direction))
@@ -327,13 +338,13 @@
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
     (let [^objects statuses (StatusList/check objects directions timeout)]
-      (options/statuses->values statuses))))
+      (values/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]
   (if-let [core (status-set-view/core x)]
     (do (.check core timeout) x)
     (cond
-      (pair? x) (check-one (x 0) (options/->direction "socket-status" (x 1)) timeout)
+      (pair? x) (check-one (x 0) (values/->direction "socket-status" (x 1)) timeout)
       (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list x timeout)
       :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
@@ -430,7 +441,7 @@
   ([ss object direction]
    (.add (set-core "status-set-add!" ss)
      (object/need-pollable "status-set-add!" "the object" object)
-     (options/->direction "status-set-add!" direction))
+     (values/->direction "status-set-add!" direction))
    ss))
 
 (defn status-set-members
@@ -469,7 +480,7 @@
 (defn status-of
   "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
   [ss object]
-  (options/status->value
+  (values/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
 
 (defn actionable

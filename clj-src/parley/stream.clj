@@ -28,6 +28,7 @@
    [parley.impl.print]
    [parley.impl.publish :as publish]
    [parley.impl.sequences :as sequences]
+   [parley.impl.values :as values]
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
@@ -371,7 +372,7 @@
   "A map of :charset :line-terminator :input-error-action :output-error-action. Common Lisp
   STREAM-EXTERNAL-FORMAT."
   [s]
-  (options/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
+  (values/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
 
 (defn set-stream-external-format!
   "Changes the external format from the next character on: a charset, :unix, :dos, :mac or a map, see

@@ -3,7 +3,8 @@
   {:no-doc true}
   (:require
    [parley.impl.object :as object]
-   [parley.impl.options :as options])
+   [parley.impl.options :as options]
+   [parley.impl.values :as values])
   (:import
    (parley.net DescriptorStreams Direction Pollable SocketOptions SocketStream StreamOptions)))
 
@@ -11,7 +12,7 @@
 
 (def ^:private known
   "The options of every stream over a descriptor."
-  (disj options/stream-options :timeout))
+  options/unconnected-options)
 
 (defn stream-options
   "Returns the StreamOptions of a function that makes a stream and does not wait."
@@ -35,7 +36,7 @@
   ^SocketStream [op handle opts]
   (let [opts (options/option-map op (conj known :direction) opts)]
     (DescriptorStreams/of (int (number op handle))
-      (some->> (:direction opts) (options/->direction op))
+      (some->> (:direction opts) (values/->direction op))
       (options/->stream-options op (dissoc opts :direction)))))
 
 (defn pipe

@@ -3,7 +3,8 @@
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
-   [parley.impl.options :as options])
+   [parley.impl.options :as options]
+   [parley.impl.values :as values])
   (:import
    (java.io Writer)
    (java.net SocketAddress)
@@ -44,7 +45,7 @@
      :input? (.isInput stream)
      :output? (.isOutput stream)
      :element-type (options/element-type->value (.elementType stream))
-     :external-format (options/external-format->value (.externalFormat stream))
+     :external-format (values/external-format->value (.externalFormat stream))
      :read-timeout (options/duration->seconds (.readTimeout stream))
      :write-timeout (options/duration->seconds (.writeTimeout stream))
      :error (.error stream)})

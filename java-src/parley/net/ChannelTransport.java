@@ -88,6 +88,11 @@ final class ChannelTransport implements Transport {
     }
 
     @Override
+    public SocketChannel channel() {
+        return channel;
+    }
+
+    @Override
     public boolean isConnecting() {
         return channel.isConnectionPending();
     }

@@ -1,12 +1,14 @@
 package parley.net;
 
 import java.io.IOException;
-import java.nio.channels.SelectionKey;
+import java.nio.channels.AsynchronousCloseException;
+import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
 
 /**
- * The connecting of a stream that was made without waiting for it, with a timeout of zero: whoever
- * uses or checks the stream takes it further. Streams that are connected have none.
+ * The connecting of a stream that was made without waiting for it, with a timeout of zero, or whose
+ * TLS handshake is to come: whoever uses or checks the stream takes it further. Streams that are
+ * connected have none.
  */
 final class Connecting {
     private final SocketStream stream;
@@ -24,18 +26,34 @@ final class Connecting {
 
     /** Waits until the connection is there. */
     void finish(String operation, HasDeadline patient) throws IOException {
-        while (!step()) {
-            if (patient.deadline().hasPassed()) {
+        Transport transport = stream.transport();
+        for (;;) {
+            int seen = transport.changes();
+            if (step(true)) {
+                break;
+            } else if (patient.deadline().hasPassed()) {
                 throw Errors.timeout(operation, stream, "it is still being connected");
             }
-            stream.await(operation, SelectionKey.OP_CONNECT, patient);
+            // Asked once the wait can be woken, so that no change falls in between.
+            await(operation, () -> transport.changes() != seen ? Deadline.PASSED
+                    : patient.deadline().min(transport.connectDeadline()));
         }
         requireSuccess(operation);
     }
 
+    private void await(String operation, HasDeadline patient) throws IOException {
+        try {
+            stream.await(operation, stream.transport().connectOps(), patient);
+        } catch (AsynchronousCloseException e) {
+            if (failure == null) { // else it was closed for that reason
+                throw e;
+            }
+        }
+    }
+
     /** False while the connection is not there; an error when it never will be. */
     boolean isDoneNow(String operation) throws IOException {
-        boolean decided = step();
+        boolean decided = step(false);
         requireSuccess(operation);
         return decided;
     }
@@ -46,17 +64,22 @@ final class Connecting {
         }
     }
 
-    /** Takes a step: true when it is decided what becomes of the connection. */
-    boolean step() {
+    /**
+     * Takes a step: true when it is decided what becomes of the connection.
+     *
+     * @param here whether the calling thread may compute for some time
+     */
+    boolean step(boolean here) {
         if (done || failure != null) {
             return true;
         }
         try {
-            done = stream.transport().finishConnect();
+            Transport transport = stream.transport();
+            done = here ? transport.finishConnectHere() : transport.finishConnect();
             return done;
         } catch (IOException e) {
             if (stream.isOpen() && failure == null) {
-                failure = Connector.explain(e, stream.host(), stream.port());
+                failure = stream.transport().explain(e, stream.host(), stream.port());
                 giveUp();
             }
             return true;

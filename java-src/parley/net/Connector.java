@@ -70,7 +70,7 @@ final class Connector {
         boolean now = Duration.ZERO.equals(options.timeout());
         List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
-        return connector.stream(connector.race(addresses, now));
+        return connector.stream(connector.race(addresses, now), host, now);
     }
 
     static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
@@ -86,12 +86,31 @@ final class Connector {
                 : Addresses.literal(inet.getAddress()), inet.getPort(), options);
     }
 
-    private SocketStream stream(ChannelTransport transport) throws IOException {
+    /**
+     * The stream of a connection, its TLS handshake done unless the caller does not wait.
+     *
+     * @param name of the server, for TLS; null where it has none
+     */
+    private SocketStream stream(ChannelTransport transport, String name, boolean now)
+            throws IOException {
+        SocketStream stream = null;
+        boolean made = false;
         try {
-            return new SocketStream(transport, host, port, options);
-        } catch (IOException | RuntimeException e) {
-            transport.close(false);
-            throw e;
+            stream = new SocketStream(options.tls() == null ? transport
+                    : TlsTransport.client(transport, options.tls(), name, port), host, port, options);
+            if (!now) {
+                stream.finishHandshake(NAME, deadline);
+            } else {
+                stream.watchHandshake();
+            }
+            made = true;
+            return stream;
+        } finally {
+            if (!made && stream != null) {
+                stream.abort();
+            } else if (!made) {
+                transport.close(false);
+            }
         }
     }
 
@@ -238,12 +257,7 @@ final class Connector {
                 new Connector(address.getPath().toString(), 0, options).prepared();
         ChannelTransport transport =
                 connector.reach(UnixSocketFile.address(NAME, address.getPath()));
-        try {
-            return new SocketStream(transport, connector.host, 0, options);
-        } catch (IOException | RuntimeException e) {
-            transport.close(false);
-            throw e;
-        }
+        return connector.stream(transport, null, Duration.ZERO.equals(options.timeout()));
     }
 
     /**

@@ -56,7 +56,7 @@ public final class DescriptorStreams {
             stream.readTimeout(options.readTimeoutOr(reading));
             stream.writeTimeout(options.writeTimeoutOr(writing));
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             descriptor.close();
             throw e;
         }

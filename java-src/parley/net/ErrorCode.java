@@ -14,12 +14,14 @@ import java.nio.file.NoSuchFileException;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import parley.net.tls.TlsException;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.ResolverException;
 
 /**
- * The operating system's name for a failure (errno(3), getaddrinfo(3)), the same in every locale.
+ * The operating system's name for a failure (errno(3), getaddrinfo(3)), or ours for a failure of TLS;
+ * the same in every locale.
  *
  * <p>The JDK drops the number of a failed system call and keeps the C library's words for it, in the
  * language of the process. The code is therefore found by comparing these words with those that the
@@ -112,7 +114,47 @@ public enum ErrorCode {
     /** There is no such host (getaddrinfo). */
     EAI_NONAME("Name or service not known", "nodename nor servname provided, or not known"),
     /** The name server did not answer (getaddrinfo). */
-    EAI_AGAIN("Temporary failure in name resolution");
+    EAI_AGAIN("Temporary failure in name resolution"),
+    /** The certificate is not for the name that the client connects to. */
+    TLS_HOST_MISMATCH,
+    /** A certificate has expired. */
+    TLS_EXPIRED,
+    /** A certificate is not valid yet. */
+    TLS_NOT_YET_VALID,
+    /** The peer's certificate is signed by itself, and this side does not trust it. */
+    TLS_SELF_SIGNED,
+    /** No issuer that this side trusts has signed the peer's certificate. */
+    TLS_UNKNOWN_ISSUER,
+    /** The issuer revoked the certificate. */
+    TLS_REVOKED,
+    /** A key or a signature of the certificates is too weak. */
+    TLS_WEAK_CERTIFICATE,
+    /** The peer's certificate is wrong in another way. */
+    TLS_BAD_CERTIFICATE,
+    /** The server requires a certificate of the client, which sent none. */
+    TLS_CLIENT_CERTIFICATE_MISSING,
+    /** The peer refused the certificate of this side. */
+    TLS_CERTIFICATE_REJECTED,
+    /** The two sides have no version of the protocol in common. */
+    TLS_PROTOCOL_VERSION,
+    /** The two sides have no cipher in common. */
+    TLS_NO_SHARED_CIPHER,
+    /** The two sides have no application protocol (ALPN) in common. */
+    TLS_NO_APPLICATION_PROTOCOL,
+    /** The server has no certificate for the name that the client asks for. */
+    TLS_UNRECOGNIZED_NAME,
+    /** The peer does not speak TLS. */
+    TLS_PLAIN_TEXT,
+    /** The connection ended without the peer's close_notify. */
+    TLS_TRUNCATED,
+    /** The peer wants to renegotiate. */
+    TLS_RENEGOTIATION,
+    /** The peer broke the protocol, or what it sent was damaged. */
+    TLS_PROTOCOL_ERROR,
+    /** The handshake failed for another reason. */
+    TLS_HANDSHAKE,
+    /** A certificate, a key or a key store cannot be read. */
+    TLS_BAD_KEYS;
 
     private static final int DEEPEST = 16;
 
@@ -202,6 +244,8 @@ public enum ErrorCode {
             return named(posix.name());
         } else if (e instanceof ResolverException resolver) {
             return named(resolver.name());
+        } else if (e instanceof TlsException tls) {
+            return named(tls.code());
         }
         ErrorCode code = e instanceof IOException ? Words.known().in(e.getMessage()) : null;
         return code != null ? code : ofClass(e);

@@ -14,6 +14,8 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLHandshakeException;
 import parley.posix.Posix;
 
 /**
@@ -229,7 +231,24 @@ final class Errors {
     static IOException again(String operation, Object object, IOException first) {
         String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
-        return ErrorInfo.attach(new SocketException(message), object, first);
+        return ErrorInfo.attach(first instanceof SSLException ? new SSLException(message)
+                : new SocketException(message), object, first);
+    }
+
+    /** A TLS handshake that failed; the connection is closed. */
+    static IOException insecure(String operation, Object object, IOException why) {
+        String message = name(operation) + ": " + text(why);
+        return ErrorInfo.attach(why instanceof SocketTimeoutException
+                ? new SocketTimeoutException(message) : why instanceof SSLException
+                ? new SSLHandshakeException(message) : new SocketException(message), object, why);
+    }
+
+    /** Bytes that the peer has sent, or somebody for it, before TLS could protect them. */
+    static IOException earlyBytes(String operation, Object object, int count) {
+        SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
+                + " plain text and were not read from " + object + "; what came before TLS must not be"
+                + " taken for what came under its protection; close the connection");
+        return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
     /** What a close could not send, since the connection broke; the stream is closed all the same. */
@@ -263,7 +282,6 @@ final class Errors {
                 + (counted || ErrorCode.of(e) != ErrorCode.EMFILE ? "" : DescriptorUsage.count());
     }
 
-    /** A wait that could not begin, mostly because it takes a descriptor. */
     /** Returns the timeout when it is legal: null (wait for ever), zero (poll) or positive. */
     static Duration timeout(String operation, Duration timeout) {
         if (timeout != null && timeout.isNegative()) {
@@ -279,6 +297,7 @@ final class Errors {
                 + ": a selector takes some; close some streams, or raise the limit"), null, e);
     }
 
+    /** A wait that could not begin, mostly because it takes a descriptor. */
     static IOException cannotWait(String operation, Object object, IOException e) {
         String message = name(operation) + ": cannot wait for " + object + ": " + words(e);
         return ErrorInfo.attach(new IOException(message), object, e);

@@ -95,7 +95,8 @@ final class InputProbe {
     boolean leavesNews() {
         try {
             return (refill.buffer.remaining() > 0 || cursor.hasOwed())
-                    && inBuffer(Sought.ANYTHING) != InputState.NOTHING;
+                    && inBuffer(Sought.ANYTHING) != InputState.NOTHING
+                    || side.stream.transport().holdsInput();
         } catch (IOException e) {
             return true; // whoever looks will see
         }

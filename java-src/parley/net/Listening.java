@@ -52,7 +52,7 @@ final class Listening {
                 bind(new InetSocketAddress(address, options.port()), options);
         try {
             return new SocketServer(channel, null, channel.getLocalAddress(), null);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             channel.close();
             throw e;
         }
@@ -69,7 +69,7 @@ final class Listening {
         } catch (IOException e) {
             channel.close();
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             channel.close();
             throw e;
         }
@@ -85,7 +85,7 @@ final class Listening {
             try {
                 twin = bindTwin(Addresses.port(channel.getLocalAddress()), options);
                 return new SocketServer(channel, twin, channel.getLocalAddress(), null);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 SocketServer.release(channel, twin, null, null);
                 boolean taken = options.port() == 0 && e instanceof BindException;
                 if (!taken || tries == PORTS_TRIED) {
@@ -140,7 +140,7 @@ final class Listening {
         } catch (IOException e) {
             SocketServer.release(channel, null, null, file);
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             SocketServer.release(channel, null, null, file);
             throw e;
         }
@@ -170,7 +170,7 @@ final class Listening {
             try {
                 ChannelDescriptor.find(channel).become(copy);
                 return new SocketServer(channel, null, bound, null);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 channel.close();
                 throw e;
             }

@@ -183,7 +183,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             }
             draining = !stream.out().drained(framing.writing);
             return true;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             fail(e);
             return false;
         }
@@ -261,7 +261,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             int stamp = trigger.attend();
             try {
                 draining = !stream.out().drained(framing.writing);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 fail(e);
             }
             if (draining && waits(stamp)) {
@@ -273,7 +273,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
 
     // ---- the end -----------------------------------------------------------------------------
 
-    private void fail(Exception e) {
+    private void fail(Throwable e) {
         if (draining) {
             lost = e;
         }

@@ -270,6 +270,18 @@ final class OutputBuffer {
             head += transfer(segment.slice(head, tail));
         }
         drop();
+        while (!flushed()) {
+            side.await();
+        }
+    }
+
+    /** Has the transport hand over what it holds; true when nothing is left there. */
+    private boolean flushed() throws IOException {
+        try {
+            return side.stream.transport().flush();
+        } catch (IOException e) {
+            throw broken(e);
+        }
     }
 
     /** Sends what the system takes now; true when nothing is left. */
@@ -282,7 +294,7 @@ final class OutputBuffer {
             head += n;
         }
         drop();
-        return true;
+        return flushed();
     }
 
     /**
@@ -351,6 +363,21 @@ final class OutputBuffer {
         drop();
     }
 
+    /** While the stream is being closed: tells the peer that this is the end, where TLS does. */
+    void endToClose(Deadline until) throws IOException {
+        Transport transport = side.stream.transport();
+        try {
+            transport.endOutput();
+            while (!transport.flush()) {
+                waitToClose(until, sent);
+            }
+        } catch (InterruptedIOException e) { // a timeout is one of these
+            throw e;
+        } catch (IOException e) {
+            return; // the peer has gone: it is told nothing any more
+        }
+    }
+
     private int writeToClose() throws IOException {
         try {
             return side.stream.transport().write(segment.slice(head, tail));
@@ -362,7 +389,7 @@ final class OutputBuffer {
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
             throw StreamSide.withTransferred(Errors.timeout("close", side.stream, lost()
-                    + ", the peer takes no more"), sent - before);
+                    + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
@@ -373,6 +400,7 @@ final class OutputBuffer {
     }
 
     private String lost() {
-        return pending() + " bytes that were written are lost";
+        return pending() > 0 ? pending() + " bytes that were written are lost"
+                : "the last of what was encrypted, and the end of the TLS connection, are lost";
     }
 }

@@ -192,7 +192,7 @@ public final class SocketServer extends Pollable {
         }
         try {
             return new ChannelTransport(accepted);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             accepted.close();
             throw e;
         }
@@ -207,17 +207,23 @@ public final class SocketServer extends Pollable {
         return accepted != null ? accepted : (twinFirst ? channel : twin).accept();
     }
 
-    /** Makes the stream of an accepted connection; closes the connection if that fails. */
+    /**
+     * Makes the stream of an accepted connection; closes the connection if that fails. A TLS handshake
+     * is left to the first operation of the stream, so that accepting goes on.
+     */
     SocketStream stream(ChannelTransport transport, StreamOptions options) throws IOException {
         try {
-            SocketStream stream = new SocketStream(transport, host(), port(), options);
+            SocketStream stream = new SocketStream(options.tls() == null ? transport
+                    : TlsTransport.server(transport, options.tls()), host(), port(), options);
+            stream.accepted();
+            stream.watchHandshake();
             if (address instanceof InetSocketAddress) {
                 // The kernel hands these options on, for TCP.
                 stream.readTimeout(options.readTimeoutOr(readTimeout));
                 stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             transport.close(true);
             throw e;
         }

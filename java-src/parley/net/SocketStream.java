@@ -13,6 +13,8 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.tls.TlsOptions;
+import parley.net.tls.TlsSession;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
 import parley.net.wait.Source;
@@ -34,7 +36,7 @@ public final class SocketStream extends Pollable {
     private static final AtomicReferenceFieldUpdater<SocketStream, State> STATE =
             AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
 
-    private final Transport transport;
+    private volatile Transport transport; // replaced by startTls
     private final String host; // what the creating call was given; null for the peer's
     private final int port;
     final SocketAddress knownPeer; // as of the beginning; null while connecting
@@ -45,6 +47,7 @@ public final class SocketStream extends Pollable {
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
 
+    private boolean accepted; // by a server; written before the stream is published
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
     private volatile Connecting connecting; // null once connected
@@ -67,6 +70,7 @@ public final class SocketStream extends Pollable {
         this.in.timeout(options.readTimeout());
         this.out.timeout(options.writeTimeout());
         this.guard = LeakDetector.guard(this, transport);
+        transport.carries(this);
     }
 
     // ---- making ------------------------------------------------------------------------------
@@ -492,12 +496,97 @@ public final class SocketStream extends Pollable {
      * @return the channel, or null when the stream is over a descriptor
      */
     public SocketChannel channel() {
-        return transport instanceof ChannelTransport ? ((ChannelTransport) transport).channel
-                : null;
+        return transport.channel();
     }
 
     Transport transport() {
         return transport;
+    }
+
+    // ---- TLS ---------------------------------------------------------------------------------
+
+    /**
+     * Begins TLS on this open connection, as commands like STARTTLS want it, and waits until the
+     * handshake is over. What is buffered is sent in plain text first. This side is the server if it
+     * has accepted the connection.
+     *
+     * @param options not null
+     * @throws IllegalStateException if the stream is closed, or uses TLS already
+     * @throws IOException as {@link #startTls(TlsOptions, boolean)}
+     */
+    public void startTls(TlsOptions options) throws IOException {
+        startTls(options, !accepted);
+    }
+
+    /**
+     * As {@link #startTls(TlsOptions)}, where the caller knows which side this is. The read timeout
+     * and the time for a handshake bound the call.
+     *
+     * @param options not null
+     * @param client whether this side is the client
+     * @throws IllegalStateException if the stream is closed, or uses TLS already
+     * @throws java.net.SocketTimeoutException if time is up
+     * @throws IOException if the peer had sent more in plain text, or the handshake fails
+     */
+    public void startTls(TlsOptions options, boolean client) throws IOException {
+        requireOpen("start-tls!");
+        Errors.need("start-tls!", "the TLS options", options, "TlsOptions");
+        Deadline bound = in.ofNow();
+        in.secure(out, early -> {
+            if (transport instanceof TlsTransport) {
+                throw new IllegalStateException(
+                        Errors.name("start-tls!") + ": " + this + " uses TLS already");
+            }
+            TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
+                    : TlsTransport.server(transport, options);
+            tls.carries(this);
+            transport = tls.after(early);
+            connecting = new Connecting(this);
+        });
+        finishHandshake("start-tls!", bound);
+    }
+
+    /** Waits until the TLS handshake is over; the event loop ends one that is given up here. */
+    void finishHandshake(String operation, HasDeadline patient) throws IOException {
+        try {
+            finishConnecting(operation, patient);
+        } catch (IOException e) {
+            IOException failure = connectFailure();
+            if (failure == null) {
+                watchHandshake();
+                throw e;
+            }
+            throw Errors.insecure(operation, this, failure);
+        }
+    }
+
+    /** Has the event loop end a TLS handshake whose time is over. */
+    void watchHandshake() {
+        if (transport instanceof TlsTransport tls) {
+            tls.watch();
+        }
+    }
+
+    /**
+     * What the peers have agreed on. Waits until the handshake is over, within the read timeout.
+     *
+     * @return null when the stream does not use TLS
+     * @throws IllegalStateException if the stream is closed
+     * @throws IOException if the handshake fails, or time is up
+     */
+    public TlsSession tlsSession() throws IOException {
+        requireOpen("tls-session");
+        if (transport instanceof TlsTransport tls) {
+            Deadline bound = in.ofNow();
+            finishConnecting("tls-session", bound);
+            return tls.session();
+        }
+        return null;
+    }
+
+    /** Notes that a server has accepted this connection. */
+    void accepted() {
+        accepted = true;
     }
 
     // ---- connecting --------------------------------------------------------------------------
@@ -526,6 +615,14 @@ public final class SocketStream extends Pollable {
         return true;
     }
 
+    /** Takes a step at connecting because its time is over. */
+    void stepAtConnecting() {
+        Connecting pending = connecting;
+        if (pending != null) {
+            pending.step(false);
+        }
+    }
+
     private IOException connectFailure() {
         Connecting pending = connecting;
         return pending == null ? null : pending.failure();
@@ -541,7 +638,7 @@ public final class SocketStream extends Pollable {
     @Override
     int interest(Direction direction) {
         if (connecting != null) {
-            return SelectionKey.OP_CONNECT;
+            return transport.connectOps();
         }
         // While a reader runs code of the user's nothing can be found: its end is announced.
         boolean read = direction.includesInput() && !in.isShut() && !in.hasEnded() && !in.foreign;
@@ -555,18 +652,20 @@ public final class SocketStream extends Pollable {
         int known = ready;
         Connecting pending = connecting;
         if (pending != null) {
-            if (!pending.step()) {
+            if (!pending.step(false)) {
                 return SocketStatus.NONE;
             } else if (pending.failure() != null) {
                 return SocketStatus.ERROR;
             }
             connecting = null;
             // The kernel was asked about the connection: it has room, and perhaps input already.
-            known = ready == UNKNOWN ? UNKNOWN : SelectionKey.OP_READ | SelectionKey.OP_WRITE;
+            known = ready == UNKNOWN || transport.changes() > 0 ? UNKNOWN
+                    : SelectionKey.OP_READ | SelectionKey.OP_WRITE;
         }
         boolean output = direction.includesOutput() && out.isPossible(known);
         InputState input = direction.includesInput()
-                ? known == UNKNOWN ? in.look() : in.look((known & SelectionKey.OP_READ) != 0)
+                ? known == UNKNOWN ? in.look()
+                : in.look((known & SelectionKey.OP_READ) != 0 || transport.holdsInput())
                 : output ? in.look(true) : InputState.NOTHING; // a reset shows in reading only
         if (input == InputState.BROKEN || isUseless(direction, input)) {
             return SocketStatus.ERROR;

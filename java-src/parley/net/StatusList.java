@@ -29,8 +29,8 @@ public final class StatusList {
         set.enterIfOpen(); // and not left before the check is done: nobody can close it till then
         try {
             keep = fill() && !Threads.currentIsVirtual();
-        } catch (IOException | RuntimeException e) {
-            set.leave();
+        } catch (IOException | RuntimeException | Error e) {
+            set.user = null;
             set.close();
             throw e;
         }
@@ -75,7 +75,8 @@ public final class StatusList {
         try {
             return list.check(timeout);
         } finally {
-            list.set.leave();
+            list.set.user = null;
+            list.set.left();
             if (!list.keep || list.hasClosedMember()) {
                 list.set.close();
             }

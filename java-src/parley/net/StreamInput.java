@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
+import java.util.function.Consumer;
 
 import parley.net.InputProbe.Sought;
 
@@ -21,6 +22,8 @@ import parley.net.InputProbe.Sought;
 public final class StreamInput extends StreamTextInput {
     /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
     private static final long MOST_CLEARED = 32 << 20;
+
+    private static final byte TLS_HANDSHAKE = 22; // the type of the first record
 
     StreamInput(SocketStream stream, StreamOptions options) {
         super(stream, options);
@@ -230,6 +233,7 @@ public final class StreamInput extends StreamTextInput {
      * @throws IOException as {@link #readChar}
      */
     public <T> T read(Framing<T> framing) throws IOException {
+        Errors.need("read", "the framing", framing, "a Framing");
         return run(framing.reading, Entry.WAIT, null, () -> {
             for (;;) {
                 T taken = take(framing);
@@ -258,6 +262,31 @@ public final class StreamInput extends StreamTextInput {
     private <T> T takeOwn(Framing<T> framing) throws IOException {
         return framing.isText() || bytes.settle()
                 ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
+    }
+
+    /**
+     * Has the transport replaced by one that decrypts, which needs the lock of both sides.
+     *
+     * @param replace takes encrypted bytes that were read already
+     * @throws IOException if plain bytes have come that were not read: they must not be taken for
+     *     what came under the protection of TLS
+     */
+    void secure(StreamOutput out, Consumer<byte[]> replace) throws IOException {
+        run("start-tls!", Entry.WAIT, null, () -> {
+            boolean settled = bytes.settle();
+            byte[] early = new byte[refill.buffer.remaining()];
+            if (!settled || cursor.hasOwed() || early.length > 0
+                    && refill.buffer.bytes[refill.buffer.position] != TLS_HANDSHAKE) {
+                throw Errors.earlyBytes("start-tls!", stream, early.length);
+            }
+            out.secure(() -> {
+                refill.buffer.take(early, 0, early.length);
+                replace.accept(early);
+                cursor.clear();
+                refill.buffer.clear();
+            });
+            return null;
+        });
     }
 
     // ---- what status checks see -------------------------------------------------------------

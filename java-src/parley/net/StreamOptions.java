@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.time.Duration;
+import parley.net.tls.TlsOptions;
 import parley.net.wait.Deadline;
 
 /**
@@ -20,6 +21,7 @@ public final class StreamOptions {
     private final Duration writeTimeout;
     private final Duration closeTimeout;
     private final int lineLimit;
+    private final TlsOptions tls;
 
     private StreamOptions(Builder b) {
         elementType = b.elementType;
@@ -31,6 +33,7 @@ public final class StreamOptions {
         writeTimeout = b.writeTimeout;
         closeTimeout = b.closeTimeout;
         lineLimit = b.lineLimit;
+        tls = b.tls;
     }
 
     /**
@@ -124,6 +127,16 @@ public final class StreamOptions {
         return lineLimit;
     }
 
+    /**
+     * How TLS is done; null, no TLS, by default. A connect does the handshake, within its timeout;
+     * after an accept the first operation on the stream does it, or whoever checks the stream.
+     *
+     * @return null for none
+     */
+    public TlsOptions tls() {
+        return tls;
+    }
+
     Duration readTimeoutOr(Duration inherited) {
         return readTimeout != null ? readTimeout : inherited;
     }
@@ -151,6 +164,7 @@ public final class StreamOptions {
         private Duration writeTimeout;
         private Duration closeTimeout = Duration.ofSeconds(10);
         private int lineLimit = 16 << 20;
+        private TlsOptions tls;
 
         private Builder() {
         }
@@ -267,6 +281,17 @@ public final class StreamOptions {
          */
         public Builder lineLimit(int limit) {
             lineLimit = checkLineLimit("line limit", limit);
+            return this;
+        }
+
+        /**
+         * Sets {@link StreamOptions#tls()}.
+         *
+         * @param options null for no TLS
+         * @return this
+         */
+        public Builder tls(TlsOptions options) {
+            tls = options;
             return this;
         }
 

@@ -19,6 +19,8 @@ import parley.net.wait.ThreadWaits;
  * sent later. A flush keeps what it could not send.
  */
 public final class StreamOutput extends StreamTextOutput {
+    private boolean cut; // closing has ended a write; guarded by lock
+
     StreamOutput(SocketStream stream, StreamOptions options) {
         super(stream, options);
     }
@@ -260,7 +262,7 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     private int flushAll() throws IOException {
-        if (buffer.pending() == 0 && !characters.isOpen()) {
+        if (buffer.pending() == 0 && !characters.isOpen() && !stream.transport().holdsOutput()) {
             return 0;
         }
         requireOutput();
@@ -306,9 +308,32 @@ public final class StreamOutput extends StreamTextOutput {
         if (isShut() || failure() != null) {
             return false;
         }
-        return ready == Pollable.UNKNOWN
+        Transport transport = stream.transport();
+        boolean held = transport.holdsOutput();
+        if (held && !flushes(transport)) {
+            return false;
+        }
+        return ready == Pollable.UNKNOWN || held
                 ? ThreadWaits.ready(stream.source(), SelectionKey.OP_WRITE) != 0
                 : (ready & SelectionKey.OP_WRITE) != 0;
+    }
+
+    private static boolean flushes(Transport transport) {
+        try {
+            return transport.flush();
+        } catch (IOException e) {
+            return true; // a write would fail at once
+        }
+    }
+
+    /** Sends everything, then has the transport replaced, which needs the lock of both sides. */
+    void secure(Runnable replace) throws IOException {
+        run("start-tls!", Entry.WAIT, null, () -> {
+            flushAll();
+            requireOutput();
+            replace.run();
+            return null;
+        });
     }
 
     /** Ends the text in the format that was, and takes the new one; or fails, and keeps that. */
@@ -337,6 +362,9 @@ public final class StreamOutput extends StreamTextOutput {
                     buffer.drainToClose(until);
                 }
             }
+            if (failure() == null && !cut) {
+                buffer.endToClose(until);
+            }
         } finally {
             unlock();
         }
@@ -352,7 +380,10 @@ public final class StreamOutput extends StreamTextOutput {
     @Override
     void finish() {
         if (!stream.isOpen()) {
+            cut |= buffer.pending() > 0;
             buffer.drop();
+        } else if (stream.transport().holdsOutput()) {
+            stream.transport().flushLater(); // what the system has taken goes without a next call
         }
         buffer.releaseIfEmpty();
     }

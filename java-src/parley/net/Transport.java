@@ -3,14 +3,19 @@ package parley.net;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+import parley.net.tls.TlsConnection;
+import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 
 /**
  * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
  * does no buffering and no waiting; {@link #source} says how to be waited for.
  */
-interface Transport extends LeakDetector.Resource {
+interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
     /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
+    @Override
     int read(ByteBuffer into) throws IOException;
 
     /**
@@ -22,6 +27,7 @@ interface Transport extends LeakDetector.Resource {
     }
 
     /** Writes what fits: the number of bytes, 0 when there is no room. */
+    @Override
     int write(ByteBuffer from) throws IOException;
 
     /** Shuts down one or both directions; the other side sees end of file after output. */
@@ -32,6 +38,63 @@ interface Transport extends LeakDetector.Resource {
 
     /** Takes a step at connecting: true when it is done. */
     boolean finishConnect() throws IOException;
+
+    /** As {@link #finishConnect()}, where the calling thread may compute for some time. */
+    default boolean finishConnectHere() throws IOException {
+        return finishConnect();
+    }
+
+    /** What connecting waits for; 0 for {@link #changes} only. */
+    default int connectOps() {
+        return SelectionKey.OP_CONNECT;
+    }
+
+    /** When connecting must be done; then the next step fails. */
+    default Deadline connectDeadline() {
+        return Deadline.NONE;
+    }
+
+    /** How often connecting has gone on in a way that the source does not report. */
+    default int changes() {
+        return 0;
+    }
+
+    /** Why connecting to a host has failed, as an exception for the user. */
+    default IOException explain(IOException e, String host, int port) {
+        return Connector.explain(e, host, port);
+    }
+
+    /** Tells the transport which stream it carries; it must not keep that reachable. */
+    default void carries(SocketStream stream) {
+    }
+
+    /** Tells whether a read finds something, or makes progress, although the kernel has nothing. */
+    default boolean holdsInput() {
+        return false;
+    }
+
+    /** Tells whether something that was written is not with the kernel yet. */
+    default boolean holdsOutput() {
+        return false;
+    }
+
+    /** Hands what is held to the kernel as far as it takes it: true when nothing is left. */
+    default boolean flush() throws IOException {
+        return true;
+    }
+
+    /** Has the event loop hand over what is held, as the kernel takes it. */
+    default void flushLater() {
+    }
+
+    /** Before a close in order: tells the peer that this is the end, as {@link #flush} goes on. */
+    default void endOutput() throws IOException {
+    }
+
+    /** The NIO channel underneath, or null. */
+    default SocketChannel channel() {
+        return null;
+    }
 
     boolean isOpen();
 

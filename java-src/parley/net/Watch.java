@@ -32,7 +32,7 @@ public final class Watch implements AutoCloseable {
         SocketStatus status;
         try {
             status = look();
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             close();
             throw e;
         }

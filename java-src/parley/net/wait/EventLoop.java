@@ -261,6 +261,7 @@ public final class EventLoop implements Poller.Owner {
         }
     }
 
+    /** Returns how many interests are armed and have not fired. */
     public int watches() {
         return locked(() -> watches);
     }
@@ -296,6 +297,11 @@ public final class EventLoop implements Poller.Owner {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Drops a task that was posted and has not run. */
+    public void cancel(Runnable task) {
+        tasks.remove(task);
     }
 
     // ---- the thread --------------------------------------------------------------------------

@@ -28,10 +28,12 @@ public final class Log {
         }
     }
 
+    /** Logs a failure that no caller receives. */
     public static void error(String what, Throwable cause) {
         log(System.Logger.Level.ERROR, what, cause);
     }
 
+    /** Logs an object that was never closed, with the place where it was made. */
     public static void leak(String what, Throwable made) {
         log(System.Logger.Level.WARNING, what, made);
     }
@@ -41,6 +43,7 @@ public final class Log {
         log(System.Logger.Level.TRACE, what, cause);
     }
 
+    /** Logs what a user should know. */
     public static void warning(String what) {
         log(System.Logger.Level.WARNING, what, null);
     }

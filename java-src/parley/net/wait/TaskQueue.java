@@ -1,5 +1,6 @@
 package parley.net.wait;
 
+import java.util.Iterator;
 import java.util.PriorityQueue;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -22,6 +23,21 @@ final class TaskQueue {
         lock.lock();
         try {
             queue.add(new Due(System.nanoTime() + nanos, added++, task));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Removes a task that has not run. */
+    void remove(Runnable task) {
+        lock.lock();
+        try {
+            for (Iterator<Due> all = queue.iterator(); all.hasNext();) {
+                if (all.next().task == task) {
+                    all.remove();
+                    return;
+                }
+            }
         } finally {
             lock.unlock();
         }

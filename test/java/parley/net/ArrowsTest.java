@@ -24,8 +24,9 @@ class ArrowsTest {
 
     @ParameterizedTest
     @CsvSource(nullValues = "-", value = {
-        "parley.net,      parley.net.text parley.net.wait parley.posix",
+        "parley.net,      parley.net.text parley.net.tls parley.net.wait parley.posix",
         "parley.net.text, -",
+        "parley.net.tls,  -",
         "parley.net.wait, parley.posix",
         "parley.posix,    -"})
     void a_package_uses_only_what_is_below_it(String name, String below) throws IOException {

@@ -149,7 +149,7 @@ class BatchingExecutorTest {
             uncaught.incrementAndGet();
             throw new IllegalStateException("on purpose, by the handler");
         });
-        try {
+        try (Reported reported = new Reported()) {
             for (int i = 0; i < 10; i++) {
                 executor.execute(() -> {
                     throw new StackOverflowError("on purpose");
@@ -158,6 +158,8 @@ class BatchingExecutorTest {
                 assertEquals("next", soon(ran));
             }
             assertEquals(10, uncaught.get());
+            Await.until("what the handler threw is logged",
+                    () -> reported.about("a task or a listener failed") == 10);
         } finally {
             Thread.setDefaultUncaughtExceptionHandler(before);
         }

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.support.ParameterDeclarations;
 public @interface EveryCase {
     /**
      * The kinds of socket the case makes sense for. Empty means all channels, and {@link
-     * Family#HANDLE}, too, in a class that is {@link OverHandlesToo}.
+     * Family#HANDLE} and those under TLS, too, in a class that is {@link OverHandlesToo}.
      */
     Family[] over() default {};
 
@@ -42,7 +42,7 @@ public @interface EveryCase {
 
     /**
      * Marks a class whose cases are about streams of any kind: cases that name no kinds of socket
-     * run over {@link Family#HANDLE}, too.
+     * run over {@link Family#HANDLE} and under TLS, too.
      */
     @Target(ElementType.TYPE)
     @Retention(RetentionPolicy.RUNTIME)
@@ -55,7 +55,7 @@ public @interface EveryCase {
      */
     final class Matrix implements ArgumentsProvider, AnnotationConsumer<EveryCase> {
         private static final Set<Family> CHANNELS =
-                EnumSet.complementOf(EnumSet.of(Family.HANDLE));
+                EnumSet.of(Family.TCP4, Family.TCP6, Family.UNIX);
 
         private Set<Family> families; // set once, before any use; empty means the usual ones
         private Set<Threads> threads; // set once, before any use

@@ -19,7 +19,11 @@ public enum Family {
     /** Unix-domain stream sockets, each on a fresh path. */
     UNIX(StandardProtocolFamily.UNIX, null),
     /** As {@link #TCP4}, with Parley's streams over handles instead of channels. */
-    HANDLE(StandardProtocolFamily.INET, "127.0.0.1");
+    HANDLE(StandardProtocolFamily.INET, "127.0.0.1"),
+    /** As {@link #TCP4}, under TLS on both sides. */
+    TLS(StandardProtocolFamily.INET, "127.0.0.1"),
+    /** As {@link #UNIX}, under TLS on both sides. */
+    TLS_UNIX(StandardProtocolFamily.UNIX, null);
 
     private final StandardProtocolFamily protocol;
     private final String host; // null for UNIX
@@ -31,7 +35,7 @@ public enum Family {
 
     /** Whether this machine can bind an address of this kind. */
     public boolean available() {
-        if (this == TCP4 || this == HANDLE) {
+        if (protocol == StandardProtocolFamily.INET) {
             return true; // a machine without it should fail loudly
         }
         try (ServerSocketChannel server = listen(1)) {
@@ -43,7 +47,12 @@ public enum Family {
 
     /** Whether this is TCP, of either version. */
     public boolean isTcp() {
-        return this != UNIX;
+        return protocol != StandardProtocolFamily.UNIX;
+    }
+
+    /** Whether streams of this kind are under TLS. */
+    public boolean isTls() {
+        return this == TLS || this == TLS_UNIX;
     }
 
     /** The loopback address as text; null for Unix-domain sockets. */
@@ -58,7 +67,7 @@ public enum Family {
 
     /** An address to bind: port 0 of the loopback, or a path at which nothing is. */
     public SocketAddress unbound() {
-        if (this == UNIX) {
+        if (!isTcp()) {
             return UnixDomainSocketAddress.of(TemporaryPaths.fresh());
         }
         try {

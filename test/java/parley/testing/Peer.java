@@ -22,6 +22,7 @@ public final class Peer implements AutoCloseable {
     private static final int CHUNK = 64 * 1024;
 
     private final SocketChannel channel; // immutable; blocking
+    private Task<TlsPeer> handshake; // under way, or over; null without TLS
 
     /** A peer over a connected, blocking channel, which it owns from now on. */
     public Peer(SocketChannel channel) {
@@ -40,6 +41,24 @@ public final class Peer implements AutoCloseable {
         return new Peer(channel);
     }
 
+    /** Begins TLS, in a thread of its own; whatever is done with this peer waits for the handshake. */
+    public Peer secure(boolean client) {
+        handshake = Threads.PLATFORM.start("handshake",
+                () -> new TlsPeer(client).handshake(channel));
+        return this;
+    }
+
+    /** The TLS of this connection, its handshake over; null without any. */
+    public TlsPeer tls() throws IOException {
+        try {
+            return handshake == null ? null : handshake.await();
+        } catch (IOException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IOException(e);
+        }
+    }
+
     /** The channel underneath. */
     public SocketChannel channel() {
         return channel;
@@ -48,10 +67,7 @@ public final class Peer implements AutoCloseable {
     /** Sends each piece with a write of its own; blocks while the other side does not read. */
     public Peer send(byte[]... pieces) throws IOException {
         for (byte[] piece : pieces) {
-            ByteBuffer bytes = ByteBuffer.wrap(piece);
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
+            TlsPeer.send(channel, tls() == null ? piece : tls().encrypt(piece));
         }
         return this;
     }
@@ -112,6 +128,23 @@ public final class Peer implements AutoCloseable {
 
     /** Whether anything, be it the end or an error, can be read within {@code limit}. */
     public boolean readable(Duration limit) throws IOException {
+        TlsPeer tls = tls();
+        if (tls == null) {
+            return channelIsReadable(limit);
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (!tls.hasInput()) {
+            Duration left = Duration.ofNanos(Math.max(0, deadline - System.nanoTime()));
+            if (!channelIsReadable(left)) {
+                return false;
+            } else if (tls.receive(channel) < 0) {
+                throw new EOFException("the end without a close_notify");
+            }
+        }
+        return true;
+    }
+
+    private boolean channelIsReadable(Duration limit) throws IOException {
         channel.configureBlocking(false);
         try (Selector selector = Selector.open()) {
             channel.register(selector, SelectionKey.OP_READ);
@@ -126,12 +159,16 @@ public final class Peer implements AutoCloseable {
         if (!readable(PATIENCE)) {
             throw new AssertionError("nothing came within " + PATIENCE);
         }
-        return channel.read(bytes);
+        return tls() == null ? channel.read(bytes) : tls().take(bytes);
     }
 
     /** Ends this side's output; input goes on. */
     public Peer endOutput() throws IOException {
-        channel.shutdownOutput();
+        if (tls() == null) {
+            channel.shutdownOutput();
+        } else {
+            TlsPeer.send(channel, tls().closeNotify());
+        }
         return this;
     }
 
@@ -141,8 +178,17 @@ public final class Peer implements AutoCloseable {
         channel.close();
     }
 
+    /** Closes as the kind of connection wants it: TLS tells the other side that this is the end. */
     @Override
     public void close() throws IOException {
-        channel.close();
+        try {
+            if (handshake != null && channel.isOpen() && handshake.isDone()) {
+                endOutput();
+            }
+        } catch (IOException e) {
+            return; // the other side has gone, or the handshake had failed
+        } finally {
+            channel.close();
+        }
     }
 }

@@ -6,6 +6,8 @@ import java.net.SocketAddress;
 import java.net.SocketException;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
@@ -14,6 +16,9 @@ import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 
 /** Something to connect to that gives {@link Peer}s, on a plain {@link ServerSocketChannel}. */
 public final class PeerListener implements AutoCloseable {
@@ -25,27 +30,51 @@ public final class PeerListener implements AutoCloseable {
     private final SocketAddress address; // immutable
     private final List<SocketChannel> fillers = new ArrayList<>(); // confined to the owner
 
-    private PeerListener(ServerSocketChannel channel) throws IOException {
+    private final BlockingQueue<Peer> secured = new LinkedBlockingQueue<>(); // under TLS
+    private final Selector selector; // of the thread that accepts under TLS, else null
+
+    private PeerListener(ServerSocketChannel channel, Family family) throws IOException {
         this.channel = channel;
         address = channel.getLocalAddress();
         channel.configureBlocking(false);
+        selector = family.isTls() ? Selector.open() : null;
+        if (selector != null) { // connecting takes a peer that answers
+            channel.register(selector, SelectionKey.OP_ACCEPT);
+            Threads.PLATFORM.start("accepting", this::acceptAll);
+        }
+    }
+
+    private Void acceptAll() throws IOException {
+        try {
+            while (channel.isOpen()) {
+                selector.select(each -> { }, Task.PATIENCE.toMillis());
+                SocketChannel accepted = channel.accept();
+                if (accepted != null) {
+                    accepted.configureBlocking(true);
+                    secured.add(Peer.noDelay(accepted).secure(false));
+                }
+            }
+            return null;
+        } catch (ClosedChannelException | ClosedSelectorException e) {
+            return null; // this listener was closed
+        }
     }
 
     /** Listens on a free loopback address of {@code family}. */
     public static PeerListener on(Family family) throws IOException {
-        return new PeerListener(family.listen(BACKLOG));
+        return new PeerListener(family.listen(BACKLOG), family);
     }
 
     /** As {@link #on}, with receive buffers of {@code size} bytes for what it accepts. */
     public static PeerListener withReceiveBuffer(Family family, int size) throws IOException {
         ServerSocketChannel channel = ServerSocketChannel.open(family.protocol());
         channel.setOption(StandardSocketOptions.SO_RCVBUF, size);
-        return new PeerListener(channel.bind(family.unbound(), BACKLOG));
+        return new PeerListener(channel.bind(family.unbound(), BACKLOG), family);
     }
 
     /** Listens with its queue of pending connections full: a further connect waits for ever. */
     public static PeerListener full(Family family) throws IOException {
-        PeerListener listener = new PeerListener(family.listen(1));
+        PeerListener listener = new PeerListener(family.listen(1), family);
         try {
             for (int i = 0; i < FILLERS; i++) {
                 listener.fill(family);
@@ -81,12 +110,27 @@ public final class PeerListener implements AutoCloseable {
 
     /** The next connection, at the latest after {@link Task#PATIENCE}. */
     public Peer accept() throws IOException {
+        if (selector != null) {
+            return acceptSecured();
+        }
         if (!pending(Task.PATIENCE)) {
             throw new AssertionError("nobody connected to " + address + " within " + Task.PATIENCE);
         }
         SocketChannel accepted = channel.accept();
         accepted.configureBlocking(true);
         return Peer.noDelay(accepted);
+    }
+
+    private Peer acceptSecured() {
+        try {
+            Peer peer = secured.poll(Task.PATIENCE.toSeconds(), TimeUnit.SECONDS);
+            if (peer == null) {
+                throw new AssertionError("nobody connected to " + address);
+            }
+            return peer;
+        } catch (InterruptedException e) {
+            throw new AssertionError("interrupted while waiting for a connection", e);
+        }
     }
 
     /**
@@ -121,6 +165,12 @@ public final class PeerListener implements AutoCloseable {
     public void close() throws IOException {
         closeFillers();
         channel.close();
+        if (selector != null) {
+            selector.close();
+        }
+        for (Peer each; (each = secured.poll()) != null;) {
+            each.close();
+        }
         if (address instanceof UnixDomainSocketAddress unix) {
             Files.deleteIfExists(unix.getPath());
         }

@@ -163,7 +163,7 @@ class BackPressureTest {
         }
     }
 
-    @EveryCase
+    @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX, Family.HANDLE})
     void BP_6_a_slow_reader_does_not_read_ahead(Case cell) throws Exception {
         try (Link link = Link.narrow(cell, 16 * 1024)) {
             SocketChannel channel = link.peer.channel();

@@ -5,6 +5,7 @@ import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
 import parley.testing.Case;
+import parley.testing.Task;
 
 /** A connection with Parley on both sides. */
 final class Both implements AutoCloseable {
@@ -22,10 +23,27 @@ final class Both implements AutoCloseable {
 
     static Both of(Case cell, StreamOptions options) throws IOException {
         try (SocketServer listener = Sockets.listen(cell)) {
-            SocketStream client = SocketStream.connect(listener.localAddress(), options);
-            SocketStream server = listener.accept(options);
-            return new Both(Sockets.over(cell, client, options),
-                    Sockets.over(cell, server, options));
+            if (cell.family().isTls()) {
+                return secured(cell, listener, options);
+            }
+            SocketStream client = Sockets.connect(cell, listener.localAddress(), options);
+            return new Both(client, Sockets.accept(cell, listener, options));
+        }
+    }
+
+    /** A connect that does a handshake takes a server that answers. */
+    private static Both secured(Case cell, SocketServer listener, StreamOptions options)
+            throws IOException {
+        Task<SocketStream> client = cell.start("client",
+                () -> Sockets.connect(cell, listener.localAddress(), options));
+        SocketStream server = Sockets.accept(cell, listener, options);
+        server.tlsSession();
+        try {
+            return new Both(client.await(), server);
+        } catch (IOException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IOException(e);
         }
     }
 

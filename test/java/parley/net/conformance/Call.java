@@ -43,13 +43,14 @@ enum Call implements Selective {
 
     /**
      * A Unix-domain connect is never pending: it is done, or refused, at once. Over a handle there
-     * are streams only.
+     * are streams only, and under TLS servers are those of every kind.
      */
     @Override
     public boolean appliesTo(Case cell) {
         return switch (this) {
-            case CONNECTING -> cell.family().isTcp() && cell.family() != Family.HANDLE;
-            case ACCEPT, AWAIT_CONNECTION, SERVER_STATUS -> cell.family() != Family.HANDLE;
+            case CONNECTING -> cell.family() == Family.TCP4 || cell.family() == Family.TCP6;
+            case ACCEPT, AWAIT_CONNECTION, SERVER_STATUS ->
+                cell.family() != Family.HANDLE && !cell.family().isTls();
             default -> true;
         };
     }

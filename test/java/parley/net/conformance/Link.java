@@ -8,8 +8,10 @@ import parley.net.WaitMode;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
+import parley.net.tls.TlsOptions;
 import parley.testing.Await;
 import parley.testing.Case;
+import parley.testing.Keys;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
 
@@ -39,8 +41,10 @@ final class Link implements AutoCloseable {
     /** Parley connects. */
     static Link connected(Case cell, StreamOptions options) throws IOException {
         try (PeerListener listener = PeerListener.on(cell.family())) {
-            SocketStream stream = SocketStream.connect(listener.address(), options);
-            return new Link(Sockets.over(cell, stream, options), listener.accept());
+            SocketStream stream = Sockets.connect(cell, listener.address(), options);
+            Peer peer = listener.accept();
+            peer.tls(); // its handshake is over, too
+            return new Link(stream, peer);
         }
     }
 
@@ -55,7 +59,10 @@ final class Link implements AutoCloseable {
             SocketChannel channel = cell.family().open();
             channel.setOption(StandardSocketOptions.SO_SNDBUF, size);
             channel.connect(listener.address());
-            SocketStream stream = SocketStream.adopt(channel, options);
+            SocketStream stream = SocketStream.adopt(channel, Sockets.withoutTls(cell, options));
+            if (cell.family().isTls()) {
+                stream.startTls(TlsOptions.of(Keys.context()), true);
+            }
             return new Link(Sockets.over(cell, stream, options), listener.accept());
         }
     }
@@ -63,9 +70,10 @@ final class Link implements AutoCloseable {
     /** Parley accepts, with bivalent elements. */
     static Link accepted(Case cell) throws IOException {
         try (SocketServer server = Sockets.listen(cell)) {
-            Peer peer = Peer.connect(server.localAddress());
-            SocketStream stream = server.accept(Sockets.BIVALENT);
-            return new Link(Sockets.over(cell, stream, Sockets.BIVALENT), peer);
+            Peer peer = Sockets.peer(cell, server);
+            SocketStream stream = Sockets.accept(cell, server);
+            stream.tlsSession(); // drives the handshake, as any operation would
+            return new Link(stream, peer);
         }
     }
 

@@ -14,8 +14,11 @@ import parley.net.SocketOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
+import parley.net.tls.TlsOptions;
 import parley.testing.Case;
 import parley.testing.Family;
+import parley.testing.Keys;
+import parley.testing.Peer;
 
 /** Parley's sockets of a case's family. Streams take both kinds of element. */
 final class Sockets {
@@ -34,6 +37,23 @@ final class Sockets {
 
     static StreamOptions timeout(Duration timeout) {
         return options().timeout(timeout).build();
+    }
+
+    /**
+     * The options, with TLS where the case wants it; closing does not wait for long then for a peer
+     * that does not take the end of TLS.
+     */
+    static StreamOptions secured(Case cell, StreamOptions o) {
+        return !cell.family().isTls() ? o : StreamOptions.builder().elementType(o.elementType())
+                .externalFormat(o.externalFormat()).inputBuffered(o.inputBuffered())
+                .outputBuffered(o.outputBuffered()).timeout(o.timeout())
+                .closeTimeout(o == BIVALENT ? Duration.ofMillis(300) : o.closeTimeout()).lineLimit(o.lineLimit())
+                .tls(TlsOptions.of(Keys.context())).build();
+    }
+
+    static StreamOptions withoutTls(Case cell, StreamOptions o) {
+        return cell.family().isTls() && o == BIVALENT
+                ? options().closeTimeout(Duration.ofMillis(300)).build() : o;
     }
 
     static SocketServer listen(Case cell) throws IOException {
@@ -74,11 +94,27 @@ final class Sockets {
     }
 
     static SocketStream connect(Case cell, SocketAddress address) throws IOException {
-        return over(cell, connect(address), BIVALENT);
+        return connect(cell, address, BIVALENT);
     }
 
     static SocketStream accept(Case cell, SocketServer server) throws IOException {
-        return over(cell, server.accept(BIVALENT), BIVALENT);
+        return accept(cell, server, BIVALENT);
+    }
+
+    static SocketStream connect(Case cell, SocketAddress address, StreamOptions options)
+            throws IOException {
+        return over(cell, SocketStream.connect(address, secured(cell, options)), options);
+    }
+
+    static SocketStream accept(Case cell, SocketServer server, StreamOptions options)
+            throws IOException {
+        return over(cell, server.accept(secured(cell, options)), options);
+    }
+
+    /** A scripted peer that connects to a server of Parley's. */
+    static Peer peer(Case cell, SocketServer server) throws IOException {
+        Peer peer = Peer.connect(server.localAddress());
+        return cell.family().isTls() ? peer.secure(true) : peer;
     }
 
     /** Writes all of {@code bytes}. */

@@ -333,7 +333,7 @@ class StatusTest {
             Task<Integer> task = cell.start("check", () -> set.check(null).actionable());
             Blocked.in(task, SELECT);
             Cpu.assertIdle();
-            link.stream.close();
+            link.stream.abort(); // a close would wait until the peer takes the end of TLS
             assertEquals(1, task.await());
         }
     }

@@ -1,0 +1,600 @@
+package parley.net.tls;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.concurrent.locks.ReentrantLock;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLException;
+
+/**
+ * TLS on a connection that a {@link Carrier} carries. Never waits: what cannot be done now is for the
+ * caller to try again. Any thread may call any method. The engine does one thing at a time, and so
+ * does this class, under one lock; nothing is done under it that can take long.
+ */
+public final class TlsConnection {
+    /** Carries the encrypted bytes; never waits. */
+    public interface Carrier {
+        /**
+         * Reads what has come.
+         *
+         * @param into where to put it
+         * @return the number of bytes, 0 when nothing has come, -1 at the end
+         * @throws IOException if the connection is broken
+         */
+        int read(ByteBuffer into) throws IOException;
+
+        /**
+         * Writes what fits.
+         *
+         * @param from what to write
+         * @return the number of bytes, 0 when there is no room
+         * @throws IOException if the connection is broken
+         */
+        int write(ByteBuffer from) throws IOException;
+    }
+
+    /** What a handshake needs to go on. */
+    public enum Need {
+        /** Nothing: the handshake is over. */
+        NOTHING,
+        /** Bytes from the peer. */
+        INPUT,
+        /** Room for bytes to the peer. */
+        OUTPUT,
+        /** Computation that may take long: {@link TlsConnection#task}. */
+        TASK
+    }
+
+    /** More than any certificate chain that the JDK accepts takes. */
+    private static final long MOST_HANDSHAKE = 1 << 20;
+    /** Key updates that the peer may request without reading the replies. */
+    private static final int MOST_UNANSWERED = 32;
+    private static final ByteBuffer NO_ROOM = ByteBuffer.allocate(0);
+
+    private final SSLEngine engine;
+    private final ReentrantLock lock = new ReentrantLock();
+    // All guarded by lock.
+    private final RecordReader reader;
+    private final RecordWriter writer;
+    private ByteBuffer plain; // decrypted and not read yet; null while there is nothing
+    private boolean begun;
+    private boolean working; // a thread runs the engine's tasks
+    private boolean closeSent; // close_notify is with the writer, or on its way
+    private int unanswered; // messages that the peer wants replies to and takes none
+    private IOException failure; // why nothing works any more
+    private IOException readFailure; // why nothing more will come, after what is here
+    private IOException writeFailure; // why nothing more can be sent
+
+    private volatile boolean done; // the handshake is over; written under lock
+    private volatile boolean ended; // the peer has sent close_notify; written under lock
+    private volatile boolean holdsInput; // written under lock
+
+    /**
+     * Makes a connection whose handshake has not begun.
+     *
+     * @param engine new
+     * @param carrier connected
+     */
+    public TlsConnection(SSLEngine engine, Carrier carrier) {
+        this.engine = engine;
+        this.reader = new RecordReader(carrier);
+        this.writer = new RecordWriter(engine, carrier);
+    }
+
+    /**
+     * Takes encrypted bytes that came before this connection was made.
+     *
+     * @param early the bytes
+     */
+    public void accept(byte[] early) {
+        lock.lock();
+        try {
+            reader.take(early);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- the handshake -----------------------------------------------------------------------
+
+    /**
+     * Tells whether the handshake is over.
+     *
+     * @return true for ever once it is
+     */
+    public boolean isDone() {
+        return done;
+    }
+
+    /**
+     * Goes on with the handshake as far as that is possible now.
+     *
+     * @return what it needs
+     * @throws IOException if it failed; the peer was told why as far as it takes that now
+     */
+    public Need handshake() throws IOException {
+        lock.lock();
+        try {
+            requireSound();
+            if (done) {
+                return Need.NOTHING;
+            }
+            return shakeHands();
+        } catch (SSLException | RuntimeException e) {
+            throw broken(e);
+        } catch (IOException e) {
+            throw broken(alertOr(e));
+        } finally {
+            settle();
+            lock.unlock();
+        }
+    }
+
+    private Need shakeHands() throws IOException {
+        if (!begun) {
+            begun = true;
+            engine.beginHandshake();
+        }
+        for (;;) {
+            if (working) {
+                return Need.TASK;
+            } else if (!writer.flush()) {
+                return Need.OUTPUT;
+            }
+            HandshakeStatus status = engine.getHandshakeStatus();
+            if (status == HandshakeStatus.NEED_TASK) {
+                return Need.TASK;
+            } else if (status == HandshakeStatus.NEED_WRAP) {
+                writer.wrap();
+            } else if (status != HandshakeStatus.NEED_UNWRAP) {
+                done = true;
+                return Need.NOTHING;
+            } else if (!shakeOn()) {
+                return Need.INPUT;
+            }
+        }
+    }
+
+    /** A peer that refuses the handshake may have said why before the connection broke. */
+    private IOException alertOr(IOException e) {
+        try {
+            while (reader.isReady() || reader.fill() > 0) {
+                if (reader.isReady() && unwrap(NO_ROOM).bytesConsumed() == 0) {
+                    return e;
+                }
+            }
+            return e;
+        } catch (SSLException alert) {
+            return alert;
+        } catch (IOException second) {
+            return e;
+        }
+    }
+
+    /** Takes a record of the handshake in; false while there is none. */
+    private boolean shakeOn() throws IOException {
+        if (!reader.isReady()) {
+            int n = receive();
+            if (!reader.isReady()) {
+                return n > 0;
+            }
+        }
+        SSLEngineResult result = unwrap(NO_ROOM);
+        if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
+            throw new TlsException("TLS_TRUNCATED",
+                    "the peer ended the connection during the TLS handshake", null);
+        }
+        return result.getStatus() == SSLEngineResult.Status.OK || receive() > 0;
+    }
+
+    private int receive() throws IOException {
+        int n = reader.fill();
+        if (n < 0) {
+            throw new TlsException("TLS_TRUNCATED",
+                    "the peer closed the connection during the TLS handshake", null);
+        }
+        if (!reader.isTls() && !reader.isSsl2()) {
+            throw new TlsException("TLS_PLAIN_TEXT", "the peer does not speak TLS: it sent plain text;"
+                    + " use TLS on both sides, or on none", null);
+        } else if (reader.received() > MOST_HANDSHAKE) {
+            throw new TlsException("TLS_HANDSHAKE", "the peer sent more than " + MOST_HANDSHAKE
+                    + " bytes without finishing the TLS handshake", null);
+        }
+        return n;
+    }
+
+    /**
+     * Returns the computation that the handshake waits for, to be run once, by any thread that may take
+     * its time.
+     *
+     * @return null when there is none, or another thread runs it
+     */
+    public Runnable task() {
+        lock.lock();
+        try {
+            if (working || engine.getHandshakeStatus() != HandshakeStatus.NEED_TASK) {
+                return null;
+            }
+            working = true;
+            return this::work;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void work() {
+        RuntimeException thrown = null;
+        try {
+            for (Runnable each; (each = engine.getDelegatedTask()) != null;) {
+                each.run();
+            }
+        } catch (RuntimeException e) {
+            thrown = e;
+        } finally {
+            lock.lock();
+            try {
+                working = false;
+                if (thrown != null && failure == null) {
+                    failure = new SSLException("the TLS engine failed: " + thrown, thrown);
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    /**
+     * Returns what the peers have agreed on.
+     *
+     * @return null before the handshake is over
+     */
+    public TlsSession session() {
+        return done ? TlsSession.of(engine) : null;
+    }
+
+    // ---- reading -----------------------------------------------------------------------------
+
+    /**
+     * Tells whether {@link #read} can make progress without any byte from the carrier.
+     *
+     * @return true when decrypted bytes or a whole record are here
+     */
+    public boolean holdsInput() {
+        return holdsInput;
+    }
+
+    /**
+     * Reads what the peer has sent.
+     *
+     * @param into where to put it
+     * @return the number of bytes, 0 when nothing has come, -1 at the peer's close_notify
+     * @throws IOException if the connection is broken, or ended without a close_notify
+     */
+    public int read(ByteBuffer into) throws IOException {
+        if (!into.hasRemaining()) {
+            return 0;
+        }
+        lock.lock();
+        try {
+            if (plain != null) {
+                return takePlain(into);
+            }
+            return ended ? -1 : decrypt(into);
+        } catch (IOException | RuntimeException e) {
+            throw broken(e);
+        } finally {
+            settle();
+            lock.unlock();
+        }
+    }
+
+    private int takePlain(ByteBuffer into) {
+        int n = Math.min(into.remaining(), plain.remaining());
+        int end = plain.limit();
+        into.put(plain.limit(plain.position() + n));
+        plain.limit(end);
+        if (!plain.hasRemaining()) {
+            RecordBuffers.release(plain);
+            plain = null;
+        }
+        return n;
+    }
+
+    private int decrypt(ByteBuffer into) throws IOException {
+        requireSound();
+        int start = into.position();
+        while (plain == null && into.hasRemaining() && !ended) {
+            if (reader.isReady()) {
+                decryptOne(into);
+            } else if (into.position() > start || !fill()) {
+                break;
+            }
+        }
+        int n = into.position() - start;
+        return n == 0 && ended ? -1 : n;
+    }
+
+    /** Reads from the carrier; false when nothing has come. */
+    private boolean fill() throws IOException {
+        if (readFailure != null) {
+            throw readFailure;
+        }
+        int n;
+        try {
+            n = reader.fill();
+        } catch (IOException e) {
+            throw truncated(e.getMessage() + ": ", e);
+        }
+        if (n < 0) {
+            throw truncated("", null);
+        }
+        return n > 0;
+    }
+
+    /** A connection that breaks ends what can be read, not what the peer may still read. */
+    private IOException truncated(String how, IOException cause) {
+        readFailure = new TlsException("TLS_TRUNCATED", how + "the connection ended without the"
+                + " peer's close_notify, so that what came may be incomplete", cause);
+        return readFailure;
+    }
+
+    private void decryptOne(ByteBuffer into) throws IOException {
+        SSLEngineResult result = unwrap(into);
+        if (plain != null) {
+            takePlain(into);
+        }
+        if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
+            ended = true;
+            reader.drop();
+            if (!isTls13()) {
+                reply(); // with a close_notify, as TLS 1.2 wants it
+            }
+        } else if (result.getStatus() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
+            throw new TlsException("TLS_PROTOCOL_ERROR", "what came is no record of TLS", null);
+        } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
+            throw renegotiation();
+        } else if (!closeSent) { // after it the engine waits for the peer's, whatever else comes
+            goOn(result.getHandshakeStatus());
+        }
+    }
+
+    /** Does what a message of the peer's asks for, that was no data. */
+    private void goOn(HandshakeStatus status) throws IOException {
+        if (status == HandshakeStatus.NEED_WRAP && isTls13()) {
+            reply(); // to a request for new keys
+        } else if (status != HandshakeStatus.NOT_HANDSHAKING && status != HandshakeStatus.FINISHED) {
+            throw renegotiation();
+        }
+    }
+
+    private boolean isTls13() {
+        return engine.getSession().getProtocol().equals("TLSv1.3");
+    }
+
+    private void reply() throws IOException {
+        try {
+            if (writer.flush()) {
+                unanswered = 0;
+                writer.wrap();
+                writer.flush();
+                return;
+            }
+        } catch (SSLException e) {
+            throw e;
+        } catch (IOException e) {
+            writeFailure = e; // what the peer has sent can still be read
+            writer.drop();
+            return;
+        }
+        if (++unanswered > MOST_UNANSWERED) {
+            throw new TlsException("TLS_PROTOCOL_ERROR", "the peer asks for new keys again and again, and does"
+                    + " not read the replies", null);
+        }
+    }
+
+    private TlsException renegotiation() throws IOException {
+        closeNotify();
+        writer.flush();
+        return new TlsException("TLS_RENEGOTIATION",
+                "the peer wants to renegotiate, which is refused", null);
+    }
+
+    /** Decrypts a record; what does not fit becomes {@link #plain}. */
+    private SSLEngineResult unwrap(ByteBuffer into) throws SSLException {
+        SSLEngineResult result = engine.unwrap(reader.bytes(), into);
+        if (result.getStatus() != SSLEngineResult.Status.BUFFER_OVERFLOW) {
+            return result;
+        }
+        int size = engine.getSession().getApplicationBufferSize();
+        ByteBuffer room = size <= RecordBuffers.SIZE ? RecordBuffers.take().clear()
+                : ByteBuffer.allocate(size);
+        try {
+            result = engine.unwrap(reader.bytes(), room);
+        } finally {
+            room.flip();
+            if (room.hasRemaining()) {
+                plain = room;
+            } else {
+                RecordBuffers.release(room);
+            }
+        }
+        return result;
+    }
+
+    // ---- writing -----------------------------------------------------------------------------
+
+    /**
+     * Tells whether bytes that were written, or are the engine's own, still have to be sent.
+     *
+     * @return false when the carrier has taken everything
+     */
+    public boolean holdsOutput() {
+        return writer.holds();
+    }
+
+    /**
+     * Writes what fits. Of what was taken a part may still be held here: {@link #flush}.
+     *
+     * @param from what to write
+     * @return how many bytes were taken, 0 when there is no room
+     * @throws IOException if the connection is broken, or this side has ended its output
+     */
+    public int write(ByteBuffer from) throws IOException {
+        lock.lock();
+        try {
+            requireSound();
+            int start = from.position();
+            while (from.hasRemaining() && flushNow()) {
+                encryptOne(from);
+            }
+            flushNow();
+            return from.position() - start;
+        } catch (IOException | RuntimeException e) {
+            throw broken(e);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean flushNow() throws IOException {
+        if (writeFailure != null) {
+            throw writeFailure;
+        }
+        try {
+            return writer.flush();
+        } catch (IOException e) {
+            writeFailure = e;
+            writer.drop();
+            throw e;
+        }
+    }
+
+    private void encryptOne(ByteBuffer from) throws IOException {
+        SSLEngineResult result = writer.wrap(from);
+        if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
+            writeFailure = new TlsException("EPIPE",
+                    "Broken pipe: the TLS connection has ended, and with it the output", null);
+            throw writeFailure;
+        } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
+            throw renegotiation();
+        }
+    }
+
+    /**
+     * Hands over what is held.
+     *
+     * @return true when nothing is left
+     * @throws IOException if the connection is broken
+     */
+    public boolean flush() throws IOException {
+        lock.lock();
+        try {
+            return flushNow();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- the end -----------------------------------------------------------------------------
+
+    /**
+     * Ends this side's output with a close_notify, which {@link #flush} sends.
+     *
+     * @throws IOException if the connection is broken
+     */
+    public void endOutput() throws IOException {
+        lock.lock();
+        try {
+            if (done && failure == null && writeFailure == null) {
+                closeNotify();
+                flushNow();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void closeNotify() throws SSLException {
+        if (!closeSent) {
+            closeSent = true;
+            engine.closeOutbound();
+            int produced;
+            do {
+                produced = writer.wrap().bytesProduced();
+            } while (produced > 0 && !engine.isOutboundDone());
+        }
+    }
+
+    /**
+     * After {@link #endOutput}, before the carrier is closed: takes in what has come, such as session
+     * tickets. Otherwise the system would reset the connection, and the peer lose what is on its way.
+     */
+    public void deplete() {
+        lock.lock();
+        try {
+            for (int i = 0; closeSent && failure == null && !ended && i < 8; i++) {
+                reader.drop();
+                if (reader.fill() <= 0) {
+                    return;
+                }
+            }
+        } catch (IOException e) {
+            return; // the connection is broken: nothing is left to lose
+        } finally {
+            reader.drop();
+            lock.unlock();
+        }
+    }
+
+    /** Gives all memory back; the carrier is closed. */
+    public void release() {
+        lock.lock();
+        try {
+            reader.drop();
+            writer.drop();
+            if (plain != null) {
+                RecordBuffers.release(plain);
+                plain = null;
+            }
+            holdsInput = false;
+            failure = failure != null ? failure : new IOException("the connection is closed");
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireSound() throws IOException {
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private void settle() {
+        reader.releaseIfEmpty();
+        holdsInput = plain != null || done && !ended && failure == null && reader.isReady();
+    }
+
+    /** Remembers a failure, and has the engine tell the peer. */
+    private IOException broken(Exception e) {
+        if (failure != null) {
+            return failure;
+        } else if (e == readFailure || e == writeFailure) {
+            return (IOException) e;
+        }
+        failure = e instanceof IOException io ? io
+                : new SSLException("the TLS engine failed: " + e, e);
+        try {
+            boolean alert = e instanceof SSLException && !(e instanceof TlsException);
+            for (int i = 0; alert && i < 4 && !engine.isOutboundDone()
+                    && writer.wrap().bytesProduced() > 0; i++) {
+                writer.flush();
+            }
+        } catch (IOException | RuntimeException second) {
+            failure.addSuppressed(second);
+        }
+        reader.drop();
+        return failure;
+    }
+}

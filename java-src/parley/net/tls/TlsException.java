@@ -1,0 +1,32 @@
+package parley.net.tls;
+
+import javax.net.ssl.SSLException;
+
+/** A failure of TLS that has a name for programs. */
+public final class TlsException extends SSLException {
+    private static final long serialVersionUID = 1L;
+
+    private final String code;
+
+    /**
+     * Makes a failure.
+     *
+     * @param code the name of a constant of {@code parley.net.ErrorCode}, such as
+     *     {@code "TLS_TRUNCATED"}
+     * @param message the reason, and what to do
+     * @param cause what the JDK threw, or null
+     */
+    public TlsException(String code, String message, Throwable cause) {
+        super(message, cause);
+        this.code = code;
+    }
+
+    /**
+     * Returns the name of the failure.
+     *
+     * @return for example {@code "TLS_TRUNCATED"}
+     */
+    public String code() {
+        return code;
+    }
+}

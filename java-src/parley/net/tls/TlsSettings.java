@@ -1,0 +1,116 @@
+package parley.net.tls;
+
+import java.nio.file.Path;
+import java.security.NoSuchAlgorithmException;
+import java.security.cert.X509Certificate;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+
+/** The values of {@link TlsOptions}, and the checks of them; {@link TlsOptions.Builder} sets them. */
+abstract class TlsSettings implements Cloneable {
+    private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
+    private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");
+
+    final String operation;
+    final boolean clojure;
+    SSLContext context;
+    Object cert; // a Path or a String of PEM, as key and ca
+    Object key;
+    char[] keyPassword;
+    Object ca;
+    Object keystore; // a Path or a KeyStore
+    char[] keystorePassword;
+    Boolean clientAuth; // true: required, false: asked for, null: neither
+    String serverName;
+    boolean verifyHost = true;
+    List<String> alpn = List.of();
+    List<String> protocols = PROTOCOLS;
+    List<String> ciphers; // null: the strong ones
+    Duration handshakeTimeout = HANDSHAKE_TIMEOUT;
+    Map<String, TlsOptions> sni = new LinkedHashMap<>(); // names in lower case
+
+    TlsSettings(String operation, boolean clojure) {
+        this.operation = operation;
+        this.clojure = clojure;
+    }
+
+    void check() {
+        if (context != null && (files().hasCertificate() || ca != null || !sni.isEmpty())) {
+            throw bad("context", "given besides certificates", "one of both");
+        } else if (cert == null && key != null) {
+            throw bad("key", "given", "a certificate, too: " + spell("cert"));
+        }
+    }
+
+    /** Clients' certificates are trusted by those of a private issuer only. */
+    void checkIssuers(List<X509Certificate> trusted) {
+        if (clientAuth != null && trusted == null) {
+            throw bad("clientAuth", "given", "the issuers of the clients' certificates, too: "
+                    + spell("ca") + "; the platform trusts issuers that sign for anybody");
+        }
+    }
+
+    KeyFiles files() {
+        return new KeyFiles(cert, key, keyPassword, ca, keystore, keystorePassword);
+    }
+
+    TlsSettings copy() {
+        try {
+            TlsSettings copy = (TlsSettings) clone();
+            copy.sni = new LinkedHashMap<>(sni);
+            return copy;
+        } catch (CloneNotSupportedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    String spell(String option) {
+        return clojure ? ":" + option.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT)
+                : "TlsOptions.Builder." + option;
+    }
+
+    IllegalArgumentException bad(String option, Object value, String expected) {
+        return new IllegalArgumentException(operation + ": " + spell(option) + " is " + value
+                + ", expected " + expected);
+    }
+
+    <T> T need(String option, T value, String expected) {
+        if (value == null) {
+            throw bad(option, null, expected);
+        }
+        return value;
+    }
+
+    List<String> known(String option, List<String> names, String[] supported) {
+        if (need(option, names, "names").isEmpty()) {
+            throw bad(option, names, "at least one name");
+        }
+        for (String each : names) {
+            if (!Arrays.asList(supported).contains(each)) {
+                throw bad(option, each, "some of " + String.join(", ", supported));
+            }
+        }
+        return List.copyOf(names);
+    }
+
+    static SSLParameters supported() {
+        try {
+            return SSLContext.getDefault().getSupportedSSLParameters();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("this JDK has no TLS: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "[" + operation + (context == null ? "" : ", context")
+                + (cert instanceof Path ? ", " + cert : cert == null ? "" : ", PEM") + ", "
+                + String.join(" ", protocols) + "]";
+    }
+}

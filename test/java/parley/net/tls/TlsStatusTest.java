@@ -1,0 +1,196 @@
+package parley.net.tls;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.Random;
+import parley.net.Direction;
+import parley.net.ElementType;
+import parley.net.SocketStatus;
+import parley.net.SocketStream;
+import parley.net.StatusSet;
+import parley.net.StreamInput;
+import parley.net.StreamOptions;
+import parley.net.WaitMode;
+import parley.testing.Case;
+import parley.testing.EveryCase;
+import parley.testing.Family;
+import parley.testing.Guarded;
+import parley.testing.Keys;
+import parley.testing.Peer;
+import parley.testing.PeerListener;
+import parley.testing.Seeds;
+import parley.testing.Task;
+import parley.testing.Threads;
+import parley.testing.TlsPeer;
+
+/** The status of a stream under TLS, compared with a model that knows each byte on the wire. */
+@Guarded
+class TlsStatusTest {
+    private static final Duration LONG = Duration.ofSeconds(20);
+    private static final int STEPS = 300;
+
+    /** A client of Parley's, and a server whose every byte a test sends. */
+    private static final class Wire implements AutoCloseable {
+        final SocketStream stream;
+        final StatusSet set = new StatusSet();
+        final TlsPeer tls = new TlsPeer(false);
+        private final Peer peer;
+        private final SocketChannel channel;
+        private final Deque<byte[]> payloads = new ArrayDeque<>(); // of the records on the wire
+        private final Deque<Integer> ends = new ArrayDeque<>(); // where they end
+        private final ByteArrayOutputStream records = new ByteArrayOutputStream();
+        private final ByteArrayOutputStream data = new ByteArrayOutputStream(); // can be read
+        private int sent; // of records
+        private int read; // of data
+
+        Wire(Case cell, boolean buffered) throws Exception {
+            try (PeerListener listener = PeerListener.on(cell.family())) {
+                StreamOptions options = StreamOptions.builder().buffered(buffered)
+                        .elementType(ElementType.UNSIGNED_BYTE_8)
+                        .tls(TlsOptions.of(Keys.context())).build();
+                Task<SocketStream> client = cell.start("client",
+                        () -> SocketStream.connect(listener.address(), options));
+                peer = listener.accept();
+                channel = peer.channel();
+                add(tls.handshakeKeepingTicket(channel), new byte[0]);
+                stream = client.await();
+                set.add(stream, Direction.INPUT);
+            }
+        }
+
+        void add(byte[] record, byte[] payload) {
+            records.writeBytes(record);
+            ends.add(records.size());
+            payloads.add(payload);
+        }
+
+        /** How much can be sent. */
+        int waiting() {
+            return records.size() - sent;
+        }
+
+        void send(int count) throws IOException {
+            TlsPeer.send(channel, Arrays.copyOfRange(records.toByteArray(), sent, sent + count));
+            sent += count;
+            while (!ends.isEmpty() && ends.peek() <= sent) {
+                ends.remove();
+                data.writeBytes(payloads.remove());
+            }
+        }
+
+        int available() {
+            return data.size() - read;
+        }
+
+        /** The status, in every way there is to ask for it. */
+        void check(String when) throws IOException {
+            if (available() > 0) {
+                assertEquals(SocketStatus.INPUT, stream.status(Direction.INPUT, LONG), when);
+                assertEquals(SocketStatus.INPUT, set.check(LONG).statusOf(stream), when);
+                assertEquals(1, stream.in().byteLookahead(), when);
+            } else {
+                assertEquals(SocketStatus.NONE, stream.status(Direction.INPUT, Duration.ZERO), when);
+                assertEquals(0, set.check(Duration.ZERO).actionable(), when);
+                assertEquals(StreamInput.NOTHING, stream.in().byteLookahead(), when);
+            }
+            assertEquals(SocketStatus.OUTPUT, stream.status(Direction.OUTPUT, Duration.ZERO), when);
+        }
+
+        void read(int count) throws IOException {
+            byte[] got = new byte[count];
+            int end = stream.in().readBytes(got, 0, count, WaitMode.FULL);
+            assertEquals(count, end);
+            assertArrayEquals(Arrays.copyOfRange(data.toByteArray(), read, read + count), got);
+            read += count;
+        }
+
+        @Override
+        public void close() throws IOException {
+            set.close();
+            stream.abort();
+            peer.channel().close();
+        }
+    }
+
+    @EveryCase(over = {Family.TCP4, Family.UNIX}, on = Threads.PLATFORM)
+    void status_agrees_with_a_model_of_the_wire(Case cell) throws Exception {
+        Seeds.with(random -> {
+            try (Wire wire = new Wire(cell, random.nextBoolean())) {
+                for (int i = 0; i < STEPS; i++) {
+                    String what = step(wire, random);
+                    wire.check("step " + i + ", " + what);
+                }
+                finish(wire);
+            }
+        });
+    }
+
+    private static String step(Wire wire, Random random) throws IOException {
+        int choice = random.nextInt(10);
+        if (choice < 3) {
+            byte[] payload = Seeds.bytes(random, random.nextInt(8) == 0 ? 1 + random.nextInt(16384)
+                    : 1 + random.nextInt(20));
+            wire.add(wire.tls.encrypt(payload), payload);
+            return "a record of " + payload.length + " is made";
+        } else if (choice == 3) {
+            wire.add(wire.tls.keyUpdate(), new byte[0]);
+            return "a key update is made";
+        } else if (choice < 7 && wire.waiting() > 0) {
+            int count = random.nextBoolean() ? 1 : random.nextInt(3) == 0 ? wire.waiting()
+                    : 1 + random.nextInt(wire.waiting());
+            wire.send(count);
+            return count + " encrypted bytes are sent";
+        } else if (wire.available() > 0) {
+            int count = random.nextBoolean() ? 1 : 1 + random.nextInt(wire.available());
+            wire.read(count);
+            return count + " bytes are read";
+        }
+        return "nothing is done";
+    }
+
+    /** Everything arrives, and the replies to key updates make sense to the peer. */
+    private static void finish(Wire wire) throws IOException {
+        wire.send(wire.waiting());
+        wire.read(wire.available());
+        wire.check("all is read");
+        wire.stream.out().writeByte('!');
+        wire.stream.out().flush();
+        while (!wire.tls.hasInput()) {
+            wire.tls.receive(wire.channel);
+        }
+        wire.add(wire.tls.closeNotify(), new byte[0]);
+        wire.send(wire.waiting());
+        assertEquals(SocketStatus.EOF, wire.stream.status(Direction.INPUT, LONG));
+        assertEquals(StreamInput.END, wire.stream.in().readByte());
+    }
+
+    @EveryCase(over = Family.UNIX)
+    void a_wait_for_input_outlasts_everything_but_data(Case cell) throws Exception {
+        try (Wire wire = new Wire(cell, true)) {
+            Task<SocketStatus> waiting = cell.start("status",
+                    () -> wire.stream.status(Direction.INPUT, null));
+            Task<Integer> check = cell.start("check", () -> wire.set.check(null).actionable());
+            wire.add(wire.tls.keyUpdate(), new byte[0]);
+            wire.add(wire.tls.encrypt(new byte[] {'x', 'y'}), new byte[] {'x', 'y'});
+            while (wire.waiting() > 1) {
+                wire.send(1);
+            }
+            assertEquals(SocketStatus.NONE,
+                    wire.stream.status(Direction.INPUT, Duration.ofMillis(20)));
+            assertEquals(false, waiting.isDone() || check.isDone());
+            wire.send(1);
+            assertEquals(SocketStatus.INPUT, waiting.await());
+            assertEquals(1, check.await());
+            wire.read(1);
+            wire.check("a byte is left");
+        }
+    }
+}
