@@ -85,9 +85,10 @@
     (apply array-map args)))
 
 (defn arglists
-  "Returns the :arglists of a function that takes nothing but options with these keys."
-  [known]
-  (list ['& {:keys (mapv (comp symbol name) (sort known))}]))
+  "Returns the :arglists of a function that takes nothing but options with these keys; `tag` names the class
+  of what it returns."
+  [tag known]
+  (list (with-meta ['& {:keys (mapv (comp symbol name) (sort known))}] {:tag tag})))
 
 (defn flag
   "The truth of an option that takes true, false or nil."

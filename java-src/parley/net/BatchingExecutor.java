@@ -53,12 +53,12 @@ public final class BatchingExecutor implements Executor {
             executor.execute(handed);
         } catch (RuntimeException | Error e) {
             if (handed.begun) { // an executor that runs tasks in the calling thread
-                Log.error("a listener failed", e);
+                Log.error(Log.Part.CHANNELS, "a listener failed", e);
                 return;
             }
-            Log.error("an executor rejected a task, which now runs on "
+            Log.error(Log.Part.CHANNELS, "an executor rejected a task, which now runs on "
                     + Thread.currentThread().getName(), e);
-            Log.guard(task);
+            Log.guard(Log.Part.CHANNELS, task);
         }
     }
 
@@ -97,11 +97,11 @@ public final class BatchingExecutor implements Executor {
             started = true;
             pauseNanos = PATIENCE_NANOS;
         } catch (RejectedExecutionException e) {
-            Log.error("the pool rejected a worker; its tasks run on "
+            Log.error(Log.Part.CHANNELS, "the pool rejected a worker; its tasks run on "
                     + Thread.currentThread().getName(), e);
             drain();
         } catch (RuntimeException | Error e) {
-            Log.error("no thread for " + queue.size() + " tasks, which wait for one", e);
+            Log.error(Log.Part.CHANNELS, "no thread for " + queue.size() + " tasks, which wait for one", e);
             pauseNanos = Math.min(2 * pauseNanos, LONGEST_PAUSE_NANOS);
         } finally {
             if (!started) {
@@ -127,7 +127,7 @@ public final class BatchingExecutor implements Executor {
             try {
                 task.run();
             } catch (Throwable e) {
-                Log.guard(() -> uncaught(e));
+                Log.guard(Log.Part.CHANNELS, () -> uncaught(e));
             }
         }
     }

@@ -36,7 +36,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
                 throw e;
             }
             if (pause == 0 && System.nanoTime() - quietUntil >= 0) {
-                Log.warning(this + " pauses and tries again, until accepting works: "
+                Log.warning(Log.Part.ACCEPT, this + " pauses and tries again, until accepting works: "
                         + Errors.text(e));
             }
             quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes

@@ -242,7 +242,7 @@ public abstract class Intake<T> extends RequestQueue<Request<T>> implements Auto
             end(object.isOpen() ? e : null);
             return false; // the next try commits the request
         } catch (IOException e) {
-            Log.warning(this + " goes on in a moment: " + Errors.text(e));
+            Log.warning(Log.Part.CHANNELS, this + " goes on in a moment: " + Errors.text(e));
             pause = WITHOUT_DESCRIPTORS_NANOS;
         }
         pausing = true;

@@ -196,7 +196,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             fail(e);
             return false;
         } catch (IOException e) {
-            Log.warning(this + " goes on in a moment: " + Errors.text(e));
+            Log.warning(Log.Part.CHANNELS, this + " goes on in a moment: " + Errors.text(e));
             pausing = true;
             trigger.pause(WITHOUT_DESCRIPTORS_NANOS);
             return true;

@@ -4,7 +4,9 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
@@ -20,6 +22,11 @@ public abstract class Pollable implements Closeable {
     interface Observer {
         /** Bytes were left in a buffer, or the object was closed. */
         void changed(Pollable object);
+
+        /** Returns the call that waits with this observer, or null. */
+        default OpenObjects.Wait waits() {
+            return null;
+        }
     }
 
     /** In place of ready operations: nobody has asked the kernel, so ask it. */
@@ -77,7 +84,7 @@ public abstract class Pollable implements Closeable {
 
     private SocketStatus awaitStatus(String operation, Direction direction, Deadline deadline)
             throws IOException {
-        StatusWait wait = new StatusWait(deadline);
+        StatusWait wait = new StatusWait(operation, deadline);
         observe(wait); // before looking again, or news from in between would be missed
         try {
             for (;;) {
@@ -95,10 +102,13 @@ public abstract class Pollable implements Closeable {
 
     /** Ends the wait for the kernel when another thread leaves something that it does not report. */
     private static final class StatusWait implements Observer, HasDeadline {
+        private final String operation;
+        private final Thread thread = Thread.currentThread();
         private final Deadline deadline;
         private volatile boolean changed;
 
-        StatusWait(Deadline deadline) {
+        StatusWait(String operation, Deadline deadline) {
+            this.operation = operation;
             this.deadline = deadline;
         }
 
@@ -112,6 +122,11 @@ public abstract class Pollable implements Closeable {
         public void changed(Pollable object) {
             changed = true;
             object.source().wake();
+        }
+
+        @Override
+        public OpenObjects.Wait waits() {
+            return new OpenObjects.Wait(operation, thread.getName());
         }
     }
 
@@ -171,17 +186,45 @@ public abstract class Pollable implements Closeable {
     final void await(String operation, int ops, HasDeadline patient, String interruptHint)
             throws IOException {
         Errors.ifInterrupted(operation, this, interruptHint);
+        Object event = FlightEvents.waiting();
         try {
             ThreadWaits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
             throw Errors.closedMeanwhile(operation, this);
         } catch (IOException e) {
             throw Errors.cannotWait(operation, this, e);
+        } finally {
+            FlightEvents.waited(event, operation, this);
         }
         if (!isOpen()) {
             throw Errors.closedMeanwhile(operation, this);
         }
         Errors.ifInterrupted(operation, this, interruptHint);
+    }
+
+    /** Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile. */
+    final void awaitVisibly(String operation, int ops, Deadline deadline) throws IOException {
+        StatusWait wait = new StatusWait(operation, deadline);
+        observe(wait);
+        try {
+            await(operation, ops, wait);
+        } finally {
+            forget(wait);
+        }
+    }
+
+    /** Returns the calls that wait for the status of this object, or for a connection. */
+    final List<OpenObjects.Wait> waits() {
+        Object seen = observers;
+        List<OpenObjects.Wait> waits = new ArrayList<>();
+        for (Observer each : seen instanceof Observer[] ? (Observer[]) seen
+                : seen == null ? new Observer[0] : new Observer[] {(Observer) seen}) {
+            OpenObjects.Wait wait = each.waits();
+            if (wait != null) {
+                waits.add(wait);
+            }
+        }
+        return waits;
     }
 
     final void requireOpen(String operation) {

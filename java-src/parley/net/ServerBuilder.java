@@ -401,14 +401,14 @@ public final class ServerBuilder {
                 return true;
             } catch (IOException e) {
                 // There is no loopback here: the first clients will have all that loaded.
-                Log.trace("the rehearsal of a server failed", e);
+                Log.trace(Log.Part.SERVER, "the rehearsal of a server failed", e);
                 return false;
             }
         }
 
         static void require() {
             if (!DONE) {
-                Log.trace("servers start without a rehearsal", null);
+                Log.trace(Log.Part.SERVER, "servers start without a rehearsal", null);
             }
         }
 

@@ -151,7 +151,7 @@ public final class SocketServer extends Pollable {
                 } else if (deadline.hasPassed()) {
                     throw Errors.timeout("socket-accept", this, "nobody has connected");
                 }
-                await("socket-accept", SelectionKey.OP_ACCEPT, deadline);
+                awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
                 if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
@@ -222,6 +222,7 @@ public final class SocketServer extends Pollable {
                 stream.readTimeout(options.readTimeoutOr(readTimeout));
                 stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
+            FlightEvents.accepted(this, stream);
             return stream;
         } catch (IOException | RuntimeException | Error e) {
             transport.close(true);
@@ -238,6 +239,10 @@ public final class SocketServer extends Pollable {
      */
     public boolean awaitConnection(Duration timeout) throws IOException {
         return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
+    }
+
+    LeakDetector.Guard guard() {
+        return guard;
     }
 
     // ---- accessors ---------------------------------------------------------------------------

@@ -737,14 +737,24 @@ public final class SocketStream extends Pollable {
             in.shut();
             out.shut();
             guard.release();
+            FlightEvents.closed(this);
             tellObservers();
         }
     }
 
+    LeakDetector.Guard guard() {
+        return guard;
+    }
+
+    /** Describes the state in a word, as {@link OpenObjects.Entry#state()} does. */
+    String state() {
+        return !isOpen() ? "closed" : connectFailure() != null ? "failed"
+                : connecting != null ? "connecting" : error() != null ? "broken" : "open";
+    }
+
     @Override
     public String toString() {
-        String what = !isOpen() ? "closed" : connectFailure() != null ? "failed"
-                : connecting != null ? "connecting" : "open";
+        String what = state();
         String title = transport.title();
         if (title != null) {
             return "#<stream " + title + " " + what + ">";

@@ -52,7 +52,7 @@ public final class Watch implements AutoCloseable {
         try {
             return look();
         } catch (IOException | RuntimeException | Error e) {
-            Log.error(this + " ends", e);
+            Log.error(Log.Part.CHANNELS, this + " ends", e);
             return finish() ? SocketStatus.ERROR : SocketStatus.NONE;
         }
     }
