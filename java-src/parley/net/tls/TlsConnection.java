@@ -356,6 +356,7 @@ public final class TlsConnection {
         } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
             throw renegotiation();
         } else if (!closeSent) { // after it the engine waits for the peer's, whatever else comes
+            unanswered += result.bytesProduced() == 0 ? 1 : 0;
             goOn(result.getHandshakeStatus());
         }
     }
@@ -388,7 +389,7 @@ public final class TlsConnection {
             writer.drop();
             return;
         }
-        if (++unanswered > MOST_UNANSWERED) {
+        if (unanswered > MOST_UNANSWERED) {
             throw new TlsException("TLS_PROTOCOL_ERROR", "the peer asks for new keys again and again, and does"
                     + " not read the replies", null);
         }
