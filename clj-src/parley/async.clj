@@ -19,7 +19,9 @@
    [parley.impl.framing :as framing]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
-   [parley.impl.print])
+   [parley.impl.print]
+   [parley.impl.tls :as tls]
+   [parley.impl.values :as values])
   (:import
    (java.util.concurrent Executor)
    (parley.impl.async IntakeChannel OutletChannel)
@@ -35,7 +37,7 @@
 (defn- status
   "As channels give it: nil where the core has none, at the end."
   [found]
-  (some-> found options/status->value))
+  (some-> found values/status->value))
 
 (defn ready
   "A channel of the status of x in a direction, :input, :output or :io (the default), once it is
@@ -51,7 +53,7 @@
   ([x direction]
    (IntakeChannel.
      (Intake/ready (object/need-pollable "ready" "the object" x)
-       (options/->direction "ready" direction)
+       (values/->direction "ready" direction)
        (executor))
      status)))
 
@@ -64,7 +66,7 @@
   ([x direction]
    (IntakeChannel.
      (Intake/statuses (object/need-pollable "readiness" "the object" x)
-       (options/->direction "readiness" direction)
+       (values/->direction "readiness" direction)
        (executor))
      status)))
 
@@ -75,7 +77,7 @@
   taken, and only by the take (or the alts! whose event it is) that gets it; until then it waits in
   the backlog of the server, see :backlog of socket-server.
 
-  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit :tls
                  as for socket-accept
 
   When accepting fails, for want of descriptors say, the channel pauses, up to a second, says so once
@@ -84,10 +86,11 @@
   {:arglists '([server & {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
                                  line-limit]}])}
   [server & opts]
-  (let [known (disj options/stream-options :timeout)]
+  (let [known (disj options/stream-options :timeout)
+        server (object/server "connections" server)]
     (IntakeChannel.
-      (Intake/connections (object/server "connections" server)
-        (options/->stream-options "connections" (options/option-map "connections" known opts))
+      (Intake/connections server
+        (tls/accept-options "connections" server (options/option-map "connections" known opts))
         (executor))
       identity)))
 

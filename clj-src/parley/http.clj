@@ -2,22 +2,21 @@
   "A small HTTP client: fetch a text, fetch bytes, upload a file. CLISP's example of Lisp HTTP clients, made
   to work with the servers of today. The example word for word is dev/examples/http.clj.
 
-  Each function takes a host, a page (the path, with its query), a file, and after those a port (default
-  80) and options:
+  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with :tls), and
+  options:
 
     :port      the same as the positional one
+    :tls       as of parley.socket/socket-connect; default true with port 443, else nil
     :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
                nil: for ever
-    :progress  a function of a map with :done and :total (nil when the server does not tell), called as
-               bytes come or go
+    :progress  function of a map of :done and :total (nil when unknown), called as bytes come or go
     :version   \"1.1\", the default, or \"1.0\"
     :headers   a map of more header lines, strings to strings
 
   and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
   :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. wput returns the answer's text under :body, at most 1 MiB of it. No TLS; nothing is
-  followed, cached or kept. The head of an answer has at most 256 KiB, and each call needs less than 4 MiB
-  of memory, whatever the server sends.
+  of it has come. wput returns the answer's text under :body, at most 1 MiB. Nothing is followed, cached or
+  kept. An answer's head has at most 256 KiB, and each call needs less than 4 MiB of memory.
 
   Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
   :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
@@ -38,7 +37,7 @@
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net Line SocketStream WaitMode)))
+   (parley.net SocketStream StreamInput$Line WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -53,7 +52,7 @@
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
-(def ^:private known #{:port :timeout :progress :version :headers :head})
+(def ^:private known #{:port :tls :timeout :progress :version :headers :head})
 
 (defn- check-text [op what ^String text ok expected]
   (when-not (and (string? text) (re-matches ok text))
@@ -68,7 +67,8 @@
         {:keys [version headers progress]
          :as all} (merge {:timeout 3600
                           :version "1.1"}
-                    (options/option-map op known opts))]
+                    (options/option-map op known opts))
+        port (or port (:port all) (if (:tls all) 443 80))]
     (check-text op "the host" host #"[^\s/\p{Cntrl}]+" "a host name or an address, without a scheme or a path")
     (check-text op "the page" page #"/[\x21-\x7e]*"
       "a path that begins with / and is ASCII without spaces (write %20)")
@@ -87,13 +87,18 @@
       :host host
       :page page
       :file (if (instance? Path file) (.toFile ^Path file) (io/file file))
-      :port (options/port op "the port" (or port (:port all) 80) "an integer from 0 to 65535")
+      :port (options/port op "the port" port "an integer from 0 to 65535")
+      :tls (options/->tls op (:tls all (= 443 port)))
       :timeout (options/seconds op ":timeout" (:timeout all))
       :progress (or progress (fn [_])))))
 
-(defn- url [{:keys [host port page]}]
-  (let [host (if (str/includes? host ":") (str "[" host "]") host)]
-    (str "http://" host (when-not (= 80 port) (str ":" port)) page)))
+(defn- authority [{:keys [host port tls]}]
+  (str (if (str/includes? host ":") (str "[" host "]") host)
+    (when-not (= (if tls 443 80) port) (str ":" port))))
+
+(defn- url [{:keys [tls page]
+             :as call}]
+  (str (if tls "https" "http") "://" (authority call) page))
 
 (defn- explain [{:keys [op]
                  :as call} & parts]
@@ -107,12 +112,13 @@
   (when timeout
     (if (neg? (.compareTo timeout ^Duration longest-wait)) timeout longest-wait)))
 
-(defn- connect ^SocketStream [{:keys [op ^String host port ^Duration timeout]
+(defn- connect ^SocketStream [{:keys [op ^String host port ^Duration timeout tls]
                                :as call}]
   (let [began (System/nanoTime)
         wait (wait-time call)
         s (SocketStream/connect host (int port)
             (options/->stream-options op {:timeout wait
+                                          :tls tls
                                           :element-type :bivalent
                                           ;; HTTP requires the :dos line terminator
                                           :external-format {:charset :iso-8859-1
@@ -142,7 +148,7 @@
 (defn- send-head [^SocketStream s {:keys [page version headers]
                                    :as call} method more]
   (.writeLine (.out s) (str method " " page " HTTP/" version))
-  (doseq [[k v] (concat {"Host" (second (re-matches #"http://([^/]*).*" (url call)))
+  (doseq [[k v] (concat {"Host" (authority call)
                          "User-Agent" "parley"
                          "Accept-Encoding" "identity"
                          "Connection" "close"}
@@ -159,11 +165,13 @@
   "Returns a line of a head. `left` holds how many characters the heads may still have."
   [^SocketStream s call left]
   (let [line (.readLineValues (.in s))]
-    (when (or (nil? line) (.missingNewline ^Line line))
+    (when (and line (str/starts-with? (.text ^StreamInput$Line line) "\u0015\u0003"))
+      (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP"))) ; an alert
+    (when (or (nil? line) (.missingNewline ^StreamInput$Line line))
       (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
-    (when (neg? (long (vswap! left - 2 (count (.text ^Line line)))))
+    (when (neg? (long (vswap! left - 2 (count (.text ^StreamInput$Line line)))))
       (throw (not-http call "the head of its answer has more than " longest-head " characters")))
-    (.text ^Line line)))
+    (.text ^StreamInput$Line line)))
 
 (defn- header [call line]
   (let [[_ name value] (or (re-matches #"([^\s:]+):[ \t]*(.*?)[ \t]*" line)
@@ -413,8 +421,8 @@
   "Fetches a text and writes it to a file in UTF-8, each line ended by a newline, as the chapter's example
   does: \"the whole thing - header+data\"; with :head nil, the data only. See the namespace for the
   arguments, the result and the errors."
-  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
-               [host page file port & {:keys [timeout progress version headers head]}])}
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [{:keys [head]
          :or {head true}
@@ -429,8 +437,8 @@
 
 (defn wget-binary
   "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
-  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
-               [host page file port & {:keys [timeout progress version headers head]}])}
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (fetch (arguments "wget-binary" host page file port-and-options)
     (fn [_ ^InputStream body ^OutputStream out]
@@ -471,8 +479,8 @@
 (defn wput
   "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
   arguments and the errors."
-  {:arglists '([host page file & {:keys [port timeout progress version headers head]}]
-               [host page file port & {:keys [timeout progress version headers head]}])}
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
+               [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [call (arguments "wput" host page file port-and-options)
         total (size call)]

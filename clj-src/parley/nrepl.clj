@@ -17,7 +17,9 @@
    (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException)
    (java.net SocketException)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net SocketServer SocketStream)))
+   (javax.net.ssl SSLHandshakeException)
+   (parley.net SocketServer SocketStream)
+   (parley.net.tls TlsSession)))
 
 (set! *warn-on-reflection* true)
 
@@ -32,6 +34,47 @@
                (str "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies of your "
                  "project, {:mvn/version \"1.0.0\"} or later, since Parley does not bring it")
                e)))))
+
+;; ---- TLS ----------------------------------------------------------------------------------------
+
+(defn- invalid-start [message cause]
+  (ex-info message {:nrepl/kind :nrepl.server/invalid-start-request} cause))
+
+(defn- tls-of-keys
+  "Returns the options of TLS of nREPL's :tls-keys-file or :tls-keys-str: in one text the certificate of the
+  issuer, the certificate of this side, and its key; the peer's certificate must be of the same issuer."
+  [op {:keys [tls? tls-keys-str tls-keys-file]
+       :as options} role]
+  (when (or tls? tls-keys-str tls-keys-file)
+    (when-not (or tls-keys-str tls-keys-file)
+      (throw (invalid-start "tls? is true, but neither tls-keys-str nor tls-keys-file is present" nil)))
+    (when (or (:tls options) (and tls-keys-str tls-keys-file))
+      (throw (options/misuse op "TLS is given twice" "one of :tls, :tls-keys-str and :tls-keys-file")))
+    (let [keys (or tls-keys-file tls-keys-str)]
+      (try
+        (options/->tls op (merge {:ca keys
+                                  :cert keys
+                                  :protocols ["TLSv1.3"]}
+                            (if (= :server role)
+                              {:client-auth :need}
+                              {:verify-host false}))) ; as nREPL: the issuer is private
+        (catch IOException e
+          (throw (invalid-start (ex-message e) e)))))))
+
+(defn- check-peer
+  "Ends the handshake of a client with TLS. With keys as of nREPL the client must have a certificate of its
+  own: whoever has the server's key could pose as the server."
+  [{:keys [^SocketStream stream]} {:keys [own-keys? consume-exception]}]
+  (try
+    (when-let [^TlsSession session (.tlsSession stream)]
+      (when (and own-keys?
+                 (= (vec (.getLocalCertificates (.session session))) (vec (.peerCertificates session))))
+        (throw (SSLHandshakeException. (str "nrepl-server: " stream ": the client has the certificate of the server"
+                                         ", expected one of its own")))))
+    (catch IOException e
+      (when consume-exception
+        (consume-exception e))
+      (throw e))))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 
@@ -203,6 +246,7 @@
             :as client} {:keys [open-transports running transport-fn handler idle-timeout]
                                :as options}]
   (.readTimeout stream idle-timeout)
+  (check-peer client options)
   (let [in (guarded-input service client options)
         transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))]
     (swap! open-transports conj transport)
@@ -237,16 +281,9 @@
           :tls? :tls-keys-str :tls-keys-file}
     (concat evaluator/known (keys defaults))))
 
-(defn- check-endpoint [{:keys [port bind socket]}]
-  (when (and socket (or port bind))
-    (throw (ex-info "Cannot listen on both port and filesystem socket"
-             {:nrepl/kind :nrepl.server/invalid-start-request}))))
-
-(defn- check-tls [op options]
-  (doseq [key [:tls? :tls-keys-str :tls-keys-file]
-          :when (get options key)]
-    (throw (options/misuse op (str key " is given, and TLS is not there yet")
-             "a server on a loopback address or a path, reached through ssh"))))
+(defn- check-endpoint [{:keys [port bind socket tls?]}]
+  (when (and socket (or port bind tls?))
+    (throw (invalid-start "Cannot listen on both port and filesystem socket" nil))))
 
 (defn- check-functions [op options]
   (doseq [key [:handler :transport-fn :greeting-fn :consume-exception]]
@@ -259,13 +296,14 @@
   (let [{:keys [token token-file]
          :as given} (options/option-map op known options)
         {:keys [bind socket wire ack-port]
-         :as all} (merge defaults (when (or token token-file) with-token) given)]
-    (check-endpoint all)
-    (check-tls op all)
+         :as all} (merge defaults (when (or token token-file) with-token) given)
+        _ (check-endpoint all)
+        own-keys (tls-of-keys op all :server)]
     (check-functions op all)
     (when-not (nil? ack-port)
       (options/integer op ":ack-port" 1 65535 ack-port "a port from 1 to 65535, or nil"))
-    (assoc (evaluator/checked op all (cons :max-buffered (keys bencode/limits)))
+    (assoc (evaluator/checked op (if own-keys (assoc all :tls own-keys) all) (cons :max-buffered (keys bencode/limits)))
+      :own-keys? (some? own-keys)
       :interface bind
       :path socket
       :wire (options/choose op ":wire" {nil nil
@@ -288,22 +326,24 @@
 (defn- server-map
   "Returns nREPL's own record, since callers hint it; its close closes the server socket, and that the
   service."
-  [{:keys [^SocketServer listener]
+  [{:keys [^SocketServer listener tls]
     :as service} {:keys [open-transports transport-fn greeting-fn handler unix? bind]}]
-  ((nrepl 'nrepl.server/map->Server)
-   {:server-socket (nrepl-socket/for-server listener
-                     (fn []
-                       (service/close service)
-                       ;; What is left is the transport of the evaluation that closes, which ends by itself;
-                       ;; nREPL's stop-server would close it before its answer is sent.
-                       (reset! open-transports #{})))
-    :host (when-not unix? (if (string? bind) bind (.host listener)))
-    :port (when-not unix? (.port listener))
-    :socket (when unix? (.host listener))
-    :open-transports open-transports
-    :transport transport-fn
-    :greeting greeting-fn
-    :handler handler}))
+  (with-meta
+    ((nrepl 'nrepl.server/map->Server)
+     {:server-socket (nrepl-socket/for-server listener
+                       (fn []
+                         (service/close service)
+                         ;; What is left is the transport of the evaluation that closes, which ends by itself;
+                         ;; nREPL's stop-server would close it before its answer is sent.
+                         (reset! open-transports #{})))
+      :host (when-not unix? (if (string? bind) bind (.host listener)))
+      :port (when-not unix? (.port listener))
+      :socket (when unix? (.host listener))
+      :open-transports open-transports
+      :transport transport-fn
+      :greeting greeting-fn
+      :handler handler})
+    {:parley.tls/tls tls}))
 
 (def ^:private parts
   {:names {:interface ":bind"
@@ -354,7 +394,10 @@
                    called with an exception that ends a connection, other than that the client has gone,
                    and with one that a handler throws
   :tls? :tls-keys-str :tls-keys-file
-                   are refused for now
+                   as of nREPL 1.1: TLS 1.3 with keys in a text or a file, which has the certificate of the
+                   issuer, that of the server, and its key, in PEM. Clients need a certificate of the same
+                   issuer, other than the server's
+  :tls             as of socket-accept, see parley.tls, instead of these, default nil
 
   :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on close
   :token :token-file
@@ -384,7 +427,7 @@
   stops it, too. When close returns, the port or path can be bound again.
 
   Errors: IllegalStateException when nREPL is not on the class path; otherwise as repl-server."
-  {:arglists (options/arglists known)}
+  {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
@@ -394,22 +437,30 @@
       (tell-port options))))
 
 (def ^:private client-options
-  (-> client/known (disj :path) (conj :socket :transport-fn)))
+  (-> client/known (disj :path) (conj :socket :transport-fn :tls-keys-str :tls-keys-file)))
 
 (defn connect
-  "Connects to an nrepl-server that wants a token; others take nrepl.core/connect as well. Options as
+  "Connects to an nrepl-server that wants a token or TLS; others take nrepl.core/connect as well. Options as
   keywords and values, or a map:
 
-  :port :host :socket :port-file :token :token-file :timeout
+  :port :host :socket :port-file :token :token-file :timeout :tls
                    as parley.repl/connect, the path being called :socket
+  :tls-keys-str :tls-keys-file
+                   as of nREPL 1.1, instead of :tls: the certificate of the issuer, that of the client, and
+                   its key. The name of the server is not checked, its issuer is
   :transport-fn    default nrepl.transport/bencode
 
   Returns a transport, for nrepl.core/client; it is a java.io.Closeable. Errors: as parley.repl/connect;
   IllegalStateException when nREPL is not on the class path."
-  {:arglists (options/arglists client-options)}
+  {:arglists (options/arglists 'java.io.Closeable client-options)}
   ^Closeable [& options]
   (let [{:keys [socket transport-fn]
          :as given} (options/option-map "connect" client-options options)
         transport-fn (or transport-fn (nrepl 'nrepl.transport/bencode))
-        ^SocketStream s (client/connect "connect" (-> given (dissoc :socket :transport-fn) (assoc :path socket)))]
+        own-keys (tls-of-keys "connect" given :client)
+        ^SocketStream s (client/connect "connect"
+                          (cond-> (-> given
+                                      (dissoc :socket :transport-fn :tls-keys-str :tls-keys-file)
+                                      (assoc :path socket))
+                            own-keys (assoc :tls own-keys)))]
     (transport-fn (nrepl-socket/for-stream s (.inputStream s) (.outputStream s)))))

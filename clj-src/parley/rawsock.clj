@@ -234,7 +234,7 @@
                                close-timeout line-limit]}])}
   [path & args]
   (let [op "open-unix-socket-stream"
-        opts (options/option-map op (-> options/stream-options (disj :timeout) (conj :type)) args)
+        opts (options/option-map op (conj options/unconnected-options :type) args)
         stream-options (options/->stream-options op (dissoc opts :type))
         [handle address] (open-unix-socket path (:type opts :stream))]
     (try

@@ -81,7 +81,8 @@
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. Its directory
                    is made with rwx------; one that is open to others is refused. Only processes
                    of the same user may connect
-  :interface       what to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote true
+  :interface       what to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote true and a
+                   token, or :tls with :client-auth :need
   :accept          what runs for each client, its *in* and *out* bound to the connection, until it
                    returns: a function, a var or a qualified symbol; default
                    'clojure.core.server/repl. Vars and symbols are looked up for each client
@@ -97,6 +98,8 @@
                    on close, and when the Java machine ends
   :port-file       a file to make that tells `connect` where the server is, and of which process; it is
                    deleted as the token's is
+  :tls             as of socket-accept, see parley.tls, default nil. With :client-auth :need, only clients
+                   that have a certificate of an issuer in :ca get in
   :enabled-in      a function of no arguments that says whether this process may evaluate what comes, such
                    as one that looks whether it is in production; when it does not, nothing is opened
   :login-timeout   seconds for the token, default 10
@@ -109,7 +112,7 @@
   :drain           seconds that close waits for evaluations, default 1; nil waits for ever
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
   :name            in the names of threads and in the log, default \"repl-\" and the port
-  :log             a function of a line of text; default prints to standard error; nil: silence
+  :log             a function of a line of text; default the logger parley.repl; nil: silence
   :audit           a function of a map with :event (:connect :disconnect :refused :guarded :login-failed
                    :lost :stop), :at, :server, and of a client :session, :peer, :address or :user, :reason
 
@@ -120,7 +123,7 @@
 
   Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
   when :enabled-in says no; else as parley.socket/socket-server."
-  {:arglists (options/arglists known)}
+  {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "repl-server"]
     (evaluator/serve op (checked op options) parts)))
@@ -136,6 +139,7 @@
   :token           or :token-file, the server's: shown to be known by answering a challenge, so that
                    an impostor does not learn it; the server has to show the same before anything else
                    is sent
+  :tls             as of socket-connect, default nil
   :timeout         seconds for connecting, and for each answer of the login, default 10; nil: for ever
 
   Returns a socket stream in UTF-8, for the functions of parley.stream.
@@ -144,7 +148,7 @@
   java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind,
   java.nio.file.NoSuchFileException for one that is not there;
   else as parley.socket/socket-connect."
-  {:arglists (options/arglists client/known)}
+  {:arglists (options/arglists 'parley.net.SocketStream client/known)}
   ^SocketStream [& options]
   (client/connect "connect" (options/option-map "connect" client/known options)))
 

@@ -14,7 +14,8 @@
    [clojure.pprint :as pprint]
    [parley.impl.options :as options]
    [parley.impl.print]
-   [parley.impl.serving :as serving])
+   [parley.impl.serving :as serving]
+   [parley.impl.tls :as tls])
   (:import
    (java.io Closeable Writer)
    (parley.net ServerBuilder)))
@@ -70,6 +71,8 @@
                    as of socket-server
   :element-type :external-format :buffered :close-timeout :line-limit and the other options of socket-accept
                    of the streams; :timeout bounds the header of a proxy, default 5 seconds
+  :tls             as of socket-accept, see parley.tls, default nil. The handshake runs on the thread of the
+                   connection
   :max-connections positive number of connections that may be open at once, default nil: no limit. At
                    the limit the server does not accept; clients wait in the backlog until one leaves
   :max-per-address positive number of connections that may be open from one address, default nil: no
@@ -97,13 +100,14 @@
   server: without descriptors or memory it pauses and tries again."
   ^Closeable [handler & options]
   (let [op "serve"
-        options (options/option-map op known options)
+        options (update (options/option-map op known options) :tls #(tls/for-server op nil %))
         ^ServerBuilder builder (serving/builder op (serving/handler op handler) options)
         listener (serving/listener op options)
         core (.start builder listener)
         path? (zero? (.port core))]
-    (->Server (when-not path? (.host core)) (when-not path? (long (.port core))) (when path? (.host core))
-      (.name core) core)))
+    (with-meta (->Server (when-not path? (.host core)) (when-not path? (long (.port core))) (when path? (.host core))
+                 (.name core) core)
+      {:parley.tls/tls (:tls options)})))
 
 ;; ---- in use -------------------------------------------------------------------------------------
 

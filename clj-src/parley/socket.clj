@@ -14,21 +14,30 @@
   (:require
    [clojure.string :as str]
    [parley.impl.object :as object]
+   [parley.impl.observing :as observing]
    [parley.impl.options :as options]
    [parley.impl.print]
+   [parley.impl.publish :as publish]
    [parley.impl.rawsock :as rawsock]
-   [parley.impl.status-set :as status-set-view])
+   [parley.impl.status-set :as status-set-view]
+   [parley.impl.tls :as tls]
+   [parley.impl.values :as values])
   (:import
    (clojure.lang APersistentVector RT)
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- servers ------------------------------------------------------------------------------------
+
+(defn version
+  "Returns the version of Parley that runs, such as \"0.1.0\"."
+  []
+  (Parley/version))
 
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
@@ -50,7 +59,9 @@
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
-  {:arglists '(^parley.net.SocketServer [] ^parley.net.SocketServer [port & {:keys [interface backlog mode]}])}
+  {:arglists '(^parley.net.SocketServer []
+               ^parley.net.SocketServer
+               [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" options/server-options opts)]
@@ -101,12 +112,18 @@
   :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
   :write-timeout    bounds each write, default nil
   :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how many characters read-line gathers at most, default 16 Mi"
-  {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                                          close-timeout line-limit]}])}
+  :line-limit       how many characters read-line gathers at most, default 16 Mi
+  :tls              nil (default), a map with :cert and :key, an SSLContext, or what parley.tls/tls-options
+                    returned; see parley.tls. The first operation on the stream does the handshake, so
+                    that accepting goes on. An equal map is read once for a server, see
+                    parley.tls/reload-certificates!"
+  {:arglists '(^parley.net.SocketStream
+               [server & {:keys [element-type external-format buffered timeout read-timeout
+                                 write-timeout close-timeout line-limit tls]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
-    (.accept server (stream-options "socket-accept" opts))))
+    (.accept server (tls/accept-options "socket-accept" server
+                      (options/option-map "socket-accept" options/stream-options opts)))))
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
@@ -118,13 +135,17 @@
             in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
+  :tls      nil (default), true, an SSLContext, or a map with keys such as :ca; see parley.tls. The
+            handshake is a part of connecting
   and the other options of socket-accept.
 
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
-  {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
-                                                                                             write-timeout close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream [port]
+               ^parley.net.SocketStream
+               [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                    write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -144,13 +165,16 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
-  {:arglists '(^parley.net.SocketStream [channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                                           close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream
+               [channel & {:keys [element-type external-format buffered timeout read-timeout
+                                  write-timeout close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
              "a connected java.nio.channels.SocketChannel")))
-  (SocketStream/adopt channel (stream-options "socket-stream" opts)))
+  (SocketStream/adopt channel
+    (options/->stream-options "socket-stream"
+      (options/option-map "socket-stream" (disj options/stream-options :tls) opts))))
 
 (defn socket-stream-host
   "The host that the creating call was given; for an accepted stream, the server's. CLISP
@@ -199,7 +223,7 @@
   closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
   [s direction]
   (let [op "socket-stream-shutdown"
-        direction (options/->direction op direction)]
+        direction (values/->direction op direction)]
     (if (object/handle? s)
       (rawsock/on [d op s]
         (Sockets/shutdown d (.includesInput direction) (.includesOutput direction)))
@@ -297,11 +321,11 @@
   "[pollable direction] of an element of a list."
   [op place x]
   (if (pair? x)
-    [(object/need-pollable op place (x 0)) (options/->direction op (x 1) place)]
+    [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
 (defn- check-one [x direction ^Duration timeout]
-  (options/status->value
+  (values/status->value
     (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
 
 (defn- put-member!
@@ -310,7 +334,7 @@
   [^objects objects ^objects directions ^long i x]
   (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
         object (if pair? (.nth ^APersistentVector x 0) x)
-        direction (if pair? (options/direction (.nth ^APersistentVector x 1)) Direction/IO)]
+        direction (if pair? (values/direction (.nth ^APersistentVector x 1)) Direction/IO)]
     (if (and direction (instance? Pollable object))
       (do (aset objects i object)
           (aset directions i direction))
@@ -326,14 +350,14 @@
         elements (RT/iter xs)]
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
-    (let [^objects statuses (StatusList/check objects directions timeout)]
-      (options/statuses->values statuses))))
+    (let [^objects statuses (SocketStatus/of objects directions timeout)]
+      (values/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]
   (if-let [core (status-set-view/core x)]
     (do (.check core timeout) x)
     (cond
-      (pair? x) (check-one (x 0) (options/->direction "socket-status" (x 1)) timeout)
+      (pair? x) (check-one (x 0) (values/->direction "socket-status" (x 1)) timeout)
       (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list x timeout)
       :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
@@ -417,6 +441,10 @@
                  :bytes-done (when-not (neg? (.bytesDone info)) (.bytesDone info))}]
       (into {} (filter (comp some? val)) facts))))
 
+;; ---- what is open ------------------------------------------------------------------------------
+
+(publish/vars observing/open-objects observing/trace-opens!)
+
 ;; ---- status sets --------------------------------------------------------------------------------
 
 (defn- set-core ^StatusSet [op x]
@@ -430,7 +458,7 @@
   ([ss object direction]
    (.add (set-core "status-set-add!" ss)
      (object/need-pollable "status-set-add!" "the object" object)
-     (options/->direction "status-set-add!" direction))
+     (values/->direction "status-set-add!" direction))
    ss))
 
 (defn status-set-members
@@ -469,7 +497,7 @@
 (defn status-of
   "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
   [ss object]
-  (options/status->value
+  (values/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
 
 (defn actionable

@@ -12,7 +12,8 @@
    (clojure.lang Var)
    (java.io ByteArrayOutputStream)
    (java.time Duration)
-   (parley.net SocketStream StreamInput)))
+   (parley.net SocketStream StreamInput)
+   (parley.net.tls TlsOptions)))
 
 (set! *warn-on-reflection* true)
 
@@ -105,10 +106,11 @@
 
 (defn announce
   "Logs who may evaluate code at a server."
-  [journal server {:keys [token]}]
+  [journal server {:keys [token ^TlsOptions tls]}]
   (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
     (cond
       token "and knows the token"
+      (some-> tls .needsClientCertificate) "and has a certificate of an issuer in :ca"
       (endpoint/unix? server) "as the same user"
       :else "without a token: every user of this machine")))
 

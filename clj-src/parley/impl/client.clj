@@ -19,7 +19,7 @@
 
 (def known
   "The options of `connect`."
-  #{:port :host :path :port-file :token :token-file :timeout})
+  #{:port :host :path :port-file :token :token-file :timeout :tls})
 
 (def ^:private largest-file 4096)
 
@@ -83,8 +83,9 @@
     (when-let [wrong (login/prove token ask)]
       (throw (ProtocolException. (str op ": " s ": " wrong "; the token was not told"))))))
 
-(defn- open ^SocketStream [op {:keys [port host ^Path path timeout]}]
+(defn- open ^SocketStream [op {:keys [port host ^Path path timeout tls]}]
   (let [opts (options/->stream-options op {:timeout timeout
+                                           :tls tls
                                            :element-type :bivalent})]
     (if path
       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
@@ -97,7 +98,10 @@
         token (token-of op options)
         {:keys [path]
          :as where} (target op options)
-        where (assoc where :timeout timeout :path (some-> path (endpoint/->path true)))
+        where (assoc where
+                :timeout timeout
+                :tls (options/->tls op (:tls options))
+                :path (some-> path (endpoint/->path true)))
         s (open op where)]
     (try
       (when path

@@ -15,7 +15,8 @@
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
    (jdk.net ExtendedSocketOptions UnixDomainPrincipal)
-   (parley.net Addresses SocketServer SocketStream)))
+   (parley.net Addresses SocketServer SocketStream)
+   (parley.net.tls TlsOptions)))
 
 (set! *warn-on-reflection* true)
 
@@ -60,14 +61,16 @@
 
 (defn check-interface
   "Refuses what other machines can reach, unless they are allowed to."
-  [op {:keys [interface allow-remote token token-file names]} addresses]
-  (when-not (or (and (options/flag op ":allow-remote" allow-remote) (or token token-file))
+  [op {:keys [interface allow-remote token token-file ^TlsOptions tls names]} addresses]
+  (when-not (or (and (options/flag op ":allow-remote" allow-remote)
+                     (or token token-file (some-> tls .needsClientCertificate)))
                 (every? (fn [^InetAddress a] (.isLoopbackAddress a)) addresses))
     (throw (options/misuse op
              (str "refusing to offer code evaluation on " (options/show interface)
                ", which other machines can reach; " (:interface names) " is not a loopback address")
              (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
-               ":token or :token-file if everyone who knows the token may run code as this user")))))
+               ":token or :token-file if everyone who knows the token may run code as this user, or with "
+               ":tls and :client-auth :need if everyone with a certificate of its :ca may")))))
 
 (defn- bind ^SocketServer [endpoint interface]
   (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface

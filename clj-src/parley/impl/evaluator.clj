@@ -8,7 +8,8 @@
    [parley.impl.journal :as journal]
    [parley.impl.login :as login]
    [parley.impl.options :as options]
-   [parley.impl.service :as service])
+   [parley.impl.service :as service]
+   [parley.impl.tls :as tls])
   (:import
    (parley.net SocketServer)))
 
@@ -30,7 +31,7 @@
 
 (def known
   "The keys of the options of every evaluating server."
-  (into #{:port :allow-remote :enabled-in :token :token-file :port-file :log :audit}
+  (into #{:port :allow-remote :enabled-in :token :token-file :port-file :log :audit :tls}
     (keys defaults)))
 
 (defn- limit [op option x]
@@ -52,6 +53,7 @@
         (each (into [:max-connections :max-unauthenticated] limits) limit)
         (each [:max-per-address] limit-or-nil)
         (each [:login-timeout :grace :idle-timeout :drain] options/seconds)
+        (update :tls #(tls/for-server op nil %))
         (assoc :threads (options/choose op ":threads" {:virtual :virtual
                                                        :platform :platform} threads)))))
 
@@ -80,12 +82,13 @@
         handle (promise)]
     (try
       (let [service (service/start
-                      (merge (select-keys options [:name :threads :drain :own])
+                      (merge (select-keys options [:name :threads :drain :own :tls])
                         {:listener server
                          :journal journal
                          :accept-options (options/->stream-options op
                                            (cond-> {:element-type :bivalent
-                                                    :close-timeout 2}
+                                                    :close-timeout 2
+                                                    :tls (:tls options)}
                                              external-format (assoc :external-format external-format)))
                          :limits (select-keys options [:max-connections :max-unauthenticated :max-per-address])
                          :session (fn [service client] (session service client @handle options))

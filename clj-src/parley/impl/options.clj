@@ -10,9 +10,12 @@
    (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
    (java.nio.file Path)
+   (java.security KeyStore)
    (java.time Duration)
    (java.util Locale Map$Entry)
-   (parley.net Addresses CodingAction Direction ElementType ExternalFormat LineTerminator ServerOptions SocketStatus SocketStream StreamOptions StreamOptions$Builder)))
+   (javax.net.ssl SSLContext)
+   (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
+   (parley.net.tls TlsOptions TlsOptions$Builder)))
 
 (set! *warn-on-reflection* true)
 
@@ -82,9 +85,10 @@
     (apply array-map args)))
 
 (defn arglists
-  "Returns the :arglists of a function that takes nothing but options with these keys."
-  [known]
-  (list ['& {:keys (mapv (comp symbol name) (sort known))}]))
+  "Returns the :arglists of a function that takes nothing but options with these keys; `tag` names the class
+  of what it returns."
+  [tag known]
+  (list (with-meta ['& {:keys (mapv (comp symbol name) (sort known))}] {:tag tag})))
 
 (defn flag
   "The truth of an option that takes true, false or nil."
@@ -196,58 +200,6 @@
       (.getSeconds d)
       (+ (double (.getSeconds d)) (/ (.getNano d) 1e9)))))
 
-;; ---- directions and statuses --------------------------------------------------------------------
-
-(def ^:private directions
-  {:input Direction/INPUT :output Direction/OUTPUT :io Direction/IO})
-
-(defn ->direction
-  "The Direction of :input, :output or :io; an error names what has it."
-  (^Direction [op x] (choose op "the direction" directions x))
-  (^Direction [op x whose] (choose op (str "the direction of " whose) directions x)))
-
-(def ^:private statuses
-  {SocketStatus/NONE nil
-   SocketStatus/INPUT :input
-   SocketStatus/OUTPUT :output
-   SocketStatus/IO :io
-   SocketStatus/EOF :eof
-   SocketStatus/APPEND :append
-   SocketStatus/READY true
-   SocketStatus/ERROR :error})
-
-(defn direction->value
-  "Returns :input, :output or :io."
-  [x]
-  (key (first (filter #(identical? x (val %)) directions))))
-
-(defn direction
-  "The Direction of :input, :output or :io, nil of anything else."
-  [x]
-  (cond
-    (identical? x :input) Direction/INPUT
-    (identical? x :output) Direction/OUTPUT
-    (identical? x :io) Direction/IO))
-
-(def ^:private values-by-ordinal
-  (object-array (map statuses (SocketStatus/values))))
-
-(defn status->value
-  "nil, :input, :output, :io, :eof, :append, true or :error; nil of nil."
-  [^SocketStatus status]
-  (when-not (nil? status)
-    (aget ^objects values-by-ordinal (.ordinal status))))
-
-(defn statuses->values
-  "The vector of what status->value makes of each element of an array."
-  [^objects statuses]
-  (let [n (alength statuses)
-        ^objects values (object-array n)
-        ^objects by-ordinal values-by-ordinal]
-    (dotimes [i n]
-      (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
-    (vec values)))
-
 ;; ---- element types ------------------------------------------------------------------------------
 
 (def ^:private element-types
@@ -283,7 +235,7 @@
 ;; ---- external formats ---------------------------------------------------------------------------
 
 (def ^:private line-terminators
-  {:unix LineTerminator/UNIX :dos LineTerminator/DOS :mac LineTerminator/MAC})
+  {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
 (defn- ->charset ^Charset [op x]
   (if (instance? Charset x)
@@ -304,11 +256,11 @@
   (when x
     (->charset op x)))
 
-(defn- ->action ^CodingAction [op option x]
+(defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
-    (= :error x) CodingAction/ERROR
-    (= :ignore x) CodingAction/IGNORE
-    (and (char? x) (not (Character/isSurrogate x))) (CodingAction/replaceWith x)
+    (= :error x) ExternalFormat$CodingAction/ERROR
+    (= :ignore x) ExternalFormat$CodingAction/IGNORE
+    (and (char? x) (not (Character/isSurrogate x))) (ExternalFormat$CodingAction/replaceWith x)
     :else (throw (misuse op (str option " is " (show x)) "one of :error :ignore or a character"))))
 
 (defn- from-map ^ExternalFormat [op m]
@@ -337,25 +289,109 @@
     :else (throw (misuse op (str "the external format is " (show x))
                    "a charset, one of :unix :dos :mac, or a map"))))
 
-(defn- action->value [^CodingAction action]
-  (cond
-    (= CodingAction/ERROR action) :error
-    (= CodingAction/IGNORE action) :ignore
-    :else (char (.replacement action))))
+;; ---- TLS ----------------------------------------------------------------------------------------
 
-(defn external-format->value
-  "The map that ->external-format takes."
-  [^ExternalFormat f]
-  {:charset (keyword (lower-case (.name (.charset f))))
-   :line-terminator (keyword (lower-case (.lineTerminator f)))
-   :input-error-action (action->value (.inputErrorAction f))
-   :output-error-action (action->value (.outputErrorAction f))})
+(def tls-keys
+  "The keys of a map as :tls."
+  #{:cert :key :key-password :ca :keystore :keystore-password :client-auth :server-name :verify-host :alpn
+    :protocols :ciphers :handshake-timeout :sni :context})
+
+(defn- source
+  "Returns a Path, or the String of a PEM text."
+  [op option x]
+  (cond
+    (and (string? x) (str/includes? x "-----BEGIN ")) x
+    (string? x) (.toPath (File. ^String x))
+    (instance? File x) (.toPath ^File x)
+    (instance? Path x) x
+    :else (throw (misuse op (str option " is " (show x)) "a file, as a string, a File or a Path, or a text in PEM"))))
+
+(defn- secret ^chars [op option x]
+  (cond
+    (nil? x) nil
+    (string? x) (char-array x)
+    (instance? (class (char-array 0)) x) x
+    :else (throw (misuse op (str option " is a " (.getSimpleName (class x))) "a string or a char array"))))
+
+(defn- names [op option x]
+  (if (and (sequential? x) (seq x) (every? string? x))
+    (vec x)
+    (throw (misuse op (str option " is " (show x)) "a vector of strings"))))
+
+(declare ->tls)
+
+(defn- certificates! [op ^TlsOptions$Builder builder m]
+  (doseq [[key x] (select-keys m [:cert :key :ca])
+          :let [from (when-not (nil? x) (source op key x))
+                text? (string? from)]
+          :when from]
+    (case key
+      :cert (if text? (.cert builder ^String from) (.cert builder ^Path from))
+      :key (if text? (.key builder ^String from) (.key builder ^Path from))
+      :ca (if text? (.ca builder ^String from) (.ca builder ^Path from))))
+  (when-let [password (secret op ":key-password" (:key-password m))]
+    (.keyPassword builder password))
+  (when-let [store (:keystore m)]
+    (let [password (secret op ":keystore-password" (:keystore-password m))]
+      (if (instance? KeyStore store)
+        (.keystore builder ^KeyStore store password)
+        (.keystore builder ^Path (source op ":keystore" store) password)))))
+
+(defn- sni! [op ^TlsOptions$Builder builder x]
+  (when-not (or (nil? x) (map? x))
+    (throw (misuse op (str ":sni is " (show x)) "a map of host names to maps of :cert and :key")))
+  (doseq [[host certificate] x]
+    (when-not (and (string? host) certificate)
+      (throw (misuse op (str ":sni has " (show host) " " (show certificate)) "a host name and its certificate")))
+    (.sni builder host (->tls op (if (map? certificate) certificate {:cert certificate})))))
+
+(defn- tls-map ^TlsOptions [op m]
+  (option-map op tls-keys (mapcat identity m))
+  (let [builder (TlsOptions/builder op)
+        {:keys [client-auth server-name alpn protocols ciphers context]} m]
+    (certificates! op builder m)
+    (sni! op builder (:sni m))
+    (case (choose op ":client-auth" {nil nil :need :need :want :want} client-auth)
+      :need (.needClientAuth builder)
+      :want (.wantClientAuth builder)
+      nil)
+    (when-not (or (nil? server-name) (string? server-name))
+      (throw (misuse op (str ":server-name is " (show server-name)) "a host name")))
+    (when-not (or (nil? context) (instance? SSLContext context))
+      (throw (misuse op (str ":context is " (show context)) "a javax.net.ssl.SSLContext")))
+    (some->> context (.context builder))
+    (some->> server-name (.serverName builder))
+    (.verifyHost builder (flag op ":verify-host" (:verify-host m true)))
+    (some->> alpn (names op ":alpn") (.alpn builder))
+    (some->> protocols (names op ":protocols") (.protocols builder))
+    (some->> ciphers (names op ":ciphers") (.ciphers builder))
+    (.handshakeTimeout builder (seconds op ":handshake-timeout" (:handshake-timeout m 10)))
+    (.build builder)))
+
+(def ^:private platform
+  (delay (.build (TlsOptions/builder "tls"))))
+
+(defn ->tls
+  "Returns the TlsOptions of the option :tls, nil of nil and false."
+  ^TlsOptions [op x]
+  (cond
+    (or (nil? x) (false? x)) nil
+    (true? x) @platform
+    (instance? TlsOptions x) x
+    (instance? SSLContext x) (tls-map op {:context x})
+    (map? x) (tls-map op x)
+    :else (throw (misuse op (str ":tls is " (show (if (string? x) "…" x)))
+                   "true, a javax.net.ssl.SSLContext, what parley.tls/tls-options returned, or a map with keys such as :cert :key :ca"))))
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
 (def stream-options
   "The keys that every function which makes a stream takes."
-  #{:element-type :external-format :buffered :timeout :read-timeout :write-timeout :close-timeout :line-limit})
+  #{:element-type :external-format :buffered :timeout :read-timeout :write-timeout :close-timeout :line-limit :tls})
+
+(def unconnected-options
+  "Those of `stream-options` that do not concern connecting or accepting."
+  (disj stream-options :timeout :tls))
 
 (defn- buffered! [op ^StreamOptions$Builder builder x]
   (let [[in out] (choose op ":buffered"
@@ -383,7 +419,8 @@
         :read-timeout (.readTimeout builder (seconds op ":read-timeout" x))
         :write-timeout (.writeTimeout builder (seconds op ":write-timeout" x))
         :close-timeout (.closeTimeout builder (seconds op ":close-timeout" x))
-        :line-limit (.lineLimit builder (int (line-limit op ":line-limit" x)))))
+        :line-limit (.lineLimit builder (int (line-limit op ":line-limit" x)))
+        :tls (.tls builder (->tls op x))))
     (.build builder)))
 
 ;; ---- endpoints ----------------------------------------------------------------------------------

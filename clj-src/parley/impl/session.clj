@@ -106,6 +106,7 @@
             :as client} server {:keys [accept args bind-err ^Duration idle-timeout bindings session-var]
                                 :as options}]
   (.readTimeout stream idle-timeout)
+  (.tlsSession stream) ; the handshake comes first
   (let [[in out look] (streams service client options)]
     (when (look)
       (with-bindings (merge (text/print-limits)

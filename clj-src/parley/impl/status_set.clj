@@ -4,7 +4,7 @@
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
-   [parley.impl.options :as options])
+   [parley.impl.values :as values])
   (:import
    (clojure.lang Counted IReduce MapEntry Seqable)
    (java.io Closeable Writer)
@@ -21,14 +21,14 @@
       (reify BiConsumer
         (accept [_ object status]
           (vswap! found conj! (MapEntry/create (.subject ^Pollable object)
-                                (options/status->value status))))))
+                                (values/status->value status))))))
     (persistent! @found)))
 
 (defn members
   "Returns all members as a vector of [object direction]."
   [^StatusSet core]
   (mapv (fn [^StatusSet$Entry entry]
-          [(.subject ^Pollable (.object entry)) (options/direction->value (.direction entry))])
+          [(.subject ^Pollable (.object entry)) (values/direction->value (.direction entry))])
     (.members core)))
 
 (defn view

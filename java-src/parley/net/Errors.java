@@ -231,7 +231,8 @@ final class Errors {
     static IOException again(String operation, Object object, IOException first) {
         String message = name(operation) + ": " + text(first) + ": " + object
                 + " is broken, every further operation fails; close it";
-        return ErrorInfo.attach(new SocketException(message), object, first);
+        return ErrorInfo.attach(first instanceof SSLException ? new SSLException(message)
+                : new SocketException(message), object, first);
     }
 
     /** A TLS handshake that failed; the connection is closed. */

@@ -346,9 +346,10 @@
                                                    "\"127.0.0.1\", a Unix-domain socket (:socket)")
                                {:socket 5} ":socket is 5"
                                {:ack-port "7888"} ":ack-port is \"7888\""
-                               {:tls? true
-                                :tls-keys-file "x"} ":tls? is given, and TLS is not there yet"
-                               {:tls-keys-str "x"} ":tls-keys-str is given, and TLS is not there yet"
+                               {:tls-keys-file "x"
+                                :tls-keys-str "y"} "TLS is given twice"
+                               {:tls {:cert 5}} ":cert is 5"
+                               {:tls true} ":tls is true, and a server needs a certificate"
                                {:consume-exception 5} ":consume-exception is 5"
                                {:log :stderr} ":log is :stderr"}]
       (let [e (is (thrown? IllegalArgumentException (nrepl/nrepl-server options)))]

@@ -322,9 +322,9 @@
                     (stream/finish-output s))
            accept (fn []
                     (if-let [s (try
-                                  (.acceptNow listener parley.net.StreamOptions/DEFAULT)
-                                  (catch java.io.IOException e
-                                    (when-not again? (throw e))))]
+                                 (.acceptNow listener parley.net.StreamOptions/DEFAULT)
+                                 (catch java.io.IOException e
+                                   (when-not again? (throw e))))]
                       (prompt s)
                       (Thread/onSpinWait)))]
        (println "port" (if listener (socket/socket-server-port listener) (:port (repl/repl-server {:log nil}))))

@@ -128,7 +128,8 @@
       (is (= (str "repl-server: refusing to offer code evaluation on " (pr-str interface) " (String), which other "
                "machines can reach; :interface is not a loopback address, expected \"127.0.0.1\", a Unix-domain "
                "socket (:path), or :allow-remote true together with :token or :token-file if everyone who "
-               "knows the token may run code as this user")
+               "knows the token may run code as this user, or with :tls and :client-auth :need if everyone "
+               "with a certificate of its :ca may")
             (ex-message e)))))
   (is (thrown-with-msg? IllegalArgumentException #"^repl-server: refusing to offer code evaluation on \"0\.0\.0\.0\""
         (repl/repl-server {:interface "0.0.0.0"
