@@ -358,7 +358,7 @@
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
   STREAM-ELEMENT-TYPE."
   [s]
-  (options/element-type->value (.elementType (object/stream "stream-element-type" s))))
+  (values/element-type->value (.elementType (object/stream "stream-element-type" s))))
 
 (defn set-stream-element-type!
   "Changes the element type from the next operation on; what was not read is still there, byte for byte.
@@ -372,7 +372,7 @@
   "A map of :charset :line-terminator :input-error-action :output-error-action. Common Lisp
   STREAM-EXTERNAL-FORMAT."
   [s]
-  (values/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
+  (options/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
 
 (defn set-stream-external-format!
   "Changes the external format from the next character on: a charset, :unix, :dos, :mac or a map, see

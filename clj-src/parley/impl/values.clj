@@ -1,10 +1,11 @@
 (ns parley.impl.values
-  "Directions, statuses and external formats of the core as Clojure's values."
+  "Directions, statuses and element types of the core as Clojure's values."
   {:no-doc true}
   (:require
    [parley.impl.options :as options])
   (:import
-   (parley.net CodingAction Direction ExternalFormat SocketStatus)))
+   (java.util Map$Entry)
+   (parley.net Direction ElementType SocketStatus)))
 
 (set! *warn-on-reflection* true)
 
@@ -58,16 +59,12 @@
       (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
     (vec values)))
 
-(defn- action->value [^CodingAction action]
-  (cond
-    (= CodingAction/ERROR action) :error
-    (= CodingAction/IGNORE action) :ignore
-    :else (char (.replacement action))))
+(def ^:private element-type-names
+  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) options/element-types)
+         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
+          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
 
-(defn external-format->value
-  "The map that ->external-format takes."
-  [^ExternalFormat f]
-  {:charset (keyword (options/lower-case (.name (.charset f))))
-   :line-terminator (keyword (options/lower-case (.lineTerminator f)))
-   :input-error-action (action->value (.inputErrorAction f))
-   :output-error-action (action->value (.outputErrorAction f))})
+(defn element-type->value
+  "The keyword or vector of an ElementType."
+  [^ElementType t]
+  (get element-type-names t))
