@@ -105,14 +105,14 @@
    :late [:login-failed "no token in time (:login-timeout)"]})
 
 (defn announce
-  "Logs who may evaluate code at a server."
+  "Logs which clients can evaluate code at a server."
   [journal server {:keys [token ^TlsOptions tls]}]
-  (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
+  (journal/line journal "REPL server listens on " (endpoint/show server)
     (cond
-      token "and knows the token"
-      (some-> tls .needsClientCertificate) "and has a certificate of an issuer in :ca"
-      (endpoint/unix? server) "as the same user"
-      :else "without a token: every user of this machine")))
+      token "; a client needs the token"
+      (some-> tls .needsClientCertificate) "; a client needs a certificate of an issuer in :ca"
+      (endpoint/unix? server) "; only the same user can connect"
+      :else " without a token: any local user can run code")))
 
 (defn for-lines
   "Returns the :gate and :late of a service whose clients send lines of code."

@@ -530,7 +530,7 @@
                                     :tls {:cert file
                                           :ca ca
                                           :client-auth :need})]
-      (is (some #(str/includes? % "and has a certificate of an issuer in :ca") @lines))
+      (is (some #(str/includes? % "a client needs a certificate of an issuer in :ca") @lines))
       (let [port (:port server)
             mine (assoc (with-key client) :ca ca)]
         (with-open [^SocketStream s (repl/connect :port port :tls mine)]
