@@ -1,30 +1,31 @@
 (ns parley.http
-  "A small HTTP client: fetch a text, fetch bytes, upload a file. CLISP's example of Lisp HTTP clients, made
-  to work with the servers of today. The example word for word is dev/examples/http.clj.
+  "A small HTTP client that fetches a text, fetches bytes, or uploads a file: CLISP's example of
+  Lisp HTTP clients, for servers of today. dev/examples/http.clj has the example word for word.
 
-  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with :tls), and
-  options:
+  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with
+  :tls), and options:
 
-    :port      the same as the positional one
+    :port      the same as the positional port
     :tls       as of parley.socket/socket-connect; default true with port 443, else nil
-    :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
-               nil: for ever
-    :progress  function of a map of :done and :total (nil when unknown), called as bytes come or go
+    :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60
+               seconds; nil: no limit
+    :progress  function of a map of :done and :total (nil when unknown), called as bytes are moved
     :version   \"1.1\", the default, or \"1.0\"
     :headers   a map of more header lines, strings to strings
 
-  and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
-  :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. wput returns the answer's text under :body, at most 1 MiB. Nothing is followed, cached or
-  kept. An answer's head has at most 256 KiB, and each call needs less than 4 MiB of memory.
+  Each returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \",
+  \") and :length, the bytes of the body. A fetched body is written to a file beside `file`, which
+  becomes `file` when the body is complete. wput returns the response's text under :body, at most 1
+  MiB. Redirects are not followed, and nothing is cached. The head of a response has at most 256
+  KiB, and each call needs less than 4 MiB of memory.
 
-  Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
-  :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
-  the answer is cut off; java.net.ProtocolException when it is not HTTP, or its body has a coding that
-  was not asked for; java.net.SocketTimeoutException; before anything is sent,
-  IllegalArgumentException for arguments, a directory as the file among them, and
-  java.nio.file.NoSuchFileException for a file that cannot be read or made; else as parley.socket/socket-connect
-  and parley.stream say."
+  Errors: clojure.lang.ExceptionInfo for a status other than 2xx, with the map above and :kind
+  :http-status, :body (the beginning of it) and :location of a redirect. java.io.EOFException when
+  the response is cut off. java.net.ProtocolException when it is not HTTP, or its body has a coding
+  that was not requested. java.net.SocketTimeoutException. Before anything is sent:
+  IllegalArgumentException for arguments, such as a directory as the file, and
+  java.nio.file.NoSuchFileException for a file that cannot be read or made. Else as of
+  parley.socket/socket-connect and parley.stream."
   (:require
    [clojure.java.io :as io]
    [clojure.string :as str]
@@ -42,13 +43,9 @@
 (set! *warn-on-reflection* true)
 
 (def ^:private block 65536)
-(def ^:private longest-head
-  "Characters in the heads of an answer, those of 1xx included."
-  262144)
+(def ^:private longest-head 262144) ; characters in the heads of a response, those of 1xx included
 (def ^:private longest-wait (Duration/ofSeconds 60))
-(def ^:private longest-text
-  "Bytes of an answer that wput returns."
-  1048576)
+(def ^:private longest-text 1048576) ; bytes of a response that wput returns
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
@@ -418,9 +415,9 @@
   (.write out "\n"))
 
 (defn wget-text
-  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline, as the chapter's example
-  does: \"the whole thing - header+data\"; with :head nil, the data only. See the namespace for the
-  arguments, the result and the errors."
+  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline. As in the
+  chapter's example, the file has \"the whole thing - header+data\"; with :head nil, the data only.
+  The namespace describes the arguments, the result and the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
@@ -436,7 +433,8 @@
           (.flush ^Writer out))))))
 
 (defn wget-binary
-  "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
+  "Fetches bytes and writes them to a file. The namespace describes the arguments, the result and
+  the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
@@ -477,8 +475,8 @@
       e)))
 
 (defn wput
-  "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
-  arguments and the errors."
+  "Uploads a file by PUT. The result has the response's text under :body. The namespace describes
+  the arguments and the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
