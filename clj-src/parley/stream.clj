@@ -9,9 +9,6 @@
   :timeout  bounds this call in place of the stream's own timeout, as timeouts of parley.socket are given
   :eof      a value to return at the end of file
 
-  A call with :timeout sets the stream's timeout for its duration: calls without one that other threads
-  begin meanwhile in the same direction get it, too.
-
   Every operation on a closed stream, or on one whose element type does not fit, is an
   IllegalStateException that says what to do. Timeouts of parley's streams raise
   java.net.SocketTimeoutException: a read has consumed nothing, a write tells in bytesTransferred how
@@ -358,7 +355,7 @@
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
   STREAM-ELEMENT-TYPE."
   [s]
-  (options/element-type->value (.elementType (object/stream "stream-element-type" s))))
+  (values/element-type->value (.elementType (object/stream "stream-element-type" s))))
 
 (defn set-stream-element-type!
   "Changes the element type from the next operation on; what was not read is still there, byte for byte.

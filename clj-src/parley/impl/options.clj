@@ -6,13 +6,14 @@
    [clojure.string :as str])
   (:import
    (java.io File)
+   (java.lang.reflect Array)
    (java.math RoundingMode)
-   (java.net InetSocketAddress UnixDomainSocketAddress)
+   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
    (java.nio.file Path)
    (java.security KeyStore)
    (java.time Duration)
-   (java.util Locale Map$Entry)
+   (java.util Locale)
    (javax.net.ssl SSLContext)
    (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
    (parley.net.tls TlsOptions TlsOptions$Builder)))
@@ -29,10 +30,19 @@
   ^String [text]
   (.toLowerCase (str text) Locale/ROOT))
 
+(defn- text-of
+  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, and an
+  array its length: #object and a hash mean nothing to the reader of a message."
+  [x]
+  (cond
+    (and (some? x) (.isArray (class x))) (str "an array of " (Array/getLength x))
+    (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x)))) (str x)
+    :else (binding [*print-length* 8 *print-level* 3] (pr-str x))))
+
 (defn show
   "A value as messages show it: its class too, cut to a bearable length."
   [x]
-  (let [text (try (binding [*print-length* 8 *print-level* 3] (pr-str x))
+  (let [text (try (text-of x)
                (catch Exception _ (str (class x))))
         cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
     (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
@@ -171,13 +181,16 @@
      (and (int? x) (zero? (long x))) Duration/ZERO
      (and (ratio? x) (pos? x)) (seconds->duration op (with-precision 40 (bigdec x)))
      (number? x) (seconds->duration op x)
-     (and (vector? x) (= 2 (count x))) (->duration op (x 0) (x 1))
+     (and (vector? x) (= 2 (count x)) (every? #(or (nil? %) (nat-int? %)) x) (or (x 0) (nil? (x 1))))
+     (->duration op (x 0) (x 1))
+
      (instance? Duration x) (if (.isNegative ^Duration x) (throw (bad-timeout op x)) x)
      :else (throw (bad-timeout op x))))
   (^Duration [op seconds microseconds]
    (when-not (and (or (nil? seconds) (nat-int? seconds)) (or (nil? microseconds) (nat-int? microseconds))
                   (or seconds (nil? microseconds)))
-     (throw (bad-timeout op [seconds microseconds])))
+     (throw (misuse op (str "the seconds are " (show seconds) " and the microseconds " (show microseconds))
+              "non-negative integers")))
    (if (nil? seconds)
      nil
      (.plus ^Duration (->duration op seconds)
@@ -202,7 +215,8 @@
 
 ;; ---- element types ------------------------------------------------------------------------------
 
-(def ^:private element-types
+(def element-types
+  "The element types of all keywords and vectors."
   {:character ElementType/CHARACTER
    :bivalent ElementType/BIVALENT
    :unsigned-byte-8 ElementType/UNSIGNED_BYTE_8
@@ -217,20 +231,10 @@
    [:signed-byte 32] ElementType/SIGNED_BYTE_32
    [:signed-byte 64] ElementType/SIGNED_BYTE_64})
 
-(def ^:private element-type-names
-  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) element-types)
-         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
-          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
-
 (defn ->element-type
   "The ElementType of a keyword or [:unsigned-byte n]."
   ^ElementType [op x]
   (choose op "the element type" element-types x))
-
-(defn element-type->value
-  "The keyword or vector of an ElementType."
-  [^ElementType t]
-  (get element-type-names t))
 
 ;; ---- external formats ---------------------------------------------------------------------------
 
@@ -308,9 +312,8 @@
 
 (defn- secret ^chars [op option x]
   (cond
-    (nil? x) nil
     (string? x) (char-array x)
-    (instance? (class (char-array 0)) x) x
+    (or (nil? x) (instance? (class (char-array 0)) x)) x
     :else (throw (misuse op (str option " is a " (.getSimpleName (class x))) "a string or a char array"))))
 
 (defn- names [op option x]
@@ -355,10 +358,10 @@
       :need (.needClientAuth builder)
       :want (.wantClientAuth builder)
       nil)
-    (when-not (or (nil? server-name) (string? server-name))
-      (throw (misuse op (str ":server-name is " (show server-name)) "a host name")))
-    (when-not (or (nil? context) (instance? SSLContext context))
-      (throw (misuse op (str ":context is " (show context)) "a javax.net.ssl.SSLContext")))
+    (doseq [[key ^Class type] {:server-name String
+                               :context SSLContext}]
+      (when-not (or (nil? (m key)) (instance? type (m key)))
+        (throw (misuse op (str key " is " (show (m key))) (str "a " (.getName type))))))
     (some->> context (.context builder))
     (some->> server-name (.serverName builder))
     (.verifyHost builder (flag op ":verify-host" (:verify-host m true)))
@@ -380,7 +383,7 @@
     (instance? TlsOptions x) x
     (instance? SSLContext x) (tls-map op {:context x})
     (map? x) (tls-map op x)
-    :else (throw (misuse op (str ":tls is " (show (if (string? x) "…" x)))
+    :else (throw (misuse op (str ":tls is " (show x))
                    "true, a javax.net.ssl.SSLContext, what parley.tls/tls-options returned, or a map with keys such as :cert :key :ca"))))
 
 ;; ---- streams ------------------------------------------------------------------------------------
@@ -433,6 +436,14 @@
     (instance? File x) (.toPath ^File x)
     (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
 
+(defn ->host
+  "Returns the host x as a string, nil of nil; `what` names it in an error."
+  ^String [op what x expected]
+  (cond
+    (or (nil? x) (string? x)) x
+    (instance? InetAddress x) (.getHostAddress ^InetAddress x)
+    :else (throw (misuse op (str what " is " (show x)) expected))))
+
 (defn- map-endpoint [op {:keys [host path]
                          :as m}]
   (option-map op #{:host :port :path} [m])
@@ -441,9 +452,7 @@
   (if path
     {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
              (throw (misuse op (str ":path is " (show path)) "a path, as a string, a File or a Path")))}
-    {:host (if (or (nil? host) (string? host))
-             host
-             (throw (misuse op (str ":host is " (show host)) "a string with a name or an address")))
+    {:host (->host op ":host" host "a string with a name or an address")
      :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
 
 (defn endpoint
@@ -463,11 +472,10 @@
 
 (defn- interface-host [op x]
   (cond
-    (or (nil? x) (string? x)) x
     (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
     (Addresses/host (.localAddress ^SocketStream x))
-    :else (throw (misuse op (str ":interface is " (show x))
-                   "nil, a host name or address, :loopback, or an open socket stream over TCP"))))
+    :else (->host op ":interface" x
+            "nil, a host name or address, :loopback, or an open socket stream over TCP")))
 
 (def server-options
   "The keys that every function which makes a server takes besides the endpoint."
