@@ -22,7 +22,7 @@ import java.util.zip.CRC32C;
  * follows it. A header that is wrong in any respect ends the connection, as the protocol demands.
  */
 final class ProxyHeader {
-    static final int LONGEST = 4096; // bytes after the first 16 of version 2; one with addresses has 216
+    static final int LONGEST = 4096; // bytes after the first 16 of version 2
 
     private static final int LONGEST_LINE = 107;
     private static final byte[] SIGNATURE = {
