@@ -9,9 +9,6 @@
   :timeout  bounds this call in place of the stream's own timeout, as timeouts of parley.socket are given
   :eof      a value to return at the end of file
 
-  A call with :timeout sets the stream's timeout for its duration: calls without one that other threads
-  begin meanwhile in the same direction get it, too.
-
   Every operation on a closed stream, or on one whose element type does not fit, is an
   IllegalStateException that says what to do. Timeouts of parley's streams raise
   java.net.SocketTimeoutException: a read has consumed nothing, a write tells in bytesTransferred how
@@ -32,7 +29,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net Line Pollable SocketStream StreamInput)))
+   (parley.net Pollable SocketStream StreamInput StreamInput$Line)))
 
 (set! *warn-on-reflection* true)
 
@@ -101,7 +98,7 @@
   [s & args]
   (call/reading "read-line-values" s args
     (fn [eof-error? eof-value]
-      (if-let [^Line line (.readLineValues (object/in "read-line-values" s))]
+      (if-let [^StreamInput$Line line (.readLineValues (object/in "read-line-values" s))]
         [(.text line) (true-or-nil (.missingNewline line))]
         [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 

@@ -4,7 +4,7 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (parley.net CodingAction Direction ExternalFormat SocketStatus)))
+   (parley.net Direction ExternalFormat ExternalFormat$CodingAction SocketStatus)))
 
 (set! *warn-on-reflection* true)
 
@@ -58,10 +58,10 @@
       (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
     (vec values)))
 
-(defn- action->value [^CodingAction action]
+(defn- action->value [^ExternalFormat$CodingAction action]
   (cond
-    (= CodingAction/ERROR action) :error
-    (= CodingAction/IGNORE action) :ignore
+    (= ExternalFormat$CodingAction/ERROR action) :error
+    (= ExternalFormat$CodingAction/IGNORE action) :ignore
     :else (char (.replacement action))))
 
 (defn external-format->value

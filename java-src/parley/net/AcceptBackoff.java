@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Log;
 

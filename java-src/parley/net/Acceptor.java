@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.wait.BackOff;
 import parley.net.wait.Log;
 
 /** The connections that a server accepts. */

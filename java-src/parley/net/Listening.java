@@ -37,7 +37,7 @@ final class Listening {
 
     private static void prepare(ServerOptions options) throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
         } catch (IOException e) {
             throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
                     : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
@@ -124,15 +124,22 @@ final class Listening {
     }
 
     private static SocketServer listenUnix(ServerOptions options) throws IOException {
+        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, options.path())) {
+            return listenUnix(options, spelling);
+        }
+    }
+
+    private static SocketServer listenUnix(ServerOptions options, UnixSocketFile.Spelling spelling)
+            throws IOException {
         Path path = options.path().toAbsolutePath();
-        UnixDomainSocketAddress target = UnixSocketFile.address(NAME, options.path());
+        UnixDomainSocketAddress target = UnixDomainSocketAddress.of(spelling.shown());
         UnixSocketFile.makeWay(NAME, path);
         ServerSocketChannel channel = openUnix(target);
         UnixSocketFile file = null;
         try {
             channel.configureBlocking(false);
             UnixSocketFile.restrict(channel, options.mode());
-            channel.bind(target, options.backlog());
+            channel.bind(spelling.address(), options.backlog());
             file = UnixSocketFile.made(path);
             Files.setPosixFilePermissions(path, options.mode());
             refuseEarlyBirds(channel);
@@ -163,7 +170,7 @@ final class Listening {
 
     /** As {@link SocketServer#ofHandle}. */
     static SocketServer ofHandle(int handle) throws IOException {
-        BackOff.prepare();
+        DescriptorUsage.prepare();
         try (Descriptor copy = Handles.duplicate(NAME, handle)) {
             SocketAddress bound = listeningAddress(copy, handle);
             ServerSocketChannel channel = standIn(bound);

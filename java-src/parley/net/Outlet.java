@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.Intake.Request;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
@@ -19,6 +21,11 @@ import parley.net.wait.Log;
  * is closed itself: values offered from then on are refused; what was accepted before is still
  * written. For use by any number of threads; several outlets of one stream, and other writers, do
  * not tear each other's values apart.
+ *
+ * <pre>{@code
+ * Outlet<String> out = new Outlet<>(stream, Framing.lines(8192), Outlet.Ending.CLOSE, executor);
+ * out.put("hello", accepted -> next()); // called when the peer has room for more
+ * }</pre>
  *
  * @param <T> the values
  */

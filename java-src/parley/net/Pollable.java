@@ -3,6 +3,7 @@ package parley.net;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SelectableChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,7 +16,12 @@ import parley.net.wait.ThreadWaits;
 
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
- * {@link SocketServer}, a foreign channel ({@link PollableChannel}) or a descriptor.
+ * {@link SocketServer}, a foreign NIO channel or a descriptor.
+ *
+ * <pre>{@code
+ * Pollable channel = Pollable.of(nioChannel); // a SelectableChannel in non-blocking mode
+ * channel.status(Direction.INPUT, Duration.ofSeconds(1));
+ * }</pre>
  */
 public abstract class Pollable implements Closeable {
     /** Told that something changed which the kernel will not report; must not block. */
@@ -43,6 +49,46 @@ public abstract class Pollable implements Closeable {
     private volatile CloseRecord closing; // null until it is closed by a call of ours
 
     Pollable() {
+    }
+
+    /**
+     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status is
+     * the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection to
+     * accept is {@link SocketStatus#READY}.
+     *
+     * @param channel in non-blocking mode whenever it is checked
+     * @return the channel as a pollable object; equal to others of the same channel
+     * @throws IllegalArgumentException if the channel is null
+     */
+    public static Pollable of(SelectableChannel channel) {
+        return PollableChannel.make(channel);
+    }
+
+    /**
+     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input. Its
+     * status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a connection can
+     * be accepted.
+     *
+     * @param handle the number of an open descriptor
+     * @return the handle as a pollable object
+     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and macOS
+     * @throws IOException if the handle is closed
+     * @throws IllegalArgumentException if it is no socket, pipe or terminal
+     */
+    public static Pollable of(int handle) throws IOException {
+        return Handle.make("socket-status", handle);
+    }
+
+    /**
+     * As {@link #of(int)}, for the Clojure functions whose names messages must have.
+     *
+     * @param operation what is called, for messages
+     * @param handle the number of an open descriptor
+     * @return the handle as a pollable object
+     * @throws IOException if the handle is closed
+     */
+    public static Pollable of(String operation, int handle) throws IOException {
+        return Handle.make(operation, handle);
     }
 
     /**
@@ -144,7 +190,7 @@ public abstract class Pollable implements Closeable {
     /**
      * What this was made of, for callers that deal in that.
      *
-     * @return the channel of a {@link PollableChannel}, the number of a descriptor, else this object
+     * @return the channel of an NIO channel, the number of a descriptor, else this object
      */
     public Object subject() {
         return this;

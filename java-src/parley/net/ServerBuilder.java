@@ -16,6 +16,13 @@ import parley.net.wait.Log;
 /**
  * Collects the options of a {@link Server}. Nothing is opened before {@link #start()}. A builder
  * can start one server after the other; changing it does not affect those that run.
+ *
+ * <pre>{@code
+ * Server server = Server.builder(handler)
+ *         .port(7007)
+ *         .maxConnections(1000)
+ *         .start();
+ * }</pre>
  */
 public final class ServerBuilder {
     private static final Duration DRAIN = Duration.ofSeconds(1);

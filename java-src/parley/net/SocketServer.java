@@ -22,6 +22,15 @@ import parley.net.wait.ThreadWaits;
  * threads may accept at once. Close servers: one that becomes unreachable is closed by a
  * {@link java.lang.ref.Cleaner}, but when is up to the garbage collector, and its port cannot be
  * bound again before.
+ *
+ * <pre>{@code
+ * try (SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1").build())) {
+ *     System.out.println(server.port());
+ *     try (SocketStream stream = server.accept()) {
+ *         stream.out().writeLine("hello");
+ *     } // close flushes
+ * }
+ * }</pre>
  */
 public final class SocketServer extends Pollable {
     private final ServerSocketChannel channel;
@@ -154,7 +163,7 @@ public final class SocketServer extends Pollable {
                 }
                 awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
-                if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
+                if (!ErrorCode.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
                 }
                 pauses.pause(e, deadline);

@@ -28,6 +28,14 @@ import parley.net.wait.Source;
  * {@link StreamOutput}. A thread blocked in any call ends promptly when the stream is closed.
  * Close streams: one that becomes unreachable is closed by a {@link java.lang.ref.Cleaner}, but
  * when is up to the garbage collector.
+ *
+ * <pre>{@code
+ * try (SocketStream stream = SocketStream.connect("localhost", 7007, StreamOptions.DEFAULT)) {
+ *     stream.out().writeLine("hello");
+ *     stream.out().flush();
+ *     stream.in().readLine();
+ * }
+ * }</pre>
  */
 public final class SocketStream extends Pollable {
     private enum State { OPEN, CLOSING, CLOSED }
@@ -668,7 +676,7 @@ public final class SocketStream extends Pollable {
         InputState input = direction.includesInput()
                 ? known == UNKNOWN ? in.look()
                 : in.look((known & SelectionKey.OP_READ) != 0 || transport.holdsInput())
-                : output ? in.look(true) : InputState.NOTHING; // a reset shows in reading only
+                : output ? in.look() : InputState.NOTHING; // a reset shows in reading only
         if (input == InputState.BROKEN || isUseless(direction, input)) {
             return SocketStatus.ERROR;
         }

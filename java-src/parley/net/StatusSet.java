@@ -22,6 +22,15 @@ import parley.net.wait.Registration;
  * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed member
  * leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when done: it
  * holds two or three descriptors; its members stay open.
+ *
+ * <pre>{@code
+ * try (StatusSet set = new StatusSet()) {
+ *     set.add(server, Direction.INPUT);
+ *     set.add(stream, Direction.INPUT);
+ *     set.check(Duration.ofSeconds(5));
+ *     set.forEachActionable((object, status) -> handle(object, status));
+ * }
+ * }</pre>
  */
 public final class StatusSet implements AutoCloseable {
     private static final AtomicReferenceFieldUpdater<StatusSet, Thread> USER =

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
-
 import parley.net.InputProbe.Sought;
+import parley.net.StreamInput.Line;
 
 /**
  * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read from
@@ -162,8 +162,8 @@ abstract class StreamTextInput extends StreamSide {
      */
     public void unreadChar(int unit) throws IOException {
         if (!unread("unread-char", unit, false)) {
-            throw new IllegalStateException(Errors.name("unread-char") + ": the character U+"
-                    + Integer.toHexString(unit) + " was not read last from " + stream
+            throw new IllegalStateException(Errors.name("unread-char") + ": the character "
+                    + Errors.character(unit) + " was not read last from " + stream
                     + ", expected the one that " + Errors.spell("read-char", "readChar")
                     + " has just returned");
         }

@@ -17,6 +17,7 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.EventLoop;
 import parley.testing.Await;
 import parley.testing.Cpu;

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import parley.net.Reactor.Watch;
 import parley.net.wait.Source;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
@@ -237,9 +238,9 @@ class StatusFaultsTest {
         Throwable thrown = kind.getConstructor(String.class).newInstance("on purpose");
         try (Reported reported = new Reported()) {
             CountDownLatch told = new CountDownLatch(2);
-            try (Watch rejected = Reactor.shared().whenReady(idle, Direction.INPUT,
+            try (Reactor.Watch rejected = Reactor.shared().whenReady(idle, Direction.INPUT,
                             task -> rethrow(thrown), status -> told.countDown());
-                    Watch other = Reactor.shared().whenReady(idle, Direction.INPUT, Runnable::run,
+                    Reactor.Watch other = Reactor.shared().whenReady(idle, Direction.INPUT, Runnable::run,
                             status -> told.countDown())) {
                 pair[1].write(new byte[1], 0, 1);
                 assertTrue(told.await(20, TimeUnit.SECONDS), () -> rejected + " " + other);

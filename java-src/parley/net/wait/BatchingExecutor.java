@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.util.Objects;
 import java.util.Queue;
@@ -8,8 +8,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import parley.net.wait.EventLoop;
-import parley.net.wait.Log;
 
 /**
  * Runs tasks, begun in the order they came, on as few threads of a pool as keep up. A burst of a
@@ -46,8 +44,11 @@ public final class BatchingExecutor implements Executor {
     /**
      * Gives a task to an executor. If the executor rejects the task, the rejection is logged and the
      * task runs in the calling thread, since a result that no receiver gets would be lost.
+     *
+     * @param executor where to run the task
+     * @param task must not throw
      */
-    static void handOver(Executor executor, Runnable task) {
+    public static void handOver(Executor executor, Runnable task) {
         Handed handed = new Handed(task);
         try {
             executor.execute(handed);
