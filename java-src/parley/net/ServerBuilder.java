@@ -1,10 +1,6 @@
 package parley.net;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -67,22 +63,6 @@ public final class ServerBuilder {
         audit = other.audit;
         log = other.log;
         onClose = other.onClose;
-    }
-
-    /** Addresses that begin with the same bits. */
-    record Network(byte[] address, int bits) {
-        boolean contains(SocketAddress peer) {
-            if (!(peer instanceof InetSocketAddress inet)) {
-                return true; // the permissions of its file tell who may connect
-            }
-            byte[] other = inet.getAddress().getAddress();
-            boolean same = other.length == address.length;
-            for (int i = 0; same && i < bits; i++) {
-                int mask = 0x80 >> (i & 7);
-                same = (other[i >> 3] & mask) == (address[i >> 3] & mask);
-            }
-            return same;
-        }
     }
 
     // ---- where -------------------------------------------------------------------------------
@@ -233,7 +213,7 @@ public final class ServerBuilder {
     public ServerBuilder proxyProtocol(List<String> trusted) {
         List<Network> networks = new ArrayList<>();
         for (String each : Errors.need("serve", "the proxies", trusted, "a list of addresses")) {
-            networks.add(network(each));
+            networks.add(Network.parse(each));
         }
         if (networks.isEmpty()) {
             throw new IllegalArgumentException(Errors.name("serve")
@@ -241,29 +221,6 @@ public final class ServerBuilder {
         }
         proxies = networks;
         return this;
-    }
-
-    private static Network network(String text) {
-        String[] parts = String.valueOf(text).split("/", 2);
-        try {
-            // Digits only: a name is never looked up.
-            if (parts[0].matches("\\d+(\\.\\d+){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")) {
-                byte[] address = InetAddress.getByName(parts[0]).getAddress();
-                int most = address.length * Byte.SIZE;
-                int bits = parts.length == 1 ? most : Integer.parseInt(parts[1]);
-                if (bits >= 0 && bits <= most) {
-                    return new Network(address, bits);
-                }
-            }
-        } catch (UnknownHostException | NumberFormatException e) {
-            throw noNetwork(text);
-        }
-        throw noNetwork(text);
-    }
-
-    private static IllegalArgumentException noNetwork(String text) {
-        return new IllegalArgumentException(Errors.name("serve") + ": the trusted proxy is \""
-                + text + "\", expected an address as a number or a network, such as \"10.0.0.0/8\"");
     }
 
     // ---- hooks -------------------------------------------------------------------------------
