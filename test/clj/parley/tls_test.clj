@@ -209,7 +209,7 @@
       (is (str/includes? (ex-message e) "connect without TLS, or to the port of the server that has it")))))
 
 (deftest a-silent-client-does-not-delay-others
-  (with-echo {:tls (assoc (with-key own) :handshake-timeout 0.3)}
+  (with-echo {:tls (assoc (with-key own) :handshake-timeout 2)}
     (fn [port ends _]
       (with-open [silent (socket/socket-connect port "127.0.0.1")
                   s (socket/socket-connect port "127.0.0.1" :timeout 10 :tls {:ca ca})]
@@ -533,16 +533,16 @@
       (is (some #(str/includes? % "and has a certificate of an issuer in :ca") @lines))
       (let [port (:port server)
             mine (assoc (with-key client) :ca ca)]
-        (with-open [s (repl/connect :port port :tls mine)]
+        (with-open [^SocketStream s (repl/connect :port port :tls mine)]
           (stream/write-line "(+ 1 2)" s)
           (stream/force-output s)
           (is (str/includes? (str (stream/read-line s)) "3")))
-        (is (some? (failure #(with-open [s (repl/connect :port port :tls {:ca ca})]
+        (is (some? (failure #(with-open [^SocketStream s (repl/connect :port port :tls {:ca ca})]
                                (stream/write-line "(+ 1 2)" s)
                                (stream/force-output s)
                                (stream/read-line s)))))
         (let [next (issue "127.0.0.1")]
           (.write next file)
           (tls/reload-certificates! server)
-          (with-open [s (repl/connect :port port :tls mine)]
+          (with-open [^SocketStream s (repl/connect :port port :tls mine)]
             (is (= (vec (.chain next)) (:peer-certificates (tls/tls-session s))))))))))

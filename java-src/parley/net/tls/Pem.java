@@ -3,6 +3,7 @@ package parley.net.tls;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.InvalidKeyException;
@@ -45,7 +46,10 @@ final class Pem {
     private static final int SEQUENCE = 0x30;
     private static final int OCTETS = 0x04;
     private static final int OBJECT_IDENTIFIER = 0x06;
+    private static final int INTEGER = 0x02;
     private static final int PARAMETERS = 0xA0;
+    private static final String PBES2 = "2a864886f70d01050d";
+    private static final String PBKDF2 = "2a864886f70d01050c";
     private static final byte[] VERSION_0 = {2, 1, 0};
     private static final byte[] RSA = HexFormat.of().parseHex("06092a864886f70d0101010500");
     private static final byte[] EC = HexFormat.of().parseHex("06072a8648ce3d0201");
@@ -54,6 +58,18 @@ final class Pem {
     private static final Map<String, String> ALGORITHMS = Map.of("2a864886f70d010101", "RSA",
             "2a864886f70d01010a", "RSASSA-PSS", "2a8648ce3d0201", "EC", "2b6570", "EdDSA", "2b6571",
             "EdDSA", "2a8648ce380401", "DSA");
+
+    /** Ciphers and the bits of their keys, by the bytes of their object identifiers. */
+    private static final Map<String, String[]> CIPHERS = Map.of(
+            "608648016503040102", new String[] {"AES", "128"},
+            "608648016503040116", new String[] {"AES", "192"},
+            "60864801650304012a", new String[] {"AES", "256"},
+            "2a864886f70d0307", new String[] {"DESede", "192"});
+
+    /** Hashes of PBKDF2, by the bytes of their object identifiers. */
+    private static final Map<String, String> HASHES = Map.of("2a864886f70d0207", "SHA1",
+            "2a864886f70d0208", "SHA224", "2a864886f70d0209", "SHA256", "2a864886f70d020a", "SHA384",
+            "2a864886f70d020b", "SHA512");
 
     private Pem() {
     }
@@ -153,7 +169,7 @@ final class Pem {
         Der all = new Der(encoded).enter(SEQUENCE);
         all.skip();
         Der algorithm = all.enter(SEQUENCE);
-        String identifier = HexFormat.of().formatHex(algorithm.content(OBJECT_IDENTIFIER));
+        String identifier = algorithm.identifier();
         String name = ALGORITHMS.get(identifier);
         if (name == null) {
             throw new InvalidKeyException("the key is of an algorithm that is unknown here (object"
@@ -163,18 +179,12 @@ final class Pem {
     }
 
     private static byte[] decrypt(byte[] encoded, char[] password) throws GeneralSecurityException {
+        Der all = new Der(encoded).enter(SEQUENCE);
+        Der algorithm = all.enter(SEQUENCE);
         try {
-            EncryptedPrivateKeyInfo info = new EncryptedPrivateKeyInfo(encoded);
-            // The parameters know the exact name of a scheme of PKCS#5 version 2.
-            String name = info.getAlgName().equals("PBES2")
-                    || info.getAlgName().equals("1.2.840.113549.1.5.13")
-                            ? info.getAlgParameters().toString() : info.getAlgName();
-            PBEKeySpec spec = new PBEKeySpec(password);
-            Cipher cipher = Cipher.getInstance(name);
-            cipher.init(Cipher.DECRYPT_MODE, SecretKeyFactory.getInstance(name).generateSecret(spec),
-                    info.getAlgParameters());
-            spec.clearPassword();
-            return cipher.doFinal(info.getEncryptedData());
+            return algorithm.identifier().equals(PBES2)
+                    ? decrypt(algorithm.enter(SEQUENCE), all.content(OCTETS), password)
+                    : decryptBefore(encoded, password);
         } catch (BadPaddingException e) {
             throw wrongPassword(e);
         } catch (IOException | NoSuchAlgorithmException e) {
@@ -182,6 +192,46 @@ final class Pem {
                     + " damaged (" + e.getMessage() + "), expected PBES2 with AES, as openssl pkcs8"
                     + " -topk8 makes it", e);
         }
+    }
+
+    /** PBES2, of which the JDK knows AES only, and openssl req writes triple DES. */
+    private static byte[] decrypt(Der parameters, byte[] data, char[] password)
+            throws GeneralSecurityException {
+        Der derivation = parameters.enter(SEQUENCE);
+        Der encryption = parameters.enter(SEQUENCE);
+        String[] cipher = CIPHERS.get(encryption.identifier());
+        if (!derivation.identifier().equals(PBKDF2) || cipher == null) {
+            throw new NoSuchAlgorithmException("no PBKDF2, AES or triple DES");
+        }
+        Der values = derivation.enter(SEQUENCE);
+        byte[] salt = values.content(OCTETS);
+        int iterations = new BigInteger(values.content(INTEGER)).intValueExact();
+        if (values.tag() == INTEGER) {
+            values.skip(); // the length of the key, which the cipher has
+        }
+        String hash = values.tag() < 0 ? "SHA1" : HASHES.get(values.enter(SEQUENCE).identifier());
+        PBEKeySpec spec =
+                new PBEKeySpec(password, salt, iterations, Integer.parseInt(cipher[1]));
+        byte[] key = SecretKeyFactory.getInstance("PBKDF2WithHmac" + hash).generateSecret(spec)
+                .getEncoded();
+        spec.clearPassword();
+        Cipher opened = Cipher.getInstance(cipher[0] + "/CBC/PKCS5Padding");
+        opened.init(Cipher.DECRYPT_MODE, new SecretKeySpec(key, cipher[0]),
+                new IvParameterSpec(encryption.content(OCTETS)));
+        return opened.doFinal(data);
+    }
+
+    /** The schemes before PBES2. */
+    private static byte[] decryptBefore(byte[] encoded, char[] password)
+            throws GeneralSecurityException, IOException {
+        EncryptedPrivateKeyInfo info = new EncryptedPrivateKeyInfo(encoded);
+        PBEKeySpec spec = new PBEKeySpec(password);
+        Cipher cipher = Cipher.getInstance(info.getAlgName());
+        cipher.init(Cipher.DECRYPT_MODE,
+                SecretKeyFactory.getInstance(info.getAlgName()).generateSecret(spec),
+                info.getAlgParameters());
+        spec.clearPassword();
+        return cipher.doFinal(info.getEncryptedData());
     }
 
     /** PKCS#8 around the bytes of another form. */
@@ -316,6 +366,11 @@ final class Pem {
         byte[] content(int tag) throws InvalidKeyException {
             Der inner = next(tag);
             return Arrays.copyOfRange(bytes, inner.position, inner.end);
+        }
+
+        /** The bytes of an object identifier, in hexadecimal. */
+        String identifier() throws InvalidKeyException {
+            return HexFormat.of().formatHex(content(OBJECT_IDENTIFIER));
         }
 
         void skip() throws InvalidKeyException {

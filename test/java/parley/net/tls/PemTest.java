@@ -44,6 +44,7 @@ class PemTest {
         "RSA, 2048, pkcs8 -topk8 -nocrypt",
         "RSA, 2048, pkcs8 -topk8",
         "RSA, 2048, pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA512",
+        "RSA, 2048, pkcs8 -topk8 -v2 des3 -v2prf hmacWithSHA1",
         "RSA, 2048, pkcs8 -topk8 -v1 PBE-SHA1-3DES",
         "RSA, 2048, rsa -traditional",
         "RSA, 2048, rsa -traditional -aes192",
@@ -76,6 +77,15 @@ class PemTest {
                 GeneralSecurityException.class, () -> Pem.privateKey(text, PASSWORD)).getMessage());
         assertEquals("the key is encrypted, expected a password for it", assertThrows(
                 GeneralSecurityException.class, () -> Pem.privateKey(text, null)).getMessage());
+    }
+
+    @Test
+    void another_derivation_of_the_key_is_a_clear_error() throws Exception {
+        String text = openssl(CertificateAuthority.request("x").selfSigned().keyText(), "pkcs8",
+                "-topk8", "-scrypt", "-passout", "pass:sesame");
+        String message = assertThrows(GeneralSecurityException.class,
+                () -> Pem.privateKey(text, PASSWORD)).getMessage();
+        assertTrue(message.contains("expected PBES2 with AES"), message);
     }
 
     @ParameterizedTest
