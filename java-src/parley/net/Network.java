@@ -1,6 +1,5 @@
 package parley.net;
 
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
@@ -24,9 +23,8 @@ record Network(byte[] address, int bits) {
     static Network parse(String text) {
         String[] parts = String.valueOf(text).split("/", 2);
         try {
-            // Digits only: a name is never looked up.
-            if (parts[0].matches("\\d+(\\.\\d+){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")) {
-                byte[] address = InetAddress.getByName(parts[0]).getAddress();
+            if (parts[0].matches(ProxyHeader.FOUR + "|" + ProxyHeader.SIX)) {
+                byte[] address = ProxyHeader.ofDigits(parts[0]).getAddress();
                 int most = address.length * Byte.SIZE;
                 int bits = parts.length == 1 ? most : Integer.parseInt(parts[1]);
                 if (bits >= 0 && bits <= most) {
