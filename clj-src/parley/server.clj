@@ -98,6 +98,11 @@
 
   Errors: IllegalArgumentException for options; else as parley.socket/socket-server. No failure ends the
   server: without descriptors or memory it pauses and tries again."
+  {:arglists '(^java.io.Closeable
+               [handler & {:keys [port interface path handle backlog mode so-reuseport element-type external-format
+                                  buffered timeout read-timeout write-timeout close-timeout line-limit tls
+                                  max-connections max-per-address idle-timeout drain on-error audit proxy-protocol
+                                  threads name]}])}
   ^Closeable [handler & options]
   (let [op "serve"
         options (update (options/option-map op known options) :tls #(tls/for-server op nil %))
