@@ -40,7 +40,7 @@
       (str "pom.xml: " (text dependency :artifactId) " is not optional, but Java programs need Parley alone"))))
 
 (def ^:private contents
-  "Classifier -> entries that its jar must have."
+  "Classifier -> ends of the names of entries that its jar must have."
   {"" ["parley/net/SocketStream.class" "parley/socket.clj" "META-INF/LICENSE"
        "clj-kondo.exports/io.github.parley/parley/config.edn"
        "META-INF/maven/io.github.parley/parley/pom.xml"]
@@ -51,9 +51,10 @@
   (if-not (.isFile file)
     [(str file ": is missing, expected mvn -Prelease verify to make it")]
     (with-open [jar (JarFile. file)]
-      (vec (for [entry entries
-                 :when (nil? (.getEntry jar entry))]
-             (str file ": has no entry " entry))))))
+      (let [names (mapv str (enumeration-seq (.entries jar)))]
+        (vec (for [entry entries
+                   :when (not-any? #(str/ends-with? % entry) names)]
+               (str file ": has no entry " entry)))))))
 
 (defn- checksum [^File file]
   (.formatHex (HexFormat/of)

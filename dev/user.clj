@@ -5,6 +5,10 @@
     (stop)        closes it and everything that came of it
     (reload)      stops, then loads every Clojure file that changed; Java needs a new REPL
     (run-tests)   all of test/clj but the nightly ones; (run-tests 'parley.socket-test) only those
+    (write-options)  makes doc/options.md anew, after options or their docstrings have changed
+
+  A day: (start), connect, try something, change a file, (reload), (run-tests 'parley.the-test), and
+  when all is well `mvn verify`. The forms in the comment at the end of this file show that.
 
   Loaded by every Clojure that has dev/ on its class path, so it requires nothing before it is
   needed."
@@ -89,3 +93,23 @@
       (doto @t/*report-counters*
         (-> (assoc :type :summary)
             (t/do-report))))))
+
+(defn write-options
+  "Makes doc/options.md anew from the code."
+  []
+  ((requiring-resolve 'options-page/-main)))
+
+(comment
+  ;; Morning: an echo server, and a client by hand.
+  (def port (start))
+  (require '[parley.socket :as socket] '[parley.stream :as stream])
+  (def s (socket/socket-connect port "127.0.0.1" :timeout 5))
+  (stream/write-line "hello" s)
+  (stream/finish-output s)
+  (socket/socket-status s 1) ; => :io, when the answer has arrived
+  (stream/read-line s)
+  ;; Noon: after a change of a Clojure file.
+  (reload)
+  (run-tests 'parley.socket-test)
+  ;; Evening: nothing stays.
+  (stop))

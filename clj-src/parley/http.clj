@@ -37,7 +37,7 @@
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net Line SocketStream WaitMode)))
+   (parley.net SocketStream StreamInput$Line WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -165,13 +165,13 @@
   "Returns a line of a head. `left` holds how many characters the heads may still have."
   [^SocketStream s call left]
   (let [line (.readLineValues (.in s))]
-    (when (and line (str/starts-with? (.text ^Line line) "\u0015\u0003"))
+    (when (and line (str/starts-with? (.text ^StreamInput$Line line) "\u0015\u0003"))
       (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP"))) ; an alert
-    (when (or (nil? line) (.missingNewline ^Line line))
+    (when (or (nil? line) (.missingNewline ^StreamInput$Line line))
       (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
-    (when (neg? (long (vswap! left - 2 (count (.text ^Line line)))))
+    (when (neg? (long (vswap! left - 2 (count (.text ^StreamInput$Line line)))))
       (throw (not-http call "the head of its answer has more than " longest-head " characters")))
-    (.text ^Line line)))
+    (.text ^StreamInput$Line line)))
 
 (defn- header [call line]
   (let [[_ name value] (or (re-matches #"([^\s:]+):[ \t]*(.*?)[ \t]*" line)

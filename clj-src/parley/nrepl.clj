@@ -427,7 +427,7 @@
   stops it, too. When close returns, the port or path can be bound again.
 
   Errors: IllegalStateException when nREPL is not on the class path; otherwise as repl-server."
-  {:arglists (options/arglists known)}
+  {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
@@ -452,7 +452,7 @@
 
   Returns a transport, for nrepl.core/client; it is a java.io.Closeable. Errors: as parley.repl/connect;
   IllegalStateException when nREPL is not on the class path."
-  {:arglists (options/arglists client-options)}
+  {:arglists (options/arglists 'java.io.Closeable client-options)}
   ^Closeable [& options]
   (let [{:keys [socket transport-fn]
          :as given} (options/option-map "connect" client-options options)

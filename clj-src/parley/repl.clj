@@ -112,7 +112,7 @@
   :drain           seconds that close waits for evaluations, default 1; nil waits for ever
   :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
   :name            in the names of threads and in the log, default \"repl-\" and the port
-  :log             a function of a line of text; default prints to standard error; nil: silence
+  :log             a function of a line of text; default the logger parley.repl; nil: silence
   :audit           a function of a map with :event (:connect :disconnect :refused :guarded :login-failed
                    :lost :stop), :at, :server, and of a client :session, :peer, :address or :user, :reason
 
@@ -123,7 +123,7 @@
 
   Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
   when :enabled-in says no; else as parley.socket/socket-server."
-  {:arglists (options/arglists known)}
+  {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "repl-server"]
     (evaluator/serve op (checked op options) parts)))
@@ -148,7 +148,7 @@
   java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind,
   java.nio.file.NoSuchFileException for one that is not there;
   else as parley.socket/socket-connect."
-  {:arglists (options/arglists client/known)}
+  {:arglists (options/arglists 'parley.net.SocketStream client/known)}
   ^SocketStream [& options]
   (client/connect "connect" (options/option-map "connect" client/known options)))
 

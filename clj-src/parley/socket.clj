@@ -14,8 +14,10 @@
   (:require
    [clojure.string :as str]
    [parley.impl.object :as object]
+   [parley.impl.observing :as observing]
    [parley.impl.options :as options]
    [parley.impl.print]
+   [parley.impl.publish :as publish]
    [parley.impl.rawsock :as rawsock]
    [parley.impl.status-set :as status-set-view]
    [parley.impl.tls :as tls]
@@ -25,12 +27,17 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Pollable SocketOptions SocketServer SocketStream StatusList StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- servers ------------------------------------------------------------------------------------
+
+(defn version
+  "Returns the version of Parley that runs, such as \"0.1.0\"."
+  []
+  (Parley/version))
 
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
@@ -52,7 +59,9 @@
 
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
-  {:arglists '(^parley.net.SocketServer [] ^parley.net.SocketServer [port & {:keys [interface backlog mode]}])}
+  {:arglists '(^parley.net.SocketServer []
+               ^parley.net.SocketServer
+               [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" options/server-options opts)]
@@ -108,8 +117,9 @@
                     returned; see parley.tls. The first operation on the stream does the handshake, so
                     that accepting goes on. An equal map is read once for a server, see
                     parley.tls/reload-certificates!"
-  {:arglists '(^parley.net.SocketStream [server & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                                          close-timeout line-limit tls]}])}
+  {:arglists '(^parley.net.SocketStream
+               [server & {:keys [element-type external-format buffered timeout read-timeout
+                                 write-timeout close-timeout line-limit tls]}])}
   ^SocketStream [server & opts]
   (let [server (object/server "socket-accept" server)]
     (.accept server (tls/accept-options "socket-accept" server
@@ -132,8 +142,10 @@
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
   answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
   others are suppressed in it."
-  {:arglists '(^parley.net.SocketStream [port] ^parley.net.SocketStream [port host & {:keys [element-type external-format buffered timeout read-timeout
-                                                                                             write-timeout close-timeout line-limit tls]}])}
+  {:arglists '(^parley.net.SocketStream [port]
+               ^parley.net.SocketStream
+               [port host & {:keys [element-type external-format buffered timeout read-timeout
+                                    write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
    (when-not (or (nil? host) (string? host))
@@ -153,8 +165,9 @@
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
   (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
-  {:arglists '(^parley.net.SocketStream [channel & {:keys [element-type external-format buffered timeout read-timeout write-timeout
-                                                           close-timeout line-limit]}])}
+  {:arglists '(^parley.net.SocketStream
+               [channel & {:keys [element-type external-format buffered timeout read-timeout
+                                  write-timeout close-timeout line-limit]}])}
   ^SocketStream [channel & opts]
   (when-not (instance? SocketChannel channel)
     (throw (options/misuse "socket-stream" (str "the channel is " (options/show channel))
@@ -337,7 +350,7 @@
         elements (RT/iter xs)]
     (dotimes [i n]
       (put-member! objects directions i (.next elements)))
-    (let [^objects statuses (StatusList/check objects directions timeout)]
+    (let [^objects statuses (SocketStatus/of objects directions timeout)]
       (values/statuses->values statuses))))
 
 (defn- check [x ^Duration timeout]
@@ -427,6 +440,10 @@
                  :remote (place (.remote info))
                  :bytes-done (when-not (neg? (.bytesDone info)) (.bytesDone info))}]
       (into {} (filter (comp some? val)) facts))))
+
+;; ---- what is open ------------------------------------------------------------------------------
+
+(publish/vars observing/open-objects observing/trace-opens!)
 
 ;; ---- status sets --------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@
    [parley.impl.views])
   (:import
    (java.io InputStream OutputStream PushbackReader Writer)
-   (parley.net DescriptorStreams Direction Line Pollable SocketStream StreamInput WaitMode)))
+   (parley.net Pollable SocketStream StreamInput StreamInput$Line)))
 
 (set! *warn-on-reflection* true)
 
@@ -101,7 +101,7 @@
   [s & args]
   (call/reading "read-line-values" s args
     (fn [eof-error? eof-value]
-      (if-let [^Line line (.readLineValues (object/in "read-line-values" s))]
+      (if-let [^StreamInput$Line line (.readLineValues (object/in "read-line-values" s))]
         [(.text line) (true-or-nil (.missingNewline line))]
         [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 
@@ -358,7 +358,7 @@
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
   STREAM-ELEMENT-TYPE."
   [s]
-  (values/element-type->value (.elementType (object/stream "stream-element-type" s))))
+  (options/element-type->value (.elementType (object/stream "stream-element-type" s))))
 
 (defn set-stream-element-type!
   "Changes the element type from the next operation on; what was not read is still there, byte for byte.
@@ -372,7 +372,7 @@
   "A map of :charset :line-terminator :input-error-action :output-error-action. Common Lisp
   STREAM-EXTERNAL-FORMAT."
   [s]
-  (options/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
+  (values/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
 
 (defn set-stream-external-format!
   "Changes the external format from the next character on: a charset, :unix, :dos, :mac or a map, see
@@ -430,71 +430,5 @@
 
 ;; ---- streams over descriptors -------------------------------------------------------------------
 
-(defn make-stream
-  "Makes a stream over a duplicate of a descriptor, with everything that a socket stream can do; the
-  original stays open and its owner's. CLISP EXT:MAKE-STREAM.
-
-  handle      the number of a socket, a pipe or a terminal; :input, :output or :error for the
-              process's own; or a stream, whose descriptor is meant
-  :direction  :input, :output or :io; by default what the descriptor was opened for
-
-  and the options of parley.socket/socket-accept but :timeout. The stream's reads and writes are bounded
-  by what :so-rcvtimeo and :so-sndtimeo of a socket say."
-  {:arglists '(^parley.net.SocketStream [handle & {:keys [direction element-type external-format buffered read-timeout write-timeout
-                                                          close-timeout line-limit]}])}
-  ^SocketStream [handle & opts]
-  (descriptor/open "make-stream" handle opts))
-
-(defn make-pipe-input-stream
-  "Runs a shell command and returns a stream of what it writes to its standard output: a real pipe, so
-  that no-hang reads and socket-status work on it. Its standard input and standard error are this
-  process's. Options as of parley.socket/socket-accept but :timeout. CLISP EXT:MAKE-PIPE-INPUT-STREAM.
-
-  Closing the stream closes the pipe and does not end the command by itself: it ends when it finds the
-  end of its input, or writes to a pipe that nobody reads. It is reaped when it ends; see
-  pipe-exit-status and pipe-kill."
-  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
-                                                           close-timeout line-limit]}])}
-  ^SocketStream [command & opts]
-  (descriptor/pipe "make-pipe-input-stream" command Direction/INPUT opts))
-
-(defn make-pipe-output-stream
-  "As make-pipe-input-stream, a stream to the command's standard input; its standard output is this
-  process's. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
-  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
-                                                           close-timeout line-limit]}])}
-  ^SocketStream [command & opts]
-  (descriptor/pipe "make-pipe-output-stream" command Direction/OUTPUT opts))
-
-(defn make-pipe-io-stream
-  "As make-pipe-input-stream, a stream to the command's standard input and from its standard output. To
-  give the command the end of its input and still read, use parley.socket/socket-stream-shutdown. CLISP
-  EXT:MAKE-PIPE-IO-STREAM."
-  {:arglists '(^parley.net.SocketStream [command & {:keys [element-type external-format buffered read-timeout write-timeout
-                                                           close-timeout line-limit]}])}
-  ^SocketStream [command & opts]
-  (descriptor/pipe "make-pipe-io-stream" command Direction/IO opts))
-
-(defn pipe-exit-status
-  "The exit status of a pipe's command, 128 and the signal's number when a signal ended it, or nil while
-  it runs. Waits for its end at most so many seconds, without them not at all; nil waits for ever. Also
-  once the stream is closed."
-  ([s] (pipe-exit-status s 0))
-  ([s seconds]
-   (let [op "pipe-exit-status"]
-     (some-> (DescriptorStreams/exitStatus (object/stream op s) (options/->duration op seconds)) long))))
-
-(defn pipe-kill
-  "Ends a pipe's command by a signal if it still runs: SIGTERM, or SIGKILL with :force true. Returns nil."
-  {:arglists '([s & {:keys [force]}])}
-  [s & opts]
-  (let [op "pipe-kill"
-        {:keys [force]} (options/option-map op #{:force} opts)]
-    (DescriptorStreams/kill (object/stream op s) (options/flag op :force force))))
-
-(defn keyboard-input
-  "Standard input as a stream, be it a pipe, a file or a terminal: always the same one until it is
-  closed, which leaves standard input itself open. Nothing is taken from it before the stream is read or
-  checked; then *in* and System/in miss what this stream has in its buffer. CLISP EXT:*KEYBOARD-INPUT*."
-  ^SocketStream []
-  (DescriptorStreams/keyboard))
+(publish/vars descriptor/make-stream descriptor/make-pipe-input-stream descriptor/make-pipe-output-stream
+  descriptor/make-pipe-io-stream descriptor/pipe-exit-status descriptor/pipe-kill descriptor/keyboard-input)

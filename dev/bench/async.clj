@@ -30,7 +30,8 @@
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
    (java.util.function Consumer)
-   (parley.net BatchingExecutor Framing Intake Outlet Outlet$Ending SocketServer SocketStream)))
+   (parley.net Framing Intake Outlet Outlet$Ending SocketServer SocketStream)
+   (parley.net.wait BatchingExecutor)))
 
 (set! *warn-on-reflection* true)
 

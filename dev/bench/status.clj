@@ -23,7 +23,7 @@
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
    (java.util.function Consumer)
-   (parley.net Direction Pollable SocketStream StatusList StatusSet StreamOptions)))
+   (parley.net Direction Pollable SocketStatus SocketStream StatusSet StreamOptions)))
 
 (set! *warn-on-reflection* true)
 
@@ -206,7 +206,7 @@
     (try
       (versus {:bare-anew #(with-open [selector (bare channels)]
                              (.selectNow selector ignore))
-               :list-anew #(StatusList/check (if (other) objects turned) directions Duration/ZERO)
+               :list-anew #(SocketStatus/of (if (other) objects turned) directions Duration/ZERO)
                :clojure-list-anew #(socket/socket-status (if (other) inputs turned-inputs) 0)})
       (finally
         (close-all! pairs streams)))))
@@ -220,7 +220,7 @@
     (try
       ;; Each for itself: a thread has one list that stays registered.
       (merge
-        (versus {:list #(StatusList/check objects directions Duration/ZERO)})
+        (versus {:list #(SocketStatus/of objects directions Duration/ZERO)})
         (versus {:clojure-list #(socket/socket-status inputs 0)})
         {:clisp (in-clisp)})
       (finally

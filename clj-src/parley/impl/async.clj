@@ -15,7 +15,8 @@
    (java.util.concurrent Executor)
    (java.util.concurrent.locks Lock)
    (java.util.function Consumer)
-   (parley.net BatchingExecutor Intake Outlet Request)))
+   (parley.net Intake Intake$Request Outlet)
+   (parley.net.wait BatchingExecutor)))
 
 (set! *warn-on-reflection* true)
 
@@ -30,7 +31,7 @@
                               (execute [_ task] (execute task))))))
 
 (deftype HandlerRequest [handler convert]
-  Request
+  Intake$Request
   (isActive [_] (boolean (impl/active? handler)))
   ;; Only a branch of alts! shares its lock, and its fate, with others.
   (mayLapse [_] (not (zero? (long (impl/lock-id handler)))))

@@ -7,7 +7,7 @@
   (:import
    (java.io PushbackReader StringReader)
    (java.nio ByteOrder)
-   (parley.net FormSyntax Framing)))
+   (parley.net Framing Framing$FormSyntax)))
 
 (set! *warn-on-reflection* true)
 
@@ -51,7 +51,7 @@
   (when-not (or (nil? readers) (map? readers))
     (throw (checks/misuse op (str ":readers is " (checks/show readers))
              "a map from tags to functions")))
-  (reify FormSyntax
+  (reify Framing$FormSyntax
     (read [_ text]
       (let [form (edn/read-string {:readers (or readers {})} text)]
         (if (nil? form) :parley.async/nil form)))

@@ -5,6 +5,7 @@
   (:require
    [parley.impl.options :as options])
   (:import
+   (java.lang System$Logger System$Logger$Level)
    (java.time Instant)))
 
 (set! *warn-on-reflection* true)
@@ -13,6 +14,18 @@
   "Writes a line to the process's standard error."
   [line]
   (.println System/err (str line)))
+
+(def ^:private loggers
+  "The names of loggers by the functions whose servers use them."
+  {"repl-server" "parley.repl"
+   "nrepl-server" "parley.nrepl"})
+
+(defn- to-logger
+  "Returns a function that hands a line to the platform's logger of the part that `op` belongs to."
+  [op]
+  (let [^System$Logger logger (System/getLogger (get loggers op "parley.server"))]
+    (fn [line]
+      (.log logger System$Logger$Level/INFO (str line)))))
 
 (defn peer-text
   "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."
@@ -24,7 +37,7 @@
 
 (defn journal
   "The journal of a server called `name`. `log` is a function of a line, `audit` one of an event."
-  [op name {:keys [log audit] :or {log to-stderr}}]
+  [op name {:keys [log audit] :or {log (to-logger op)}}]
   {:name name
    :log (options/function op ":log" log "a function of one argument, or nil")
    :audit (options/function op ":audit" audit "a function of one argument, or nil")

@@ -8,7 +8,7 @@
    (java.io EOFException)
    (java.lang AutoCloseable)
    (java.nio.channels SelectableChannel)
-   (parley.net Handle Pollable PollableChannel SocketServer SocketStream StreamInput StreamOutput)))
+   (parley.net Pollable SocketServer SocketStream StreamInput StreamOutput)))
 
 (set! *warn-on-reflection* true)
 
@@ -55,8 +55,8 @@
   ^Pollable [op x]
   (cond
     (instance? Pollable x) x
-    (instance? SelectableChannel x) (PollableChannel/of x)
-    (handle? x) (Handle/of ^String op (int x))))
+    (instance? SelectableChannel x) (Pollable/of ^SelectableChannel x)
+    (handle? x) (Pollable/of ^String op (int x))))
 
 (defn need-pollable
   "As pollable, or an error about the element in `place`."

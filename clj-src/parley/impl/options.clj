@@ -12,9 +12,9 @@
    (java.nio.file Path)
    (java.security KeyStore)
    (java.time Duration)
-   (java.util Locale)
+   (java.util Locale Map$Entry)
    (javax.net.ssl SSLContext)
-   (parley.net Addresses CodingAction ElementType ExternalFormat LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
+   (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
    (parley.net.tls TlsOptions TlsOptions$Builder)))
 
 (set! *warn-on-reflection* true)
@@ -85,9 +85,10 @@
     (apply array-map args)))
 
 (defn arglists
-  "Returns the :arglists of a function that takes nothing but options with these keys."
-  [known]
-  (list ['& {:keys (mapv (comp symbol name) (sort known))}]))
+  "Returns the :arglists of a function that takes nothing but options with these keys; `tag` names the class
+  of what it returns."
+  [tag known]
+  (list (with-meta ['& {:keys (mapv (comp symbol name) (sort known))}] {:tag tag})))
 
 (defn flag
   "The truth of an option that takes true, false or nil."
@@ -201,8 +202,7 @@
 
 ;; ---- element types ------------------------------------------------------------------------------
 
-(def element-types
-  "The element types of all keywords and vectors."
+(def ^:private element-types
   {:character ElementType/CHARACTER
    :bivalent ElementType/BIVALENT
    :unsigned-byte-8 ElementType/UNSIGNED_BYTE_8
@@ -217,15 +217,25 @@
    [:signed-byte 32] ElementType/SIGNED_BYTE_32
    [:signed-byte 64] ElementType/SIGNED_BYTE_64})
 
+(def ^:private element-type-names
+  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) element-types)
+         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
+          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
+
 (defn ->element-type
   "The ElementType of a keyword or [:unsigned-byte n]."
   ^ElementType [op x]
   (choose op "the element type" element-types x))
 
+(defn element-type->value
+  "The keyword or vector of an ElementType."
+  [^ElementType t]
+  (get element-type-names t))
+
 ;; ---- external formats ---------------------------------------------------------------------------
 
 (def ^:private line-terminators
-  {:unix LineTerminator/UNIX :dos LineTerminator/DOS :mac LineTerminator/MAC})
+  {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
 (defn- ->charset ^Charset [op x]
   (if (instance? Charset x)
@@ -246,11 +256,11 @@
   (when x
     (->charset op x)))
 
-(defn- ->action ^CodingAction [op option x]
+(defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
-    (= :error x) CodingAction/ERROR
-    (= :ignore x) CodingAction/IGNORE
-    (and (char? x) (not (Character/isSurrogate x))) (CodingAction/replaceWith x)
+    (= :error x) ExternalFormat$CodingAction/ERROR
+    (= :ignore x) ExternalFormat$CodingAction/IGNORE
+    (and (char? x) (not (Character/isSurrogate x))) (ExternalFormat$CodingAction/replaceWith x)
     :else (throw (misuse op (str option " is " (show x)) "one of :error :ignore or a character"))))
 
 (defn- from-map ^ExternalFormat [op m]
@@ -279,20 +289,6 @@
     :else (throw (misuse op (str "the external format is " (show x))
                    "a charset, one of :unix :dos :mac, or a map"))))
 
-(defn- action->value [^CodingAction action]
-  (cond
-    (= CodingAction/ERROR action) :error
-    (= CodingAction/IGNORE action) :ignore
-    :else (char (.replacement action))))
-
-(defn external-format->value
-  "The map that ->external-format takes."
-  [^ExternalFormat f]
-  {:charset (keyword (lower-case (.name (.charset f))))
-   :line-terminator (keyword (lower-case (.lineTerminator f)))
-   :input-error-action (action->value (.inputErrorAction f))
-   :output-error-action (action->value (.outputErrorAction f))})
-
 ;; ---- TLS ----------------------------------------------------------------------------------------
 
 (def tls-keys
@@ -312,8 +308,9 @@
 
 (defn- secret ^chars [op option x]
   (cond
+    (nil? x) nil
     (string? x) (char-array x)
-    (or (nil? x) (instance? (class (char-array 0)) x)) x
+    (instance? (class (char-array 0)) x) x
     :else (throw (misuse op (str option " is a " (.getSimpleName (class x))) "a string or a char array"))))
 
 (defn- names [op option x]
@@ -358,10 +355,10 @@
       :need (.needClientAuth builder)
       :want (.wantClientAuth builder)
       nil)
-    (doseq [[key ^Class type] {:server-name String
-                               :context SSLContext}]
-      (when-not (or (nil? (m key)) (instance? type (m key)))
-        (throw (misuse op (str key " is " (show (m key))) (str "a " (.getName type))))))
+    (when-not (or (nil? server-name) (string? server-name))
+      (throw (misuse op (str ":server-name is " (show server-name)) "a host name")))
+    (when-not (or (nil? context) (instance? SSLContext context))
+      (throw (misuse op (str ":context is " (show context)) "a javax.net.ssl.SSLContext")))
     (some->> context (.context builder))
     (some->> server-name (.serverName builder))
     (.verifyHost builder (flag op ":verify-host" (:verify-host m true)))
@@ -383,7 +380,7 @@
     (instance? TlsOptions x) x
     (instance? SSLContext x) (tls-map op {:context x})
     (map? x) (tls-map op x)
-    :else (throw (misuse op (str ":tls is " (show x))
+    :else (throw (misuse op (str ":tls is " (show (if (string? x) "…" x)))
                    "true, a javax.net.ssl.SSLContext, what parley.tls/tls-options returned, or a map with keys such as :cert :key :ca"))))
 
 ;; ---- streams ------------------------------------------------------------------------------------

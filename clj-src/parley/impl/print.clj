@@ -8,7 +8,7 @@
   (:import
    (java.io Writer)
    (java.net SocketAddress)
-   (parley.net Pollable SocketServer SocketStream StatusSet)))
+   (parley.net OpenObjects OpenObjects$Entry OpenObjects$Wait Pollable SocketServer SocketStream StatusSet)))
 
 (set! *warn-on-reflection* true)
 
@@ -23,32 +23,44 @@
   [^SocketAddress a]
   (some-> a str))
 
+(defn details
+  "Returns what is known of an open stream or server, as parley.socket/open-objects describes it."
+  [^OpenObjects$Entry entry]
+  (let [opened-at (.openedAt entry)]
+    (cond-> {:kind (keyword (.kind entry))
+             :local (address (.local entry))
+             :state (keyword (.state entry))
+             :since (.since entry)
+             :opened-by (.openedBy entry)
+             :waits (mapv (fn [^OpenObjects$Wait w] {:op (.operation w) :thread (.thread w)}) (.waits entry))}
+      (instance? SocketStream (.object entry)) (assoc :peer (address (.peer entry))
+                                                      :bytes-in (.bytesIn entry)
+                                                      :bytes-out (.bytesOut entry))
+      opened-at (assoc :opened-at (into []
+                                    (comp (map str) (remove #(re-find #"^parley[.](?:net|impl)[.$]" %)))
+                                    (.getStackTrace opened-at))))))
+
 (extend-protocol protocols/Datafiable
   SocketServer
   (datafy [server]
-    {:kind :socket-server
-     :host (.host server)
-     :port (.port server)
-     :local (address (.localAddress server))
-     :open? (.isOpen server)})
+    (assoc (details (OpenObjects/of server))
+      :host (.host server)
+      :port (.port server)
+      :open? (.isOpen server)))
   SocketStream
   (datafy [stream]
-    {:kind :socket-stream
-     :host (.host stream)
-     :port (.port stream)
-     :local (address (.localAddress stream))
-     :peer (address (.peerAddress stream))
-     :proxy (address (.proxyAddress stream))
-     :bytes-in (.bytesIn stream)
-     :bytes-out (.bytesOut stream)
-     :open? (.isOpen stream)
-     :input? (.isInput stream)
-     :output? (.isOutput stream)
-     :element-type (values/element-type->value (.elementType stream))
-     :external-format (options/external-format->value (.externalFormat stream))
-     :read-timeout (options/duration->seconds (.readTimeout stream))
-     :write-timeout (options/duration->seconds (.writeTimeout stream))
-     :error (.error stream)})
+    (assoc (details (OpenObjects/of stream))
+      :host (.host stream)
+      :port (.port stream)
+      :proxy (address (.proxyAddress stream))
+      :open? (.isOpen stream)
+      :input? (.isInput stream)
+      :output? (.isOutput stream)
+      :element-type (options/element-type->value (.elementType stream))
+      :external-format (values/external-format->value (.externalFormat stream))
+      :read-timeout (options/duration->seconds (.readTimeout stream))
+      :write-timeout (options/duration->seconds (.writeTimeout stream))
+      :error (.error stream)))
   StatusSet
   (datafy [ss]
     {:kind :status-set

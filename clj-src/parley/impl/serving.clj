@@ -71,7 +71,9 @@
         host? (some (options/endpoint op where) [:host :path])]
     (cond
       (nil? handle) (SocketServer/listen
-                      (options/->server-options op where (if host? more (merge {:interface "127.0.0.1"} more))))
+                      (options/->server-options op where
+                        (cond-> more
+                          (not (or host? (:interface more))) (assoc :interface "127.0.0.1"))))
       (seq more) (throw (options/misuse op (str (key (first more)) " is given besides :handle")
                           "neither, since the socket listens already"))
       :else (SocketServer/ofHandle (int (options/int32 op ":handle" 0 handle "an integer handle"))))))

@@ -1,11 +1,10 @@
 (ns parley.impl.values
-  "Directions, statuses and element types of the core as Clojure's values."
+  "Directions, statuses and external formats of the core as Clojure's values."
   {:no-doc true}
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.util Map$Entry)
-   (parley.net Direction ElementType SocketStatus)))
+   (parley.net Direction ExternalFormat ExternalFormat$CodingAction SocketStatus)))
 
 (set! *warn-on-reflection* true)
 
@@ -59,12 +58,16 @@
       (aset values i (aget by-ordinal (.ordinal ^SocketStatus (aget statuses i)))))
     (vec values)))
 
-(def ^:private element-type-names
-  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) options/element-types)
-         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
-          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
+(defn- action->value [^ExternalFormat$CodingAction action]
+  (cond
+    (= ExternalFormat$CodingAction/ERROR action) :error
+    (= ExternalFormat$CodingAction/IGNORE action) :ignore
+    :else (char (.replacement action))))
 
-(defn element-type->value
-  "The keyword or vector of an ElementType."
-  [^ElementType t]
-  (get element-type-names t))
+(defn external-format->value
+  "The map that ->external-format takes."
+  [^ExternalFormat f]
+  {:charset (keyword (options/lower-case (.name (.charset f))))
+   :line-terminator (keyword (options/lower-case (.lineTerminator f)))
+   :input-error-action (action->value (.inputErrorAction f))
+   :output-error-action (action->value (.outputErrorAction f))})

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Log;
 
@@ -29,9 +30,10 @@ final class AcceptBackoff {
     /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
     void pause(IOException cause, Deadline deadline) throws IOException {
         report(cause);
+        long nanos = Math.min(backOff.next().toNanos(), deadline.remaining());
+        FlightEvents.acceptPaused(object, nanos, cause);
         try {
-            closing.await(Math.min(backOff.next().toNanos(), deadline.remaining()),
-                    TimeUnit.NANOSECONDS);
+            closing.await(nanos, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             throw Errors.interrupted(operation, "waited for descriptors to accept with: " + object,
                     object, "");
@@ -45,7 +47,7 @@ final class AcceptBackoff {
         long now = System.nanoTime();
         long last = LAST_REPORT.get();
         if (now - last >= BackOff.LONGEST.toNanos() && LAST_REPORT.compareAndSet(last, now)) {
-            Log.warning(operation + " pauses, connections wait: " + Errors.text(cause));
+            Log.warning(Log.Part.ACCEPT, operation + " pauses, connections wait: " + Errors.text(cause));
         }
     }
 }

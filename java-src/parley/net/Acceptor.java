@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 
@@ -140,7 +141,7 @@ final class Acceptor implements Runnable {
                 }
             }
         } finally {
-            pending.values().forEach(each -> server.drop(each.connection));
+            pending.values().forEach(each -> server.open().drop(each.connection));
         }
     }
 
@@ -210,11 +211,11 @@ final class Acceptor implements Runnable {
     private void welcome(ChannelTransport accepted) {
         Connection connection = null;
         try {
-            connection = server.arrived(accepted);
+            connection = server.open().arrived(accepted);
             if (!server.expectsHeader()) {
                 open(connection);
             } else if (!server.isTrustedProxy(connection)) {
-                server.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY,
+                server.open().refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY,
                         "it is no trusted proxy");
             } else {
                 add(new Arrival(accepted), new Pending(connection, new ProxyHeader(),
@@ -236,7 +237,7 @@ final class Acceptor implements Runnable {
     private void abandon(Connection connection, ChannelTransport accepted, Throwable why) {
         server.events().trace("a client went while it was accepted", why);
         if (connection != null) {
-            server.drop(connection);
+            server.open().drop(connection);
         } else {
             try {
                 accepted.close(true);
@@ -267,8 +268,8 @@ final class Acceptor implements Runnable {
     private void open(Connection connection) throws IOException {
         connection.opened(listener.stream(connection.transport(), server.streamOptions()),
                 server.idleTimeout());
-        if (server.hasRoom(connection)) {
-            decide(connection, connection.stream(), server.firstVerdict(connection));
+        if (server.open().hasRoom(connection)) {
+            decide(connection, connection.stream(), firstVerdict(connection));
         }
     }
 
@@ -279,7 +280,7 @@ final class Acceptor implements Runnable {
             if (connection.isOver()) { // refused in favour of another
                 forget(each);
             } else if (waiting.header == null) {
-                decide(connection, each, server.verdict(connection, false));
+                decide(connection, each, verdict(connection, false));
             } else if (waiting.header.read(connection.transport())) {
                 forget(each);
                 connection.announced(waiting.header);
@@ -309,10 +310,43 @@ final class Acceptor implements Runnable {
         }
     }
 
+    /** An Error ends the connection, and makes the acceptor rest. */
+    private Admission.Verdict firstVerdict(Connection connection) {
+        return server.admission() == null ? Admission.Verdict.ADMIT
+                : verdict(() -> server.admission().arrived(connection));
+    }
+
+    private Admission.Verdict verdict(Connection connection, boolean late) {
+        try {
+            return verdict(() -> late ? server.admission().late(connection)
+                    : server.admission().readable(connection));
+        } catch (Error e) {
+            return cannotLook(e);
+        }
+    }
+
+    private interface Question {
+        Admission.Verdict ask() throws IOException;
+    }
+
+    private static Admission.Verdict verdict(Question question) {
+        try {
+            return Errors.need("serve", "the verdict", question.ask(), "a Verdict");
+        } catch (IOException e) {
+            return Admission.Verdict.refuse(ServerEvents.REFUSED, "it went away: " + Errors.text(e));
+        } catch (RuntimeException e) {
+            return cannotLook(e);
+        }
+    }
+
+    private static Admission.Verdict cannotLook(Throwable e) {
+        return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
+    }
+
     /** Of a connection whose header is wrong or missing. */
     private void refuse(Pollable each, Connection connection, String why) throws IOException {
         forget(each);
-        server.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);
+        server.open().refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);
     }
 
     private void forget(Pollable watched) throws IOException {
@@ -339,7 +373,7 @@ final class Acceptor implements Runnable {
             if (waiting.header != null) {
                 refuse(each, waiting.connection, "its PROXY header did not come in time");
             } else {
-                decide(waiting.connection, each, server.verdict(waiting.connection, true));
+                decide(waiting.connection, each, verdict(waiting.connection, true));
             }
         }
         if (resting && System.nanoTime() - resume >= 0) {

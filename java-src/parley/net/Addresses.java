@@ -11,7 +11,15 @@ import java.nio.file.InvalidPathException;
 import java.util.stream.Collectors;
 import parley.posix.Ipv6Text;
 
-/** How addresses are shown, as CLISP does. */
+/**
+ * How addresses are shown, as CLISP does.
+ *
+ * <pre>{@code
+ * Addresses.host(stream.peerAddress());     // "127.0.0.1"
+ * Addresses.resolved(stream.peerAddress()); // "127.0.0.1 (localhost)"
+ * Addresses.port(stream.peerAddress());     // 44055
+ * }</pre>
+ */
 public final class Addresses {
     private static final int SHOWN = 16; // of a machine that may have hundreds
 

@@ -6,6 +6,13 @@ import java.time.Duration;
 /**
  * Decides which connections are served, before they have a thread. All methods are called on the
  * accepting thread, one at a time, and must not block: they take from the stream only what has come.
+ *
+ * <pre>{@code
+ * public Admission.Verdict arrived(Connection connection) {
+ *     return isKnown(connection.peer()) ? Admission.Verdict.ADMIT
+ *             : Admission.Verdict.refuse("unknown", "the address is not in the list");
+ * }
+ * }</pre>
  */
 public interface Admission {
     /**

@@ -2,7 +2,8 @@ package parley.net;
 
 import java.io.IOException;
 import java.util.Arrays;
-
+import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.LineTerminator;
 import parley.net.text.Decoder;
 import parley.net.text.Encoder;
 

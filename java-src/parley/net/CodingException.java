@@ -7,6 +7,14 @@ import java.util.Locale;
 /**
  * Bytes that are no character, or a character that has no bytes, in the external format of a
  * stream. Bad bytes count as read: the next read goes on behind them.
+ *
+ * <pre>{@code
+ * try {
+ *     stream.in().readLine();
+ * } catch (CodingException e) {
+ *     stream.in().readLine(); // goes on behind the bad bytes
+ * }
+ * }</pre>
  */
 public final class CodingException extends CharacterCodingException {
     private static final long serialVersionUID = 1L;

@@ -17,6 +17,12 @@ import parley.net.wait.Deadline;
 /**
  * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which the
  * handler runs. It exists until the handler has returned and the stream is closed.
+ *
+ * <pre>{@code
+ * for (Connection each : server.connections()) {
+ *     System.out.println(each.peer() + " since " + each.since());
+ * }
+ * }</pre>
  */
 public final class Connection {
     private static final Duration SILENCE = Duration.ofMillis(300);

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.wait.BackOff;
 import parley.net.wait.Log;
 
 /** The connections that a server accepts. */
@@ -36,7 +37,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
                 throw e;
             }
             if (pause == 0 && System.nanoTime() - quietUntil >= 0) {
-                Log.warning(this + " pauses and tries again, until accepting works: "
+                Log.warning(Log.Part.ACCEPT, this + " pauses and tries again, until accepting works: "
                         + Errors.text(e));
             }
             quietUntil = System.nanoTime() + QUIET; // one line for one shortage, however it goes

@@ -50,7 +50,7 @@ final class Connector {
 
     private Connector prepared() throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
             return this;
         } catch (IOException e) {
             throw explain(e, host, port);
@@ -66,6 +66,11 @@ final class Connector {
                     + ": Connection refused: by port 0 a server has the system choose one, connect to"
                     + " that"), Addresses.of(host, port));
         }
+        return recorded(host, port, () -> connectTcp(host, port, options));
+    }
+
+    private static SocketStream connectTcp(String host, int port, StreamOptions options)
+            throws IOException {
         Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
         List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
@@ -76,7 +81,8 @@ final class Connector {
     static SocketStream connect(SocketAddress address, StreamOptions options) throws IOException {
         Errors.options(NAME, options);
         if (address instanceof UnixDomainSocketAddress) {
-            return connectUnix((UnixDomainSocketAddress) address, options);
+            UnixDomainSocketAddress unix = (UnixDomainSocketAddress) address;
+            return recorded(unix.getPath().toString(), 0, () -> connectUnix(unix, options));
         } else if (!(address instanceof InetSocketAddress)) {
             throw new IllegalArgumentException(Errors.name(NAME) + ": the address is " + address
                     + ", expected an InetSocketAddress or a UnixDomainSocketAddress");
@@ -84,6 +90,24 @@ final class Connector {
         InetSocketAddress inet = (InetSocketAddress) address;
         return connect(inet.isUnresolved() ? inet.getHostString()
                 : Addresses.literal(inet.getAddress()), inet.getPort(), options);
+    }
+
+    private interface Attempt {
+        SocketStream make() throws IOException;
+    }
+
+    private static SocketStream recorded(String host, int port, Attempt attempt)
+            throws IOException {
+        Object event = FlightEvents.connecting();
+        Throwable failure = null;
+        try {
+            return attempt.make();
+        } catch (IOException | RuntimeException e) {
+            failure = e;
+            throw e;
+        } finally {
+            FlightEvents.connected(event, host, port, failure);
+        }
     }
 
     /**

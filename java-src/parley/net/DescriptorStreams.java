@@ -19,6 +19,15 @@ import parley.posix.ShellProcess;
  * input ({@code EXT:*KEYBOARD-INPUT*}). They are {@link SocketStream}s in all they can do.
  *
  * <p>Linux and macOS; elsewhere {@link UnsupportedOperationException} says what is missing.
+ *
+ * <pre>{@code
+ * try (SocketStream sorted = DescriptorStreams.pipe("sort", Direction.IO, StreamOptions.DEFAULT)) {
+ *     sorted.out().writeLine("b");
+ *     sorted.out().writeLine("a");
+ *     sorted.shutdown(Direction.OUTPUT);
+ *     sorted.in().readLine(); // "a"
+ * }
+ * }</pre>
  */
 public final class DescriptorStreams {
     private static final Map<SocketStream, ShellProcess> PROCESSES =
@@ -56,7 +65,7 @@ public final class DescriptorStreams {
             stream.readTimeout(options.readTimeoutOr(reading));
             stream.writeTimeout(options.writeTimeoutOr(writing));
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             descriptor.close();
             throw e;
         }

@@ -18,6 +18,8 @@ import parley.posix.Sockets;
 final class DescriptorTransport implements Transport {
     private static final int MOST_EMPTY = 1000;
 
+    private long bytesIn; // written under the lock of the input
+    private long bytesOut; // written under the lock of the output
     private final Descriptor input; // immutable; null for none
     private final Descriptor output; // immutable; null for none; the same one for a socket
     private final Direction direction;
@@ -52,7 +54,18 @@ final class DescriptorTransport implements Transport {
         for (int empty = 1; n == 0 && into.hasRemaining() && empty < MOST_EMPTY; empty++) {
             n = input.read(into);
         }
+        bytesIn += Math.max(0, n);
         return n == Descriptor.WOULD_BLOCK ? 0 : n;
+    }
+
+    @Override
+    public long bytesIn() {
+        return bytesIn;
+    }
+
+    @Override
+    public long bytesOut() {
+        return bytesOut;
     }
 
     @Override
@@ -63,6 +76,7 @@ final class DescriptorTransport implements Transport {
     @Override
     public int write(ByteBuffer from) throws IOException {
         int n = output.write(from);
+        bytesOut += Math.max(0, n);
         return n == Descriptor.WOULD_BLOCK ? 0 : n;
     }
 

@@ -2,12 +2,15 @@ package parley.net;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.channels.Pipe;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import parley.net.wait.Log;
+import parley.posix.Posix;
 
 /**
  * How many descriptors this process has open and how many it may have, for messages made when it
@@ -24,7 +27,31 @@ final class DescriptorUsage {
     private static final ReentrantLock LOCK = new ReentrantLock();
     private static final RandomAccessFile FILE = open(); // its position is guarded by LOCK
 
+    private static volatile boolean prepared;
+
     private DescriptorUsage() {
+    }
+
+    /**
+     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have run
+     * out, and may then never be: the JDK's dispatcher of writes, the C library, and what telling of the
+     * exhaustion takes. Does nothing when it has been done.
+     *
+     * @throws IOException if too few descriptors are left; the next call tries again
+     */
+    static void prepare() throws IOException {
+        if (prepared) {
+            return;
+        }
+        Posix.requireDescriptors();
+        Pipe pipe = Pipe.open();
+        pipe.source().close();
+        pipe.sink().close();
+        Posix.available();
+        Log.prepare();
+        ErrorCode.isExhaustion(Errors.again("accept", "an example", new IOException("an example")));
+        count();
+        prepared = true;
     }
 
     private static RandomAccessFile open() {

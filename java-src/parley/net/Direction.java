@@ -3,6 +3,11 @@ package parley.net;
 /**
  * The side of a stream that a status check, a shutdown or a registration is about, as CLISP's
  * {@code :INPUT}, {@code :OUTPUT} and {@code :IO}.
+ *
+ * <pre>{@code
+ * stream.status(Direction.INPUT, Duration.ZERO);  // NONE, INPUT or EOF
+ * stream.shutdown(Direction.OUTPUT);              // the peer reads the end of file
+ * }</pre>
  */
 public enum Direction {
     /** What can be read. */

@@ -3,6 +3,12 @@ package parley.net;
 /**
  * What the elements of a stream are (CLISP {@code STREAM-ELEMENT-TYPE}): characters, integers of a
  * width, or both.
+ *
+ * <pre>{@code
+ * String head = stream.in().readLine();
+ * stream.elementType(ElementType.UNSIGNED_BYTE_8); // the bytes behind the line are still there
+ * int first = stream.in().readByte();
+ * }</pre>
  */
 public enum ElementType {
     /** Characters, through the stream's external format. */

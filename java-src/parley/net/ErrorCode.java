@@ -27,6 +27,16 @@ import parley.posix.ResolverException;
  * language of the process. The code is therefore found by comparing these words with those that the
  * C library has for each code in this process. Where the C library cannot be called, the English words
  * decide if they are there, else the class of the exception.
+ *
+ * <pre>{@code
+ * try {
+ *     SocketStream.connect("127.0.0.1", port, StreamOptions.DEFAULT);
+ * } catch (IOException e) {
+ *     if (ErrorCode.of(e) == ErrorCode.ECONNREFUSED) {
+ *         startServer();
+ *     }
+ * }
+ * }</pre>
  */
 public enum ErrorCode {
     /** Permission denied. */
@@ -281,6 +291,19 @@ public enum ErrorCode {
             return EINTR;
         }
         return null;
+    }
+
+    /**
+     * Tells whether an accept failed for want of descriptors or memory.
+     *
+     * @param e what it threw
+     * @return true when trying again later is of use; where the C library cannot be called, also for a
+     *     failure in words of another language, since it may be this one
+     */
+    public static boolean isExhaustion(IOException e) {
+        ErrorCode code = of(e);
+        return code == EMFILE || code == ENFILE || code == ENOBUFS
+                || code == ENOMEM || isUnknown(e);
     }
 
     /** Tells whether a failure without a code can have any: nothing but the C library would know. */

@@ -6,6 +6,13 @@ import parley.posix.PosixException;
 /**
  * What an exception of this library is about, for programs; its message is for people.
  *
+ * <pre>{@code
+ * catch (IOException e) {
+ *     ErrorInfo info = ErrorInfo.of(e);
+ *     log(info.operation(), info.code(), info.remote()); // StreamInput.readLine, ECONNRESET, /127.0.0.1:80
+ * }
+ * }</pre>
+ *
  * @param operation what was called, as the message names it
  * @param code the system's name for the failure, or null
  * @param local the address of this end, or null when there is none

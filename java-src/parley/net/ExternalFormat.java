@@ -7,6 +7,13 @@ import java.util.Objects;
 /**
  * How characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line terminator
  * for output, and what to do about what cannot be decoded or encoded. Immutable.
+ *
+ * <pre>{@code
+ * ExternalFormat latin1 = ExternalFormat.of(StandardCharsets.ISO_8859_1)
+ *         .withLineTerminator(ExternalFormat.LineTerminator.DOS)
+ *         .withOutputErrorAction(ExternalFormat.CodingAction.replaceWith('?'));
+ * stream.externalFormat(latin1);
+ * }</pre>
  */
 public final class ExternalFormat {
     /** UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset. */
@@ -137,5 +144,89 @@ public final class ExternalFormat {
     public String toString() {
         return charset + " " + lineTerminator + " (input: " + inputErrorAction + ", output: "
                 + outputErrorAction + ")";
+    }
+
+    /**
+     * How a newline is written (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading takes all
+     * three, whatever is set here.
+     */
+    public enum LineTerminator {
+        /** A line feed. */
+        UNIX("\n"),
+        /** A carriage return and a line feed, as most Internet protocols want. */
+        DOS("\r\n"),
+        /** A carriage return. */
+        MAC("\r");
+
+        private final String text;
+
+        LineTerminator(String text) {
+            this.text = text;
+        }
+
+        /**
+         * The characters that a newline becomes.
+         *
+         * @return one or two characters
+         */
+        public String text() {
+            return text;
+        }
+    }
+
+    /** What to do with bytes that are no character, or a character that has no bytes. Immutable. */
+    public static final class CodingAction {
+        /** Raise a {@link CodingException}. */
+        public static final CodingAction ERROR = new CodingAction("error", -1);
+        /** Pass over it as if it were not there. */
+        public static final CodingAction IGNORE = new CodingAction("ignore", -1);
+
+        private final String name;
+        private final int replacement;
+
+        private CodingAction(String name, int replacement) {
+            this.name = name;
+            this.replacement = replacement;
+        }
+
+        /**
+         * Puts a character in its place.
+         *
+         * @param replacement any character but a surrogate
+         * @return the action
+         * @throws IllegalArgumentException if the replacement is a surrogate
+         */
+        public static CodingAction replaceWith(char replacement) {
+            if (Character.isSurrogate(replacement)) {
+                throw new IllegalArgumentException(Errors.name("replaceWith") + ": the replacement is the surrogate "
+                        + Integer.toHexString(replacement) + ", expected a whole character");
+            }
+            return new CodingAction("replace", replacement);
+        }
+
+        /**
+         * The replacement.
+         *
+         * @return a character, or -1 when the action is {@link #ERROR} or {@link #IGNORE}
+         */
+        public int replacement() {
+            return replacement;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof CodingAction && ((CodingAction) other).name.equals(name)
+                    && ((CodingAction) other).replacement == replacement;
+        }
+
+        @Override
+        public int hashCode() {
+            return name.hashCode() + replacement;
+        }
+
+        @Override
+        public String toString() {
+            return replacement < 0 ? name : "replace with U+" + Integer.toHexString(replacement);
+        }
     }
 }

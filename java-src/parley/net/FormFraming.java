@@ -6,6 +6,7 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import parley.net.Framing.FormSyntax;
 
 /** Forms of EDN, found by a scanner and read by somebody else's syntax. */
 final class FormFraming<T> extends Framing<T> {

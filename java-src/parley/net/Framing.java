@@ -9,6 +9,11 @@ import java.nio.ByteOrder;
  * {@link Outlet} which bytes one becomes. Whatever the element type of the stream. Make one for each
  * intake: a framing may remember how far it has looked.
  *
+ * <pre>{@code
+ * Intake<String> lines = Intake.elements(stream, Framing.lines(8192), executor);
+ * lines.take(line -> System.out.println(line)); // null at the end
+ * }</pre>
+ *
  * @param <T> the elements
  */
 public abstract class Framing<T> {
@@ -250,5 +255,29 @@ public abstract class Framing<T> {
         public String toString() {
             return "a frame";
         }
+    }
+
+    /**
+     * Reads and prints forms of EDN.
+     *
+     * @param <T> the forms
+     */
+    public interface FormSyntax<T> {
+        /**
+         * Reads one form; must not evaluate anything.
+         *
+         * @param text a form, perhaps behind comments and forms to ignore
+         * @return the form, not null
+         * @throws Exception if the text is malformed
+         */
+        T read(String text) throws Exception;
+
+        /**
+         * Prints one form.
+         *
+         * @param form not null
+         * @return text that reads as the form
+         */
+        String print(T form);
     }
 }

@@ -19,7 +19,7 @@ import parley.posix.PosixException;
  * Its status is the kernel's. A listening socket has {@link SocketStatus#INPUT} when a connection
  * can be accepted.
  */
-public final class Handle extends Pollable {
+final class Handle extends Pollable {
     private static final int ENDS = Poll.ERR | Poll.HUP | Poll.NVAL;
 
     private final Descriptor descriptor;
@@ -30,32 +30,12 @@ public final class Handle extends Pollable {
         this.source = new DescriptorSource(descriptor, descriptor, false);
     }
 
-    /**
-     * Makes a handle checkable.
-     *
-     * @param handle as the raw socket functions give it, or the number of any socket, pipe or
-     *     terminal; that of a stream's channel is checked as the channel
-     * @return a value equal to every other one of the same descriptor
-     * @throws IOException if the handle is closed
-     * @throws IllegalArgumentException if it is no socket, pipe or terminal
-     */
-    public static Pollable of(int handle) throws IOException {
-        return of("socket-status", handle);
-    }
-
-    /**
-     * Makes a handle checkable, or one whose options can be set.
-     *
-     * @param operation what is called, for messages
-     * @param handle as {@link #of(int)}
-     * @return as there
-     * @throws IOException as there
-     */
-    public static Pollable of(String operation, int handle) throws IOException {
+    /** As {@link Pollable#of(String, int)}. */
+    static Pollable make(String operation, int handle) throws IOException {
         Errors.needLibrary(operation);
         ChannelDescriptor channel = Handles.channel(operation, handle);
         return channel != null
-                ? PollableChannel.of(channel.channel())
+                ? PollableChannel.make(channel.channel())
                 : new Handle(Handles.descriptor(operation, handle));
     }
 

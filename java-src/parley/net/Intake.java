@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
@@ -23,9 +24,15 @@ import parley.net.wait.Log;
  * <p>For use by any number of threads. Everything but what a request finds at once happens on the
  * executor: pass a {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
  *
+ * <pre>{@code
+ * Intake<SocketStream> connections = Intake.connections(server, StreamOptions.DEFAULT, executor);
+ * connections.take(stream -> serve(stream)); // accepts one connection
+ * connections.close();                       // the server stays open
+ * }</pre>
+ *
  * @param <T> what it gives
  */
-public abstract class Intake<T> extends RequestQueue<Request<T>> implements AutoCloseable {
+public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implements AutoCloseable {
     /** In place of something: the request waits, or did not want to, or does not stand any more. */
     public static final Object PENDING = new Object() {
         @Override
@@ -242,7 +249,7 @@ public abstract class Intake<T> extends RequestQueue<Request<T>> implements Auto
             end(object.isOpen() ? e : null);
             return false; // the next try commits the request
         } catch (IOException e) {
-            Log.warning(this + " goes on in a moment: " + Errors.text(e));
+            Log.warning(Log.Part.CHANNELS, this + " goes on in a moment: " + Errors.text(e));
             pause = WITHOUT_DESCRIPTORS_NANOS;
         }
         pausing = true;
@@ -447,6 +454,50 @@ public abstract class Intake<T> extends RequestQueue<Request<T>> implements Auto
             } finally {
                 lock.unlock();
             }
+        }
+    }
+
+    /**
+     * A request of an {@link Intake} or an {@link Outlet} that may be withdrawn until the moment it is
+     * served: one branch of a choice, say, of which only one is to happen. Serving it goes: {@link #lock},
+     * {@link #isActive}, the deed itself, {@link #commit}, {@link #unlock}. The deed is done only if the
+     * request is active, and committed only if it was done.
+     *
+     * @param <T> what is asked for
+     */
+    public interface Request<T> {
+        /** {@return false once it was committed or withdrawn; called with and without the lock} */
+        boolean isActive();
+
+        /** {@return true for a branch of a choice, whose {@link #isActive} is checked now and then} */
+        boolean mayLapse();
+
+        /** {@return true to wait when the request cannot be served at once} */
+        boolean mayWait();
+
+        /** Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}. */
+        void lock();
+
+        /** Ends what {@link #lock} began. */
+        void unlock();
+
+        /**
+         * Decides that the request is served, here; under the lock, when it is active.
+         *
+         * @return told of the result later, without any lock
+         */
+        Consumer<T> commit();
+
+        /**
+         * A request that stands until it is served.
+         *
+         * @param <T> what is asked for
+         * @param receiver told of the result
+         * @return a request, for one use
+         */
+        static <T> Request<T> of(Consumer<T> receiver) {
+            Errors.need("request", "the receiver", receiver, "a Consumer of the result");
+            return RequestQueue.lasting(receiver);
         }
     }
 }

@@ -2,6 +2,11 @@ package parley.net;
 
 import java.io.IOException;
 import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
 
 /**
@@ -12,6 +17,8 @@ import parley.net.wait.Log;
  */
 final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
+    private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
+    private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
     private static final Cleaner CLEANER = Cleaner.create(body -> {
         Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
         thread.setDaemon(true);
@@ -43,8 +50,9 @@ final class LeakDetector {
 
     /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
     static Guard guard(Object owner, Resource resource) {
-        Guard guard = new Guard(resource);
+        Guard guard = new Guard(owner, resource);
         guard.cleanable = CLEANER.register(owner, guard);
+        guard.enlist();
         return guard;
     }
 
@@ -53,21 +61,86 @@ final class LeakDetector {
         return guard(owner, new Described(what, closer));
     }
 
-    /** Holds the net under one object. One object itself, since owners are many. */
-    static final class Guard implements Runnable {
+    /** Returns the guards of the owners that are open, the oldest first. */
+    static List<Guard> guards() {
+        List<Guard> guards = new ArrayList<>();
+        LOCK.lock();
+        try {
+            for (Guard each = FIRST.next; each != FIRST; each = each.next) {
+                guards.add(each);
+            }
+        } finally {
+            LOCK.unlock();
+        }
+        return guards;
+    }
+
+    static void trace(boolean on) {
+        System.setProperty(TRACE, Boolean.toString(on));
+    }
+
+    /**
+     * Holds the net under one object, and is its place in the list of all. One object itself, since
+     * owners are many.
+     */
+    static final class Guard extends WeakReference<Object> implements Runnable {
         private final Resource resource;
         private final Throwable made = Boolean.getBoolean(TRACE)
                 ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
         private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
         private volatile boolean released;
+        private Guard previous = this; // guarded by LOCK, with next
+        private Guard next = this; // this when it is not in the list
+        private final long since = System.currentTimeMillis();
+        private final String openedBy = Thread.currentThread().getName();
 
-        private Guard(Resource resource) {
+        private Guard(Object owner, Resource resource) {
+            super(owner);
             this.resource = resource;
+        }
+
+        private void enlist() {
+            LOCK.lock();
+            try {
+                previous = FIRST.previous;
+                next = FIRST;
+                previous.next = this;
+                FIRST.previous = this;
+            } finally {
+                LOCK.unlock();
+            }
+        }
+
+        private void delist() {
+            LOCK.lock();
+            try {
+                previous.next = next;
+                next.previous = previous;
+                previous = this;
+                next = this;
+            } finally {
+                LOCK.unlock();
+            }
+        }
+
+        Instant since() {
+            return Instant.ofEpochMilli(since);
+        }
+
+        /** Returns the name of the thread that opened the owner. */
+        String openedBy() {
+            return openedBy;
+        }
+
+        /** Returns the stack when the owner was opened, or null. */
+        Throwable made() {
+            return made;
         }
 
         /** The object was closed by its user: nothing is left to do. */
         void release() {
             released = true;
+            delist();
             cleanable.clean();
         }
 
@@ -77,6 +150,7 @@ final class LeakDetector {
             if (released) {
                 return;
             }
+            delist();
             String what = resource.describe();
             if (what != null) {
                 report(what);
@@ -84,7 +158,8 @@ final class LeakDetector {
             try {
                 resource.closeAbandoned();
             } catch (IOException e) {
-                Log.error("closing " + (what == null ? "what was dropped" : what) + " failed", e);
+                Log.error(Log.Part.LEAKS,
+                        "closing " + (what == null ? "what was dropped" : what) + " failed", e);
             }
         }
 

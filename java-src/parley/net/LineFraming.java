@@ -8,7 +8,7 @@ import java.nio.charset.CharsetEncoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-
+import parley.net.ExternalFormat.CodingAction;
 import parley.net.text.LineScanner;
 
 /** Lines of text. */

@@ -5,6 +5,14 @@ import java.io.IOException;
 /**
  * A line is longer than the stream's limit. Nothing was consumed: the characters can be read in
  * other ways.
+ *
+ * <pre>{@code
+ * try {
+ *     stream.in().readLine();
+ * } catch (LineTooLongException e) {
+ *     stream.abort(); // the limit is StreamOptions.Builder.lineLimit
+ * }
+ * }</pre>
  */
 public final class LineTooLongException extends IOException {
     private static final long serialVersionUID = 1L;

@@ -37,7 +37,7 @@ final class Listening {
 
     private static void prepare(ServerOptions options) throws IOException {
         try {
-            BackOff.prepare();
+            DescriptorUsage.prepare();
         } catch (IOException e) {
             throw explain(e, options.path() != null ? UnixDomainSocketAddress.of(options.path())
                     : Addresses.of(options.host() == null ? "0.0.0.0" : options.host(),
@@ -52,7 +52,7 @@ final class Listening {
                 bind(new InetSocketAddress(address, options.port()), options);
         try {
             return new SocketServer(channel, null, channel.getLocalAddress(), null);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             channel.close();
             throw e;
         }
@@ -69,7 +69,7 @@ final class Listening {
         } catch (IOException e) {
             channel.close();
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             channel.close();
             throw e;
         }
@@ -85,7 +85,7 @@ final class Listening {
             try {
                 twin = bindTwin(Addresses.port(channel.getLocalAddress()), options);
                 return new SocketServer(channel, twin, channel.getLocalAddress(), null);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 SocketServer.release(channel, twin, null, null);
                 boolean taken = options.port() == 0 && e instanceof BindException;
                 if (!taken || tries == PORTS_TRIED) {
@@ -140,7 +140,7 @@ final class Listening {
         } catch (IOException e) {
             SocketServer.release(channel, null, null, file);
             throw explain(e, target);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             SocketServer.release(channel, null, null, file);
             throw e;
         }
@@ -163,14 +163,14 @@ final class Listening {
 
     /** As {@link SocketServer#ofHandle}. */
     static SocketServer ofHandle(int handle) throws IOException {
-        BackOff.prepare();
+        DescriptorUsage.prepare();
         try (Descriptor copy = Handles.duplicate(NAME, handle)) {
             SocketAddress bound = listeningAddress(copy, handle);
             ServerSocketChannel channel = standIn(bound);
             try {
                 ChannelDescriptor.find(channel).become(copy);
                 return new SocketServer(channel, null, bound, null);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 channel.close();
                 throw e;
             }

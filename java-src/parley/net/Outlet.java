@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.Intake.Request;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
@@ -19,6 +21,11 @@ import parley.net.wait.Log;
  * is closed itself: values offered from then on are refused; what was accepted before is still
  * written. For use by any number of threads; several outlets of one stream, and other writers, do
  * not tear each other's values apart.
+ *
+ * <pre>{@code
+ * Outlet<String> out = new Outlet<>(stream, Framing.lines(8192), Outlet.Ending.CLOSE, executor);
+ * out.put("hello", accepted -> next()); // called when the peer has room for more
+ * }</pre>
  *
  * @param <T> the values
  */
@@ -183,7 +190,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             }
             draining = !stream.out().drained(framing.writing);
             return true;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             fail(e);
             return false;
         }
@@ -196,7 +203,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             fail(e);
             return false;
         } catch (IOException e) {
-            Log.warning(this + " goes on in a moment: " + Errors.text(e));
+            Log.warning(Log.Part.CHANNELS, this + " goes on in a moment: " + Errors.text(e));
             pausing = true;
             trigger.pause(WITHOUT_DESCRIPTORS_NANOS);
             return true;
@@ -261,7 +268,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             int stamp = trigger.attend();
             try {
                 draining = !stream.out().drained(framing.writing);
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 fail(e);
             }
             if (draining && waits(stamp)) {
@@ -273,7 +280,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
 
     // ---- the end -----------------------------------------------------------------------------
 
-    private void fail(Exception e) {
+    private void fail(Throwable e) {
         if (draining) {
             lost = e;
         }

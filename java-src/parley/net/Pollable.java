@@ -3,8 +3,11 @@ package parley.net;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SelectableChannel;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
@@ -13,13 +16,23 @@ import parley.net.wait.ThreadWaits;
 
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a
- * {@link SocketServer}, a foreign channel ({@link PollableChannel}) or a descriptor.
+ * {@link SocketServer}, a foreign NIO channel or a descriptor.
+ *
+ * <pre>{@code
+ * Pollable channel = Pollable.of(nioChannel); // a SelectableChannel in non-blocking mode
+ * channel.status(Direction.INPUT, Duration.ofSeconds(1));
+ * }</pre>
  */
 public abstract class Pollable implements Closeable {
     /** Told that something changed which the kernel will not report; must not block. */
     interface Observer {
         /** Bytes were left in a buffer, or the object was closed. */
         void changed(Pollable object);
+
+        /** Returns the call that waits with this observer, or null. */
+        default OpenObjects.Wait waits() {
+            return null;
+        }
     }
 
     /** In place of ready operations: nobody has asked the kernel, so ask it. */
@@ -36,6 +49,46 @@ public abstract class Pollable implements Closeable {
     private volatile CloseRecord closing; // null until it is closed by a call of ours
 
     Pollable() {
+    }
+
+    /**
+     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status is
+     * the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection to
+     * accept is {@link SocketStatus#READY}.
+     *
+     * @param channel in non-blocking mode whenever it is checked
+     * @return the channel as a pollable object; equal to others of the same channel
+     * @throws IllegalArgumentException if the channel is null
+     */
+    public static Pollable of(SelectableChannel channel) {
+        return PollableChannel.make(channel);
+    }
+
+    /**
+     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input. Its
+     * status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a connection can
+     * be accepted.
+     *
+     * @param handle the number of an open descriptor
+     * @return the handle as a pollable object
+     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and macOS
+     * @throws IOException if the handle is closed
+     * @throws IllegalArgumentException if it is no socket, pipe or terminal
+     */
+    public static Pollable of(int handle) throws IOException {
+        return Handle.make("socket-status", handle);
+    }
+
+    /**
+     * As {@link #of(int)}, for the Clojure functions whose names messages must have.
+     *
+     * @param operation what is called, for messages
+     * @param handle the number of an open descriptor
+     * @return the handle as a pollable object
+     * @throws IOException if the handle is closed
+     */
+    public static Pollable of(String operation, int handle) throws IOException {
+        return Handle.make(operation, handle);
     }
 
     /**
@@ -77,7 +130,7 @@ public abstract class Pollable implements Closeable {
 
     private SocketStatus awaitStatus(String operation, Direction direction, Deadline deadline)
             throws IOException {
-        StatusWait wait = new StatusWait(deadline);
+        StatusWait wait = new StatusWait(operation, deadline);
         observe(wait); // before looking again, or news from in between would be missed
         try {
             for (;;) {
@@ -95,10 +148,13 @@ public abstract class Pollable implements Closeable {
 
     /** Ends the wait for the kernel when another thread leaves something that it does not report. */
     private static final class StatusWait implements Observer, HasDeadline {
+        private final String operation;
+        private final Thread thread = Thread.currentThread();
         private final Deadline deadline;
         private volatile boolean changed;
 
-        StatusWait(Deadline deadline) {
+        StatusWait(String operation, Deadline deadline) {
+            this.operation = operation;
             this.deadline = deadline;
         }
 
@@ -112,6 +168,11 @@ public abstract class Pollable implements Closeable {
         public void changed(Pollable object) {
             changed = true;
             object.source().wake();
+        }
+
+        @Override
+        public OpenObjects.Wait waits() {
+            return new OpenObjects.Wait(operation, thread.getName());
         }
     }
 
@@ -129,7 +190,7 @@ public abstract class Pollable implements Closeable {
     /**
      * What this was made of, for callers that deal in that.
      *
-     * @return the channel of a {@link PollableChannel}, the number of a descriptor, else this object
+     * @return the channel of an NIO channel, the number of a descriptor, else this object
      */
     public Object subject() {
         return this;
@@ -171,17 +232,45 @@ public abstract class Pollable implements Closeable {
     final void await(String operation, int ops, HasDeadline patient, String interruptHint)
             throws IOException {
         Errors.ifInterrupted(operation, this, interruptHint);
+        Object event = FlightEvents.waiting();
         try {
             ThreadWaits.await(source(), ops, patient);
         } catch (ClosedChannelException e) {
             throw Errors.closedMeanwhile(operation, this);
         } catch (IOException e) {
             throw Errors.cannotWait(operation, this, e);
+        } finally {
+            FlightEvents.waited(event, operation, this);
         }
         if (!isOpen()) {
             throw Errors.closedMeanwhile(operation, this);
         }
         Errors.ifInterrupted(operation, this, interruptHint);
+    }
+
+    /** Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile. */
+    final void awaitVisibly(String operation, int ops, Deadline deadline) throws IOException {
+        StatusWait wait = new StatusWait(operation, deadline);
+        observe(wait);
+        try {
+            await(operation, ops, wait);
+        } finally {
+            forget(wait);
+        }
+    }
+
+    /** Returns the calls that wait for the status of this object, or for a connection. */
+    final List<OpenObjects.Wait> waits() {
+        Object seen = observers;
+        List<OpenObjects.Wait> waits = new ArrayList<>();
+        for (Observer each : seen instanceof Observer[] ? (Observer[]) seen
+                : seen == null ? new Observer[0] : new Observer[] {(Observer) seen}) {
+            OpenObjects.Wait wait = each.waits();
+            if (wait != null) {
+                waits.add(wait);
+            }
+        }
+        return waits;
     }
 
     final void requireOpen(String operation) {

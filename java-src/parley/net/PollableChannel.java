@@ -12,7 +12,7 @@ import parley.net.wait.ThreadWaits;
  * told is what the kernel tells: data and the end of file are both {@link SocketStatus#INPUT}; a
  * connection to accept is {@link SocketStatus#READY}.
  */
-public final class PollableChannel extends Pollable {
+final class PollableChannel extends Pollable {
     private static final int INPUT_OPS = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;
     private static final int OUTPUT_OPS = SelectionKey.OP_WRITE | SelectionKey.OP_CONNECT;
 
@@ -24,14 +24,8 @@ public final class PollableChannel extends Pollable {
         this.source = ChannelSource.ofForeign(channel);
     }
 
-    /**
-     * Makes a channel checkable.
-     *
-     * @param channel any selectable channel in non-blocking mode
-     * @return a value equal to every other one of the same channel
-     * @throws IllegalArgumentException if it is null or in blocking mode
-     */
-    public static PollableChannel of(SelectableChannel channel) {
+    /** As {@link Pollable#of(SelectableChannel)}. */
+    static PollableChannel make(SelectableChannel channel) {
         if (channel == null || channel.isOpen() && channel.isBlocking()) {
             throw new IllegalArgumentException(Errors.name("socket-status") + ": the channel is "
                     + (channel == null ? "null" : "in blocking mode: " + channel)

@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.util.ArrayDeque;
+import java.util.function.Consumer;
 
 /**
  * Requests in the order they were made; mostly there is one, which costs nothing more. Guarded by
@@ -73,5 +74,40 @@ abstract class RequestQueue<C> {
 
     final int size() {
         return first == null ? 0 : 1 + (more == null ? 0 : more.size());
+    }
+
+    /** Returns a request that stands until it is served. */
+    static <T> Intake.Request<T> lasting(Consumer<T> receiver) {
+        return new Intake.Request<>() {
+            @Override
+            public boolean isActive() {
+                return true;
+            }
+
+            @Override
+            public boolean mayLapse() {
+                return false;
+            }
+
+            @Override
+            public boolean mayWait() {
+                return true;
+            }
+
+            @Override
+            public void lock() {
+                // No other thread decides about this request.
+            }
+
+            @Override
+            public void unlock() {
+                // As lock.
+            }
+
+            @Override
+            public Consumer<T> commit() {
+                return receiver;
+            }
+        };
     }
 }

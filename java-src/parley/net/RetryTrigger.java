@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.EventLoop;
 import parley.net.wait.Interest;
 import parley.net.wait.Source;

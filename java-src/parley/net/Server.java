@@ -8,16 +8,10 @@ import java.net.SocketTimeoutException;
 import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.LongAdder;
-import parley.net.wait.Deadline;
 import parley.net.wait.Threads;
 
 /**
@@ -41,7 +35,6 @@ import parley.net.wait.Threads;
  * when the process has no descriptors or no memory left it pauses and tries again.
  */
 public final class Server implements Closeable {
-    private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
     private static final long ACCEPTOR_ENDS_MILLIS = 2000;
 
     private final ServerBuilder options;
@@ -51,14 +44,10 @@ public final class Server implements Closeable {
     private final Thread thread;
     private final Instant since = Instant.now();
     private final boolean virtual;
-    private final Map<Long, Connection> connections = new ConcurrentHashMap<>();
-    private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
+    private final Connections connections;
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch unbound = new CountDownLatch(1);
-    private final AtomicLong accepted = new AtomicLong();
     private final ServerEvents events;
-    private final LongAdder bytesIn = new LongAdder(); // of connections that are over
-    private final LongAdder bytesOut = new LongAdder();
 
     Server(ServerBuilder options, SocketServer listener) throws IOException {
         this.options = options;
@@ -66,6 +55,7 @@ public final class Server implements Closeable {
         this.name = options.name() != null ? options.name()
                 : "server-" + (port() > 0 ? String.valueOf(port()) : host());
         this.events = new ServerEvents(name, options);
+        this.connections = new Connections(this, options, events);
         this.virtual = options.virtualThreads() && Threads.virtualCanSelect();
         this.acceptor = new Acceptor(this, listener);
         this.thread = Threads.unstarted(name + "-accept", false, acceptor);
@@ -213,9 +203,7 @@ public final class Server implements Closeable {
      * @return a new list
      */
     public List<Connection> connections() {
-        List<Connection> all = new ArrayList<>(connections.values());
-        all.sort(Comparator.comparingLong(Connection::id));
-        return all;
+        return connections.all();
     }
 
     /**
@@ -224,12 +212,7 @@ public final class Server implements Closeable {
      * @return null on other threads
      */
     public Connection current() {
-        for (Connection each : connections.values()) {
-            if (each.thread() == Thread.currentThread()) {
-                return each;
-            }
-        }
-        return null;
+        return connections.current();
     }
 
     /**
@@ -238,20 +221,7 @@ public final class Server implements Closeable {
      * @return the numbers of now
      */
     public Stats stats() {
-        long in = bytesIn.sum();
-        long out = bytesOut.sum();
-        int waiting = 0;
-        Instant oldest = null;
-        List<Connection> all = connections();
-        for (Connection each : all) {
-            in += each.bytesIn();
-            out += each.bytesOut();
-            waiting += each.isAdmitted() ? 0 : 1;
-            oldest = oldest == null ? each.since() : oldest;
-        }
-        Duration age = oldest == null ? Duration.ZERO : Duration.between(oldest, Instant.now());
-        return new Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, age, isFull(),
-                acceptor.isResting());
+        return connections.stats(acceptor.isResting());
     }
 
     // ---- for the acceptor --------------------------------------------------------------------
@@ -261,7 +231,7 @@ public final class Server implements Closeable {
     }
 
     boolean isFull() {
-        return options.maxConnections() > 0 && connections.size() >= options.maxConnections();
+        return connections.isFull();
     }
 
     Duration idleTimeout() {
@@ -270,6 +240,18 @@ public final class Server implements Closeable {
 
     StreamOptions streamOptions() {
         return options.streamOptions();
+    }
+
+    Connections open() {
+        return connections;
+    }
+
+    Acceptor acceptor() {
+        return acceptor;
+    }
+
+    Admission admission() {
+        return options.admission();
     }
 
     ServerEvents events() {
@@ -286,66 +268,6 @@ public final class Server implements Closeable {
                 || options.proxies().stream().anyMatch(each -> each.contains(connection.peer()));
     }
 
-    Connection arrived(ChannelTransport transport) throws IOException {
-        Connection connection = new Connection(this, accepted.incrementAndGet(), transport);
-        connections.put(connection.id(), connection);
-        return connection;
-    }
-
-    /** Counts the connection for its address; when that has too many, refuses it: false. */
-    boolean hasRoom(Connection connection) {
-        Object address = connection.address();
-        int most = options.maxPerAddress();
-        if (most == 0 || address == null) {
-            return true;
-        }
-        if (addresses.merge(address, 1, Integer::sum) <= most) {
-            connection.counted();
-            return true;
-        }
-        uncount(address);
-        refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
-                + " connections of its address already (" + options.perAddressName() + ")");
-        return false;
-    }
-
-    private void uncount(Object address) {
-        addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
-    }
-
-    /** An Error ends the connection, and makes the acceptor rest. */
-    Admission.Verdict firstVerdict(Connection connection) {
-        return options.admission() == null ? Admission.Verdict.ADMIT
-                : verdict(() -> options.admission().arrived(connection));
-    }
-
-    Admission.Verdict verdict(Connection connection, boolean late) {
-        try {
-            return verdict(() -> late ? options.admission().late(connection)
-                    : options.admission().readable(connection));
-        } catch (Error e) {
-            return cannotLook(e);
-        }
-    }
-
-    private interface Question {
-        Admission.Verdict ask() throws IOException;
-    }
-
-    private static Admission.Verdict verdict(Question question) {
-        try {
-            return Errors.need("serve", "the verdict", question.ask(), "a Verdict");
-        } catch (IOException e) {
-            return Admission.Verdict.refuse(ServerEvents.REFUSED, "it went away: " + Errors.text(e));
-        } catch (RuntimeException e) {
-            return cannotLook(e);
-        }
-    }
-
-    private static Admission.Verdict cannotLook(Throwable e) {
-        return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
-    }
-
     /** Starts the handler's thread. */
     void start(Connection connection) {
         try {
@@ -356,7 +278,7 @@ public final class Server implements Closeable {
             own.start();
         } catch (Throwable e) { // the system has no more threads, or no more memory
             connection.thread(null);
-            refuse(connection, ServerEvents.REFUSED, "no-thread",
+            connections.refuse(connection, ServerEvents.REFUSED, "no-thread",
                     "there is no thread for it: " + Errors.text(e));
         }
     }
@@ -369,42 +291,9 @@ public final class Server implements Closeable {
      * @param reason for people
      */
     public void refuse(Connection connection, String event, String reason) {
-        refuse(connection, event, event, reason);
+        connections.refuse(connection, event, event, reason);
     }
 
-    void refuse(Connection connection, String event, String cause, String reason) {
-        if (!connection.end()) {
-            return;
-        }
-        try {
-            forget(connection);
-            events.refused(connection, event, cause, reason);
-        } finally {
-            connection.refuse();
-        }
-    }
-
-    /** Ends a connection that nobody has to know of. */
-    void drop(Connection connection) {
-        if (connection.end()) {
-            forget(connection);
-            connection.abort();
-        }
-    }
-
-    private void forget(Connection connection) {
-        if (connections.remove(connection.id()) != null) {
-            bytesIn.add(connection.bytesIn());
-            bytesOut.add(connection.bytesOut());
-            if (connection.wasCounted()) {
-                uncount(connection.address());
-            }
-            acceptor.wake();
-        }
-        if (connection.thread() == null) {
-            connection.done();
-        }
-    }
 
     // ---- serving -----------------------------------------------------------------------------
 
@@ -430,7 +319,7 @@ public final class Server implements Closeable {
             // While it is still among the connections, or the stop would be reported before.
             events.happened(ServerEvents.DISCONNECT, connection, null, null);
         } finally {
-            forget(connection);
+            connections.forget(connection);
             connection.done();
         }
     }
@@ -491,7 +380,7 @@ public final class Server implements Closeable {
             unbind();
         } finally {
             joinAcceptor();
-            endConnections(own);
+            connections.end(own);
             events.happened(ServerEvents.STOP, null, null, null);
         }
     }
@@ -536,43 +425,9 @@ public final class Server implements Closeable {
         }
     }
 
-    private void endConnections(Connection own) {
-        List<Connection> all = connections();
-        all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
-        all.forEach(Connection::endInput);
-        all.remove(own);
-        all.remove(current());
-        List<Connection> late = awaitAll(all, options.drain());
-        for (Connection each : late) {
-            each.abort();
-            each.interrupt();
-        }
-        for (Connection each : awaitAll(late, LAST_CHANCE)) {
-            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is closed,"
-                    + " and it was interrupted, but code that does not look cannot be stopped", null);
-        }
-    }
-
-    /** Returns those that are not over in time; an interrupt ends the wait. */
-    private static List<Connection> awaitAll(List<Connection> all, Duration limit) {
-        Deadline deadline = Deadline.in(limit);
-        List<Connection> late = new ArrayList<>();
-        for (Connection each : all) {
-            try {
-                if (!each.await(deadline)) {
-                    late.add(each);
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                late.add(each);
-            }
-        }
-        return late;
-    }
-
     @Override
     public String toString() {
         return "#<server " + name + " " + Addresses.show(localAddress()) + " "
-                + (isOpen() ? connections.size() + " connections" : "closed") + ">";
+                + (isOpen() ? connections.count() + " connections" : "closed") + ">";
     }
 }

@@ -16,6 +16,13 @@ import parley.net.wait.Log;
 /**
  * Collects the options of a {@link Server}. Nothing is opened before {@link #start()}. A builder can
  * start one server after the other; changing it does not affect those that run.
+ *
+ * <pre>{@code
+ * Server server = Server.builder(handler)
+ *         .port(7007)
+ *         .maxConnections(1000)
+ *         .start();
+ * }</pre>
  */
 public final class ServerBuilder {
     private static final Duration DRAIN = Duration.ofSeconds(1);
@@ -401,14 +408,14 @@ public final class ServerBuilder {
                 return true;
             } catch (IOException e) {
                 // There is no loopback here: the first clients will have all that loaded.
-                Log.trace("the rehearsal of a server failed", e);
+                Log.trace(Log.Part.SERVER, "the rehearsal of a server failed", e);
                 return false;
             }
         }
 
         static void require() {
             if (!DONE) {
-                Log.trace("servers start without a rehearsal", null);
+                Log.trace(Log.Part.SERVER, "servers start without a rehearsal", null);
             }
         }
 

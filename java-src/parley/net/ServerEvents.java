@@ -65,14 +65,14 @@ final class ServerEvents {
             try {
                 options.onError().accept(e, connection);
             } catch (Throwable failure) {
-                Log.error(server + ": the handler of errors failed", failure);
+                Log.error(Log.Part.SERVER, server + ": the handler of errors failed", failure);
             }
         }
     }
 
     /** Notes an expected failure for who debugs. */
     void trace(String what, Throwable cause) {
-        Log.trace(server + ": " + what, cause);
+        Log.trace(Log.Part.SERVER, server + ": " + what, cause);
     }
 
     private void count(String kind) {
@@ -94,7 +94,7 @@ final class ServerEvents {
             try {
                 consumer.accept(event);
             } catch (Throwable e) {
-                Log.error(server + ": the consumer of an event failed: " + event.kind(), e);
+                Log.error(Log.Part.SERVER, server + ": the consumer of an event failed: " + event.kind(), e);
             }
         }
     }
@@ -119,9 +119,9 @@ final class ServerEvents {
                     : " (" + before.missed() + " more since the last line)";
             String text = server + ": " + words(event) + missed;
             if (event.kind().equals(FAILED)) {
-                Log.error(text, event.cause());
+                Log.error(Log.Part.SERVER, text, event.cause());
             } else {
-                Log.warning(text);
+                Log.warning(Log.Part.SERVER, text);
             }
         }
     }

@@ -8,6 +8,11 @@ import java.util.Set;
 /**
  * Where and how a server listens (the arguments of CLISP's {@code SOCKET:SOCKET-SERVER}).
  * Immutable; {@link #builder()} to begin with.
+ *
+ * <pre>{@code
+ * ServerOptions.builder().host("127.0.0.1").port(7007).backlog(64).build();
+ * ServerOptions.builder().path(Path.of("/run/app.sock")).build(); // a Unix-domain socket
+ * }</pre>
  */
 public final class ServerOptions {
     private final int port;

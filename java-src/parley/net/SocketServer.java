@@ -22,6 +22,15 @@ import parley.net.wait.ThreadWaits;
  * threads may accept at once. Close servers: one that becomes unreachable is closed by a
  * {@link java.lang.ref.Cleaner}, but when is up to the garbage collector, and its port cannot be
  * bound again before.
+ *
+ * <pre>{@code
+ * try (SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1").build())) {
+ *     System.out.println(server.port());
+ *     try (SocketStream stream = server.accept()) {
+ *         stream.out().writeLine("hello");
+ *     } // close flushes
+ * }
+ * }</pre>
  */
 public final class SocketServer extends Pollable {
     private final ServerSocketChannel channel;
@@ -151,9 +160,9 @@ public final class SocketServer extends Pollable {
                 } else if (deadline.hasPassed()) {
                     throw Errors.timeout("socket-accept", this, "nobody has connected");
                 }
-                await("socket-accept", SelectionKey.OP_ACCEPT, deadline);
+                awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
-                if (!BackOff.isExhaustion(e) || deadline.hasPassed()) {
+                if (!ErrorCode.isExhaustion(e) || deadline.hasPassed()) {
                     throw e;
                 }
                 pauses.pause(e, deadline);
@@ -192,7 +201,7 @@ public final class SocketServer extends Pollable {
         }
         try {
             return new ChannelTransport(accepted);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             accepted.close();
             throw e;
         }
@@ -222,8 +231,9 @@ public final class SocketServer extends Pollable {
                 stream.readTimeout(options.readTimeoutOr(readTimeout));
                 stream.writeTimeout(options.writeTimeoutOr(writeTimeout));
             }
+            FlightEvents.accepted(this, stream);
             return stream;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             transport.close(true);
             throw e;
         }
@@ -238,6 +248,10 @@ public final class SocketServer extends Pollable {
      */
     public boolean awaitConnection(Duration timeout) throws IOException {
         return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
+    }
+
+    LeakDetector.Guard guard() {
+        return guard;
     }
 
     // ---- accessors ---------------------------------------------------------------------------

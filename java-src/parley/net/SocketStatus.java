@@ -1,5 +1,8 @@
 package parley.net;
 
+import java.io.IOException;
+import java.time.Duration;
+
 /**
  * What can be done with a stream or a server right now without blocking: the values of CLISP's
  * {@code SOCKET:SOCKET-STATUS}.
@@ -16,6 +19,14 @@ package parley.net;
  * <p>Direction {@code INPUT} gives {@link #NONE}, {@link #INPUT} or {@link #EOF}; direction
  * {@code OUTPUT} gives {@link #NONE} or {@link #OUTPUT}. A server is {@link #READY} when an accept
  * will not block. {@link #ERROR} says that every operation will fail.
+ *
+ * <pre>{@code
+ * SocketStatus[] found = SocketStatus.of(new Pollable[] {server, stream},
+ *         new Direction[] {Direction.INPUT, Direction.INPUT}, Duration.ofSeconds(5));
+ * if (found[1].isActionable()) {
+ *     stream.in().readLine();
+ * }
+ * }</pre>
  */
 public enum SocketStatus {
     /** Nothing can be done without blocking; Lisp's {@code NIL}. */
@@ -34,6 +45,24 @@ public enum SocketStatus {
     READY,
     /** Every operation will fail. */
     ERROR;
+
+    /**
+     * Finds the status of several objects, waiting until one of them is actionable (CLISP
+     * {@code SOCKET:SOCKET-STATUS} of a list). For checks that repeat, keep a {@link StatusSet}.
+     *
+     * @param objects at least one, all open; the same one may stand in several places
+     * @param directions what to look for, place for place
+     * @param timeout null for ever, zero to poll
+     * @return the statuses, place for place; an object closed during the wait is {@link #ERROR}
+     * @throws IllegalArgumentException if there is no object, or a null
+     * @throws IllegalStateException if an object is closed
+     * @throws java.io.InterruptedIOException if the thread is interrupted
+     * @throws IOException if the process is out of descriptors
+     */
+    public static SocketStatus[] of(Pollable[] objects, Direction[] directions, Duration timeout)
+            throws IOException {
+        return StatusList.check(objects, directions, timeout);
+    }
 
     /**
      * Tells whether something can be done, an error included.

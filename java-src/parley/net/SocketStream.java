@@ -28,6 +28,14 @@ import parley.net.wait.Source;
  * {@link StreamOutput}. A thread blocked in any call ends promptly when the stream is closed.
  * Close streams: one that becomes unreachable is closed by a {@link java.lang.ref.Cleaner}, but
  * when is up to the garbage collector.
+ *
+ * <pre>{@code
+ * try (SocketStream stream = SocketStream.connect("localhost", 7007, StreamOptions.DEFAULT)) {
+ *     stream.out().writeLine("hello");
+ *     stream.out().flush();
+ *     stream.in().readLine();
+ * }
+ * }</pre>
  */
 public final class SocketStream extends Pollable {
     private enum State { OPEN, CLOSING, CLOSED }
@@ -737,14 +745,24 @@ public final class SocketStream extends Pollable {
             in.shut();
             out.shut();
             guard.release();
+            FlightEvents.closed(this);
             tellObservers();
         }
     }
 
+    LeakDetector.Guard guard() {
+        return guard;
+    }
+
+    /** Describes the state in a word, as {@link OpenObjects.Entry#state()} does. */
+    String state() {
+        return !isOpen() ? "closed" : connectFailure() != null ? "failed"
+                : connecting != null ? "connecting" : error() != null ? "broken" : "open";
+    }
+
     @Override
     public String toString() {
-        String what = !isOpen() ? "closed" : connectFailure() != null ? "failed"
-                : connecting != null ? "connecting" : "open";
+        String what = state();
         String title = transport.title();
         if (title != null) {
             return "#<stream " + title + " " + what + ">";

@@ -123,7 +123,14 @@ final class StatusCheck {
         if (member.gone) {
             return;
         }
-        SocketStatus status = statusOf(member, ready);
+        SocketStatus status;
+        try {
+            status = statusOf(member, ready);
+        } catch (RuntimeException | Error e) {
+            member.ready = ready;
+            touch(member); // the next check looks again
+            throw e;
+        }
         if (!member.object.isOpen()) {
             set.drop(member);
             status = SocketStatus.ERROR;

@@ -12,7 +12,7 @@ import parley.net.wait.Threads;
  * thread that checks the same objects again, as loops do, finds its last list still registered; it
  * ends with the first member that is closed.
  */
-public final class StatusList {
+final class StatusList {
     private static final ThreadLocal<WeakReference<StatusList>> LAST = new ThreadLocal<>();
 
     private final Pollable[] objects;
@@ -29,8 +29,8 @@ public final class StatusList {
         set.enterIfOpen(); // and not left before the check is done: nobody can close it till then
         try {
             keep = fill() && !Threads.currentIsVirtual();
-        } catch (IOException | RuntimeException e) {
-            set.leave();
+        } catch (IOException | RuntimeException | Error e) {
+            set.user = null;
             set.close();
             throw e;
         }
@@ -62,7 +62,7 @@ public final class StatusList {
      * @throws java.io.InterruptedIOException if the thread is interrupted
      * @throws IOException if the process is out of descriptors
      */
-    public static SocketStatus[] check(Pollable[] objects, Direction[] directions,
+    static SocketStatus[] check(Pollable[] objects, Direction[] directions,
             Duration timeout) throws IOException {
         Errors.need("socket-status", "the objects", objects, "an array of at least one");
         Errors.need("socket-status", "the directions", directions, "one for each object");
@@ -75,7 +75,8 @@ public final class StatusList {
         try {
             return list.check(timeout);
         } finally {
-            list.set.leave();
+            list.set.user = null;
+            list.set.left();
             if (!list.keep || list.hasClosedMember()) {
                 list.set.close();
             }

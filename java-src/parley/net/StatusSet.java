@@ -7,7 +7,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import java.util.function.BiConsumer;
 import parley.net.wait.Deadline;
 import parley.net.wait.Poller;
@@ -22,9 +22,23 @@ import parley.net.wait.Registration;
  * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed member
  * leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when done: it
  * holds two or three descriptors; its members stay open.
+ *
+ * <pre>{@code
+ * try (StatusSet set = new StatusSet()) {
+ *     set.add(server, Direction.INPUT);
+ *     set.add(stream, Direction.INPUT);
+ *     set.check(Duration.ofSeconds(5));
+ *     set.forEachActionable((object, status) -> handle(object, status));
+ * }
+ * }</pre>
  */
 public final class StatusSet implements AutoCloseable {
-    private final AtomicReference<Thread> user = new AtomicReference<>();
+    private static final AtomicReferenceFieldUpdater<StatusSet, Thread> USER =
+            AtomicReferenceFieldUpdater.newUpdater(StatusSet.class, Thread.class, "user");
+
+    /** The thread that uses the set; taken back by a field write, for which any stack has room. */
+    volatile Thread user;
+
     private final Poller poller;
     private final ChangeQueue news;
     private final LeakDetector.Guard guard;
@@ -92,7 +106,8 @@ public final class StatusSet implements AutoCloseable {
         try {
             put(object, direction);
         } finally {
-            leave();
+            user = null;
+            left();
         }
     }
 
@@ -186,7 +201,8 @@ public final class StatusSet implements AutoCloseable {
             }
             return member != null;
         } finally {
-            leave();
+            user = null;
+            left();
         }
     }
 
@@ -233,7 +249,8 @@ public final class StatusSet implements AutoCloseable {
             checkEntered(timeout);
             return this;
         } finally {
-            leave();
+            user = null;
+            left();
         }
     }
 
@@ -311,7 +328,8 @@ public final class StatusSet implements AutoCloseable {
             return members.values().stream()
                     .map(each -> new Entry(each.object, each.direction, each.attachment)).toList();
         } finally {
-            leave();
+            user = null;
+            left();
         }
     }
 
@@ -353,7 +371,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** Closes unless a thread is using it, which then has to: see {@link StatusList}. */
     void closeIfIdle() {
-        if (user.compareAndSet(null, Thread.currentThread())) {
+        if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {
                 close();
             } finally {
@@ -364,7 +382,7 @@ public final class StatusSet implements AutoCloseable {
 
     /** Begins to use the set unless it is closed or used by another thread. */
     boolean enterIfOpen() {
-        if (!closed && user.compareAndSet(null, Thread.currentThread())) {
+        if (!closed && USER.compareAndSet(this, null, Thread.currentThread())) {
             if (!closed) {
                 return true;
             }
@@ -376,7 +394,7 @@ public final class StatusSet implements AutoCloseable {
     private void enter(String operation) {
         if (!enterIfOpen()) {
             throw closed ? closed(operation) : new IllegalStateException(Errors.name(operation)
-                    + ": the status set is in use by " + user.get()
+                    + ": the status set is in use by " + user
                     + ", expected one thread at a time; make a set for each");
         }
     }
@@ -387,7 +405,12 @@ public final class StatusSet implements AutoCloseable {
 
     /** Ends the use that {@link #enterIfOpen} began. */
     void leave() {
-        user.set(null);
+        user = null;
+        left();
+    }
+
+    /** After a use: a set that was closed meanwhile lets go of its members. */
+    void left() {
         if (closed) {
             releaseIfIdle();
         }
@@ -395,12 +418,15 @@ public final class StatusSet implements AutoCloseable {
 
     /** Once closed, whoever is the last to use the set makes its members forget it. */
     private void releaseIfIdle() {
-        if (user.compareAndSet(null, Thread.currentThread())) {
-            members.values().forEach(each -> each.object.forget(each));
-            members.clear();
-            check.foreign.forEach(Member::unwatchClose);
-            check.foreign.clear();
-            user.set(null);
+        if (USER.compareAndSet(this, null, Thread.currentThread())) {
+            try {
+                members.values().forEach(each -> each.object.forget(each));
+                members.clear();
+                check.foreign.forEach(Member::unwatchClose);
+                check.foreign.clear();
+            } finally {
+                user = null;
+            }
         }
     }
 

@@ -18,6 +18,12 @@ import parley.net.InputProbe.Sought;
  * {@link InterruptedIOException} when the thread is interrupted (the flag stays set) and
  * {@link IOException} when the connection is broken. "The end" is that of the input: the peer has
  * closed or shut down its output, or this side has shut down its input; it is told again and again.
+ *
+ * <pre>{@code
+ * StreamInput in = stream.in();
+ * String line = in.readLine();      // null at the end
+ * int next = in.peekChar();         // StreamInput.END at the end; consumes nothing
+ * }</pre>
  */
 public final class StreamInput extends StreamTextInput {
     /** More than a socket buffers: what a peer sends while it is dropped has not arrived yet. */
@@ -233,6 +239,7 @@ public final class StreamInput extends StreamTextInput {
      * @throws IOException as {@link #readChar}
      */
     public <T> T read(Framing<T> framing) throws IOException {
+        Errors.need("read", "the framing", framing, "a Framing");
         return run(framing.reading, Entry.WAIT, null, () -> {
             for (;;) {
                 T taken = take(framing);
@@ -389,5 +396,14 @@ public final class StreamInput extends StreamTextInput {
      */
     public long offset() throws IOException {
         return run("offset", Entry.LOCAL, 0L, refill.buffer::offset);
+    }
+
+    /**
+     * A line and how it ended (the two values of Common Lisp's {@code READ-LINE}).
+     *
+     * @param text the line without its end
+     * @param missingNewline true when the end of the input ended it
+     */
+    public record Line(String text, boolean missingNewline) {
     }
 }

@@ -7,6 +7,14 @@ import parley.net.wait.Deadline;
 /**
  * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
  * {@code SOCKET:SOCKET-ACCEPT}). Immutable; {@link #DEFAULT} or {@link #builder()} to begin with.
+ *
+ * <pre>{@code
+ * StreamOptions options = StreamOptions.builder()
+ *         .timeout(Duration.ofSeconds(5)) // of the connect
+ *         .lineLimit(8192)                // of readLine, in characters
+ *         .build();
+ * SocketStream.connect("example.org", 80, options);
+ * }</pre>
  */
 public final class StreamOptions {
     /** Characters in UTF-8, buffered both ways, no timeout. */

@@ -17,6 +17,12 @@ import parley.net.wait.ThreadWaits;
  * {@link IOException} when nobody can read any more. A write that times out or is interrupted tells
  * in {@code bytesTransferred} how many of its bytes went to the system; the rest of them is not
  * sent later. A flush keeps what it could not send.
+ *
+ * <pre>{@code
+ * StreamOutput out = stream.out();
+ * out.writeLine("hello");
+ * out.flush(); // buffered until here
+ * }</pre>
  */
 public final class StreamOutput extends StreamTextOutput {
     private boolean cut; // closing has ended a write; guarded by lock

@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
+import java.util.List;
 import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
 
@@ -289,6 +290,14 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     final IOException timedOut() {
         return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
+    }
+
+    /** Adds the operation that waits for the transport, if one does. */
+    final void addWait(List<OpenObjects.Wait> waits) {
+        Object holder = owner;
+        if (waiting && holder instanceof Thread) {
+            waits.add(new OpenObjects.Wait(operation, ((Thread) holder).getName()));
+        }
     }
 
     final String operation() {

@@ -315,7 +315,7 @@ final class TlsTransport implements Transport {
         } catch (ClosedChannelException e) {
             return; // then nothing can be sent any more
         } catch (IOException e) {
-            Log.warning("encrypted bytes wait for the next write: " + Errors.text(e));
+            Log.warning(Log.Part.TLS, "encrypted bytes wait for the next write: " + Errors.text(e));
         }
     }
 

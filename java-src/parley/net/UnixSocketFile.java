@@ -73,7 +73,7 @@ final class UnixSocketFile {
                 try {
                     each.delete();
                 } catch (IOException e) {
-                    Log.error("the socket file " + each.path + " stays behind", e);
+                    Log.error(Log.Part.CORE, "the socket file " + each.path + " stays behind", e);
                 }
             }
         }

@@ -123,7 +123,7 @@ public final class Descriptor implements AutoCloseable {
     private static Descriptor ownOrClose(int fd, ResetMemory reset) throws IOException {
         try {
             return new Descriptor(fd, true, reset);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LibC.close(fd);
             throw e;
         }
@@ -477,6 +477,11 @@ public final class Descriptor implements AutoCloseable {
         } finally {
             release();
         }
+    }
+
+    /** Returns how many calls use the number, or a negative number once closed. */
+    int uses() {
+        return uses.get();
     }
 
     /** Begins a use of the number, which stays ours until {@link #release}. */

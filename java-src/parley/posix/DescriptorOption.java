@@ -23,57 +23,57 @@ import jnr.constants.platform.TCP;
  * the number as text; {@link Kind#ERROR} the symbolic name of an error, null for none.
  */
 public enum DescriptorOption {
-    /** Debugging is recorded, where the system can. */
+    /** Records debugging information, where the system supports that. */
     SO_DEBUG(Kind.FLAG),
-    /** The socket listens; can be read only. */
+    /** Whether the socket listens; read only. */
     SO_ACCEPTCONN(Kind.FLAG, Access.READ),
-    /** Broadcasts may be sent. */
+    /** Allows sending to broadcast addresses. */
     SO_BROADCAST(Kind.FLAG),
-    /** The local address may be bound again. */
+    /** Allows binding an address whose last connections are still ending. */
     SO_REUSEADDR(Kind.FLAG),
-    /** Several sockets may bind the address. */
+    /** Allows several sockets to bind one address. */
     SO_REUSEPORT(Kind.FLAG),
-    /** Only to hosts that are connected directly. */
+    /** Sends only to hosts on a directly connected network. */
     SO_DONTROUTE(Kind.FLAG),
-    /** Probes are sent on an idle connection. */
+    /** Probes an idle connection, so that a dead peer is noticed. */
     SO_KEEPALIVE(Kind.FLAG),
-    /** The pending error, which reading clears. */
+    /** The pending error, which reading clears; read only. */
     SO_ERROR(Kind.ERROR, Access.READ),
-    /** macOS counts SO_LINGER in clock ticks and has SO_LINGER_SEC for seconds. */
+    /** Seconds that a blocking close waits for unsent data; 0 makes close send a reset. */
     SO_LINGER(Kind.LINGER),
-    /** Urgent data comes in line. */
+    /** Leaves urgent data in the stream of bytes. */
     SO_OOBINLINE(Kind.FLAG),
-    /** The kind of socket; can be read only. */
+    /** The kind of socket; read only. */
     SO_TYPE(Kind.TYPE, Access.READ),
-    /** Size of the receive buffer; Linux answers twice what was set. */
+    /** Size of the receive buffer; Linux returns twice what was set. */
     SO_RCVBUF(Kind.NUMBER),
-    /** Size of the send buffer; Linux answers twice what was set. */
+    /** Size of the send buffer; Linux returns twice what was set. */
     SO_SNDBUF(Kind.NUMBER),
-    /** Bytes that make the socket readable. */
+    /** How many bytes make the socket readable. */
     SO_RCVLOWAT(Kind.NUMBER),
-    /** Linux answers 1 and refuses another value. */
+    /** How much room makes the socket writable; on Linux 1, read only. */
     SO_SNDLOWAT(Kind.NUMBER, Platform.CURRENT == Platform.LINUX ? Access.READ : Access.BOTH),
-    /** Bound of a blocking receive. */
+    /** Limit of each read; of a server, of each accept. */
     SO_RCVTIMEO(Kind.SECONDS),
-    /** Bound of a blocking send. */
+    /** Limit of each write. */
     SO_SNDTIMEO(Kind.SECONDS),
-    /** Small segments are sent at once. */
+    /** Sends small segments at once. */
     TCP_NODELAY(Kind.FLAG),
-    /** Named TCP_KEEPALIVE on macOS. */
+    /** Seconds before the first probe on an idle connection. */
     TCP_KEEPIDLE(Kind.NUMBER),
     /** Seconds between probes. */
     TCP_KEEPINTVL(Kind.NUMBER),
-    /** Probes before the connection is given up. */
+    /** Unanswered probes after which the connection is broken. */
     TCP_KEEPCNT(Kind.NUMBER),
-    /** Acknowledgements are sent at once; Linux. */
+    /** Acknowledges at once; Linux only. */
     TCP_QUICKACK(Kind.FLAG),
-    /** Milliseconds, as the kernel counts them. */
+    /** Milliseconds that sent data may stay unacknowledged; Linux only. */
     TCP_USER_TIMEOUT(Kind.NUMBER),
-    /** Type of service of what is sent. */
+    /** Type of service of packets sent. */
     IP_TOS(Kind.NUMBER),
-    /** Time to live of what is sent. */
+    /** Time to live of packets sent. */
     IP_TTL(Kind.NUMBER),
-    /** An IPv6 socket takes no IPv4. */
+    /** Keeps an IPv6 socket from taking IPv4 connections. */
     IPV6_V6ONLY(Kind.FLAG);
 
     /** How the value of an option looks. */

@@ -77,13 +77,13 @@ public final class Sockets {
         Descriptor one;
         try {
             one = Descriptor.ownOrClose(first);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LibC.close(second);
             throw e;
         }
         try {
             return new Descriptor[] {one, Descriptor.ownOrClose(second)};
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             one.close();
             throw e;
         }

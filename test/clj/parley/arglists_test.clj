@@ -71,6 +71,15 @@
             (is (contains? samples p) (str v " has a parameter without a sample: " p)))
           (is (= (accepted @v (map samples positional)) (apply set/union shown)) (str v)))))))
 
+(deftest calls-of-what-makes-resources-need-no-hint
+  (doseq [v [#'socket/socket-server #'socket/socket-accept #'socket/socket-connect #'socket/socket-stream
+             #'stream/make-stream #'stream/make-pipe-input-stream #'stream/make-pipe-output-stream
+             #'stream/make-pipe-io-stream #'parley.repl/repl-server #'parley.repl/connect
+             #'parley.nrepl/nrepl-server #'parley.nrepl/connect]
+          arglist (:arglists (meta v))
+          :let [tag (:tag (meta arglist))]]
+    (is (and tag (isa? (Class/forName (str tag)) java.io.Closeable)) (str v " " arglist))))
+
 (deftest published-functions-are-where-they-say
   (doseq [v [#'stream/set-line-limit! #'rawsock/ipcsum]]
     (is (re-find #"parley/impl/" (:file (meta v))))

@@ -94,7 +94,7 @@
         (is (thrown-with-msg? IllegalArgumentException #"^flushed: the channel is .*, expected one that sink returned"
               (parley/flushed x)))))))
 
-(deftest channels-of-every-generation-are-known
+(deftest ^:nightly channels-of-every-generation-are-known
   (with-open [child (in-child
                       '(do
                          (require '[parley.async :as parley] '[parley.socket :as socket])

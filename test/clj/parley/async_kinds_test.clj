@@ -123,7 +123,7 @@
 (defn- answer [^Child child]
   (read-string (.answer child "answer ")))
 
-(deftest the-channels-of-standard-input
+(deftest ^:nightly the-channels-of-standard-input
   (with-open [child (child-clojure
                       '(def in (stream/keyboard-input))
                       '(def r (pa/readiness in :input))

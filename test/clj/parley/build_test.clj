@@ -315,16 +315,6 @@
             :when (str/starts-with? (namespace macro) "parley.")]
       (is (contains? macros macro) file))))
 
-(deftest every-other-namespace-loads-without-a-reflection-warning
-  ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
-  (doseq [n (mapcat deftests/namespaces-under clojure-directories)
-          :when (not (str/ends-with? n "-test"))]
-    ;; Clojure has loaded the namespace user when it started, and shown no warning to anybody.
-    (is (nil? (if (= "user" n)
-                (deftests/load-namespace (symbol n) :reload)
-                (deftests/load-namespace (symbol n))))
-      n)))
-
 (defn- javadoc-warnings
   "Returns what the javadoc tool says of the documented packages, as in the profile release of pom.xml."
   [directory]
@@ -341,3 +331,21 @@
   (with-directory
     (fn [directory]
       (is (= [] (javadoc-warnings directory))))))
+
+(deftest every-public-class-has-an-example
+  (let [public #"(?m)^public (?:abstract |final |sealed )*(?:class|interface|enum|record|@interface) (\w+)"]
+    (doseq [package ["parley/net" "parley/net/tls"]
+            ^File file (.listFiles (io/file "java-src" package))
+            :let [[head] (when (.isFile file) (str/split (slurp file) public))]
+            :when (and head (re-find public (slurp file)))]
+      (is (str/includes? head "<pre>{@code") (str file)))))
+
+(deftest every-other-namespace-loads-without-a-reflection-warning
+  ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
+  (doseq [n (mapcat deftests/namespaces-under clojure-directories)
+          :when (not (str/ends-with? n "-test"))]
+    ;; Clojure has loaded the namespace user when it started, and shown no warning to anybody.
+    (is (nil? (if (= "user" n)
+                (deftests/load-namespace (symbol n) :reload)
+                (deftests/load-namespace (symbol n))))
+      n)))

@@ -354,3 +354,38 @@
                    :let [e (outcome (bound-fn* f))]
                    :when (not (or (nil? e) (and (instance? Throwable e) (helpful? e))))]
                [call e]))))))
+
+;; ---- faults -------------------------------------------------------------------------------------
+
+(defn- fitting-calls
+  "Every function with what it takes: [what-is-called thunk]."
+  [status-set]
+  (for [ns '[parley.socket parley.stream]
+        [n v] (sort-by key (ns-publics ns))
+        :when (and (fn? @v) (not (:macro (meta v))) (not (left-out n)))
+        arguments (:arglists (meta v))
+        :let [parameters (vec (take-while (complement '#{&}) arguments))]
+        :when (not-any? '#{server port} parameters)]
+    [(list* n parameters)
+     (fn [] (apply @v (mapv #(fitting % status-set) parameters)))]))
+
+(deftest every-function-of-a-closed-stream-returns-or-says-what-is-closed
+  (socket/with-open-stream [status-set (socket/status-set [*server* :input])]
+    (stream/close *client*)
+    (let [all (fitting-calls status-set)]
+      (is (< 80 (count all)))
+      (is (= []
+             (for [[call f] all
+                   :let [e (outcome (bound-fn* f))]
+                   :when (not (or (nil? e)
+                                  (and (instance? IllegalStateException e) (re-find #"closed" (ex-message e)))
+                                  (and (instance? Throwable e) (helpful? e))))]
+               [call e]))))))
+
+(deftest an-error-of-the-callers-code-leaves-a-status-set-usable
+  (doseq [error [(StackOverflowError. "on purpose") (OutOfMemoryError. "on purpose")]]
+    (socket/with-open-stream [status-set (socket/status-set [*client* :output])]
+      (socket/socket-status status-set 5)
+      (is (identical? error (thrown #(reduce (fn [_ _] (throw error)) nil status-set))))
+      (is (identical? error (thrown #(run! (fn [_] (throw error)) status-set))))
+      (is (= [[*client* :output]] (seq (socket/socket-status status-set 5)))))))

@@ -6,7 +6,8 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is]]
    [parley.impl.journal :as journal]
-   [parley.impl.options :as options])
+   [parley.impl.options :as options]
+   [parley.impl.values :as values])
   (:import
    (java.io File PushbackReader)
    (java.util Locale)))
@@ -110,7 +111,7 @@
   (let [default (Locale/getDefault)]
     (try
       (Locale/setDefault (Locale/forLanguageTag "tr-TR"))
-      (is (= :iso-8859-1 (:charset (options/external-format->value (options/->external-format "test" :iso-8859-1)))))
+      (is (= :iso-8859-1 (:charset (values/external-format->value (options/->external-format "test" :iso-8859-1)))))
       (is (= "transfer-encoding: i" (options/lower-case "TRANSFER-ENCODING: I")))
       (is (= "\\u0007" (journal/peer-text "\u0007")))
       (finally

@@ -2,8 +2,14 @@ package parley.net.tls;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
+import javax.net.ssl.SSLException;
 
-/** The encrypted bytes that have come and were not decrypted yet. Guarded by the connection's lock. */
+/**
+ * The encrypted bytes that have come and were not decrypted yet, and of a record that was decrypted the
+ * bytes that were not read yet. Guarded by the connection's lock.
+ */
 final class RecordReader {
     private static final int HEADER = 5;
     private static final int MOST_ENCRYPTED = (1 << 14) + 2048; // of a record's content
@@ -12,22 +18,20 @@ final class RecordReader {
     private static final int SSL2_HELLO = 0x80;
     private static final int MAJOR_VERSION = 3; // of SSL 3 and all of TLS
 
+    private final SSLEngine engine;
     private final TlsConnection.Carrier carrier;
+    private ByteBuffer plain; // decrypted and not read yet; null while there is nothing
     private ByteBuffer bytes; // between its position and its limit; null while there are none
     private long received;
 
-    RecordReader(TlsConnection.Carrier carrier) {
+    RecordReader(SSLEngine engine, TlsConnection.Carrier carrier) {
+        this.engine = engine;
         this.carrier = carrier;
     }
 
     /** Returns how many bytes have come, ever. */
     long received() {
         return received;
-    }
-
-    /** Returns what is to be decrypted next. */
-    ByteBuffer bytes() {
-        return bytes;
     }
 
     /** Tells whether decrypting can make progress with what is here: a whole record, or nonsense. */
@@ -100,6 +104,53 @@ final class RecordReader {
         wider.put(bytes).flip();
         RecordBuffers.release(bytes);
         bytes = wider;
+    }
+
+    /** Decrypts a record; what does not fit is kept, for {@link #takePlain}. */
+    SSLEngineResult unwrap(ByteBuffer into) throws SSLException {
+        SSLEngineResult result = engine.unwrap(bytes, into);
+        if (result.getStatus() != SSLEngineResult.Status.BUFFER_OVERFLOW) {
+            return result;
+        }
+        int size = engine.getSession().getApplicationBufferSize();
+        ByteBuffer room = size <= RecordBuffers.SIZE ? RecordBuffers.take().clear()
+                : ByteBuffer.allocate(size);
+        try {
+            return engine.unwrap(bytes, room);
+        } finally {
+            plain = room.flip();
+            dropPlainIfEmpty();
+        }
+    }
+
+    /** Tells whether decrypted bytes are here. */
+    boolean holdsPlain() {
+        return plain != null;
+    }
+
+    /** Moves decrypted bytes, as many as fit; returns how many. */
+    int takePlain(ByteBuffer into) {
+        int n = Math.min(into.remaining(), plain.remaining());
+        int end = plain.limit();
+        into.put(plain.limit(plain.position() + n));
+        plain.limit(end);
+        dropPlainIfEmpty();
+        return n;
+    }
+
+    /** Drops the decrypted bytes. */
+    void dropPlain() {
+        if (plain != null) {
+            plain.position(plain.limit());
+            dropPlainIfEmpty();
+        }
+    }
+
+    private void dropPlainIfEmpty() {
+        if (!plain.hasRemaining()) {
+            RecordBuffers.release(plain);
+            plain = null;
+        }
     }
 
     /** Gives the memory back when nothing is in it. */

@@ -47,20 +47,15 @@ public final class TlsConnection {
         TASK
     }
 
-    /** More than any certificate chain that the JDK accepts takes. */
-    private static final long MOST_HANDSHAKE = 1 << 20;
     /** Key updates that the peer may request without reading the replies. */
     private static final int MOST_UNANSWERED = 32;
-    private static final ByteBuffer NO_ROOM = ByteBuffer.allocate(0);
 
     private final SSLEngine engine;
     private final ReentrantLock lock = new ReentrantLock();
     // All guarded by lock.
     private final RecordReader reader;
     private final RecordWriter writer;
-    private ByteBuffer plain; // decrypted and not read yet; null while there is nothing
-    private boolean begun;
-    private boolean working; // a thread runs the engine's tasks
+    private final Handshake handshake;
     private boolean closeSent; // close_notify is with the writer, or on its way
     private int unanswered; // messages that the peer wants replies to and takes none
     private IOException failure; // why nothing works any more
@@ -79,8 +74,9 @@ public final class TlsConnection {
      */
     public TlsConnection(SSLEngine engine, Carrier carrier) {
         this.engine = engine;
-        this.reader = new RecordReader(carrier);
+        this.reader = new RecordReader(engine, carrier);
         this.writer = new RecordWriter(engine, carrier);
+        this.handshake = new Handshake(engine, reader, writer);
     }
 
     /**
@@ -121,88 +117,17 @@ public final class TlsConnection {
             if (done) {
                 return Need.NOTHING;
             }
-            return shakeHands();
+            Need need = handshake.go();
+            done = need == Need.NOTHING;
+            return need;
         } catch (SSLException | RuntimeException e) {
             throw broken(e);
         } catch (IOException e) {
-            throw broken(alertOr(e));
+            throw broken(handshake.alertOr(e));
         } finally {
             settle();
             lock.unlock();
         }
-    }
-
-    private Need shakeHands() throws IOException {
-        if (!begun) {
-            begun = true;
-            engine.beginHandshake();
-        }
-        for (;;) {
-            if (working) {
-                return Need.TASK;
-            } else if (!writer.flush()) {
-                return Need.OUTPUT;
-            }
-            HandshakeStatus status = engine.getHandshakeStatus();
-            if (status == HandshakeStatus.NEED_TASK) {
-                return Need.TASK;
-            } else if (status == HandshakeStatus.NEED_WRAP) {
-                writer.wrap();
-            } else if (status != HandshakeStatus.NEED_UNWRAP) {
-                done = true;
-                return Need.NOTHING;
-            } else if (!shakeOn()) {
-                return Need.INPUT;
-            }
-        }
-    }
-
-    /** A peer that refuses the handshake may have said why before the connection broke. */
-    private IOException alertOr(IOException e) {
-        try {
-            while (reader.isReady() || reader.fill() > 0) {
-                if (reader.isReady() && unwrap(NO_ROOM).bytesConsumed() == 0) {
-                    return e;
-                }
-            }
-            return e;
-        } catch (SSLException alert) {
-            return alert;
-        } catch (IOException second) {
-            return e;
-        }
-    }
-
-    /** Takes a record of the handshake in; false while there is none. */
-    private boolean shakeOn() throws IOException {
-        if (!reader.isReady()) {
-            int n = receive();
-            if (!reader.isReady()) {
-                return n > 0;
-            }
-        }
-        SSLEngineResult result = unwrap(NO_ROOM);
-        if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
-            throw new TlsException("TLS_TRUNCATED",
-                    "the peer ended the connection during the TLS handshake", null);
-        }
-        return result.getStatus() == SSLEngineResult.Status.OK || receive() > 0;
-    }
-
-    private int receive() throws IOException {
-        int n = reader.fill();
-        if (n < 0) {
-            throw new TlsException("TLS_TRUNCATED",
-                    "the peer closed the connection during the TLS handshake", null);
-        }
-        if (!reader.isTls() && !reader.isSsl2()) {
-            throw new TlsException("TLS_PLAIN_TEXT", "the peer does not speak TLS: it sent plain text;"
-                    + " use TLS on both sides, or on none", null);
-        } else if (reader.received() > MOST_HANDSHAKE) {
-            throw new TlsException("TLS_HANDSHAKE", "the peer sent more than " + MOST_HANDSHAKE
-                    + " bytes without finishing the TLS handshake", null);
-        }
-        return n;
     }
 
     /**
@@ -214,34 +139,22 @@ public final class TlsConnection {
     public Runnable task() {
         lock.lock();
         try {
-            if (working || engine.getHandshakeStatus() != HandshakeStatus.NEED_TASK) {
-                return null;
-            }
-            working = true;
-            return this::work;
+            return handshake.claimTasks() ? this::work : null;
         } finally {
             lock.unlock();
         }
     }
 
     private void work() {
-        RuntimeException thrown = null;
+        Throwable thrown = handshake.runTasks();
+        lock.lock();
         try {
-            for (Runnable each; (each = engine.getDelegatedTask()) != null;) {
-                each.run();
+            handshake.endTasks();
+            if (thrown != null && failure == null) {
+                failure = new SSLException("a check of the TLS handshake failed: " + thrown, thrown);
             }
-        } catch (RuntimeException e) {
-            thrown = e;
         } finally {
-            lock.lock();
-            try {
-                working = false;
-                if (thrown != null && failure == null) {
-                    failure = new SSLException("the TLS engine failed: " + thrown, thrown);
-                }
-            } finally {
-                lock.unlock();
-            }
+            lock.unlock();
         }
     }
 
@@ -278,8 +191,8 @@ public final class TlsConnection {
         }
         lock.lock();
         try {
-            if (plain != null) {
-                return takePlain(into);
+            if (reader.holdsPlain()) {
+                return reader.takePlain(into);
             }
             return ended ? -1 : decrypt(into);
         } catch (IOException | RuntimeException e) {
@@ -290,22 +203,10 @@ public final class TlsConnection {
         }
     }
 
-    private int takePlain(ByteBuffer into) {
-        int n = Math.min(into.remaining(), plain.remaining());
-        int end = plain.limit();
-        into.put(plain.limit(plain.position() + n));
-        plain.limit(end);
-        if (!plain.hasRemaining()) {
-            RecordBuffers.release(plain);
-            plain = null;
-        }
-        return n;
-    }
-
     private int decrypt(ByteBuffer into) throws IOException {
         requireSound();
         int start = into.position();
-        while (plain == null && into.hasRemaining() && !ended) {
+        while (!reader.holdsPlain() && into.hasRemaining() && !ended) {
             if (reader.isReady()) {
                 decryptOne(into);
             } else if (into.position() > start || !fill()) {
@@ -341,9 +242,9 @@ public final class TlsConnection {
     }
 
     private void decryptOne(ByteBuffer into) throws IOException {
-        SSLEngineResult result = unwrap(into);
-        if (plain != null) {
-            takePlain(into);
+        SSLEngineResult result = reader.unwrap(into);
+        if (reader.holdsPlain()) {
+            reader.takePlain(into);
         }
         if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
             ended = true;
@@ -356,6 +257,7 @@ public final class TlsConnection {
         } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
             throw renegotiation();
         } else if (!closeSent) { // after it the engine waits for the peer's, whatever else comes
+            unanswered += result.bytesProduced() == 0 ? 1 : 0;
             goOn(result.getHandshakeStatus());
         }
     }
@@ -388,9 +290,9 @@ public final class TlsConnection {
             writer.drop();
             return;
         }
-        if (++unanswered > MOST_UNANSWERED) {
-            throw new TlsException("TLS_PROTOCOL_ERROR", "the peer asks for new keys again and again, and does"
-                    + " not read the replies", null);
+        if (unanswered > MOST_UNANSWERED) {
+            throw new TlsException("TLS_PROTOCOL_ERROR", "the peer asks for new keys again and"
+                    + " again, and does not read the replies", null);
         }
     }
 
@@ -399,28 +301,6 @@ public final class TlsConnection {
         writer.flush();
         return new TlsException("TLS_RENEGOTIATION",
                 "the peer wants to renegotiate, which is refused", null);
-    }
-
-    /** Decrypts a record; what does not fit becomes {@link #plain}. */
-    private SSLEngineResult unwrap(ByteBuffer into) throws SSLException {
-        SSLEngineResult result = engine.unwrap(reader.bytes(), into);
-        if (result.getStatus() != SSLEngineResult.Status.BUFFER_OVERFLOW) {
-            return result;
-        }
-        int size = engine.getSession().getApplicationBufferSize();
-        ByteBuffer room = size <= RecordBuffers.SIZE ? RecordBuffers.take().clear()
-                : ByteBuffer.allocate(size);
-        try {
-            result = engine.unwrap(reader.bytes(), room);
-        } finally {
-            room.flip();
-            if (room.hasRemaining()) {
-                plain = room;
-            } else {
-                RecordBuffers.release(room);
-            }
-        }
-        return result;
     }
 
     // ---- writing -----------------------------------------------------------------------------
@@ -553,11 +433,8 @@ public final class TlsConnection {
         lock.lock();
         try {
             reader.drop();
+            reader.dropPlain();
             writer.drop();
-            if (plain != null) {
-                RecordBuffers.release(plain);
-                plain = null;
-            }
             holdsInput = false;
             failure = failure != null ? failure : new IOException("the connection is closed");
         } finally {
@@ -573,7 +450,7 @@ public final class TlsConnection {
 
     private void settle() {
         reader.releaseIfEmpty();
-        holdsInput = plain != null || done && !ended && failure == null && reader.isReady();
+        holdsInput = reader.holdsPlain() || done && !ended && failure == null && reader.isReady();
     }
 
     /** Remembers a failure, and has the engine tell the peer. */

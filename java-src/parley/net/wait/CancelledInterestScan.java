@@ -49,7 +49,7 @@ final class CancelledInterestScan {
             return new ArrayList<>(doubtful);
         });
         for (Interest each : suspects) {
-            Log.guard(() -> {
+            Log.guard(Log.Part.WAIT, () -> {
                 if (each.isStale() && loop.disarm(each)) {
                     each.fire(0);
                 }

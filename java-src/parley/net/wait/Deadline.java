@@ -46,6 +46,7 @@ public final class Deadline implements HasDeadline {
         return this;
     }
 
+    /** Returns whether the time has come. */
     public boolean hasPassed() {
         return this != NONE && at - System.nanoTime() <= 0;
     }

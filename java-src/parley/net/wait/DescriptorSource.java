@@ -147,6 +147,7 @@ public final class DescriptorSource extends Source {
         super.wake();
     }
 
+    /** Returns the events of poll(2) that stand for the operations. */
     public static int events(int ops) {
         return ((ops & READ) == 0 ? 0 : Poll.IN) | ((ops & WRITE) == 0 ? 0 : Poll.OUT);
     }

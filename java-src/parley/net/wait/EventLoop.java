@@ -261,6 +261,7 @@ public final class EventLoop implements Poller.Owner {
         }
     }
 
+    /** Returns how many interests are armed and have not fired. */
     public int watches() {
         return locked(() -> watches);
     }
@@ -275,7 +276,7 @@ public final class EventLoop implements Poller.Owner {
     /** Runs a task on the loop's thread, soon; at once when called on that thread. */
     public void execute(Runnable task) {
         if (isLoopThread()) {
-            Log.guard(task);
+            Log.guard(Log.Part.WAIT, task);
         } else {
             post(task, 0);
         }
@@ -292,7 +293,7 @@ public final class EventLoop implements Poller.Owner {
             running();
             nudge();
         } catch (IOException e) {
-            Log.error("a task waits until a thread can be started", e);
+            Log.error(Log.Part.WAIT, "a task waits until a thread can be started", e);
         } finally {
             lock.unlock();
         }
@@ -340,7 +341,7 @@ public final class EventLoop implements Poller.Owner {
                 try {
                     round(busy);
                 } catch (IOException | RuntimeException | Error e) {
-                    Log.error("a round of the event loop failed; the loop goes on", e);
+                    Log.error(Log.Part.WAIT, "a round of the event loop failed; the loop goes on", e);
                     LockSupport.parkNanos(this, AFTER_FAILURE_NANOS); // or this might spin
                 }
                 if (busy) {
@@ -364,7 +365,7 @@ public final class EventLoop implements Poller.Owner {
                 running();
             }
         } catch (IOException e) {
-            Log.error("the event loop ended; the next request starts it again", e);
+            Log.error(Log.Part.WAIT, "the event loop ended; the next request starts it again", e);
         } finally {
             lock.unlock();
         }
@@ -458,7 +459,7 @@ public final class EventLoop implements Poller.Owner {
         try {
             interest.fire(interest.ready);
         } catch (Throwable e) {
-            Log.error("a listener failed; the event loop goes on", e);
+            Log.error(Log.Part.WAIT, "a listener failed; the event loop goes on", e);
         }
     }
 

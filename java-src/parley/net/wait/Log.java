@@ -3,9 +3,31 @@ package parley.net.wait;
 import java.time.ZonedDateTime;
 import java.util.Locale;
 
-/** Where the library reports what no caller is there to receive: the platform's own logger. */
+/** Reports what no caller is there to receive, to the platform's own loggers. */
 public final class Log {
-    private static final System.Logger LOG = System.getLogger("parley.net");
+    /** The parts that log, each by a logger of its own; doc/observing.md lists them. */
+    public enum Part {
+        /** Streams and servers. */
+        CORE("parley.net"),
+        /** Accepting connections. */
+        ACCEPT("parley.net.accept"),
+        /** Channels, intakes and outlets, and what runs their listeners. */
+        CHANNELS("parley.net.channels"),
+        /** Servers that serve connections. */
+        SERVER("parley.net.server"),
+        /** TLS. */
+        TLS("parley.net.tls"),
+        /** What was never closed. */
+        LEAKS("parley.net.leaks"),
+        /** The event loop. */
+        WAIT("parley.net.wait");
+
+        private final System.Logger logger;
+
+        Part(String name) {
+            logger = System.getLogger(name);
+        }
+    }
 
     private Log() {
     }
@@ -20,35 +42,38 @@ public final class Log {
     }
 
     /** Runs a task; whatever it throws is logged, and the caller goes on. */
-    public static void guard(Runnable task) {
+    public static void guard(Part part, Runnable task) {
         try {
             task.run();
         } catch (Throwable e) {
-            error("a task or a listener failed", e);
+            error(part, "a task or a listener failed", e);
         }
     }
 
-    public static void error(String what, Throwable cause) {
-        log(System.Logger.Level.ERROR, what, cause);
+    /** Logs a failure that no caller receives. */
+    public static void error(Part part, String what, Throwable cause) {
+        log(part, System.Logger.Level.ERROR, what, cause);
     }
 
+    /** Logs an object that was never closed, with the place where it was made. */
     public static void leak(String what, Throwable made) {
-        log(System.Logger.Level.WARNING, what, made);
+        log(Part.LEAKS, System.Logger.Level.WARNING, what, made);
     }
 
     /** Notes an expected failure, off unless the logger is told to. */
-    public static void trace(String what, Throwable cause) {
-        log(System.Logger.Level.TRACE, what, cause);
+    public static void trace(Part part, String what, Throwable cause) {
+        log(part, System.Logger.Level.TRACE, what, cause);
     }
 
-    public static void warning(String what) {
-        log(System.Logger.Level.WARNING, what, null);
+    /** Logs what a user should know. */
+    public static void warning(Part part, String what) {
+        log(part, System.Logger.Level.WARNING, what, null);
     }
 
     /** Logs; a logger that fails must not end what had something to report. */
-    private static void log(System.Logger.Level level, String what, Throwable cause) {
+    private static void log(Part part, System.Logger.Level level, String what, Throwable cause) {
         try {
-            LOG.log(level, "parley: " + what, cause);
+            part.logger.log(level, "parley: " + what, cause);
         } catch (Throwable e) {
             logFailed(what, cause, e);
         }

@@ -52,6 +52,11 @@ public final class Poller implements AutoCloseable {
     private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
     private final Consumer<SelectionKey> visit = this::visit; // run with turn held
 
+    /**
+     * Opens a selector.
+     *
+     * @throws IOException if the process is out of descriptors
+     */
     public Poller(Owner owner) throws IOException {
         this.owner = owner;
         this.selector = Selector.open();

@@ -3,8 +3,10 @@ package parley.net.wait;
 /** One source in one poller. */
 public abstract class Registration {
     final Source source;
+    /** The poller that polls the source. */
     public final Poller poller;
-    public final Object attachment; // what the poller's owner knows about the source
+    /** What the poller's owner knows about the source. */
+    public final Object attachment;
 
     // Of ThreadWaits, all guarded by its lock: the neighbours among the idle registrations.
     Registration older;

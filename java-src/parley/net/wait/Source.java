@@ -25,6 +25,7 @@ public abstract class Source {
     /** Makes the poller report this source; called with no registration of the two in force. */
     public abstract Registration join(Poller poller, int ops, Object attachment) throws IOException;
 
+    /** Returns false once it was closed. */
     public abstract boolean isOpen();
 
     /** Returns whether the kernel object is registered with the poller under another source. */
@@ -64,6 +65,7 @@ public abstract class Source {
         return null;
     }
 
+    /** Returns the registrations with all pollers; not to be changed. */
     public final Registration[] registrations() {
         return registrations;
     }

@@ -67,7 +67,7 @@ final class TaskQueue {
     void runDue() {
         long now = System.nanoTime();
         for (Runnable task = take(now); task != null; task = take(now)) {
-            Log.guard(task);
+            Log.guard(Log.Part.WAIT, task);
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * side of the same stream again) costs no registration. It is closed with that source.
  */
 public final class ThreadWaits implements Poller.Owner {
+    /** How many pollers a process has at most. */
     public static final int MOST = 16;
 
     private static final ThreadWaits INSTANCE = new ThreadWaits();

@@ -20,18 +20,18 @@ class AddressesTest {
     @CsvSource({"::, ::", "::1, ::1", "1::, 1::", "2001:db8:0:0:1:0:0:1, 2001:db8::1:0:0:1",
         "2001:db8:0:1:1:1:1:1, 2001:db8:0:1:1:1:1:1", "2001:DB8:0:0:0:0:2:1, 2001:db8::2:1",
         "1:0:0:2:0:0:0:3, 1:0:0:2::3", "127.0.0.1, 127.0.0.1"})
-    void theShortFormIsThatOfTheStandard(String given, String expected) throws Exception {
+    void the_short_form_is_that_of_the_standard(String given, String expected) throws Exception {
         assertEquals(expected, Addresses.literal(InetAddress.getByName(given)));
     }
 
     @Test
-    void aZoneIsKept() throws Exception {
+    void a_zone_is_kept() throws Exception {
         byte[] local = InetAddress.getByName("fe80::1").getAddress();
         assertEquals("fe80::1%7", Addresses.literal(Inet6Address.getByAddress(null, local, 7)));
     }
 
     @Test
-    void anyAddressIsReadBackAsItselfAndWrittenTheSameByRawSockets() throws Exception {
+    void any_address_is_read_back_as_itself_and_written_the_same_by_raw_sockets() throws Exception {
         Seeds.with(random -> {
             for (int i = 0; i < 5000; i++) {
                 byte[] bytes = Seeds.bytes(random, 16);

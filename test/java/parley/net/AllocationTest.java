@@ -154,8 +154,8 @@ class AllocationTest {
     @Test
     void a_check_of_handles_allocates_nothing_and_one_of_a_list_its_result() throws IOException {
         Descriptor[] pair = Sockets.socketpair("unix", "stream", 0);
-        try (Pollable idle = Handle.of(Handles.register(pair[0]));
-                Pollable ready = Handle.of(Handles.register(pair[1]));
+        try (Pollable idle = Pollable.of(Handles.register(pair[0]));
+                Pollable ready = Pollable.of(Handles.register(pair[1]));
                 StatusSet set = new StatusSet()) {
             pair[0].write(new byte[1], 0, 1);
             assertAllocates(0, () -> idle.status(Direction.INPUT, Duration.ZERO));
@@ -165,7 +165,7 @@ class AllocationTest {
             assertAllocates(0, () -> set.check(Duration.ZERO));
             Pollable[] both = {idle, ready};
             Direction[] directions = {Direction.INPUT, Direction.INPUT};
-            assertAllocates(200, () -> StatusList.check(both, directions, Duration.ZERO));
+            assertAllocates(200, () -> SocketStatus.of(both, directions, Duration.ZERO));
         }
     }
 }

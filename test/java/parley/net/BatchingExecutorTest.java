@@ -17,6 +17,7 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.BatchingExecutor;
 import parley.net.wait.EventLoop;
 import parley.testing.Await;
 import parley.testing.Cpu;
@@ -149,7 +150,7 @@ class BatchingExecutorTest {
             uncaught.incrementAndGet();
             throw new IllegalStateException("on purpose, by the handler");
         });
-        try {
+        try (Reported reported = new Reported()) {
             for (int i = 0; i < 10; i++) {
                 executor.execute(() -> {
                     throw new StackOverflowError("on purpose");
@@ -158,6 +159,8 @@ class BatchingExecutorTest {
                 assertEquals("next", soon(ran));
             }
             assertEquals(10, uncaught.get());
+            Await.until("what the handler threw is logged",
+                    () -> reported.about("a task or a listener failed") == 10);
         } finally {
             Thread.setDefaultUncaughtExceptionHandler(before);
         }

@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import parley.net.ExternalFormat.CodingAction;
 import parley.testing.Family;
 import parley.testing.Peer;
 import parley.testing.PeerListener;

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import parley.net.ExternalFormat.CodingAction;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;

@@ -24,18 +24,20 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntPredicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import parley.net.wait.Source;
 import parley.testing.Blocked;
 import parley.testing.Family;
+import parley.testing.FullStack;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
-import parley.testing.Race.Rounds;
 import parley.testing.Task;
 import parley.testing.Threads;
 
@@ -46,7 +48,6 @@ import parley.testing.Threads;
 @Guarded
 class FaultsTest {
     private static final Duration MOMENT = Duration.ofMillis(50);
-    private static final int STACK = 256 * 1024;
 
     /** Accessors, which take no lock, and settings, which are made once. */
     private static final Set<String> NO_OPERATIONS =
@@ -63,14 +64,12 @@ class FaultsTest {
     private SocketStream stream;
 
     /** An operation of one of the sides. */
-    private record Operation(Method method) {
+    record Operation(Class<?> type, Method method) {
         Object call(SocketStream stream, IntPredicate predicate) throws Throwable {
-            Object side = method.getDeclaringClass() == StreamInput.class
-                    ? stream.in() : stream.out();
             Object[] arguments = Arrays.stream(method.getParameterTypes())
                     .map(type -> argument(type, predicate)).toArray();
             try {
-                return method.invoke(side, arguments);
+                return method.invoke(side(stream), arguments);
             } catch (InvocationTargetException e) {
                 throw e.getCause();
             }
@@ -80,28 +79,47 @@ class FaultsTest {
             if (type == IntPredicate.class) {
                 return predicate;
             }
+            if (type == Framing.class) {
+                return Framing.chunks(4); // one for each stream
+            }
             return type.isEnum() ? type.getEnumConstants()[0] : ARGUMENTS.get(type);
         }
 
         StreamSide side(SocketStream stream) {
-            return method.getDeclaringClass() == StreamInput.class ? stream.in() : stream.out();
+            return type == StreamInput.class ? stream.in() : stream.out();
         }
 
         @Override
         public String toString() {
-            return method.getDeclaringClass().getSimpleName() + "." + method.getName() + "/"
+            return type.getSimpleName() + "." + method.getName() + "/"
                     + method.getParameterCount();
         }
     }
 
     static Stream<Operation> operations() {
         return Stream.of(StreamInput.class, StreamOutput.class)
-                .flatMap(type -> Arrays.stream(type.getDeclaredMethods()))
-                .filter(method -> Modifier.isPublic(method.getModifiers()))
-                .filter(method -> !method.isSynthetic() && !method.isBridge())
-                .filter(method -> !NO_OPERATIONS.contains(method.getName()))
-                .map(Operation::new)
+                .flatMap(type -> declared(type).map(method -> new Operation(type, method)))
+                .filter(each -> !NO_OPERATIONS.contains(each.method.getName()))
                 .sorted(Comparator.comparing(Operation::toString));
+    }
+
+    /** The public methods of a side, those of its superclasses included. */
+    private static Stream<Method> declared(Class<?> type) {
+        return type == Object.class ? Stream.of()
+                : Stream.concat(declared(type.getSuperclass()), Arrays.stream(type.getDeclaredMethods())
+                        .filter(method -> Modifier.isPublic(method.getModifiers()))
+                        .filter(method -> !method.isSynthetic() && !method.isBridge()));
+    }
+
+    @Test
+    void the_table_has_every_operation() {
+        Set<String> here = operations().map(each -> each.method.getName())
+                .collect(Collectors.toSet());
+        Stream.of(StreamInput.class, StreamOutput.class, Object.class)
+                .flatMap(type -> Arrays.stream(type.getMethods()))
+                .filter(method -> method.getDeclaringClass() != Object.class)
+                .forEach(method -> assertTrue(here.contains(method.getName())
+                        || NO_OPERATIONS.contains(method.getName()), method::toString));
     }
 
     static Stream<Operation> inputOperations() {
@@ -224,62 +242,13 @@ class FaultsTest {
     void a_full_stack_leaves_the_lock_free(Operation operation) throws Throwable {
         boom.inMemory = true;
         attempt(operation); // loads what it takes
-        Deep deep = new Deep(operation);
-        Thread thread = new Thread(null, deep, "deep", STACK);
-        thread.setDaemon(true);
-        thread.start();
-        thread.join(TimeUnit.SECONDS.toMillis(30));
-        assertTrue(!thread.isAlive(), operation + " hangs");
-        assertNull(deep.stuck, () -> operation + " left the lock with " + deep.stuck);
-        assertTrue(deep.overflows > 0, operation + " had room everywhere");
+        FullStack.probe(operation, () -> operation.call(stream, c -> false),
+                () -> operation.side(stream).owner);
         boom.inMemory = false;
         stream.status(Direction.IO, Duration.ZERO); // does not hang
         stream.out().writeByte('x');
         stream.out().flush();
         assertTrue(peer.receive(1).length > 0);
-    }
-
-    /** Fills the stack and calls the operation on each step of the way back. */
-    private final class Deep implements Runnable {
-        private final Operation operation;
-        private int overflows;
-        private int successes;
-        private Object stuck;
-
-        Deep(Operation operation) {
-            this.operation = operation;
-        }
-
-        @Override
-        public void run() {
-            for (int round = Rounds.of(1, 3); round > 0; round--) {
-                successes = 0;
-                fill(0);
-            }
-        }
-
-        private void fill(int depth) {
-            try {
-                fill(depth + 1);
-            } catch (StackOverflowError e) {
-                overflows++;
-            }
-            if (successes < 20 && stuck == null) {
-                probe();
-            }
-        }
-
-        private void probe() {
-            try {
-                operation.call(stream, c -> false);
-                successes++;
-            } catch (StackOverflowError e) {
-                overflows++;
-            } catch (Throwable e) {
-                successes++;
-            }
-            stuck = operation.side(stream).owner;
-        }
     }
 
     @ParameterizedTest

@@ -124,7 +124,7 @@ class OptionsStraceTest {
             Traced.begin(args[0]);
             int four = Handles.register(Sockets.socket("inet", "stream", 0));
             int six = Handles.register(Sockets.socket("inet6", "stream", 0));
-            Pollable raw = Handle.of(four);
+            Pollable raw = Pollable.of(four);
             try (SocketServer server = SocketServer.listen(
                             ServerOptions.builder().host("127.0.0.1").port(0).build());
                     SocketStream stream = SocketStream.connect(
@@ -135,7 +135,7 @@ class OptionsStraceTest {
                 ask("raw socket", raw);
                 ask("raw socket asked", raw);
                 ask("server asked", server);
-                ask("raw socket of IP version 6", Handle.of(six));
+                ask("raw socket of IP version 6", Pollable.of(six));
                 SocketOptions.set(accepted, DescriptorOption.SO_LINGER, 0);
                 accepted.close();
                 ask("stream that was reset", stream);
@@ -170,7 +170,7 @@ class OptionsStraceTest {
     }
 
     @Test
-    void everyOptionReachesTheKernelAsItselfAndIsReadBack(@TempDir Path directory)
+    void every_option_reaches_the_kernel_as_itself_and_is_read_back(@TempDir Path directory)
             throws Exception {
         Map<String, String> found = new HashMap<>();
         try (Child child = Child.java(Asking.class, Traced.go(directory).toString())) {

@@ -21,14 +21,17 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import parley.net.Framing.FormSyntax;
+import parley.net.Reactor.Watch;
+import parley.net.wait.BatchingExecutor;
 import parley.testing.Await;
 import parley.testing.Cpu;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.PeerListener;
-import parley.testing.Task;
 import parley.testing.Reported;
+import parley.testing.Task;
 import parley.testing.Threads;
 
 /** The reactor: what it watches it tells once, and nothing stops it or keeps it going for nothing. */
@@ -129,7 +132,7 @@ class ReactorTest {
     @Test
     void a_stream_and_its_channel_can_both_be_watched() throws Exception {
         REACTOR.whenReady(stream, Direction.INPUT, told::add);
-        REACTOR.whenReady(PollableChannel.of(stream.channel()), Direction.INPUT, told::add);
+        REACTOR.whenReady(Pollable.of(stream.channel()), Direction.INPUT, told::add);
         peer.send("a");
         assertSame(SocketStatus.INPUT, next());
         assertSame(SocketStatus.INPUT, next());
@@ -139,7 +142,7 @@ class ReactorTest {
     void a_foreign_channel_closed_by_its_owner_is_noticed() throws Exception {
         Pipe pipe = Pipe.open();
         pipe.source().configureBlocking(false);
-        REACTOR.whenReady(PollableChannel.of(pipe.source()), Direction.INPUT, told::add);
+        REACTOR.whenReady(Pollable.of(pipe.source()), Direction.INPUT, told::add);
         pipe.source().close();
         assertSame(SocketStatus.ERROR, next());
         pipe.sink().close();
@@ -149,7 +152,7 @@ class ReactorTest {
     void a_foreign_channel_can_be_watched_again_and_again() throws Exception {
         Pipe pipe = Pipe.open();
         pipe.source().configureBlocking(false);
-        PollableChannel channel = PollableChannel.of(pipe.source());
+        Pollable channel = Pollable.of(pipe.source());
         for (int i = 0; i < 5; i++) {
             REACTOR.whenReady(channel, Direction.INPUT, told::add).close(); // lets go of it
             REACTOR.whenReady(channel, Direction.INPUT, told::add);
@@ -166,7 +169,7 @@ class ReactorTest {
         Pipe pipe = Pipe.open();
         pipe.source().configureBlocking(false);
         for (int i = 0; i < 3; i++) {
-            REACTOR.whenReady(PollableChannel.of(pipe.source()), Direction.INPUT, told::add);
+            REACTOR.whenReady(Pollable.of(pipe.source()), Direction.INPUT, told::add);
         }
         pipe.sink().write(ByteBuffer.allocate(1));
         for (int i = 0; i < 3; i++) {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Executor;
 import org.junit.jupiter.api.Test;
+import parley.net.wait.BatchingExecutor;
 import parley.testing.Await;
 import parley.testing.Child;
 import parley.testing.Cpu;

@@ -78,8 +78,8 @@ class StatusSetCostTest {
             new Poll.Entry(pair[1], Poll.IN, null)};
         Direction[] directions = {Direction.INPUT, Direction.INPUT};
         long poll = cpu(() -> Poll.check(entries, 2));
-        long list = cpu(() -> StatusList.check(
-                new Pollable[] {Handle.of(one), Handle.of(other)}, directions, NOW));
+        long list = cpu(() -> SocketStatus.of(
+                new Pollable[] {Pollable.of(one), Pollable.of(other)}, directions, NOW));
         Handles.close(one);
         Handles.close(other);
         assertTrue(list < 12 * poll, list + " ns, " + poll + " for the poll"); // 3 when measured

@@ -193,14 +193,14 @@ class StatusSetRaceTest {
                 Peer peer = listener.accept();
                 Pollable[] both = {idle, stream};
                 Direction[] directions = {Direction.INPUT, Direction.INPUT};
-                StatusList.check(both, directions, NOW);
+                SocketStatus.of(both, directions, NOW);
                 Task<Void> closer = Threads.PLATFORM.start("closer", () -> {
                     stream.close();
                     return null;
                 });
                 try {
                     for (;;) {
-                        SocketStatus[] found = StatusList.check(both, directions, LONG);
+                        SocketStatus[] found = SocketStatus.of(both, directions, LONG);
                         assertEquals(SocketStatus.NONE, found[0]);
                         assertEquals(SocketStatus.ERROR, found[1]);
                     }
@@ -260,15 +260,15 @@ class StatusSetRaceTest {
             for (int i = 0; i < 50; i++) {
                 assertEquals(SocketStatus.NONE, stream.status(Direction.INPUT, NOW));
                 assertEquals(SocketStatus.OUTPUT, stream.status(Direction.IO, LONG));
-                StatusList.check(new Pollable[] {stream}, new Direction[] {Direction.IO}, LONG);
+                SocketStatus.of(new Pollable[] {stream}, new Direction[] {Direction.IO}, LONG);
             }
             assertFalse(reader.isDone());
             peer.send("x");
             assertEquals('x', reader.await());
             java.nio.channels.SocketChannel foreign = peer.channel();
             foreign.configureBlocking(false);
-            PollableChannel.of(foreign).status(Direction.IO, LONG);
-            StatusList.check(new Pollable[] {PollableChannel.of(foreign)},
+            Pollable.of(foreign).status(Direction.IO, LONG);
+            SocketStatus.of(new Pollable[] {Pollable.of(foreign)},
                     new Direction[] {Direction.IO}, LONG);
             assertFalse(foreign.isRegistered());
         }

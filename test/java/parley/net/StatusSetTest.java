@@ -226,7 +226,7 @@ class StatusSetTest {
                 later.add(stream, Direction.IO);
                 assertEquals(SocketStatus.ERROR, later.check(LONG).statusOf(stream));
             }
-            assertEquals(SocketStatus.ERROR, StatusList.check(new Pollable[] {stream},
+            assertEquals(SocketStatus.ERROR, SocketStatus.of(new Pollable[] {stream},
                     new Direction[] {Direction.INPUT}, LONG)[0]);
         } catch (java.net.ConnectException e) {
             // Refused before the call came back, which it may: there is nothing to check then.
@@ -522,16 +522,16 @@ class StatusSetTest {
                 SocketChannel channel = SocketChannel.open(listener.address());
                 Peer second = listener.accept(); StatusSet set = new StatusSet()) {
             channel.configureBlocking(false);
-            Pollable foreign = PollableChannel.of(channel);
+            Pollable foreign = Pollable.of(channel);
             set.add(stream, Direction.INPUT);
             set.add(foreign, Direction.INPUT);
             assertEquals(0, set.check(NOW).actionable());
             assertTrue(first.channel().isConnected());
             second.send("x");
             assertEquals(SocketStatus.INPUT,
-                    set.check(LONG).statusOf(PollableChannel.of(channel)));
+                    set.check(LONG).statusOf(Pollable.of(channel)));
             assertEquals(SocketStatus.NONE, set.statusOf(stream));
-            set.add(PollableChannel.of(channel), Direction.IO);
+            set.add(Pollable.of(channel), Direction.IO);
             assertEquals(2, set.size());
             assertEquals(SocketStatus.IO, set.check(LONG).statusOf(foreign));
             close(channel);
@@ -545,10 +545,10 @@ class StatusSetTest {
     void a_foreign_channel_closed_during_the_wait_is_noticed() throws Exception {
         try (ServerSocketChannel channel = Family.TCP4.listen(1); StatusSet set = new StatusSet()) {
             channel.configureBlocking(false);
-            set.add(PollableChannel.of(channel), Direction.IO);
+            set.add(Pollable.of(channel), Direction.IO);
             Task<StatusSet> check = Threads.PLATFORM.start("check", () -> set.check(LONG));
             Task<SocketStatus> single = Threads.PLATFORM.start("single",
-                    () -> PollableChannel.of(channel).status(Direction.IO, LONG));
+                    () -> Pollable.of(channel).status(Direction.IO, LONG));
             Blocked.in(check, "StatusSet.check");
             Blocked.in(single, "Pollable.status");
             Timing timing = Timing.start();
@@ -564,7 +564,7 @@ class StatusSetTest {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = connect(listener.address()); StatusSet set = new StatusSet()) {
             set.add(stream, Direction.OUTPUT);
-            Pollable same = PollableChannel.of(stream.channel());
+            Pollable same = Pollable.of(stream.channel());
             assertThrows(IllegalArgumentException.class, () -> set.add(same, Direction.INPUT));
             assertEquals(SocketStatus.OUTPUT, set.check(LONG).statusOf(stream));
         }

@@ -16,7 +16,7 @@ import parley.testing.Leaks;
 @Timeout(60)
 class StreamPairTest {
     @Test
-    void whatOneWritesTheOtherReads() throws IOException {
+    void what_one_writes_the_other_reads() throws IOException {
         List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
         try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {
             assertEquals(SocketStatus.OUTPUT, a.status(Direction.IO, null));
@@ -31,7 +31,7 @@ class StreamPairTest {
     }
 
     @Test
-    void nothingIsLeftInTheFileSystem() throws IOException {
+    void nothing_is_left_in_the_file_system() throws IOException {
         List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
         try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {
             Path file = ((UnixDomainSocketAddress) a.peerAddress()).getPath();
@@ -42,7 +42,7 @@ class StreamPairTest {
     }
 
     @Test
-    void nothingStaysOpen() throws IOException {
+    void nothing_stays_open() throws IOException {
         makeAndClose(); // has the JDK open what it keeps
         Leaks before = Leaks.snapshot();
         makeAndClose();

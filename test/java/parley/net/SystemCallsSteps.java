@@ -340,7 +340,7 @@ final class SystemCallsSteps {
                 SocketStream client = SocketStream.connect(server.localAddress(), options(true));
                 SocketStream accepted = server.accept(options(true));
                 SocketStream pipe = DescriptorStreams.pipe("cat", Direction.IO, options(true))) {
-            Pollable[] objects = {server, client, Handle.of(handle), pipe,
+            Pollable[] objects = {server, client, Pollable.of(handle), pipe,
                 DescriptorStreams.keyboard()};
             SystemCallsSteps steps = new SystemCallsSteps(client);
             steps.status("socket-status in vain", objects, -1, () -> { }, IN_VAIN);
@@ -384,7 +384,7 @@ final class SystemCallsSteps {
             return null;
         });
         step(name, Arrays.asList(expected),
-                () -> Arrays.asList(StatusList.check(objects, directions, timeout)));
+                () -> Arrays.asList(SocketStatus.of(objects, directions, timeout)));
         actor.await();
     }
 }

@@ -112,7 +112,7 @@ class SystemCallsTest {
 
     @ParameterizedTest
     @EnumSource(names = {"SOCKET", "UNIX_SOCKET", "HANDLE", "PIPE"})
-    void aStepMakesTheCallsItNeedsAndNoneForWhatIsInTheBuffer(
+    void a_step_makes_the_calls_it_needs_and_none_for_what_is_in_the_buffer(
             Kind kind, @TempDir Path directory) throws Exception {
         Map<String, Calls> expected = new LinkedHashMap<>();
         // nothing is there: one attempt, never a wait
@@ -147,7 +147,7 @@ class SystemCallsTest {
 
     /** One that other processes may share, so that its mode is left as it was. */
     @Test
-    void aBlockingPipeIsLookedAtBeforeEachReadAndNotReadInVain(@TempDir Path directory)
+    void a_blocking_pipe_is_looked_at_before_each_read_and_not_read_in_vain(@TempDir Path directory)
             throws Exception {
         Map<String, Calls> expected = new LinkedHashMap<>();
         put(expected, Calls.LOOK, NOTHING);
@@ -163,7 +163,8 @@ class SystemCallsTest {
     }
 
     @Test
-    void anUnbufferedStreamMakesOneCallForEachElementAndTakesNoMore(@TempDir Path directory)
+    void an_unbuffered_stream_makes_one_call_for_each_element_and_takes_no_more(
+            @TempDir Path directory)
             throws Exception {
         Map<String, Calls> expected = new LinkedHashMap<>();
         put(expected, Calls.WRITE, "write-byte", "write-line");
@@ -172,7 +173,8 @@ class SystemCallsTest {
     }
 
     @Test
-    void aFileIsReadAtOnceAndItsEndAskedForOnce(@TempDir Path directory) throws Exception {
+    void a_file_is_read_at_once_and_its_end_asked_for_once(
+            @TempDir Path directory) throws Exception {
         Map<String, Calls> expected = new LinkedHashMap<>();
         put(expected, new Calls(1, 0, 1, 0), "read-byte-lookahead of two lines");
         put(expected, Calls.NONE, "read-byte-no-hang", "listen", "peek-char", "read-line",
@@ -184,14 +186,15 @@ class SystemCallsTest {
     }
 
     @Test
-    void objectsOfEveryKindAreWaitedForInOneWait(@TempDir Path directory) throws Exception {
+    void objects_of_every_kind_are_waited_for_in_one_wait(
+            @TempDir Path directory) throws Exception {
         Map<String, Calls> found = trace(Kind.MIXED, directory, false);
         assertEquals(4, found.size());
         found.forEach((step, calls) -> assertEquals(1, calls.waits(), () -> step + ": " + found));
     }
 
     @Test
-    void nothingThatIsWaitedForIsPolledByAnotherThread(@TempDir Path directory)
+    void nothing_that_is_waited_for_is_polled_by_another_thread(@TempDir Path directory)
             throws Exception {
         Map<String, Calls> found = trace(Kind.MIXED, directory, true);
         int waits = found.get("socket-status in vain").waits();

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import parley.net.ExternalFormat.CodingAction;
 import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Family;

@@ -98,20 +98,20 @@ class ChannelDescriptorTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void connectionsOfTheSameServerAreToldApart(boolean blocking) throws IOException {
+    void connections_of_the_same_server_are_told_apart(boolean blocking) throws IOException {
         assertNumbersAreRight(connections(loopback(), 100, blocking));
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void connectionsOverIpv6AreToldApart(boolean blocking) throws IOException {
+    void connections_over_ipv6_are_told_apart(boolean blocking) throws IOException {
         assumeTrue(Family.TCP6.available());
         assertNumbersAreRight(connections(new InetSocketAddress("::1", 0), 20, blocking));
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void unixDomainLookAlikesAreToldApart(boolean blocking, @TempDir Path directory)
+    void unix_domain_look_alikes_are_told_apart(boolean blocking, @TempDir Path directory)
             throws IOException {
         SocketAddress at = UnixDomainSocketAddress.of(directory.resolve("s"));
         List<SocketChannel> ends = connections(at, 100, blocking);
@@ -123,7 +123,7 @@ class ChannelDescriptorTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void serversOnOnePortAreToldApart(boolean blocking) throws IOException {
+    void servers_on_one_port_are_told_apart(boolean blocking) throws IOException {
         List<ServerSocketChannel> servers = new ArrayList<>();
         SocketAddress at = loopback();
         for (int i = 0; i < 5; i++) {
@@ -137,7 +137,7 @@ class ChannelDescriptorTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void unixDomainServersHaveNumbers(boolean blocking, @TempDir Path directory)
+    void unix_domain_servers_have_numbers(boolean blocking, @TempDir Path directory)
             throws IOException {
         List<ServerSocketChannel> servers = new ArrayList<>();
         for (int i = 0; i < 5; i++) {
@@ -164,7 +164,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void aServerOnAllAddressesIsFound() throws IOException {
+    void a_server_on_all_addresses_is_found() throws IOException {
         for (boolean blocking : new boolean[] {true, false}) {
             ServerSocketChannel server = keep(ServerSocketChannel.open(), blocking);
             server.bind(new InetSocketAddress(0));
@@ -174,7 +174,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void datagramChannelsAndPipesAreFound() throws IOException {
+    void datagram_channels_and_pipes_are_found() throws IOException {
         for (boolean blocking : new boolean[] {true, false}) {
             DatagramChannel datagrams = keep(DatagramChannel.open(), blocking);
             datagrams.bind(loopback());
@@ -195,7 +195,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void aChannelThatTheJdkHasNotMadeHasNone() {
+    void a_channel_that_the_jdk_has_not_made_has_none() {
         SelectableChannel other = new AbstractSelectableChannel(SelectorProvider.provider()) {
             @Override
             protected void implCloseSelectableChannel() {
@@ -216,7 +216,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void aNumberIsNotGivenAfterTheChannelClosed() throws IOException {
+    void a_number_is_not_given_after_the_channel_closed() throws IOException {
         List<SocketChannel> ends = connections(loopback(), 2, false);
         ChannelDescriptor found = ChannelDescriptor.find(ends.get(0));
         int number = found.number();
@@ -230,7 +230,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void findingLeavesNoDescriptorBehindAndTheChannelUsable() throws IOException {
+    void finding_leaves_no_descriptor_behind_and_the_channel_usable() throws IOException {
         List<SocketChannel> ends = connections(loopback(), 1, false);
         ChannelDescriptor.find(ends.get(0));
         int before = Support.openNumbers();
@@ -244,7 +244,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void findersInSeveralThreadsDoNotConfuseEachOther() throws Exception {
+    void finders_in_several_threads_do_not_confuse_each_other() throws Exception {
         List<SocketChannel> ends = connections(loopback(), 20, false);
         List<Integer> numbers = new ArrayList<>();
         for (SocketChannel end : ends) {
@@ -277,7 +277,7 @@ class ChannelDescriptorTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void thousandsOfConnectionsAreFoundQuickly(boolean blocking) throws IOException {
+    void thousands_of_connections_are_found_quickly(boolean blocking) throws IOException {
         List<SocketChannel> ends = connections(loopback(), 1500, blocking);
         long start = System.nanoTime();
         Set<Integer> numbers = new HashSet<>();

@@ -14,7 +14,7 @@ class ChecksumsTest {
     }
 
     @Test
-    void theHeaderOfAWellKnownExampleSumsUp() {
+    void the_header_of_a_well_known_example_sums_up() {
         byte[] frame = frame("45000073000040004011" + "dead" + "c0a80001c0a800c7"
                 + "00".repeat(0x73 - 20));
         assertEquals(0xb861, Checksums.ip(frame, 0, frame.length));
@@ -23,7 +23,7 @@ class ChecksumsTest {
     }
 
     @Test
-    void icmpTcpAndUdpSumUpToZeroTogetherWithTheirChecksum() {
+    void icmp_tcp_and_udp_sum_up_to_zero_together_with_their_checksum() {
         Random random = new Random(1);
         for (int size = 20; size < 80; size++) {
             byte[] payload = new byte[size];
@@ -64,7 +64,7 @@ class ChecksumsTest {
     }
 
     @Test
-    void framesThatLieAboutTheirLengthAreRefused() {
+    void frames_that_lie_about_their_length_are_refused() {
         Random random = new Random(2);
         for (int i = 0; i < 20_000; i++) {
             byte[] frame = new byte[random.nextInt(120)];

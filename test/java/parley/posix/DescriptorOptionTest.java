@@ -35,7 +35,8 @@ class DescriptorOptionTest {
         "so-reuseaddr, 1, 2", "so-reuseport, 1, 15", "so-broadcast, 1, 6", "so-keepalive, 1, 9",
         "so-dontroute, 1, 5", "so-oobinline, 1, 10", "tcp-nodelay, 6, 1", "tcp-quickack, 6, 12"
     })
-    void aFlagIsSetInTheKernelAndTheValueBeforeReturned(String key, int level, int number)
+    void a_flag_is_set_in_the_kernel_and_the_value_before_returned(
+            String key, int level, int number)
             throws IOException {
         DescriptorOption option = DescriptorOption.of(key);
         Object before = option.get(tcp);
@@ -52,7 +53,7 @@ class DescriptorOptionTest {
         "tcp-keepcnt, 6, 6, 3", "tcp-user-timeout, 6, 18, 4000", "ip-tos, 0, 1, 16",
         "ip-ttl, 0, 2, 33"
     })
-    void aNumberIsSetInTheKernelAndTheValueBeforeReturned(
+    void a_number_is_set_in_the_kernel_and_the_value_before_returned(
             String key, int level, int number, int value) throws IOException {
         DescriptorOption option = DescriptorOption.of(key);
         Object before = option.get(tcp);
@@ -62,7 +63,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void bufferSizesAreWhatTheKernelMadeOfThem() throws IOException {
+    void buffer_sizes_are_what_the_kernel_made_of_them() throws IOException {
         DescriptorOption.SO_RCVBUF.set(tcp, 20_000);
         DescriptorOption.SO_SNDBUF.set(tcp, 30_000);
         assertEquals(40_000, DescriptorOption.SO_RCVBUF.get(tcp));
@@ -70,7 +71,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void lingerIsSecondsOrNull() throws IOException {
+    void linger_is_seconds_or_null() throws IOException {
         assertNull(DescriptorOption.SO_LINGER.set(tcp, 1));
         assertEquals(1, DescriptorOption.SO_LINGER.set(tcp, 0));
         assertEquals(0, DescriptorOption.SO_LINGER.set(tcp, null));
@@ -78,7 +79,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void timesAreDurationsNeverRoundedToNone() throws IOException {
+    void times_are_durations_never_rounded_to_none() throws IOException {
         DescriptorOption option = DescriptorOption.SO_RCVTIMEO;
         assertEquals(Duration.ZERO, option.set(tcp, Duration.ofMillis(1500)));
         assertEquals(Duration.ofMillis(1500), option.set(tcp, Duration.ofNanos(1)));
@@ -90,7 +91,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void typeErrorAndAcceptconnAreToldAndCannotBeSet() throws IOException {
+    void type_error_and_acceptconn_are_told_and_cannot_be_set() throws IOException {
         assertEquals("stream", DescriptorOption.SO_TYPE.get(tcp));
         assertNull(DescriptorOption.SO_ERROR.get(tcp));
         assertEquals(false, DescriptorOption.SO_ACCEPTCONN.get(tcp));
@@ -106,7 +107,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void debugNeedsPrivilegeOrIsSet() throws IOException {
+    void debug_needs_privilege_or_is_set() throws IOException {
         assertEquals(false, DescriptorOption.SO_DEBUG.get(tcp));
         try {
             DescriptorOption.SO_DEBUG.set(tcp, true);
@@ -117,7 +118,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void ipv6HasItsOwnOptionsAndThoseOfIp() throws IOException {
+    void ipv6_has_its_own_options_and_those_of_ip() throws IOException {
         try (Descriptor six = Sockets.socket("inet6", "stream", 0)) {
             assertEquals(false, DescriptorOption.IPV6_V6ONLY.set(six, true));
             assertEquals(true, DescriptorOption.IPV6_V6ONLY.get(six));
@@ -129,7 +130,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void unixDomainSocketsRefuseOptionsOfTcp() throws IOException {
+    void unix_domain_sockets_refuse_options_of_tcp() throws IOException {
         Descriptor[] pair = Support.streams();
         PosixException e = assertThrows(PosixException.class,
                 () -> DescriptorOption.TCP_NODELAY.set(pair[0], true));
@@ -140,7 +141,7 @@ class DescriptorOptionTest {
 
     @ParameterizedTest
     @EnumSource
-    void wrongValuesAreRefusedBeforeAnyCall(DescriptorOption option) {
+    void wrong_values_are_refused_before_any_call(DescriptorOption option) {
         switch (option.kind()) {
             case FLAG, NUMBER, SECONDS, LINGER -> {
                 if (option == DescriptorOption.SO_ACCEPTCONN
@@ -158,7 +159,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void numbersOutOfRangeAreRefused() {
+    void numbers_out_of_range_are_refused() {
         for (Object wrong : new Object[] {-1, 1.5, 1L << 40, Double.NaN}) {
             assertThrows(IllegalArgumentException.class,
                     () -> DescriptorOption.SO_RCVBUF.set(tcp, wrong));
@@ -170,7 +171,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void anUnknownNameIsToldWithTheKnownOnes() {
+    void an_unknown_name_is_told_with_the_known_ones() {
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> DescriptorOption.of("so-rcvlowatt"));
         assertTrue(e.getMessage().startsWith("socket option: unknown option so-rcvlowatt, known are"
@@ -178,7 +179,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void aClosedDescriptorIsRefused() {
+    void a_closed_descriptor_is_refused() {
         tcp.close();
         assertThrows(ClosedDescriptorException.class, () -> DescriptorOption.SO_TYPE.get(tcp));
         assertThrows(ClosedDescriptorException.class,
@@ -186,7 +187,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void whatIsNoSocketIsRefused() throws IOException {
+    void what_is_no_socket_is_refused() throws IOException {
         Descriptor[] pipe = Descriptor.pipe();
         PosixException e = assertThrows(
                 PosixException.class, () -> DescriptorOption.SO_TYPE.get(pipe[0]));

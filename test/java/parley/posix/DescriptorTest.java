@@ -44,7 +44,7 @@ class DescriptorTest {
     }
 
     @Test
-    void whatIsWrittenIsRead() throws IOException {
+    void what_is_written_is_read() throws IOException {
         assertEquals(3, pair[0].write(new byte[] {0, 1, 2, 3, 4}, 1, 3));
         byte[] bytes = new byte[8];
         assertEquals(3, pair[1].read(bytes, 2, 6));
@@ -52,13 +52,13 @@ class DescriptorTest {
     }
 
     @Test
-    void readingNothingWouldBlockAndDoesNot() throws IOException {
+    void reading_nothing_would_block_and_does_not() throws IOException {
         assertEquals(Descriptor.WOULD_BLOCK, pair[0].read(new byte[1], 0, 1));
         assertEquals(Descriptor.WOULD_BLOCK, pair[0].recv(new byte[1], 0, 1, MessageFlags.PEEK));
     }
 
     @Test
-    void writingToAFullSocketWouldBlockAndDoesNot() throws IOException {
+    void writing_to_a_full_socket_would_block_and_does_not() throws IOException {
         byte[] block = new byte[100_000];
         long total = 0;
         int n = pair[0].write(block, 0, block.length);
@@ -72,7 +72,7 @@ class DescriptorTest {
     }
 
     @Test
-    void theEndIsToldAgainAndAgain() throws IOException {
+    void the_end_is_told_again_and_again() throws IOException {
         pair[0].write(new byte[] {7}, 0, 1);
         pair[0].close();
         assertEquals(1, pair[1].read(new byte[4], 0, 4));
@@ -83,7 +83,7 @@ class DescriptorTest {
     }
 
     @Test
-    void readingAndWritingNoBytesDoesNothingButFailWhenClosed() throws IOException {
+    void reading_and_writing_no_bytes_does_nothing_but_fail_when_closed() throws IOException {
         assertEquals(0, pair[0].read(new byte[1], 1, 0));
         assertEquals(0, pair[0].write(new byte[1], 0, 0));
         pair[0].close();
@@ -92,7 +92,7 @@ class DescriptorTest {
     }
 
     @Test
-    void buffersOfAllKindsWork() throws IOException {
+    void buffers_of_all_kinds_work() throws IOException {
         ByteBuffer direct = ByteBuffer.allocateDirect(16).put(new byte[] {1, 2, 3}).flip();
         assertEquals(3, pair[0].write(direct));
         assertEquals(3, pair[0].write(ByteBuffer.wrap(new byte[] {9, 4, 5, 6}, 1, 3).slice()));
@@ -110,7 +110,7 @@ class DescriptorTest {
     }
 
     @Test
-    void aPipeIsReadAndWrittenAndEnds() throws IOException {
+    void a_pipe_is_read_and_written_and_ends() throws IOException {
         Descriptor[] pipe = Descriptor.pipe();
         assertTrue(pipe[0].closeOnExec() && pipe[1].closeOnExec());
         assertEquals(Descriptor.WOULD_BLOCK, pipe[0].read(new byte[3], 0, 3));
@@ -122,7 +122,7 @@ class DescriptorTest {
     }
 
     @Test
-    void aPipeInBlockingModeDoesNotBlockEither() throws IOException {
+    void a_pipe_in_blocking_mode_does_not_block_either() throws IOException {
         Descriptor[] pipe = Descriptor.pipe();
         pipe[0].nonblocking(false);
         pipe[1].nonblocking(false);
@@ -137,7 +137,7 @@ class DescriptorTest {
     }
 
     @Test
-    void writingToAPipeThatNobodyReadsFailsWithEpipe() throws IOException {
+    void writing_to_a_pipe_that_nobody_reads_fails_with_epipe() throws IOException {
         Descriptor[] pipe = Descriptor.pipe();
         pipe[0].close();
         PosixException e = assertThrows(
@@ -147,7 +147,7 @@ class DescriptorTest {
     }
 
     @Test
-    void aFileIsReadToItsEnd(@TempDir Path directory) throws Exception {
+    void a_file_is_read_to_its_end(@TempDir Path directory) throws Exception {
         Path file = Files.write(directory.resolve("f"), new byte[10]);
         // the shell opens it, this process reads the shell's descriptor
         int number = FileNumbers.open(file);
@@ -160,7 +160,7 @@ class DescriptorTest {
     }
 
     @Test
-    void boundsAreCheckedBeforeAnythingNative() {
+    void bounds_are_checked_before_anything_native() {
         byte[] four = new byte[4];
         int[][] wrong = {{-1, 1}, {0, 5}, {5, 0}, {1, 4}, {0, -1}, {Integer.MAX_VALUE, 1},
             {1, Integer.MAX_VALUE}, {Integer.MIN_VALUE, Integer.MIN_VALUE}};
@@ -177,7 +177,7 @@ class DescriptorTest {
     }
 
     @Test
-    void errorsCarryNumberNameAndCall() {
+    void errors_carry_number_name_and_call() {
         PosixException e = assertThrows(PosixException.class, () -> Descriptor.duplicate(99_999));
         assertEquals("EBADF", e.name());
         assertEquals(Constants.EBADF, e.errno());
@@ -226,7 +226,7 @@ class DescriptorTest {
     }
 
     @Test
-    void closeIsIdempotentFromManyThreads() throws Exception {
+    void close_is_idempotent_from_many_threads() throws Exception {
         for (int round = 0; round < 50; round++) {
             Descriptor[] mine = Support.streams();
             Thread[] closers = new Thread[8];
@@ -242,7 +242,7 @@ class DescriptorTest {
     }
 
     @Test
-    void theNumberIsFreeWhenCloseReturns() throws IOException {
+    void the_number_is_free_when_close_returns() throws IOException {
         pair[0].close();
         assertNull(Handles.identity(pair[0].number()));
         assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));
@@ -265,7 +265,8 @@ class DescriptorTest {
     }
 
     @Test
-    void RAW_5_an_interrupt_wakes_a_thread_that_waits_and_leaves_the_descriptor_open() throws Exception {
+    void RAW_5_an_interrupt_wakes_a_thread_that_waits_and_leaves_the_descriptor_open(
+            ) throws Exception {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         AtomicReference<Boolean> flag = new AtomicReference<>();
         Thread waiting = Support.start("test-waiting", () -> {
@@ -286,7 +287,7 @@ class DescriptorTest {
     }
 
     @Test
-    void anInterruptBeforeTheWaitEndsItAtOnceUnlessDataIsThere() throws IOException {
+    void an_interrupt_before_the_wait_ends_it_at_once_unless_data_is_there() throws IOException {
         Thread.currentThread().interrupt();
         assertThrows(InterruptedIOException.class, () -> pair[0].await(Poll.IN, 30 * SECOND));
         pair[1].write(new byte[] {1}, 0, 1);
@@ -295,7 +296,7 @@ class DescriptorTest {
     }
 
     @Test
-    void awaitEndsWhenDataComes() throws Exception {
+    void await_ends_when_data_comes() throws Exception {
         Thread writer = Support.start("test-writer", () -> {
             try {
                 pair[1].write(new byte[] {1}, 0, 1);
@@ -309,7 +310,7 @@ class DescriptorTest {
     }
 
     @Test
-    void awaitTakesItsTimeAndNotLess() throws IOException {
+    void await_takes_its_time_and_not_less() throws IOException {
         long start = System.nanoTime();
         assertEquals(0, pair[0].await(Poll.IN, Duration.ofMillis(120).toNanos()));
         long took = System.nanoTime() - start;
@@ -356,7 +357,7 @@ class DescriptorTest {
     }
 
     @Test
-    void aDuplicateIsAnotherNumberForTheSame() throws IOException {
+    void a_duplicate_is_another_number_for_the_same() throws IOException {
         try (Descriptor copy = pair[0].duplicate()) {
             assertNotEquals(pair[0].number(), copy.number());
             assertTrue(copy.closeOnExec());
@@ -367,13 +368,13 @@ class DescriptorTest {
     }
 
     @Test
-    void aBorrowedNumberStaysOpen() throws IOException {
+    void a_borrowed_number_stays_open() throws IOException {
         Descriptor.borrow(pair[0].number()).close();
         assertEquals(1, pair[0].write(new byte[] {5}, 0, 1));
     }
 
     @Test
-    void itPrintsNumberAndState() {
+    void it_prints_number_and_state() {
         assertEquals("#<descriptor " + pair[0].number() + " socket>", pair[0].toString());
         pair[0].close();
         assertEquals("#<descriptor " + pair[0].number() + " socket closed>", pair[0].toString());

@@ -33,7 +33,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void aWatchFiresOnceWhenDataComes() throws Exception {
+    void a_watch_fires_once_when_data_comes() throws Exception {
         Descriptor[] pair = Support.streams();
         AtomicInteger fired = new AtomicInteger();
         Semaphore signal = new Semaphore(0);
@@ -54,7 +54,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void twoDirectionsOfOneDescriptorFireSeparately() throws Exception {
+    void two_directions_of_one_descriptor_fire_separately() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore in = new Semaphore(0);
         Semaphore out = new Semaphore(0);
@@ -68,7 +68,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void aCancelledWatchDoesNotFire() throws Exception {
+    void a_cancelled_watch_does_not_fire() throws Exception {
         Descriptor[] pair = Support.streams();
         AtomicInteger cancelled = new AtomicInteger();
         Semaphore kept = new Semaphore(0);
@@ -84,7 +84,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void closingTheDescriptorFiresTheWatch() throws Exception {
+    void closing_the_descriptor_fires_the_watch() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore signal = new Semaphore(0);
         watch(pair[0], Poll.IN, signal::release);
@@ -98,7 +98,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void aRecycledNumberIsWatchedForItsNewOwnerOnly() throws Exception {
+    void a_recycled_number_is_watched_for_its_new_owner_only() throws Exception {
         for (int round = 0; round < 200; round++) {
             Descriptor[] old = Support.streams();
             AtomicInteger early = new AtomicInteger();
@@ -115,7 +115,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void aRegularFileIsReadyAtOnce(@TempDir Path directory) throws Exception {
+    void a_regular_file_is_ready_at_once(@TempDir Path directory) throws Exception {
         Path file = Files.writeString(directory.resolve("f"), "x");
         Descriptor descriptor = Descriptor.own(FileNumbers.open(file));
         Semaphore signal = new Semaphore(0);
@@ -126,7 +126,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void aFailingTaskDoesNotEndTheThread() throws Exception {
+    void a_failing_task_does_not_end_the_thread() throws Exception {
         Descriptor[] pair = Support.streams();
         Semaphore reported = new Semaphore(0);
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
@@ -146,7 +146,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void theThreadGoesWhenIdleAndComesBack() throws Exception {
+    void the_thread_goes_when_idle_and_comes_back() throws Exception {
         Descriptor[] pair = Support.streams();
         for (int round = 0; round < 2; round++) {
             Semaphore signal = new Semaphore(0);
@@ -161,7 +161,7 @@ class DescriptorWatcherTest {
     }
 
     @Test
-    void manyThreadsWatchCancelAndClose() throws Exception {
+    void many_threads_watch_cancel_and_close() throws Exception {
         List<Thread> threads = new ArrayList<>();
         CountDownLatch failed = new CountDownLatch(1);
         for (int t = 0; t < 4; t++) {

@@ -47,7 +47,7 @@ class HandlesTest {
     }
 
     @Test
-    void aLentHandleIsItsChannelsAsLongAsThatIsOpen() throws IOException {
+    void a_lent_handle_is_its_channels_as_long_as_that_is_open() throws IOException {
         try (ServerSocketChannel server = ServerSocketChannel.open()) {
             server.bind(new InetSocketAddress("127.0.0.1", 0));
             SocketChannel client = SocketChannel.open(server.getLocalAddress());
@@ -76,7 +76,7 @@ class HandlesTest {
     }
 
     @Test
-    void foreignHandlesAreUsedIfTheyAreSocketsPipesOrTerminalsAndNeverClosed(
+    void foreign_handles_are_used_if_they_are_sockets_pipes_or_terminals_and_never_closed(
             @TempDir Path directory) throws IOException {
         Descriptor[] pair = Support.streams();
         Descriptor first = pair[0]; // its number may be one that another test handed out
@@ -102,7 +102,7 @@ class HandlesTest {
     }
 
     @Test
-    void sendingWaitsUntilAllIsSentAndReceivingAllUntilItIsThere() throws Exception {
+    void sending_waits_until_all_is_sent_and_receiving_all_until_it_is_there() throws Exception {
         Descriptor[] pair = Support.streams();
         byte[] much = new byte[3_000_000];
         much[2_999_999] = 7;
@@ -122,7 +122,7 @@ class HandlesTest {
     }
 
     @Test
-    void theOptionsOfTheSocketBoundTheWait() throws IOException {
+    void the_options_of_the_socket_bound_the_wait() throws IOException {
         Descriptor[] pair = Support.streams();
         DescriptorOption.SO_RCVTIMEO.set(pair[0], Duration.ofMillis(80));
         long start = System.nanoTime();
@@ -141,7 +141,7 @@ class HandlesTest {
     }
 
     @Test
-    void aPartReceivedBeforeTimeIsUpIsReturned() throws IOException {
+    void a_part_received_before_time_is_up_is_returned() throws IOException {
         Descriptor[] pair = Support.streams();
         pair[1].write(new byte[2], 0, 2);
         assertEquals(2, BlockingIo.receive(

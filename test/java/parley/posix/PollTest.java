@@ -24,7 +24,7 @@ class PollTest {
     }
 
     @Test
-    void whatIsReadyIsReportedAsLongAsItIsReady() throws IOException {
+    void what_is_ready_is_reported_as_long_as_it_is_ready() throws IOException {
         Descriptor[] pair = Support.streams();
         Poll.Entry[] both = entries(Poll.IN, pair);
         assertEquals(0, Poll.check(both, 2));
@@ -42,7 +42,7 @@ class PollTest {
     }
 
     @Test
-    void noEventsFindNotEvenAnEnd() throws IOException {
+    void no_events_find_not_even_an_end() throws IOException {
         Descriptor[] pair = Support.streams();
         Poll.Entry[] one = entries(0, pair[0]);
         pair[1].close();
@@ -56,7 +56,7 @@ class PollTest {
     }
 
     @Test
-    void aClosedDescriptorDoesNotKeepTheOthersFromBeingChecked() throws IOException {
+    void a_closed_descriptor_does_not_keep_the_others_from_being_checked() throws IOException {
         Descriptor[] pair = Support.streams();
         Descriptor[] closed = Support.streams();
         Support.closeAll(closed);
@@ -71,7 +71,7 @@ class PollTest {
     }
 
     @Test
-    void filesAndTheNullDeviceAreAlwaysReady(@TempDir Path directory) throws Exception {
+    void files_and_the_null_device_are_always_ready(@TempDir Path directory) throws Exception {
         Path file = Files.writeString(directory.resolve("f"), "x");
         for (Path each : new Path[] {file, Path.of("/dev/null")}) {
             try (Descriptor descriptor = Descriptor.own(FileNumbers.open(each))) {
@@ -82,7 +82,7 @@ class PollTest {
     }
 
     @Test
-    void anyNumberOfEntriesMayBeOfTheSameDescriptor() throws IOException {
+    void any_number_of_entries_may_be_of_the_same_descriptor() throws IOException {
         Descriptor[] pair = Support.streams();
         Descriptor[] same = new Descriptor[20_000];
         java.util.Arrays.fill(same, pair[0]);
@@ -95,7 +95,7 @@ class PollTest {
     }
 
     @Test
-    void moreEntriesThanTheProcessMayHaveDescriptorsAreChecked() throws Exception {
+    void more_entries_than_the_process_may_have_descriptors_are_checked() throws Exception {
         assertEquals("1000 0", limited(Many.class));
     }
 
@@ -110,7 +110,7 @@ class PollTest {
     }
 
     @Test
-    void waitsGoOnWhenNoDescriptorIsLeft() throws Exception {
+    void waits_go_on_when_no_descriptor_is_left() throws Exception {
         assertEquals("Too many open files 1 1", limited(Scarce.class));
     }
 
@@ -169,7 +169,7 @@ class PollTest {
     }
 
     @Test
-    void aCheckAllocatesNothing() throws IOException {
+    void a_check_allocates_nothing() throws IOException {
         Descriptor[] pair = Support.streams();
         pair[1].write(new byte[1], 0, 1);
         Poll.Entry[] both = entries(Poll.IN, pair);
@@ -190,7 +190,7 @@ class PollTest {
     }
 
     @Test
-    void peekTellsDataEndNothingAndNoConnection() throws IOException {
+    void peek_tells_data_end_nothing_and_no_connection() throws IOException {
         Descriptor[] pair = Support.streams();
         assertEquals(Descriptor.WOULD_BLOCK, pair[0].peek());
         pair[1].write(new byte[9], 0, 9);

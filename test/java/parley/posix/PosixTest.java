@@ -74,24 +74,24 @@ class PosixTest {
     }
 
     @Test
-    void itIsAvailableHere() {
+    void it_is_available_here() {
         assertTrue(Posix.available());
         assertNull(Posix.reason());
         assertEquals("Linux", Posix.platform());
     }
 
     @Test
-    void onWindowsItSaysWhatIsMissing() throws Exception {
+    void on_windows_it_says_what_is_missing() throws Exception {
         assertMissing(elsewhere("-Dos.name=Windows 11", true), "this is Windows 11 on ");
     }
 
     @Test
-    void withoutItsLibrariesItSaysWhatIsMissing() throws Exception {
+    void without_its_libraries_it_says_what_is_missing() throws Exception {
         assertMissing(elsewhere("-Dx=y", false), "JNA or jnr-constants is not there");
     }
 
     @Test
-    void itCanBeTurnedOff() throws Exception {
+    void it_can_be_turned_off() throws Exception {
         assertMissing(elsewhere("-Dparley.posix=off", true),
                 "the system property parley.posix is off");
     }

@@ -22,7 +22,7 @@ class ServicesTest {
     }
 
     @Test
-    void numericAddressesAreFoundWithoutAsking() throws IOException {
+    void numeric_addresses_are_found_without_asking() throws IOException {
         List<Resolver.Found> found = Resolver.addresses(numeric("127.0.0.1", "80"));
         assertEquals(1, found.size());
         assertEquals("127.0.0.1:80", found.get(0).address().toString());
@@ -34,7 +34,7 @@ class ServicesTest {
     }
 
     @Test
-    void aNameThatIsNoneHasASymbolicError() {
+    void a_name_that_is_none_has_a_symbolic_error() {
         ResolverException e = assertThrows(ResolverException.class,
                 () -> Resolver.addresses(numeric("no-such-host.invalid", null)));
         assertEquals("EAI_NONAME", e.name());
@@ -43,7 +43,7 @@ class ServicesTest {
     }
 
     @Test
-    void nodesWithAZeroCharacterAndUnknownFlagsAreRefused() {
+    void nodes_with_a_zero_character_and_unknown_flags_are_refused() {
         assertThrows(IllegalArgumentException.class,
                 () -> Resolver.addresses(numeric("a\0b", null)));
         assertThrows(IllegalArgumentException.class, () -> Resolver.addresses(
@@ -51,7 +51,7 @@ class ServicesTest {
     }
 
     @Test
-    void addressesHaveNames() throws IOException {
+    void addresses_have_names() throws IOException {
         SockAddr address = SockAddr.of(InetAddress.getLoopbackAddress(), 4711);
         Resolver.Named named =
                 Resolver.name(address, Set.of("numerichost", "numericserv"));
@@ -62,7 +62,7 @@ class ServicesTest {
     }
 
     @Test
-    void theLoopbackInterfaceIsListed() throws IOException {
+    void the_loopback_interface_is_listed() throws IOException {
         Interfaces.Entry loopback = Interfaces.all().stream()
                 .filter(entry -> entry.address() != null
                         && "127.0.0.1".equals(entry.address().host()))
@@ -76,7 +76,7 @@ class ServicesTest {
     }
 
     @Test
-    void protocolsAreFoundByNameAndNumber() {
+    void protocols_are_found_by_name_and_number() {
         assertEquals(6, Databases.protocol("tcp").number());
         assertEquals("udp", Databases.protocol(17).name());
         assertEquals(List.of("TCP"), Databases.protocol("tcp").aliases());
@@ -85,7 +85,7 @@ class ServicesTest {
     }
 
     @Test
-    void networksAreFoundByNameAndNumber() {
+    void networks_are_found_by_name_and_number() {
         List<Databases.Network> all = Databases.networks();
         assertNotNull(all);
         for (Databases.Network network : all) {

@@ -32,7 +32,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void whatItWritesIsReadAndItsStatusKnown() throws Exception {
+    void what_it_writes_is_read_and_its_status_known() throws Exception {
         try (ShellProcess shell = ShellProcess.start("echo hello; exit 7", true, false)) {
             assertNull(shell.output());
             assertEquals("hello\n", readAll(shell.input()));
@@ -42,7 +42,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void itWorksBothWays() throws Exception {
+    void it_works_both_ways() throws Exception {
         try (ShellProcess shell = ShellProcess.start("tr a-z A-Z", true, true)) {
             assertEquals(Descriptor.WOULD_BLOCK, shell.input().read(new byte[1], 0, 1));
             byte[] text = "parley".getBytes(StandardCharsets.UTF_8);
@@ -54,7 +54,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void aFullPipeWouldBlock() throws Exception {
+    void a_full_pipe_would_block() throws Exception {
         try (ShellProcess shell = ShellProcess.start("read x; cat > /dev/null", false, true)) {
             byte[] block = new byte[100_000];
             Arrays.fill(block, (byte) 'x');
@@ -69,7 +69,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void closingEndsACommandThatReadsAndNoZombieStays() throws Exception {
+    void closing_ends_a_command_that_reads_and_no_zombie_stays() throws Exception {
         ShellProcess shell = ShellProcess.start("cat > /dev/null", false, true);
         assertTrue(shell.isAlive());
         assertNull(shell.exitStatus());
@@ -80,7 +80,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void theCommandInheritsOnlyItsThreeDescriptors() throws Exception {
+    void the_command_inherits_only_its_three_descriptors() throws Exception {
         try (ServerSocketChannel server = ServerSocketChannel.open()) {
             server.bind(new InetSocketAddress("127.0.0.1", 0));
             Descriptor[] pair = Support.streams();
@@ -92,7 +92,7 @@ class ShellProcessTest {
     }
 
     @Test
-    void startingAndClosingLeavesNoDescriptor() throws Exception {
+    void starting_and_closing_leaves_no_descriptor() throws Exception {
         ShellProcess.start("true", true, true).close();
         Support.eventually("settled", () -> true);
         int before = Support.openNumbers();

@@ -44,7 +44,7 @@ class SocketsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"127.0.0.1", "::1"})
-    void aConnectionIsMadeAndKnowsItsAddresses(String host) throws IOException {
+    void a_connection_is_made_and_knows_its_addresses(String host) throws IOException {
         try (Descriptor server = server(host);
                 Descriptor client = Sockets.socket(
                         host.equals("::1") ? "inet6" : "inet", "stream", 0)) {
@@ -62,7 +62,7 @@ class SocketsTest {
     }
 
     @Test
-    void aRefusedConnectSaysSo() throws IOException {
+    void a_refused_connect_says_so() throws IOException {
         SockAddr at;
         try (Descriptor server = server("127.0.0.1")) {
             at = Sockets.localAddress(server);
@@ -77,7 +77,7 @@ class SocketsTest {
     }
 
     @Test
-    void acceptWithoutAConnectionTakesItsTimeAndReturnsNull() throws IOException {
+    void accept_without_a_connection_takes_its_time_and_returns_null() throws IOException {
         try (Descriptor server = server("127.0.0.1")) {
             assertNull(Sockets.accept(server, 0));
             long start = System.nanoTime();
@@ -110,7 +110,7 @@ class SocketsTest {
     }
 
     @Test
-    void shutdownEndsOneDirection() throws IOException {
+    void shutdown_ends_one_direction() throws IOException {
         Descriptor[] pair = Support.streams();
         Sockets.shutdown(pair[0], false, true);
         assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));
@@ -123,7 +123,8 @@ class SocketsTest {
     }
 
     @Test
-    void aBoundUnixDomainSocketIsReachedByItsPath(@TempDir Path directory) throws IOException {
+    void a_bound_unix_domain_socket_is_reached_by_its_path(
+            @TempDir Path directory) throws IOException {
         SockAddr at = SockAddr.ofPath(directory.resolve("s").toString());
         try (Descriptor server = Sockets.socket("unix", "stream", 0);
                 Descriptor client = Sockets.socket("unix", "stream", 0)) {
@@ -141,7 +142,7 @@ class SocketsTest {
     }
 
     @Test
-    void datagramsKeepTheirBoundsAndTellTheSender() throws IOException {
+    void datagrams_keep_their_bounds_and_tell_the_sender() throws IOException {
         SockAddr any = SockAddr.of(InetAddress.getLoopbackAddress(), 0);
         try (Descriptor a = Sockets.socket("inet", "dgram", 0);
                 Descriptor b = Sockets.socket("inet", "dgram", 0)) {
@@ -178,7 +179,7 @@ class SocketsTest {
     }
 
     @Test
-    void aTruncatedDatagramAskedForItsRealSizeStaysInTheBuffer() throws IOException {
+    void a_truncated_datagram_asked_for_its_real_size_stays_in_the_buffer() throws IOException {
         Descriptor[] pair = Sockets.socketpair("unix", "dgram", 0);
         pair[0].send(new byte[300], 0, 300, 0);
         byte[] into = new byte[8];
@@ -188,7 +189,7 @@ class SocketsTest {
     }
 
     @Test
-    void messagesAreGatheredAndScattered() throws IOException {
+    void messages_are_gathered_and_scattered() throws IOException {
         Descriptor[] pair = Sockets.socketpair("unix", "seqpacket", 0);
         byte[] text = bytes("I love you");
         List<Datagrams.Part> from = List.of(new Datagrams.Part(text, 0, 1),
@@ -207,7 +208,7 @@ class SocketsTest {
     }
 
     @Test
-    void everyDescriptorThatIsMadeOrReceivedIsClosedOnExec() throws Exception {
+    void every_descriptor_that_is_made_or_received_is_closed_on_exec() throws Exception {
         Set<Integer> before = new HashSet<>();
         for (int number : Support.numbers()) {
             before.add(number);
@@ -250,7 +251,7 @@ class SocketsTest {
     }
 
     @Test
-    void urgentDataIsMarkedAndReadApart() throws IOException {
+    void urgent_data_is_marked_and_read_apart() throws IOException {
         try (Descriptor server = server("127.0.0.1");
                 Descriptor client = Sockets.socket("inet", "stream", 0)) {
             Sockets.connect(client, Sockets.localAddress(server), SECOND);
@@ -280,7 +281,7 @@ class SocketsTest {
     }
 
     @Test
-    void rawSocketsSeeIcmpWhereTheUserMay() throws IOException {
+    void raw_sockets_see_icmp_where_the_user_may() throws IOException {
         assertTrue(Sockets.socket("unix", "dgram", 0) != null);
         Descriptor raw;
         try {
@@ -304,7 +305,7 @@ class SocketsTest {
     }
 
     @Test
-    void unknownDomainsAndTypesAreToldWithTheKnownOnes() {
+    void unknown_domains_and_types_are_told_with_the_known_ones() {
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> Sockets.socket("inett", "stream", 0));
         assertEquals("socket: unknown domain inett, known on Linux are unspec inet inet6 unix"
@@ -313,7 +314,7 @@ class SocketsTest {
     }
 
     @Test
-    void addressesPrintAsHostAndPort() throws Exception {
+    void addresses_print_as_host_and_port() throws Exception {
         assertEquals("127.0.0.1:80",
                 SockAddr.of(InetAddress.getByName("127.0.0.1"), 80).toString());
         assertEquals("[::1]:65535", SockAddr.of(InetAddress.getByName("::1"), 65535).toString());
@@ -332,7 +333,7 @@ class SocketsTest {
     }
 
     @Test
-    void addressesThatCannotBeAreRefused() {
+    void addresses_that_cannot_be_are_refused() {
         InetAddress loopback = InetAddress.getLoopbackAddress();
         assertThrows(IllegalArgumentException.class, () -> SockAddr.of(loopback, 65536));
         assertThrows(IllegalArgumentException.class, () -> SockAddr.of(loopback, -1));
@@ -343,7 +344,7 @@ class SocketsTest {
     }
 
     @Test
-    void portOfAnAddressCutShortDoesNotCrash() {
+    void port_of_an_address_cut_short_does_not_crash() {
         for (int size = 0; size < 30; size++) {
             for (String family : List.of("inet", "inet6", "unix", "packet")) {
                 SockAddr address = SockAddr.of(family, new byte[size]);

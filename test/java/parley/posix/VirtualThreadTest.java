@@ -34,7 +34,7 @@ class VirtualThreadTest {
     }
 
     @Test
-    void hundredsOfThemWaitAtOnceAndAllAreWoken() throws Exception {
+    void hundreds_of_them_wait_at_once_and_all_are_woken() throws Exception {
         List<Descriptor[]> pairs = new ArrayList<>();
         List<Thread> threads = new ArrayList<>();
         AtomicInteger woken = new AtomicInteger();
@@ -88,7 +88,7 @@ class VirtualThreadTest {
     }
 
     @Test
-    void aTimeEndsTheWait() throws Exception {
+    void a_time_ends_the_wait() throws Exception {
         Descriptor[] pair = Support.streams();
         AtomicInteger found = new AtomicInteger(-1);
         Thread waiting = start(() -> {

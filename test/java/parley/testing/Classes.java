@@ -15,7 +15,7 @@ public final class Classes {
     }
 
     /**
-     * Loads every class of {@code packages}, if those come from the directory that {@code sample}
+     * Loads every class of {@code packages} and of those inside them, if they come from the directory that {@code sample}
      * comes from.
      */
     public static void load(Class<?> sample, String... packages) throws IOException {
@@ -24,10 +24,10 @@ public final class Classes {
             return; // out of an archive, which stays open
         }
         for (String each : packages) {
-            try (Stream<Path> files = Files.list(root.resolve(each.replace('.', '/')))) {
-                files.map(file -> file.getFileName().toString())
+            try (Stream<Path> files = Files.walk(root.resolve(each.replace('.', '/')))) {
+                files.map(file -> root.relativize(file).toString())
                         .filter(file -> file.endsWith(".class"))
-                        .forEach(file -> load(each + "." + file.replace(".class", "")));
+                        .forEach(file -> load(file.replace(".class", "").replace('/', '.')));
             }
         }
     }

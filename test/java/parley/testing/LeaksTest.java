@@ -11,9 +11,9 @@ import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import parley.net.Direction;
 import parley.net.Reactor;
+import parley.net.Reactor.Watch;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
-import parley.net.Watch;
 
 @Guarded
 class LeaksTest {

@@ -14,7 +14,6 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
-import parley.net.WaitMode;
 import parley.net.Direction;
 import parley.net.ElementType;
 import parley.net.ExternalFormat;
@@ -26,10 +25,11 @@ import parley.net.Reactor;
 import parley.net.ServerOptions;
 import parley.net.SocketOptions;
 import parley.net.SocketServer;
+import parley.net.SocketStatus;
 import parley.net.SocketStream;
-import parley.net.StatusList;
 import parley.net.StatusSet;
 import parley.net.StreamOptions;
+import parley.net.WaitMode;
 import parley.posix.DescriptorOption;
 import parley.testing.Case;
 import parley.testing.EveryCase;
@@ -102,10 +102,10 @@ class MisuseTest {
                     () -> stream.out().writeBytes(new byte[1], 0, 1, null));
             argument("StreamInput.peekChar: the predicate is null, expected one that tells what to skip",
                     () -> stream.in().peekChar(null));
-            argument("StatusList.check: the objects are null, expected an array of at least one",
-                    () -> StatusList.check(null, new Direction[0], null));
-            argument("StatusList.check: the directions are null, expected one for each object",
-                    () -> StatusList.check(new Pollable[] {stream}, null, null));
+            argument("SocketStatus.of: the objects are null, expected an array of at least one",
+                    () -> SocketStatus.of(null, new Direction[0], null));
+            argument("SocketStatus.of: the directions are null, expected one for each object",
+                    () -> SocketStatus.of(new Pollable[] {stream}, null, null));
             argument("StatusSet.add: the object is null, expected a stream, a server or .*",
                     () -> set.add(null, Direction.INPUT));
             argument("StatusSet.add: the direction is null, expected .*",

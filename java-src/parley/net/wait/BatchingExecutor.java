@@ -1,4 +1,4 @@
-package parley.net;
+package parley.net.wait;
 
 import java.util.Objects;
 import java.util.Queue;
@@ -8,8 +8,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import parley.net.wait.EventLoop;
-import parley.net.wait.Log;
 
 /**
  * Runs tasks, begun in the order they came, on as few threads of a pool as keep up. A burst of a
@@ -46,19 +44,22 @@ public final class BatchingExecutor implements Executor {
     /**
      * Gives a task to an executor. If the executor rejects the task, the rejection is logged and the
      * task runs in the calling thread, since a result that no receiver gets would be lost.
+     *
+     * @param executor where to run the task
+     * @param task must not throw
      */
-    static void handOver(Executor executor, Runnable task) {
+    public static void handOver(Executor executor, Runnable task) {
         Handed handed = new Handed(task);
         try {
             executor.execute(handed);
         } catch (RuntimeException | Error e) {
             if (handed.begun) { // an executor that runs tasks in the calling thread
-                Log.error("a listener failed", e);
+                Log.error(Log.Part.CHANNELS, "a listener failed", e);
                 return;
             }
-            Log.error("an executor rejected a task, which now runs on "
+            Log.error(Log.Part.CHANNELS, "an executor rejected a task, which now runs on "
                     + Thread.currentThread().getName(), e);
-            Log.guard(task);
+            Log.guard(Log.Part.CHANNELS, task);
         }
     }
 
@@ -97,11 +98,11 @@ public final class BatchingExecutor implements Executor {
             started = true;
             pauseNanos = PATIENCE_NANOS;
         } catch (RejectedExecutionException e) {
-            Log.error("the pool rejected a worker; its tasks run on "
+            Log.error(Log.Part.CHANNELS, "the pool rejected a worker; its tasks run on "
                     + Thread.currentThread().getName(), e);
             drain();
         } catch (RuntimeException | Error e) {
-            Log.error("no thread for " + queue.size() + " tasks, which wait for one", e);
+            Log.error(Log.Part.CHANNELS, "no thread for " + queue.size() + " tasks, which wait for one", e);
             pauseNanos = Math.min(2 * pauseNanos, LONGEST_PAUSE_NANOS);
         } finally {
             if (!started) {
@@ -127,7 +128,7 @@ public final class BatchingExecutor implements Executor {
             try {
                 task.run();
             } catch (Throwable e) {
-                Log.guard(() -> uncaught(e));
+                Log.guard(Log.Part.CHANNELS, () -> uncaught(e));
             }
         }
     }

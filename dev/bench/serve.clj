@@ -1,0 +1,57 @@
+(ns bench.serve
+  "What idle connections under `serve` cost: memory and threads, before and with 2,000 connections from a
+  second process.
+
+    mvn -q -Pbench compile exec:exec -Dbench.main=bench.serve"
+  (:require
+   [clojure.string :as str]
+   [parley.server :as server]
+   [parley.stream :as stream])
+  (:import
+   (java.io BufferedReader Closeable InputStreamReader)
+   (java.lang.management ManagementFactory)))
+
+(set! *warn-on-reflection* true)
+
+(def ^:private clients 2000)
+
+(defn- echo [s]
+  (loop []
+    (when-let [line (stream/read-line s nil nil)]
+      (stream/write-line line s)
+      (stream/force-output s)
+      (recur))))
+
+(def ^:private program
+  "Opens the connections, has each answered once, and ends with its input."
+  (str/join "\n"
+    ["import socket, sys"
+     "all = []"
+     "for i in range(int(sys.argv[2])):"
+     "  s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))"
+     "  s.sendall(b'hello\\n'); s.recv(100); all.append(s)"
+     "print('ready', flush=True)"
+     "sys.stdin.read()"]))
+
+(defn- status [key]
+  (parse-long (second (re-find (re-pattern (str key ":\\s+(\\d+)")) (slurp "/proc/self/status")))))
+
+(defn- figures []
+  (dotimes [_ 3] (System/gc))
+  (Thread/sleep 1000)
+  {:rss-kib (status "VmRSS")
+   :heap-kib (quot (.getUsed (.getHeapMemoryUsage (ManagementFactory/getMemoryMXBean))) 1024)
+   :threads (status "Threads")})
+
+(defn -main [& _]
+  (with-open [^Closeable r (server/serve echo :backlog 1000)]
+    (let [before (figures)
+          child (.start (doto (ProcessBuilder. ^java.util.List ["python3" "-c" program (str (:port r)) (str clients)])
+                          (.redirectError java.lang.ProcessBuilder$Redirect/INHERIT)))]
+      (.readLine (BufferedReader. (InputStreamReader. (.getInputStream child))))
+      (let [after (figures)]
+        (println (System/getProperty "java.version") "before" before)
+        (println (System/getProperty "java.version") "with" (count (server/connections r)) after)
+        (println "a connection:" (into {} (map (fn [[k v]] [k (double (/ (- (long v) (long (before k))) clients))])) after)))
+      (.destroy child)))
+  (shutdown-agents))

@@ -1,0 +1,175 @@
+package parley.net;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import parley.net.wait.Deadline;
+
+/** The open connections of a server: how many there are, of which addresses, and how they end. */
+final class Connections {
+    private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
+
+    private final Server server;
+    private final ServerBuilder options;
+    private final ServerEvents events;
+    private final Map<Long, Connection> open = new ConcurrentHashMap<>();
+    private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
+    private final AtomicLong accepted = new AtomicLong();
+    private final LongAdder bytesIn = new LongAdder(); // of connections that are over
+    private final LongAdder bytesOut = new LongAdder();
+
+    Connections(Server server, ServerBuilder options, ServerEvents events) {
+        this.server = server;
+        this.options = options;
+        this.events = events;
+    }
+
+    int count() {
+        return open.size();
+    }
+
+    boolean isFull() {
+        return options.maxConnections() > 0 && open.size() >= options.maxConnections();
+    }
+
+    List<Connection> all() {
+        List<Connection> all = new ArrayList<>(open.values());
+        all.sort(Comparator.comparingLong(Connection::id));
+        return all;
+    }
+
+    Connection current() {
+        for (Connection each : open.values()) {
+            if (each.thread() == Thread.currentThread()) {
+                return each;
+            }
+        }
+        return null;
+    }
+
+    Server.Stats stats(boolean pausing) {
+        long in = bytesIn.sum();
+        long out = bytesOut.sum();
+        int waiting = 0;
+        Instant oldest = null;
+        List<Connection> all = all();
+        for (Connection each : all) {
+            in += each.bytesIn();
+            out += each.bytesOut();
+            waiting += each.isAdmitted() ? 0 : 1;
+            oldest = oldest == null ? each.since() : oldest;
+        }
+        Duration age = oldest == null ? Duration.ZERO : Duration.between(oldest, Instant.now());
+        return new Server.Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, age,
+                isFull(), pausing);
+    }
+
+    // ---- coming ------------------------------------------------------------------------------
+
+    Connection arrived(ChannelTransport transport) throws IOException {
+        Connection connection = new Connection(server, accepted.incrementAndGet(), transport);
+        open.put(connection.id(), connection);
+        return connection;
+    }
+
+    /** Counts the connection for its address; when that has too many, refuses it: false. */
+    boolean hasRoom(Connection connection) {
+        Object address = connection.address();
+        int most = options.maxPerAddress();
+        if (most == 0 || address == null) {
+            return true;
+        }
+        if (addresses.merge(address, 1, Integer::sum) <= most) {
+            connection.counted();
+            return true;
+        }
+        uncount(address);
+        refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
+                + " connections of its address already (" + options.perAddressName() + ")");
+        return false;
+    }
+
+    private void uncount(Object address) {
+        addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
+    }
+
+    // ---- going -------------------------------------------------------------------------------
+
+    void refuse(Connection connection, String event, String cause, String reason) {
+        if (!connection.end()) {
+            return;
+        }
+        try {
+            forget(connection);
+            events.refused(connection, event, cause, reason);
+        } finally {
+            connection.refuse();
+        }
+    }
+
+    /** Ends a connection that nobody has to know of. */
+    void drop(Connection connection) {
+        if (connection.end()) {
+            forget(connection);
+            connection.abort();
+        }
+    }
+
+    void forget(Connection connection) {
+        if (open.remove(connection.id()) != null) {
+            bytesIn.add(connection.bytesIn());
+            bytesOut.add(connection.bytesOut());
+            if (connection.wasCounted()) {
+                uncount(connection.address());
+            }
+            server.acceptor().wake();
+        }
+        if (connection.thread() == null) {
+            connection.done();
+        }
+    }
+
+    // ---- closing -----------------------------------------------------------------------------
+
+    /** Ends all: idle handlers at once, the others when they are done or the time to drain is over. */
+    void end(Connection own) {
+        List<Connection> all = all();
+        all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
+        all.forEach(Connection::endInput);
+        all.remove(own);
+        all.remove(current());
+        List<Connection> late = awaitAll(all, options.drain());
+        for (Connection each : late) {
+            each.abort();
+            each.interrupt();
+        }
+        for (Connection each : awaitAll(late, LAST_CHANCE)) {
+            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is closed,"
+                    + " and it was interrupted, but code that does not look cannot be stopped", null);
+        }
+    }
+
+    /** Returns those that are not over in time; an interrupt ends the wait. */
+    private static List<Connection> awaitAll(List<Connection> all, Duration limit) {
+        Deadline deadline = Deadline.in(limit);
+        List<Connection> late = new ArrayList<>();
+        for (Connection each : all) {
+            try {
+                if (!each.await(deadline)) {
+                    late.add(each);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                late.add(each);
+            }
+        }
+        return late;
+    }
+}
