@@ -84,7 +84,7 @@
   in the log, and goes on when accepting works again. Closing the channel stops accepting and leaves
   the server open; closing the server closes the channel."
   {:arglists '([server & {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
-                                 line-limit]}])}
+                                 line-limit tls]}])}
   [server & opts]
   (let [known (disj options/stream-options :timeout)
         server (object/server "connections" server)]

@@ -212,19 +212,25 @@
   (impl/on [d "sockatmark" socket]
     (if (Sockets/atMark d) true nil)))
 
+(defn- connected
+  "As open-unix-socket."
+  [op path type]
+  (impl/type-name op type)
+  (let [address (SockAddr/ofPath (sockaddr/path-string op path))
+        handle (socket :unix type)]
+    (try
+      (connect handle address)
+      [handle address]
+      (catch Throwable e
+        (sock-close handle)
+        (throw e)))))
+
 (defn open-unix-socket
   "Connects to the Unix-domain server at a path, a string, Path or File, and returns [handle address].
   The type is :stream unless given. CLISP RAWSOCK:OPEN-UNIX-SOCKET."
   ([path] (open-unix-socket path :stream))
   ([path type]
-   (let [address (SockAddr/ofPath (sockaddr/path-string "open-unix-socket" path))
-         handle (socket :unix type)]
-     (try
-       (connect handle address)
-       [handle address]
-       (catch Throwable e
-         (sock-close handle)
-         (throw e))))))
+   (connected "open-unix-socket" path type)))
 
 (defn open-unix-socket-stream
   "As open-unix-socket, but returns [stream address], the stream as parley.stream/make-stream makes it.
@@ -236,7 +242,7 @@
   (let [op "open-unix-socket-stream"
         opts (options/option-map op (conj options/unconnected-options :type) args)
         stream-options (options/->stream-options op (dissoc opts :type))
-        [handle address] (open-unix-socket path (:type opts :stream))]
+        [handle address] (connected op path (:type opts :stream))]
     (try
       [(DescriptorStreams/of (int handle) Direction/IO stream-options) address]
       (finally

@@ -69,10 +69,9 @@
                    socket activation passes is 3. It stays open when the server is closed
   :backlog :mode :so-reuseport
                    as of socket-server
-  :element-type :external-format :buffered :close-timeout :line-limit and the other options of socket-accept
-                   of the streams; :timeout bounds the header of a proxy, default 5 seconds
-  :tls             as of socket-accept, see parley.tls, default nil. The handshake runs on the thread of the
-                   connection
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit :tls
+                   of the streams, as of socket-accept; the handshake of TLS comes before the handler, on
+                   its thread. :timeout bounds the header of a proxy, default 5 seconds
   :max-connections positive number of connections that may be open at once, default nil: no limit. At
                    the limit the server does not accept; clients wait in the backlog until one leaves
   :max-per-address positive number of connections that may be open from one address, default nil: no

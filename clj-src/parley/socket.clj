@@ -45,8 +45,8 @@
   port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
               Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
               adopted
-  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6; an open
-                 socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6, or an
+                 InetAddress; an open socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
                  port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
                  :loopback or \"127.0.0.1\"
   :backlog       how many connections may wait to be accepted, default 128
@@ -131,7 +131,7 @@
   "Connects and returns the stream, a java.io.Closeable. CLISP SOCKET:SOCKET-CONNECT.
 
   port      1 to 65535, or an endpoint as of socket-server
-  host      a name or an address, default \"localhost\"; all addresses of a name are tried, v6 and v4
+  host      a name or an address, or an InetAddress, default \"localhost\"; all addresses of a name are tried, v6 and v4
             in a race (RFC 8305); nil with an endpoint that has a host or a path
   :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
             the next operation waits and socket-status tells
@@ -148,11 +148,10 @@
                                     write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
-   (when-not (or (nil? host) (string? host))
-     (throw (options/misuse "socket-connect"
-                            (str "the host is " (options/show host))
-                            "a string with a name or an address, before any options")))
-   (let [{:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
+   (let [host (options/->host "socket-connect" "the host" host
+                (str "a string with a name or an address, or an InetAddress, before any options: "
+                  "(socket-connect 7007 \"localhost\" :timeout 5)"))
+         {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
          opts (stream-options "socket-connect" opts)]
      (when (and host (:host endpoint))
        (throw (options/misuse "socket-connect"
@@ -263,21 +262,14 @@
   :so-type      :stream, :dgram …, cannot be set
   :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
 
-  All values are checked before any is set. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
+  All values are checked before any is set, and when the system refuses one, those set before it are taken
+  back. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
   IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
   option and platform; what this kind of socket cannot do a parley.posix.PosixException."
   [s & options]
   (let [op "socket-options"
-        target (if (object/handle? s) nil (object/need-pollable op "the socket" s))
-        call (fn [[^DescriptorOption option & [value :as set?]]]
-               (rawsock/option-value option
-                 (if target
-                   (if set?
-                     (SocketOptions/set target option value)
-                     (SocketOptions/get target option))
-                   (rawsock/on [d op s]
-                     (if set? (.set option d value) (.get option d))))))]
-    (mapv call (option-requests op options))))
+        target (if (object/handle? s) nil (object/need-pollable op "the socket" s))]
+    (rawsock/apply-options op target s (option-requests op options))))
 
 (defn stream-handles
   "The numbers of the descriptors of a stream, [input output], and of a server, [number nil]; a stream
@@ -324,43 +316,46 @@
     [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
     [(object/need-pollable op place x) Direction/IO]))
 
-(defn- check-one [x direction ^Duration timeout]
+(defn- check-one [op x direction ^Duration timeout]
   (values/status->value
-    (.status (object/need-pollable "socket-status" "the argument" x) direction timeout)))
+    (.status (object/need-pollable op "the argument" x) direction timeout)))
 
-(defn- put-member!
-  "Puts an element of a list where it belongs; the usual kinds of element without further ado, since
-  lists may be long and checked often."
+(defn- put-usual!
+  "Puts an element of a list where it belongs and returns true, or returns false when it needs a closer
+  look; fast, since lists may be long and checked often."
   [^objects objects ^objects directions ^long i x]
   (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
         object (if pair? (.nth ^APersistentVector x 0) x)
         direction (if pair? (values/direction (.nth ^APersistentVector x 1)) Direction/IO)]
     (if (and direction (instance? Pollable object))
       (do (aset objects i object)
-          (aset directions i direction))
-      (let [[object direction] (member "socket-status" (str "element " i) x)]
-        (aset objects i object)
-        (aset directions i direction)))))
+          (aset directions i direction)
+          true)
+      false)))
 
-(defn- check-list [xs ^Duration timeout]
+(defn- check-list [op xs ^Duration timeout]
   (let [xs (if (or (counted? xs) (seq? xs)) xs (vec xs)) ; an eduction has no count
         n (count xs)
         ^objects objects (make-array Pollable n)
         ^objects directions (make-array Direction n)
         elements (RT/iter xs)]
     (dotimes [i n]
-      (put-member! objects directions i (.next elements)))
+      (let [x (.next elements)]
+        (when-not (put-usual! objects directions i x)
+          (let [[object direction] (member op (str "element " i) x)]
+            (aset objects i object)
+            (aset directions i direction)))))
     (let [^objects statuses (SocketStatus/of objects directions timeout)]
       (values/statuses->values statuses))))
 
-(defn- check [x ^Duration timeout]
+(defn- check [op x ^Duration timeout]
   (if-let [core (status-set-view/core x)]
     (do (.check core timeout) x)
     (cond
-      (pair? x) (check-one (x 0) (values/->direction "socket-status" (x 1)) timeout)
-      (object/pollable "socket-status" x) (check-one x Direction/IO timeout)
-      (and (sequential? x) (seq x)) (check-list x timeout)
-      :else (throw (options/misuse "socket-status" (str "the argument is " (options/show x))
+      (pair? x) (check-one op (x 0) (values/->direction op (x 1)) timeout)
+      (object/pollable op x) (check-one op x Direction/IO timeout)
+      (and (sequential? x) (seq x)) (check-list op x timeout)
+      :else (throw (options/misuse op (str "the argument is " (options/show x))
                      "a stream, a server, [object direction], a non-empty list of those, or a status set")))))
 
 (defn socket-status
@@ -377,24 +372,28 @@
   block, else nil. :error when every operation will fail; see stream-error. Of a non-empty sequential of
   those: a vector of statuses, place for place. Of a status-set: the set, updated in place.
 
+  In a loop, give a stream as [s :input]: of a bare stream output is nearly always possible, so the check
+  returns at once and the loop spins.
+
   Errors: nil, an empty list, something that cannot be checked, an unknown direction
   (IllegalArgumentException, naming the element); a closed member (IllegalStateException)."
-  ([x] (check x nil))
-  ([x seconds] (check x (options/->duration "socket-status" seconds)))
+  ([x] (check "socket-status" x nil))
+  ([x seconds] (check "socket-status" x (options/->duration "socket-status" seconds)))
   ([x seconds microseconds]
-   (check x (options/->duration "socket-status" seconds microseconds))))
+   (check "socket-status" x (options/->duration "socket-status" seconds microseconds))))
 
 (defn socket-status-values
   "As socket-status, but returns [value n], n being how many of the objects are actionable: their status
   is not nil. CLISP's second value."
   ([x] (socket-status-values x nil))
   ([x seconds]
-   (let [value (socket-status x seconds)]
+   (let [op "socket-status-values"
+         value (check op x (options/->duration op seconds))]
      [value (if-let [core (status-set-view/core value)]
               (.actionable core)
               (if (vector? value) (count (remove nil? value)) (if value 1 0)))]))
   ([x seconds microseconds]
-   (socket-status-values x (options/->duration "socket-status" seconds microseconds))))
+   (socket-status-values x (options/->duration "socket-status-values" seconds microseconds))))
 
 (defn stream-error
   "Why every operation on the stream fails: a java.io.IOException, or nil."

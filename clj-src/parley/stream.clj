@@ -9,9 +9,6 @@
   :timeout  bounds this call in place of the stream's own timeout, as timeouts of parley.socket are given
   :eof      a value to return at the end of file
 
-  A call with :timeout sets the stream's timeout for its duration: calls without one that other threads
-  begin meanwhile in the same direction get it, too.
-
   Every operation on a closed stream, or on one whose element type does not fit, is an
   IllegalStateException that says what to do. Timeouts of parley's streams raise
   java.net.SocketTimeoutException: a read has consumed nothing, a write tells in bytesTransferred how

@@ -9,7 +9,8 @@
    [parley.stream :as stream])
   (:import
    (java.io BufferedReader Closeable InputStreamReader)
-   (java.lang.management ManagementFactory)))
+   (java.lang.management ManagementFactory)
+   (java.nio.file Files Path)))
 
 (set! *warn-on-reflection* true)
 
@@ -34,7 +35,7 @@
      "sys.stdin.read()"]))
 
 (defn- status [key]
-  (parse-long (second (re-find (re-pattern (str key ":\\s+(\\d+)")) (slurp "/proc/self/status")))))
+  (parse-long (second (re-find (re-pattern (str key ":\\s+(\\d+)")) (str/join "\n" (Files/readAllLines (Path/of "/proc/self/status" (make-array String 0))))))))
 
 (defn- figures []
   (dotimes [_ 3] (System/gc))
@@ -46,7 +47,8 @@
 (defn -main [& _]
   (with-open [^Closeable r (server/serve echo :backlog 1000)]
     (let [before (figures)
-          child (.start (doto (ProcessBuilder. ^java.util.List ["python3" "-c" program (str (:port r)) (str clients)])
+          child (.start (doto (ProcessBuilder. ^"[Ljava.lang.String;"
+                                        (into-array ["python3" "-c" program (str (:port r)) (str clients)]))
                           (.redirectError java.lang.ProcessBuilder$Redirect/INHERIT)))]
       (.readLine (BufferedReader. (InputStreamReader. (.getInputStream child))))
       (let [after (figures)]

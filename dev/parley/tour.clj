@@ -5,6 +5,7 @@
   (:require
    [clojure.java.io :as io]
    [clojure.main :as main]
+   [clojure.repl :as repl]
    [clojure.string :as str]
    [parley.socket :as socket]
    [parley.stream :as stream])
@@ -309,7 +310,11 @@
   (say "All of it as it should be."))
 
 (defn- repl []
-  (main/repl :init #(do (in-ns 'user)
+  ;; Ctrl-C ends the call and not the session. A flag that is left over must not end the next one.
+  (let [thread (Thread/currentThread)]
+    (repl/set-break-handler! (fn [_] (.interrupt thread))))
+  (main/repl :prompt #(do (Thread/interrupted) (main/repl-prompt))
+             :init #(do (in-ns 'user)
                         (apply require main/repl-requires) ; doc, source and the like
                         (require '[parley.socket :as socket]
                                  '[parley.stream :as stream])

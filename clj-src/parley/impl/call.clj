@@ -6,73 +6,19 @@
    [parley.impl.object :as object]
    [parley.impl.options :as options])
   (:import
-   (java.io InterruptedIOException)
-   (java.net SocketTimeoutException)
-   (java.time Duration)
-   (java.util Collections Map WeakHashMap)
-   (java.util.concurrent TimeUnit)
-   (java.util.concurrent.locks ReentrantLock)
-   (java.util.function Function)
-   (parley.net SocketStream StreamInput StreamOutput)))
+   (parley.net StreamInput StreamOutput)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- a timeout for one call ---------------------------------------------------------------------
-
-;; The core bounds each call of a side by the side's timeout, so a call with a timeout of its own sets that
-;; and puts the old one back. The lock keeps two such calls from putting back each other's timeout.
-(defonce ^:private ^Map locks (Collections/synchronizedMap (WeakHashMap.)))
-
-(defn- lock-of ^ReentrantLock [side]
-  (.computeIfAbsent locks side (reify Function (apply [_ _] (ReentrantLock. true)))))
-
-(defn- remaining
-  "Returns what is left of a timeout, at least zero; nil of nil."
-  ^Duration [^Duration timeout ^long began]
-  (when timeout
-    (let [left (.minusNanos timeout (- (System/nanoTime) began))]
-      (if (.isNegative left) Duration/ZERO left))))
-
-(defn- nanos ^long [^Duration timeout]
-  (if (< (.getSeconds timeout) 9000000000) (.toNanos timeout) Long/MAX_VALUE))
-
-(defn- enter
-  "Takes the lock within the timeout."
-  [op s ^ReentrantLock lock ^Duration timeout]
-  (try
-    (if timeout
-      (when-not (.tryLock lock (nanos timeout) TimeUnit/NANOSECONDS)
-        (throw (SocketTimeoutException. (str op ": timed out waiting for " s ", which another thread uses; "
-                                          "nothing was moved, the call can be made again"))))
-      (.lockInterruptibly lock))
-    (catch InterruptedException _
-      (.interrupt (Thread/currentThread))
-      (throw (InterruptedIOException. (str op ": interrupted while waiting for " s
-                                        ", which another thread uses; nothing was moved"))))))
-
-(defn- within
-  "Calls f while the timeout of a side, read and set by `get` and `set`, is that of this call."
-  [op s side timeout get set f]
-  (let [began (System/nanoTime)
-        timeout (options/->duration op timeout)
-        lock (lock-of side)]
-    (enter op s lock timeout)
-    (try
-      (let [before (get)]
-        (set (remaining timeout began))
-        (try
-          (f)
-          (finally
-            (set before))))
-      (finally
-        (.unlock lock)))))
 
 (defn reading-within
   "Calls f, which reads from s, under the :timeout of `opts` if it is there."
   [op s opts f]
   (if (contains? opts :timeout)
     (let [^StreamInput in (object/in op s)]
-      (within op s in (:timeout opts) #(.timeout in) (fn [^Duration d] (.timeout in d)) f))
+      (with-open [_ (.within in (options/->duration op (:timeout opts)))]
+        (f)))
     (f)))
 
 (defn writing-within
@@ -80,7 +26,8 @@
   [op s opts f]
   (if (contains? opts :timeout)
     (let [^StreamOutput out (object/out op s)]
-      (within op s out (:timeout opts) #(.timeout out) (fn [^Duration d] (.timeout out d)) f))
+      (with-open [_ (.within out (options/->duration op (:timeout opts)))]
+        (f)))
     (f)))
 
 ;; ---- arguments ----------------------------------------------------------------------------------

@@ -56,6 +56,9 @@
                    :as all}]
   (when (not= 1 (count (filter some? [port path port-file])))
     (throw (options/misuse op "it is not said, or said twice, where to connect" "one of :port, :path and :port-file")))
+  (when path
+    (endpoint/file-path op ":path" path))
+  (options/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
   (if port-file
     (in-port-file op port-file)
     all))
@@ -89,7 +92,7 @@
                                            :element-type :bivalent})]
     (if path
       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
-      (SocketStream/connect ^String (or host "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
+      (SocketStream/connect ^String (or (options/->host op ":host" host nil) "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
 
 (defn connect
   "A bivalent stream to a server, logged in. `options` are out of `known`."

@@ -216,12 +216,23 @@
         (Float/intBitsToFloat (unchecked-int (long n))))
       (object/at-end "read-float" s eof-error? eof-value))))
 
+(defn- check-range
+  "Throws an error when a finite number becomes infinite as a float of the type."
+  [x double?]
+  (let [infinite? #(Double/isInfinite (double %))]
+    (when (and (infinite? (if double? x (unchecked-float x))) (not (and (float? x) (infinite? x))))
+      (throw (options/misuse "write-float" (str "the number is " (options/show x))
+               (if double?
+                 (str "one within a :double-float, up to " Double/MAX_VALUE " either way")
+                 (str "one within a :single-float, up to " Float/MAX_VALUE " either way, or the type :double-float")))))))
+
 (defn put-float
   "As write-float."
   [x s type order]
   (when-not (number? x)
     (throw (options/misuse "write-float" (str "the number is " (options/show x)) "a number")))
   (let [double? (double-type? "write-float" type)]
+    (check-range x double?)
     (.writeInteger (object/out "write-float" s)
       (if double?
         (Double/doubleToRawLongBits (double x))

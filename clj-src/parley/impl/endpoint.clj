@@ -8,6 +8,7 @@
    [parley.impl.files :as files]
    [parley.impl.options :as options])
   (:import
+   (clojure.lang ArityException)
    (java.io File IOException)
    (java.lang ProcessHandle)
    (java.net InetAddress InetSocketAddress UnixDomainSocketAddress UnknownHostException)
@@ -138,11 +139,22 @@
           (.close ^SocketServer server)
           (throw e))))))
 
+(defn- call-enabled
+  "Returns what the function :enabled-in returns; throws an error that names the option when it has other
+  arguments."
+  [op enabled-in]
+  (try
+    (enabled-in)
+    (catch ArityException e
+      (throw (doto (options/misuse op (str ":enabled-in is " (options/show enabled-in) ": " (ex-message e))
+                     "a function of no arguments, or nil")
+               (.addSuppressed e))))))
+
 (defn check-enabled
   "Throws an error where code must not be evaluated."
   [op enabled-in]
   (options/function op ":enabled-in" enabled-in "a function of no arguments, or nil")
-  (when-not (or (nil? enabled-in) (enabled-in))
+  (when-not (or (nil? enabled-in) (call-enabled op enabled-in))
     (throw (IllegalStateException.
              (str op ": :enabled-in says that this is no process to evaluate code in: nothing was opened")))))
 

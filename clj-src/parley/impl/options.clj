@@ -6,8 +6,9 @@
    [clojure.string :as str])
   (:import
    (java.io File)
+   (java.lang.reflect Array)
    (java.math RoundingMode)
-   (java.net InetSocketAddress UnixDomainSocketAddress)
+   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
    (java.nio.file Path)
    (java.security KeyStore)
@@ -29,10 +30,19 @@
   ^String [text]
   (.toLowerCase (str text) Locale/ROOT))
 
+(defn- text-of
+  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, and an
+  array its length: #object and a hash mean nothing to the reader of a message."
+  [x]
+  (cond
+    (and (some? x) (.isArray (class x))) (str "an array of " (Array/getLength x))
+    (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x)))) (str x)
+    :else (binding [*print-length* 8 *print-level* 3] (pr-str x))))
+
 (defn show
   "A value as messages show it: its class too, cut to a bearable length."
   [x]
-  (let [text (try (binding [*print-length* 8 *print-level* 3] (pr-str x))
+  (let [text (try (text-of x)
                (catch Exception _ (str (class x))))
         cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
     (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
@@ -171,13 +181,16 @@
      (and (int? x) (zero? (long x))) Duration/ZERO
      (and (ratio? x) (pos? x)) (seconds->duration op (with-precision 40 (bigdec x)))
      (number? x) (seconds->duration op x)
-     (and (vector? x) (= 2 (count x))) (->duration op (x 0) (x 1))
+     (and (vector? x) (= 2 (count x)) (every? #(or (nil? %) (nat-int? %)) x) (or (x 0) (nil? (x 1))))
+     (->duration op (x 0) (x 1))
+
      (instance? Duration x) (if (.isNegative ^Duration x) (throw (bad-timeout op x)) x)
      :else (throw (bad-timeout op x))))
   (^Duration [op seconds microseconds]
    (when-not (and (or (nil? seconds) (nat-int? seconds)) (or (nil? microseconds) (nat-int? microseconds))
                   (or seconds (nil? microseconds)))
-     (throw (bad-timeout op [seconds microseconds])))
+     (throw (misuse op (str "the seconds are " (show seconds) " and the microseconds " (show microseconds))
+              "non-negative integers")))
    (if (nil? seconds)
      nil
      (.plus ^Duration (->duration op seconds)
@@ -433,6 +446,14 @@
     (instance? File x) (.toPath ^File x)
     (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
 
+(defn ->host
+  "Returns the host x as a string, nil of nil; `what` names it in an error."
+  ^String [op what x expected]
+  (cond
+    (or (nil? x) (string? x)) x
+    (instance? InetAddress x) (.getHostAddress ^InetAddress x)
+    :else (throw (misuse op (str what " is " (show x)) expected))))
+
 (defn- map-endpoint [op {:keys [host path]
                          :as m}]
   (option-map op #{:host :port :path} [m])
@@ -441,9 +462,7 @@
   (if path
     {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
              (throw (misuse op (str ":path is " (show path)) "a path, as a string, a File or a Path")))}
-    {:host (if (or (nil? host) (string? host))
-             host
-             (throw (misuse op (str ":host is " (show host)) "a string with a name or an address")))
+    {:host (->host op ":host" host "a string with a name or an address")
      :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
 
 (defn endpoint
@@ -463,11 +482,10 @@
 
 (defn- interface-host [op x]
   (cond
-    (or (nil? x) (string? x)) x
     (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
     (Addresses/host (.localAddress ^SocketStream x))
-    :else (throw (misuse op (str ":interface is " (show x))
-                   "nil, a host name or address, :loopback, or an open socket stream over TCP"))))
+    :else (->host op ":interface" x
+            "nil, a host name or address, :loopback, or an open socket stream over TCP")))
 
 (def server-options
   "The keys that every function which makes a server takes besides the endpoint."

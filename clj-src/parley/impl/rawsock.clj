@@ -8,6 +8,7 @@
   (:import
    (java.time Duration)
    (java.util List)
+   (parley.net SocketOptions)
    (parley.posix BlockingIo Datagrams$Part Descriptor DescriptorOption DescriptorOption$Kind Handles Handles$Call MessageFlags Posix PosixException Protocols Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -37,7 +38,8 @@
   ^String [op x]
   (cond
     (nil? x) "0"
-    (keyword? x) (name x)
+    (keyword? x) (options/choose op "the type"
+                   {:stream "stream" :dgram "dgram" :raw "raw" :rdm "rdm" :seqpacket "seqpacket"} x)
     (nat-int? x) (str x)
     :else (throw (options/misuse op (str "the type is " (options/show x))
                    "a keyword such as :stream :dgram :raw :seqpacket, or its number"))))
@@ -48,7 +50,11 @@
   (cond
     (nil? x) (int 0)
     (options/within? 0 65535 x) (int x)
-    (keyword? x) (int (Protocols/number (name x)))
+    (keyword? x) (try
+                   (int (Protocols/number (name x)))
+                   (catch IllegalArgumentException _
+                     (throw (options/misuse op (str "the protocol is " (options/show x))
+                              "one such as :ipproto-icmp, :icmp, :eth-p-arp, or a number"))))
     (string? x) (int (or (:proto (look-up x))
                          (throw (options/misuse op (str "the protocol is " (options/show x))
                                   "a name that (protocol) lists"))))
@@ -196,6 +202,52 @@
     (.check option argument)
     argument))
 
+(defn value-to-restore
+  "Returns what to set an option to so that it is `before` again: Linux doubles the sizes of buffers."
+  [^DescriptorOption option before]
+  (if (and (#{DescriptorOption/SO_RCVBUF DescriptorOption/SO_SNDBUF} option) (= "Linux" (Posix/platform)))
+    (int (quot (long before) 2))
+    before))
+
+(defn- apply-option
+  "Reads an option of `target`, or of the handle s where that is nil; sets it when there is a new value.
+  Returns the value before."
+  [op target s [^DescriptorOption option & [value :as set?]]]
+  (if target
+    (if set?
+      (SocketOptions/set target option value)
+      (SocketOptions/get target option))
+    (on [d op s]
+      (if set? (.set option d value) (.get option d)))))
+
+(defn- take-back
+  "Sets options to what they were before, in the reverse order, after the exception e."
+  [^Throwable e op target s done]
+  (doseq [[^DescriptorOption option before] (rseq done)]
+    (try
+      (apply-option op target s [option (value-to-restore option before)])
+      (catch Exception second
+        (.addSuppressed e second)))))
+
+(defn apply-options
+  "Reads and sets options of `target`, or of the handle s where that is nil, in the order of the requests
+  [option] or [option value]; returns their values before. When the system refuses one, those set before it
+  are taken back."
+  [op target s requests]
+  (loop [[[option :as request] & more] requests
+         values []
+         done []]
+    (let [before (try
+                   (apply-option op target s request)
+                   (catch Throwable e
+                     (take-back e op target s done)
+                     (throw e)))
+          values (conj values (option-value option before))
+          done (if (next request) (conj done [option before]) done)]
+      (if more
+        (recur more values done)
+        values))))
+
 (def ^:private levels
   "Levels of options that have no name of their own here."
   {:sol-ip 0 :ipproto-ip 0 :sol-tcp 6 :ipproto-tcp 6 :sol-udp 17 :ipproto-udp 17 :ipproto-ipv6 41
@@ -211,14 +263,14 @@
 
 (defn- named-option
   "The option of a name with or without its prefix: :so-rcvbuf or, as in CLISP, :rcvbuf."
-  ^DescriptorOption [level option-name]
+  ^DescriptorOption [op level option-name]
   (let [full (name option-name)
         prefixed (str ({:sol-tcp "tcp-" :ipproto-tcp "tcp-" :sol-ip "ip-" :ipproto-ip "ip-"
                         :ipproto-ipv6 "ipv6-"} level "so-")
                       full)]
     (or (some (fn [^DescriptorOption o] (when (contains? #{full prefixed} (.key o)) o))
               (DescriptorOption/values))
-        (DescriptorOption/of full))))
+        (option op option-name))))
 
 (defn c-int
   "Returns x, an integer of 32 bits."
@@ -252,7 +304,7 @@
   (cond
     (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))
                     (int (c-int op ":size" size)))
-    (keyword? option) (read-option d (named-option level option))
+    (keyword? option) (read-option d (named-option op level option))
     (some? option) (throw (options/misuse op (str "the option is " (options/show option))
                             "a keyword, an integer or nil"))
     (= :all level) (readable-options d (DescriptorOption/values))
@@ -263,7 +315,7 @@
   "Sets an option, or each of a map for nil."
   [op ^Descriptor d option value level]
   (let [set-one (fn [option-name x]
-                  (let [option (named-option level option-name)]
+                  (let [option (named-option op level option-name)]
                     (.set option d (option-argument op option x))))]
     (cond
       (int? option) (Sockets/option d (int (level-number op level)) (int (c-int op "the option" option))

@@ -20,7 +20,8 @@
   ^String [op x]
   (cond
     (nil? x) "unspec"
-    (keyword? x) (name x)
+    (keyword? x) (options/choose op "the domain"
+                   {:unspec "unspec" :inet "inet" :inet6 "inet6" :unix "unix" :packet "packet"} x)
     (nat-int? x) (str x)
     :else (throw (options/misuse op (str "the domain is " (options/show x))
                    "a keyword such as :inet :inet6 :unix :packet, or its number"))))

@@ -8,7 +8,7 @@
   (:import
    (clojure.lang MultiFn)
    (java.io BufferedReader File Flushable InputStream Writer)
-   (parley.net SocketStream)))
+   (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -34,6 +34,20 @@
     :make-writer writer
     :make-input-stream (fn [s _] (.inputStream ^SocketStream s))
     :make-output-stream (fn [s _] (.outputStream ^SocketStream s))))
+
+(defn- no-view
+  "Returns what io/reader and the like do with an object that has connections, not characters or bytes."
+  [op]
+  (fn [x _]
+    (throw (options/misuse op (str "the argument is " (options/show x))
+             "a socket stream, as socket-accept and socket-connect return it"))))
+
+(extend SocketServer
+  io/IOFactory
+  {:make-reader (no-view "reader")
+   :make-writer (no-view "writer")
+   :make-input-stream (no-view "input-stream")
+   :make-output-stream (no-view "output-stream")})
 
 ;; ---- io/copy ------------------------------------------------------------------------------------
 

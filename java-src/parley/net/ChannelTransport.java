@@ -59,6 +59,11 @@ final class ChannelTransport implements Transport {
     }
 
     @Override
+    public boolean mayRead() throws IOException {
+        return source.mayRead();
+    }
+
+    @Override
     public int write(ByteBuffer from) throws IOException {
         int n = channel.write(from);
         if (n > 0) {

@@ -354,15 +354,15 @@ final class CharacterOutput {
     private void unencodable(int codePoint) throws IOException {
         CodingAction action = format.outputErrorAction();
         if (action == CodingAction.ERROR) {
-            throw new CodingException(Errors.name(side.operation()) + ": the character U+"
-                    + Integer.toHexString(codePoint) + " has no bytes in "
+            throw new CodingException(Errors.name(side.operation()) + ": the character "
+                    + Errors.character(codePoint) + " has no bytes in "
                     + format.charset() + "; it was not written, use another charset or set an "
                     + Errors.spell(":output-error-action", "outputErrorAction"), buffer.accepted());
         } else if (action.replacement() >= 0) {
             char replacement = (char) action.replacement();
             if (!format.charset().newEncoder().canEncode(replacement)) {
-                throw new CodingException(Errors.name(side.operation()) + ": the replacement character U+"
-                        + Integer.toHexString(action.replacement()) + " has no bytes in "
+                throw new CodingException(Errors.name(side.operation()) + ": the replacement character "
+                        + Errors.character(replacement) + " has no bytes in "
                         + format.charset() + " itself; choose another", buffer.accepted());
             }
             encode(new char[] {replacement}, 1); // of its own: the others are not done yet

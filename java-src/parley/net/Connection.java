@@ -210,8 +210,10 @@ public final class Connection {
     }
 
     void opened(SocketStream made, Duration idleTimeout) {
-        if (idleTimeout != null) {
+        if (made.in().timeout() == null) {
             made.readTimeout(idleTimeout);
+        }
+        if (made.out().timeout() == null) {
             made.writeTimeout(idleTimeout);
         }
         stream = made;

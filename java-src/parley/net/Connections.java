@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import parley.net.wait.Deadline;
@@ -15,12 +16,15 @@ import parley.net.wait.Deadline;
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
     private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
+    private static final int MOST_HANDSHAKES = 256; // at once
 
     private final Server server;
     private final ServerBuilder options;
     private final ServerEvents events;
     private final Map<Long, Connection> open = new ConcurrentHashMap<>();
     private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
+    private final ConcurrentSkipListMap<Long, Connection> handshaking =
+            new ConcurrentSkipListMap<>(); // by age
     private final AtomicLong accepted = new AtomicLong();
     private final LongAdder bytesIn = new LongAdder(); // of connections that are over
     private final LongAdder bytesOut = new LongAdder();
@@ -91,13 +95,29 @@ final class Connections {
             return true;
         }
         uncount(address);
-        refuse(connection, ServerEvents.REFUSED, "max-per-address", "there are " + most
-                + " connections of its address already (" + options.perAddressName() + ")");
+        refuse(connection, ServerEvents.REFUSED, "max-per-address", "the limit of connections of its"
+                + " address is reached: " + most + " (" + options.perAddressName() + ")");
         return false;
     }
 
     private void uncount(Object address) {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
+    }
+
+    /** Makes room among those in a handshake: the oldest is refused, which is silent, most likely. */
+    void handshakeBegins(Connection connection) {
+        handshaking.put(connection.id(), connection);
+        if (handshaking.size() > MOST_HANDSHAKES) {
+            Map.Entry<Long, Connection> oldest = handshaking.pollFirstEntry();
+            if (oldest != null) {
+                refuse(oldest.getValue(), ServerEvents.REFUSED, "tls",
+                        "its handshake is not over, and " + MOST_HANDSHAKES + " others have begun");
+            }
+        }
+    }
+
+    void handshakeEnds(Connection connection) {
+        handshaking.remove(connection.id());
     }
 
     // ---- going -------------------------------------------------------------------------------

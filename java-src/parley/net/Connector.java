@@ -279,8 +279,10 @@ final class Connector {
             StreamOptions options) throws IOException {
         Connector connector =
                 new Connector(address.getPath().toString(), 0, options).prepared();
-        ChannelTransport transport =
-                connector.reach(UnixSocketFile.address(NAME, address.getPath()));
+        ChannelTransport transport;
+        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, address.getPath())) {
+            transport = connector.reach(spelling.address());
+        }
         return connector.stream(transport, null, Duration.ZERO.equals(options.timeout()));
     }
 

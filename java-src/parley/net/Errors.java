@@ -12,7 +12,10 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLHandshakeException;
@@ -29,6 +32,10 @@ final class Errors {
 
     private static final StackWalker STACK =
             StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
+    private static final Map<Character, String> NAMES = Map.of(' ', "space", '\n', "newline",
+            '\t', "tab", '\r', "return", '\b', "backspace", '\f', "formfeed");
+    private static final Pattern FUNCTION = Pattern.compile(
+            "parley\\.(?:async|http|nrepl|rawsock|repl|server|socket|stream|tls)\\$([^$]+).*");
     private static final Set<String> INSIDE = Set.of("parley.net", "parley.net.text",
             "parley.net.wait", "parley.net.tls", "parley.posix");
 
@@ -38,15 +45,31 @@ final class Errors {
     // ---- names -------------------------------------------------------------------------------
 
     /**
-     * What was called, as the caller spells it. A Clojure program called the function of that name; a
-     * Java program called the outermost public method of this library that is on the stack.
+     * Returns the name of what the program called: the outermost function of a public namespace of
+     * this library, or public method, that is on the stack.
      *
-     * @param operation the Clojure function; also the answer where the caller is not on the stack, as
-     *     on threads of this library: what works there takes the name where the work was ordered
+     * @param operation the Clojure function that the operation belongs to, for threads of this library,
+     *     whose stack has no caller: work for them takes its name where the work was ordered
      */
     static String name(String operation) {
         Caller caller = STACK.walk(Caller::find);
-        return caller.isJava() && caller.called != null ? caller.called : operation;
+        return caller.called == null ? operation : caller.called;
+    }
+
+    /** A character as the caller writes it: {@code \\a}, or in Java {@code 'a'}. */
+    static String character(int codePoint) {
+        String number = String.format(Locale.ROOT, "U+%04X", codePoint);
+        if (!Character.isBmpCodePoint(codePoint)) {
+            return Character.toString(codePoint) + " (" + number + ")";
+        }
+        char c = (char) codePoint;
+        boolean shown = !Character.isISOControl(c) && !Character.isSurrogate(c)
+                && !Character.isWhitespace(c);
+        String escape = String.format(Locale.ROOT, "\\u%04x", codePoint);
+        String name = "\\" + (shown ? Character.toString(c)
+                : NAMES.getOrDefault(c, escape.substring(1)));
+        return spell(name, "'" + (shown ? Character.toString(c) : escape) + "'")
+                + (c > 0x7e && shown ? " (" + number + ")" : "");
     }
 
     /** One of two spellings, as {@link #name}: Clojure's where the caller is not on the stack. */
@@ -67,21 +90,48 @@ final class Errors {
         return STACK.walk(Caller::find).isJava();
     }
 
-    /** The first frame outside this library and the JDK, and the method that it called. */
-    private record Caller(String frame, String called) {
+    /**
+     * The caller: the first frame outside this library, the JDK and the runtime of Clojure.
+     *
+     * @param called the outermost function of a public namespace of ours, or public method; null for
+     *     neither, and for threads of this library
+     */
+    private record Caller(boolean isJava, String called) {
         static Caller find(Stream<StackWalker.StackFrame> frames) {
             StackWalker.StackFrame entry = null;
+            String function = null;
+            boolean clojure = false;
             Iterator<StackWalker.StackFrame> all = frames.iterator();
             while (all.hasNext()) {
                 StackWalker.StackFrame frame = all.next();
                 String name = frame.getClassName();
+                Matcher ours = FUNCTION.matcher(name);
                 if (INSIDE.contains(frame.getDeclaringClass().getPackageName())) {
                     entry = isPublic(frame.getDeclaringClass()) ? frame : entry;
+                } else if (ours.matches()) {
+                    function = clojureName(ours.group(1));
+                    clojure = true;
+                } else if (isClojure(name)) {
+                    clojure = true;
                 } else if (!isOnTheWay(name)) {
-                    return new Caller(name, entry == null ? null : title(entry));
+                    return clojure || name.startsWith("clojure.") ? new Caller(false, function)
+                            : new Caller(true, entry == null ? null : title(entry));
                 }
             }
-            return new Caller(null, null);
+            return new Caller(false, null);
+        }
+
+        /** The name of the Clojure function whose class is called so. */
+        private static String clojureName(String name) {
+            return name.replace("_QMARK_", "?").replace("_BANG_", "!").replace("_GT_", ">")
+                    .replace('_', '-');
+        }
+
+        /** True for what is between the functions of a Clojure program and those of ours. */
+        private static boolean isClojure(String name) {
+            return name.startsWith("parley.impl.") || name.startsWith("clojure.core$")
+                    || name.startsWith("clojure.lang.") && !name.endsWith(".Reflector")
+                            && !name.startsWith("clojure.lang.Compiler");
         }
 
         private static boolean isPublic(Class<?> type) {
@@ -101,12 +151,6 @@ final class Errors {
                     .replace('$', '.');
             return frame.getMethodName().equals("<init>") ? "new " + name
                     : name + "." + frame.getMethodName();
-        }
-
-        /** False for Clojure's own functions and those of this library's namespaces. */
-        boolean isJava() {
-            return frame != null && !frame.startsWith("clojure.")
-                    && (!frame.startsWith("parley.") || frame.startsWith("parley.net."));
         }
     }
 

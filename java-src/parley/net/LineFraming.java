@@ -103,8 +103,8 @@ final class LineFraming extends Framing<String> {
         CharsetEncoder encoder = format.charset().newEncoder();
         CodingAction action = format.outputErrorAction();
         if (action.replacement() >= 0 && !encoder.canEncode((char) action.replacement())) {
-            throw new IllegalArgumentException("sink: the replacement character U+"
-                    + Integer.toHexString(action.replacement()) + " has no bytes in "
+            throw new IllegalArgumentException("sink: the replacement character "
+                    + Errors.character(action.replacement()) + " has no bytes in "
                     + format.charset() + " itself; choose another");
         }
         CodingErrorAction todo = action == CodingAction.ERROR ? CodingErrorAction.REPORT

@@ -124,15 +124,22 @@ final class Listening {
     }
 
     private static SocketServer listenUnix(ServerOptions options) throws IOException {
+        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, options.path())) {
+            return listenUnix(options, spelling);
+        }
+    }
+
+    private static SocketServer listenUnix(ServerOptions options, UnixSocketFile.Spelling spelling)
+            throws IOException {
         Path path = options.path().toAbsolutePath();
-        UnixDomainSocketAddress target = UnixSocketFile.address(NAME, options.path());
+        UnixDomainSocketAddress target = UnixDomainSocketAddress.of(spelling.shown());
         UnixSocketFile.makeWay(NAME, path);
         ServerSocketChannel channel = openUnix(target);
         UnixSocketFile file = null;
         try {
             channel.configureBlocking(false);
             UnixSocketFile.restrict(channel, options.mode());
-            channel.bind(target, options.backlog());
+            channel.bind(spelling.address(), options.backlog());
             file = UnixSocketFile.made(path);
             Files.setPosixFilePermissions(path, options.mode());
             refuseEarlyBirds(channel);

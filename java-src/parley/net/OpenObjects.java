@@ -9,6 +9,13 @@ import java.util.List;
 /**
  * Lists the streams and servers that are open in this process. The list holds them weakly, so it keeps
  * nothing open. It costs nothing per operation.
+ *
+ * <pre>{@code
+ * OpenObjects.trace(true);
+ * for (OpenObjects.Entry each : OpenObjects.list()) {
+ *     System.out.println(each); // kind, addresses, state, thread, bytes
+ * }
+ * }</pre>
  */
 public final class OpenObjects {
     /**

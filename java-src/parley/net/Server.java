@@ -299,7 +299,7 @@ public final class Server implements Closeable {
 
     private void run(Connection connection) {
         try {
-            if (!connection.isOver()) {
+            if (!connection.isOver() && isSecure(connection)) {
                 options.handler().serve(connection);
             }
         } catch (Throwable e) {
@@ -310,6 +310,23 @@ public final class Server implements Closeable {
             } finally {
                 ended(connection);
             }
+        }
+    }
+
+    /** Waits for the handshake of TLS, if there is one; refuses the connection when it fails. */
+    private boolean isSecure(Connection connection) {
+        if (options.streamOptions().tls() == null) {
+            return true;
+        }
+        connections.handshakeBegins(connection);
+        try {
+            connection.stream().tlsSession();
+            return true;
+        } catch (IOException | IllegalStateException e) { // the latter when it was refused meanwhile
+            connections.refuse(connection, ServerEvents.REFUSED, "tls", Errors.text(e));
+            return false;
+        } finally {
+            connections.handshakeEnds(connection);
         }
     }
 

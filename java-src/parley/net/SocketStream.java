@@ -674,7 +674,7 @@ public final class SocketStream extends Pollable {
         InputState input = direction.includesInput()
                 ? known == UNKNOWN ? in.look()
                 : in.look((known & SelectionKey.OP_READ) != 0 || transport.holdsInput())
-                : output ? in.look(true) : InputState.NOTHING; // a reset shows in reading only
+                : output ? in.look() : InputState.NOTHING; // a reset shows in reading only
         if (input == InputState.BROKEN || isUseless(direction, input)) {
             return SocketStatus.ERROR;
         }

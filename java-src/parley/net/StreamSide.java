@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
@@ -155,10 +156,11 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     private void start(String name, boolean moves) throws IOException {
         stream.requireOpen(name);
-        Duration bound = timeout;
+        Deadline own = CallBound.of(this);
+        Duration bound = own == null ? timeout : null;
         long began = bound == null ? 0 : System.nanoTime();
         if (!tryLock(name)) {
-            acquire(name, after(bound, began), moves);
+            acquire(name, own != null ? own : after(bound, began), moves);
         }
         boolean begun = false;
         try {
@@ -166,7 +168,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
             unchanged = false;
             operationTimeout = bound;
             operationBegan = began;
-            operationDeadline = bound == null ? Deadline.NONE : null;
+            operationDeadline = own != null ? own : bound == null ? Deadline.NONE : null;
             if (!stream.isOpen()) {
                 throw Errors.closedMeanwhile(name, stream);
             }
@@ -353,6 +355,17 @@ abstract class StreamSide extends SideLock implements HasDeadline {
      */
     public Duration timeout() {
         return timeout;
+    }
+
+    /**
+     * Bounds the calls of this thread on this side, all of them together, in place of the timeout of the
+     * side, until the result is closed by the same thread.
+     *
+     * @param calls null for no bound, zero to take or hand over only what can be at once
+     * @return ends the bound when it is closed
+     */
+    public Closeable within(Duration calls) {
+        return new CallBound(this, Deadline.in(Errors.timeout("timeout", calls)));
     }
 
     // ---- shutting ----------------------------------------------------------------------------

@@ -162,8 +162,8 @@ abstract class StreamTextInput extends StreamSide {
      */
     public void unreadChar(int unit) throws IOException {
         if (!unread("unread-char", unit, false)) {
-            throw new IllegalStateException(Errors.name("unread-char") + ": the character U+"
-                    + Integer.toHexString(unit) + " was not read last from " + stream
+            throw new IllegalStateException(Errors.name("unread-char") + ": the character "
+                    + Errors.character(unit) + " was not read last from " + stream
                     + ", expected the one that " + Errors.spell("read-char", "readChar")
                     + " has just returned");
         }

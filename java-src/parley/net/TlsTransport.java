@@ -395,6 +395,21 @@ final class TlsTransport implements Transport {
     }
 
     @Override
+    public SocketAddress proxy() throws IOException {
+        return inner.proxy();
+    }
+
+    @Override
+    public long bytesIn() {
+        return inner.bytesIn();
+    }
+
+    @Override
+    public long bytesOut() {
+        return inner.bytesOut();
+    }
+
+    @Override
     public SocketAddress peer() throws IOException {
         return inner.peer();
     }

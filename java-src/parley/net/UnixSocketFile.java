@@ -30,7 +30,9 @@ import java.util.stream.Stream;
 import parley.net.wait.Log;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
+import parley.posix.Handles;
 import parley.posix.Posix;
+import parley.posix.PosixException;
 import parley.posix.Sockets;
 
 /**
@@ -38,8 +40,10 @@ import parley.posix.Sockets;
  * when it is alive or no socket at all; removed on close when it is still the same file.
  */
 final class UnixSocketFile {
-    /** Bytes of a path that the JDK takes, one less than fit in sockaddr_un.sun_path with its zero. */
-    private static final int LONGEST = 106;
+    /** Bytes of a path that fit in sockaddr_un.sun_path with its zero. */
+    private static final int LONGEST = 107;
+    /** Bytes of a path that the JDK takes. */
+    private static final int LONGEST_OF_JDK = 106;
 
     private static final Path LIST = Path.of("/proc/net/unix");
     // A socket that listens, or was bound and listens in a moment: Num RefCount Protocol Flags Type St
@@ -107,18 +111,57 @@ final class UnixSocketFile {
     }
 
     /**
-     * The path as a bind or a connect takes it: absolute, or relative to the working directory where
-     * only that is short enough.
+     * A path as a bind or a connect takes it, until closed.
+     *
+     * @param shown the path that the caller knows
+     * @param directory open while the address is a path through it; null for the path itself
      */
-    static UnixDomainSocketAddress address(String operation, Path path) throws IOException {
+    record Spelling(UnixDomainSocketAddress address, Path shown, Descriptor directory)
+            implements AutoCloseable {
+        @Override
+        public void close() throws IOException {
+            if (directory != null) {
+                directory.close();
+            }
+        }
+    }
+
+    /**
+     * Spells the path: absolute, or where only that is short enough relative to the working directory, or
+     * through the number of its directory.
+     */
+    static Spelling spell(String operation, Path path) throws IOException {
         Path absolute = path.toAbsolutePath();
         Path here = Path.of("").toAbsolutePath();
-        boolean inside = length(absolute) > LONGEST && absolute.startsWith(here)
+        boolean inside = length(absolute) > LONGEST_OF_JDK && absolute.startsWith(here)
                 && !path.toString().isEmpty();
         Path spelled = path.toString().isEmpty() ? path
                 : inside ? here.relativize(absolute) : absolute;
+        Spelling through = length(spelled) == LONGEST ? spellThroughDirectory(absolute) : null;
+        if (through != null) {
+            return through;
+        }
         checkLength(operation, spelled);
-        return UnixDomainSocketAddress.of(spelled);
+        return new Spelling(UnixDomainSocketAddress.of(spelled), spelled, null);
+    }
+
+    /** Null where there is no such way, or it is too long itself. */
+    private static Spelling spellThroughDirectory(Path path) throws IOException {
+        if (!Posix.available() || !Posix.platform().equals("Linux")) {
+            return null;
+        }
+        Descriptor directory;
+        try {
+            directory = Handles.directory(path.getParent().toString());
+        } catch (PosixException e) {
+            return null; // nothing is there, or it may not be read
+        }
+        Path spelled = Path.of("/proc/self/fd/" + directory.number(), path.getFileName().toString());
+        if (length(spelled) > LONGEST_OF_JDK) {
+            directory.close();
+            return null;
+        }
+        return new Spelling(UnixDomainSocketAddress.of(spelled), path, directory);
     }
 
     private static int length(Path path) {
@@ -137,10 +180,10 @@ final class UnixSocketFile {
         if (length == 0) {
             throw new IllegalArgumentException(Errors.name(operation) + ": the path is empty, expected the path"
                     + " of a socket file");
-        } else if (length > LONGEST) {
+        } else if (length > LONGEST_OF_JDK) {
             throw ErrorInfo.attach(new SocketException(Errors.name(operation) + ": Unix domain path too long: "
-                    + path + " has " + length + " bytes, the JDK allows " + LONGEST
-                    + "; choose a shorter one"), null, ErrorCode.ENAMETOOLONG);
+                    + path + " has " + length + " bytes, the system allows " + LONGEST
+                    + " and the JDK alone allows " + LONGEST_OF_JDK + "; choose a shorter one"), null, ErrorCode.ENAMETOOLONG);
         }
     }
 
@@ -209,9 +252,10 @@ final class UnixSocketFile {
         if (isListed(path)) {
             throw inUse(operation, path, "a server accepts connections there");
         }
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+        try (Spelling spelling = spell(operation, path);
+                SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             probe.configureBlocking(false);
-            probe.connect(address(operation, path));
+            probe.connect(spelling.address());
         } catch (IOException e) {
             ErrorCode code = ErrorCode.of(e);
             if (code == ErrorCode.ECONNREFUSED || code == ErrorCode.ENOENT) {

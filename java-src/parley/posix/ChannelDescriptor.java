@@ -85,6 +85,7 @@ public final class ChannelDescriptor {
      * stood for before is closed. The channel must not be in use yet.
      *
      * @param other stays open, and must not be closed during the call
+     * @throws IOException when the system call fails
      */
     public void become(Descriptor other) throws IOException {
         number();

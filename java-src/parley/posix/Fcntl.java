@@ -41,6 +41,15 @@ final class Fcntl {
         }
     }
 
+    static int openDirectory(String path) throws IOException {
+        byte[] name = NativeText.bytes("the path", path);
+        try (NativeBuffer buffer = NativeBuffer.take(name.length + 1)) {
+            buffer.putText(0, name);
+            return Posix.check(LibC.Linux.open(buffer.address, Constants.O_CLOEXEC),
+                    "open(" + path + ")");
+        }
+    }
+
     /** Returns the numbers of the reading and the writing end of a new pipe, both non-blocking. */
     static int[] pipe() throws IOException {
         try (NativeBuffer two = NativeBuffer.take(8)) {

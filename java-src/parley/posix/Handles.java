@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Objects;
@@ -129,7 +130,7 @@ public final class Handles {
         if (channel == null) {
             throw new ClosedDescriptorException(name + "(" + number + ")");
         }
-        try (Descriptor copy = channel.duplicate()) {
+        try (Descriptor copy = duplicate(name + "(" + number + ")", channel)) {
             return call.on(copy);
         }
     }
@@ -151,8 +152,18 @@ public final class Handles {
         if (channel == null) {
             throw new ClosedDescriptorException(name + "(" + number + ")");
         }
-        channel.number();
+        if (!channel.channel().isOpen()) {
+            throw new ClosedDescriptorException(name + "(" + number + ")");
+        }
         return channel;
+    }
+
+    private static Descriptor duplicate(String call, ChannelDescriptor channel) throws IOException {
+        try {
+            return channel.duplicate();
+        } catch (ClosedChannelException e) {
+            throw new ClosedDescriptorException(call);
+        }
     }
 
     /**
@@ -221,6 +232,15 @@ public final class Handles {
     }
 
     /**
+     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/} and its
+     * number.
+     */
+    public static Descriptor directory(String path) throws IOException {
+        Posix.require("Handles.directory");
+        return Descriptor.ownOrClose(Fcntl.openDirectory(path));
+    }
+
+    /**
      * Closes the descriptor of a number that was made here.
      *
      * @param number the number of the descriptor
@@ -245,7 +265,14 @@ public final class Handles {
             throw new IllegalArgumentException(
                     name + ": the handle is " + number + ", expected a descriptor's number");
         }
-        Descriptor foreign = Descriptor.borrow(number);
+        Descriptor foreign;
+        try {
+            foreign = Descriptor.borrow(number);
+        } catch (PosixException e) {
+            throw new PosixException(e.errno(), name + "(" + number + ")",
+                    PosixException.describe(e.errno())
+                            + ", expected the handle of an open socket, pipe or terminal");
+        }
         String what = identity(number);
         if (what != null && !what.matches("(socket|pipe):.*|/dev/.*")) {
             throw new IllegalArgumentException(name + ": the handle " + number + " is " + what

@@ -179,6 +179,16 @@ public final class Poll {
     }
 
     /**
+     * Looks what a channel's descriptor is ready for. When the channel is closed meanwhile the answer is
+     * about nothing, and its next operation fails.
+     *
+     * @throws java.nio.channels.ClosedChannelException when the channel is closed
+     */
+    public static int check(ChannelDescriptor channel, int events) throws IOException {
+        return ready(channel.number(), events);
+    }
+
+    /**
      * Waits until an entry is ready.
      *
      * @param entries the entries

@@ -220,3 +220,19 @@
       (let [e (thrown #(read args))]
         (is (instance? IllegalArgumentException e))
         (is (re-matches (re-pattern (str (function-of label) ": " part)) (str (some-> e ex-message))))))))
+
+(deftest a-timeout-of-one-call-leaves-calls-of-other-threads-alone
+  (let [client *client*
+        waits (promise)
+        got (promise)
+        reader (doto (Thread. ^Runnable (fn []
+                                          (deliver waits true)
+                                          (deliver got (stream/read-char client :timeout patience))))
+                 (.start))]
+    @waits
+    (is (instance? SocketTimeoutException (thrown #(stream/read-char *client* :timeout 0.05))))
+    (is (= patience (stream/read-timeout *client*)))
+    (stream/write-char \a *peer*)
+    (stream/force-output *peer*)
+    (is (= \a (deref got 20000 ::late)))
+    (.join reader 20000)))

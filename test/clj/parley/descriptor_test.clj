@@ -671,7 +671,8 @@
     (raw/sock-close y)))
 
 (deftest a-status-check-leaves-an-urgent-byte
-  (doseq [look [#(socket/socket-status % 0) #(socket/socket-status [% :input] 0) #(first (socket/socket-status [%] 0))]
+  (doseq [look [#(socket/socket-status % 0) #(socket/socket-status [% :input] 0) #(socket/socket-status [% :output] 0)
+                #(first (socket/socket-status [%] 0)) #(first (socket/socket-status [[% :output]] 0))]
           over [identity stream/make-stream]]
     (let [server (doto (raw/socket :inet :stream)
                    (raw/bind (raw/make-sockaddr :inet "127.0.0.1" 0))
@@ -688,6 +689,22 @@
       (when-not (= y looked-at)
         (stream/close looked-at))
       (run! raw/sock-close [x y server]))))
+
+(deftest a-status-check-of-a-channel-leaves-an-urgent-byte
+  (doseq [look [#(socket/socket-status % 0) #(socket/socket-status [% :input] 0) #(socket/socket-status [% :output] 0)
+                #(first (socket/socket-status [%] 0)) #(first (socket/socket-status [[% :output]] 0)) stream/listen]]
+    (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
+      (let [x (doto (raw/socket :inet :stream)
+                (raw/connect (raw/make-sockaddr :inet "127.0.0.1" (socket/socket-server-port server)) :timeout 5))
+            b (byte-array 1)]
+        (socket/with-open-stream [s (socket/socket-accept server :timeout 5)]
+          (let [[y] (socket/stream-handles s)]
+            (raw/send x (byte-array [33]) :oob true)
+            (is (= 1 (raw/recv y b :oob true :peek true :timeout 5)))
+            (is (contains? #{:output nil} (look s)))
+            (is (= 1 (raw/recv y b :oob true :timeout 5)))
+            (is (= 33 (aget b 0)))))
+        (raw/sock-close x)))))
 
 (deftest a-status-set-holds-descriptors-too
   (with-connection [client _accepted _server]

@@ -74,3 +74,44 @@
       (is (= (str "/a b/x.jar" File/pathSeparator "/y") (#'user/class-path)))
       (finally
         (.setContextClassLoader thread before)))))
+
+(defn- until-said
+  "Returns what a process has printed once that ends with `end`, or when its output ends."
+  [^java.io.Reader out ^String end]
+  (loop [said (StringBuilder.)]
+    (let [c (.read out)]
+      (if (neg? c)
+        (str said)
+        (let [said (.append said (char c))]
+          (if (.endsWith (str said) end)
+            (str said)
+            (recur said)))))))
+
+(defn- started ^Process [& command]
+  (let [^java.util.List command command]
+    (.start (doto (ProcessBuilder. command) (.redirectErrorStream true)))))
+
+(deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
+  (let [process (started (str (System/getProperty "java.home") "/bin/java") "-cp" (System/getProperty "java.class.path")
+                  "clojure.main" "-m" "parley.tour" "repl")
+        prompt "user=> "]
+    (try
+      (with-open [in (.outputWriter process)
+                  out (.inputReader process)]
+        (let [say (fn [^String text] (.write in text) (.newLine in) (.flush in))
+              watchdog (doto (Thread. ^Runnable (fn [] (when-not (.waitFor process 60 java.util.concurrent.TimeUnit/SECONDS)
+                                                         (.destroyForcibly process))))
+                         (.setDaemon true)
+                         (.start))]
+          (until-said out prompt)
+          (say "(do (println :waits) (socket/socket-accept (socket/socket-server 0 :interface \"127.0.0.1\")))")
+          (until-said out ":waits")
+          (is (zero? (.waitFor (started "kill" "-INT" (str (.pid process))))))
+          (is (re-find #"socket-accept: the thread was interrupted" (until-said out prompt)))
+          (say "(+ 1 2)")
+          (is (re-find #"^3" (until-said out prompt)))
+          (say "(System/exit 0)")
+          (.waitFor process)
+          (.join watchdog 20000)))
+      (finally
+        (.destroyForcibly process)))))

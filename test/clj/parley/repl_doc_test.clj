@@ -4,6 +4,7 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [parley.socket :as socket]
+   [parley.testing.doc :as doc]
    [parley.testing.nrepl :refer [with-nrepl]]
    [parley.testing.repl :as testing-repl :refer [temporary-directory]])
   (:import
@@ -17,7 +18,7 @@
 (defn- examples
   "The blocks of Clojure of the document, in order."
   []
-  (map second (re-seq #"(?s)```clojure\n(.*?)```" (slurp "doc/repl.md"))))
+  (doc/blocks "doc/repl.md" "clojure"))
 
 (defn- free-port []
   (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
@@ -27,17 +28,6 @@
   "An example with the ports and files of this machine instead of those it names."
   [text names]
   (reduce (fn [text [name here]] (str/replace text name (str here))) text names))
-
-(defn- run
-  "Evaluates an example; what `;=>` says about the form before it must hold."
-  [text]
-  (let [parts (re-seq #"(?s)(.*?)(?:;=> ([^\n]*)\n|\z)" text)]
-    (doseq [[_ code expected] parts
-            :when (not (str/blank? code))]
-      (let [value (load-string code)]
-        (when expected
-          (is (= (read-string expected) value) code))))
-    (count parts)))
 
 (defn- with-server
   "Calls f with the port of an HTTP server that knows every page."
@@ -88,7 +78,7 @@
                              (is (= 4 (count (examples))))
                              (doseq [text (examples)]
                                (testing text
-                                 (is (pos? (long (run (at-home text names))))))))))]
+                                 (is (pos? (long (doc/run (at-home text names))))))))))]
           (is (= 4 (count (str/split-lines warnings))) "each server names those who can use it")
           (is (every? #(str/starts-with? % "parley ") (str/split-lines warnings)))
           (is (= ["image.iso" "page.txt"] (sort (.list (.toFile directory)))) "the other files are gone"))))))

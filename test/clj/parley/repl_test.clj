@@ -526,7 +526,7 @@
                                "x\u0000y" #"has a space or a control character in it"
                                "http://x/" #"is a URL or has a port in it"}]
     (is (thrown-with-msg? IllegalArgumentException message (repl/repl-server {:interface interface}))))
-  (is (thrown-with-msg? UnknownHostException #"^socket-server: no address for \"no-such-host.invalid\""
+  (is (thrown-with-msg? UnknownHostException #"^repl-server: no address for \"no-such-host.invalid\""
         (repl/repl-server {:interface "no-such-host.invalid"}))))
 
 (deftest an-accept-function-that-is-no-longer-there-is-told-of-in-the-log

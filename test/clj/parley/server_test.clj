@@ -13,7 +13,7 @@
    (java.io Closeable)
    (java.time Instant)
    (parley.net SocketStream)
-   (parley.testing Leaks TemporaryPaths)))
+   (parley.testing Leaks Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -135,7 +135,8 @@
 
 (deftest an-audit-learns-of-everything
   (let [events (atom [])]
-    (with-open [^Closeable r (serve (fn [s] (case (stream/read-line s) "throw" (throw (ex-info "boom" {})) nil))
+    (with-open [_ (Reported.)
+                ^Closeable r (serve (fn [s] (case (stream/read-line s) "throw" (throw (ex-info "boom" {})) nil))
                                :audit #(swap! events conj %) :on-error (fn [_]) :max-per-address 1 :name "audited")]
       (with-open [s (connect r)]
         (await-that "it is served" (= 1 (count @events)))
@@ -152,7 +153,7 @@
     (is (every? #(and (= "audited" (:server %)) (instance? Instant (:at %))) @events))
     (let [[connect refused failed] @events]
       (is (= [1 "127.0.0.1"] ((juxt :connection :address) connect)))
-      (is (= "there are 1 connections of its address already (:max-per-address)" (:reason refused)))
+      (is (= "the limit of connections of its address is reached: 1 (:max-per-address)" (:reason refused)))
       (is (= "boom" (ex-message (:error failed)))))))
 
 (deftest the-peer-is-the-one-that-a-proxy-announces

@@ -146,7 +146,7 @@
     (is (nil? (stream/unread-char \a s)))
     (fails IllegalStateException ["unread-char"] (stream/unread-char \a s))
     (is (= [\a \b] [(stream/read-char s) (stream/read-char s)]))
-    (fails IllegalStateException ["U+61"] (stream/unread-char \a s))
+    (fails IllegalStateException ["the character \\a was not read last"] (stream/unread-char \a s))
     (fails IllegalArgumentException ["unread-char" "97"] (stream/unread-char 97 s))
     (testing "a newline too, and after read-line"
       (is (= "" (stream/read-line s)))
@@ -554,8 +554,8 @@
 
 (deftest unencodable-characters-get-the-action-of-the-format
   (with-pair [s peer :external-format :iso-8859-1]
-    (fails CodingException ["U+20ac" "ISO-8859-1" ":output-error-action"] (stream/write-string "a€b" s))
-    (fails CodingException ["U+1d11e"] (stream/write-string "𝄞" s))
+    (fails CodingException ["\\€ (U+20AC)" "ISO-8859-1" ":output-error-action"] (stream/write-string "a€b" s))
+    (fails CodingException ["𝄞 (U+1D11E)"] (stream/write-string "𝄞" s))
     (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action \?})
     (stream/write-string "c€𝄞d" s)
     (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action :ignore})
@@ -566,7 +566,7 @@
 (deftest a-charset-with-state-survives-a-failed-write-and-is-left-at-close
   (with-pair [s peer :external-format "ISO-2022-JP"]
     (stream/write-string "漢" s)
-    (fails CodingException ["U+e9"] (stream/write-string "字é" s))
+    (fails CodingException ["\\é (U+00E9)"] (stream/write-string "字é" s))
     (stream/write-string "字" s)
     (stream/close s)
     (is (= (mapv #(bit-and 255 %) (.getBytes "漢字" "ISO-2022-JP")) (bytes-of peer 10)))))
@@ -577,7 +577,7 @@
     (stream/force-output s)
     (is (= [0xf0 0x9d 0x84 0x9e] (bytes-of peer 4)))
     (stream/write-char (first "𝄞") s)
-    (fails CodingException ["U+d834"] (stream/write-string "x" s))
+    (fails CodingException ["\\ud834"] (stream/write-string "x" s))
     (stream/write-string "y" s)
     (stream/force-output s)
     (is (= \y (stream/read-char peer)) "the half was told of and is gone")))

@@ -12,6 +12,13 @@ import javax.net.ssl.SSLException;
  * TLS on a connection that a {@link Carrier} carries. Never waits: what cannot be done now is for the
  * caller to try again. Any thread may call any method. The engine does one thing at a time, and so
  * does this class, under one lock; nothing is done under it that can take long.
+ *
+ * <pre>{@code
+ * TlsConnection tls = new TlsConnection(engine, carrier);
+ * while (!tls.isDone()) {
+ *     TlsConnection.Need need = tls.handshake(); // what to wait for, or a task to run
+ * }
+ * }</pre>
  */
 public final class TlsConnection {
     /** Carries the encrypted bytes; never waits. */

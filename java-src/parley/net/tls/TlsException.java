@@ -2,10 +2,21 @@ package parley.net.tls;
 
 import javax.net.ssl.SSLException;
 
-/** A failure of TLS that has a name for programs. */
+/**
+ * A failure of TLS that has a name for programs.
+ *
+ * <pre>{@code
+ * try {
+ *     stream.in().readLine();
+ * } catch (TlsException e) {
+ *     System.err.println(e.code() + ": " + e.getMessage()); // TLS_HOST_MISMATCH: ...
+ * }
+ * }</pre>
+ */
 public final class TlsException extends SSLException {
     private static final long serialVersionUID = 1L;
 
+    /** The code, without a colon. */
     private final String code;
 
     /**

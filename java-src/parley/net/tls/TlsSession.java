@@ -12,6 +12,11 @@ import javax.net.ssl.SSLSession;
 /**
  * What two peers have agreed on in a TLS handshake.
  *
+ * <pre>{@code
+ * TlsSession session = connection.session();
+ * System.out.println(session.protocol() + " " + session.cipher()); // TLSv1.3 TLS_AES_256_GCM_SHA384
+ * }</pre>
+ *
  * @param protocol for example {@code "TLSv1.3"}
  * @param cipher the cipher suite, for example {@code "TLS_AES_256_GCM_SHA384"}
  * @param alpn the application protocol (RFC 7301), or null when none was agreed on

@@ -13,6 +13,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
+import parley.posix.Poll;
+import parley.posix.Posix;
 
 /** A non-blocking NIO channel as a source, or two that are waited for as one. */
 public final class ChannelSource extends Source {
@@ -114,6 +116,18 @@ public final class ChannelSource extends Source {
     public void noteReset() {
         if (descriptor != null) {
             descriptor.noteReset();
+        }
+    }
+
+    /** Returns false when poll(2) reports nothing to read, true also where it cannot be asked. */
+    public boolean mayRead() throws IOException {
+        if (!Posix.available()) {
+            return true;
+        }
+        try {
+            return Poll.check(descriptor(), Poll.IN) != 0;
+        } catch (UnsupportedOperationException e) {
+            return true; // a JDK whose channels do not tell their number
         }
     }
 

@@ -22,10 +22,12 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import parley.net.tls.TlsOptions;
 import parley.testing.Await;
 import parley.testing.Child;
 import parley.testing.Cpu;
 import parley.testing.Guarded;
+import parley.testing.Keys;
 import parley.testing.Peer;
 import parley.testing.Reported;
 import parley.testing.TemporaryPaths;
@@ -131,7 +133,7 @@ class ServerTest {
             assertEquals(1, server.stats().events().get("max-per-address"));
             Server.Event refusal = events.stream().filter(e -> e.kind().equals("refused"))
                     .findFirst().orElseThrow();
-            assertEquals("there are 2 connections of its address already"
+            assertEquals("the limit of connections of its address is reached: 2"
                     + " (ServerBuilder.maxPerAddress)", refusal.reason());
             one.close();
             awaitOpen(server, 1);
@@ -393,6 +395,44 @@ class ServerTest {
             assertEquals(one.port(), two.port());
             connect(one).close();
             Await.until("one of them has served", () -> seen.get() == 1);
+        }
+    }
+
+    // ---- TLS ---------------------------------------------------------------------------------
+
+    private static final StreamOptions TLS =
+            StreamOptions.builder().tls(TlsOptions.of(Keys.context())).build();
+
+    @Test
+    void a_handshake_delays_nobody_and_plain_text_is_refused() throws Exception {
+        BlockingQueue<Server.Event> events = new LinkedBlockingQueue<>();
+        try (Server server = Server.builder(ECHO).streams(TLS).log(events::add).start();
+                Peer silent = Peer.connect(server.localAddress());
+                SocketStream client = SocketStream.connect(server.localAddress(), TLS)) {
+            assertEquals("secret", echoed(client, "secret"));
+            try (Peer plain = Peer.connect(server.localAddress())) {
+                plain.send("GET / HTTP/1.1\r\n\r\n");
+                Await.until("it is refused", () -> server.stats().events().containsKey("tls"));
+            }
+            assertTrue(silent.channel().isOpen());
+            assertFalse(server.stats().events().containsKey("failed"));
+        }
+    }
+
+    @Test
+    void a_proxy_announces_the_peer_before_tls_begins() throws Exception {
+        Server.Handler handler = stream -> {
+            stream.out().writeLine(Addresses.show(stream.peerAddress()) + " "
+                    + (stream.proxyAddress() != null) + " " + stream.tlsSession().protocol());
+            ECHO.handle(stream);
+        };
+        try (Server server = Server.builder(handler).streams(TLS).proxyProtocol().start();
+                SocketStream client = connect(server)) {
+            client.out().writeString("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n");
+            client.out().flush();
+            client.startTls(TlsOptions.of(Keys.context()), true);
+            assertEquals("192.168.0.1:56324 true TLSv1.3", echoed(client, "x"));
+            assertEquals("x", client.in().readLine());
         }
     }
 
