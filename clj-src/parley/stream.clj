@@ -355,7 +355,7 @@
   ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
   STREAM-ELEMENT-TYPE."
   [s]
-  (options/element-type->value (.elementType (object/stream "stream-element-type" s))))
+  (values/element-type->value (.elementType (object/stream "stream-element-type" s))))
 
 (defn set-stream-element-type!
   "Changes the element type from the next operation on; what was not read is still there, byte for byte.

@@ -13,7 +13,7 @@
    (java.nio.file Path)
    (java.security KeyStore)
    (java.time Duration)
-   (java.util Locale Map$Entry)
+   (java.util Locale)
    (javax.net.ssl SSLContext)
    (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
    (parley.net.tls TlsOptions TlsOptions$Builder)))
@@ -215,7 +215,8 @@
 
 ;; ---- element types ------------------------------------------------------------------------------
 
-(def ^:private element-types
+(def element-types
+  "The element types of all keywords and vectors."
   {:character ElementType/CHARACTER
    :bivalent ElementType/BIVALENT
    :unsigned-byte-8 ElementType/UNSIGNED_BYTE_8
@@ -230,27 +231,19 @@
    [:signed-byte 32] ElementType/SIGNED_BYTE_32
    [:signed-byte 64] ElementType/SIGNED_BYTE_64})
 
-(def ^:private element-type-names
-  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) element-types)
-         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
-          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
-
 (defn ->element-type
   "The ElementType of a keyword or [:unsigned-byte n]."
   ^ElementType [op x]
   (choose op "the element type" element-types x))
-
-(defn element-type->value
-  "The keyword or vector of an ElementType."
-  [^ElementType t]
-  (get element-type-names t))
 
 ;; ---- external formats ---------------------------------------------------------------------------
 
 (def ^:private line-terminators
   {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
-(defn- ->charset ^Charset [op x]
+(defn ->charset
+  "Returns the Charset of a name, a keyword or a Charset."
+  ^Charset [op x]
   (if (instance? Charset x)
     x
     (try
@@ -260,14 +253,6 @@
       (catch UnsupportedCharsetException _
         (throw (misuse op (str "this JDK has no charset " (show x))
                  "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
-
-(defn encoding
-  "Returns the Charset of the option :encoding, nil of nil."
-  ^Charset [op x]
-  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
-    (throw (misuse op (str ":encoding is " (show x)) "the name of a charset, a keyword or a Charset")))
-  (when x
-    (->charset op x)))
 
 (defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
@@ -321,9 +306,8 @@
 
 (defn- secret ^chars [op option x]
   (cond
-    (nil? x) nil
     (string? x) (char-array x)
-    (instance? (class (char-array 0)) x) x
+    (or (nil? x) (instance? (class (char-array 0)) x)) x
     :else (throw (misuse op (str option " is a " (.getSimpleName (class x))) "a string or a char array"))))
 
 (defn- names [op option x]
@@ -368,10 +352,10 @@
       :need (.needClientAuth builder)
       :want (.wantClientAuth builder)
       nil)
-    (when-not (or (nil? server-name) (string? server-name))
-      (throw (misuse op (str ":server-name is " (show server-name)) "a host name")))
-    (when-not (or (nil? context) (instance? SSLContext context))
-      (throw (misuse op (str ":context is " (show context)) "a javax.net.ssl.SSLContext")))
+    (doseq [[key ^Class type] {:server-name String
+                               :context SSLContext}]
+      (when-not (or (nil? (m key)) (instance? type (m key)))
+        (throw (misuse op (str key " is " (show (m key))) (str "a " (.getName type))))))
     (some->> context (.context builder))
     (some->> server-name (.serverName builder))
     (.verifyHost builder (flag op ":verify-host" (:verify-host m true)))
@@ -393,7 +377,7 @@
     (instance? TlsOptions x) x
     (instance? SSLContext x) (tls-map op {:context x})
     (map? x) (tls-map op x)
-    :else (throw (misuse op (str ":tls is " (show (if (string? x) "…" x)))
+    :else (throw (misuse op (str ":tls is " (show x))
                    "true, a javax.net.ssl.SSLContext, what parley.tls/tls-options returned, or a map with keys such as :cert :key :ca"))))
 
 ;; ---- streams ------------------------------------------------------------------------------------

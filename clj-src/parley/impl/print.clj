@@ -56,7 +56,7 @@
       :open? (.isOpen stream)
       :input? (.isInput stream)
       :output? (.isOutput stream)
-      :element-type (options/element-type->value (.elementType stream))
+      :element-type (values/element-type->value (.elementType stream))
       :external-format (values/external-format->value (.externalFormat stream))
       :read-timeout (options/duration->seconds (.readTimeout stream))
       :write-timeout (options/duration->seconds (.writeTimeout stream))

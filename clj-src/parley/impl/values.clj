@@ -1,10 +1,11 @@
 (ns parley.impl.values
-  "Directions, statuses and external formats of the core as Clojure's values."
+  "Directions, statuses and element types of the core as Clojure's values."
   {:no-doc true}
   (:require
    [parley.impl.options :as options])
   (:import
-   (parley.net Direction ExternalFormat ExternalFormat$CodingAction SocketStatus)))
+   (java.util Map$Entry)
+   (parley.net Direction ElementType ExternalFormat ExternalFormat$CodingAction SocketStatus)))
 
 (set! *warn-on-reflection* true)
 
@@ -71,3 +72,13 @@
    :line-terminator (keyword (options/lower-case (.lineTerminator f)))
    :input-error-action (action->value (.inputErrorAction f))
    :output-error-action (action->value (.outputErrorAction f))})
+
+(def ^:private element-type-names
+  (merge (into {} (map (fn [^Map$Entry e] [(val e) (key e)])) options/element-types)
+         {ElementType/UNSIGNED_BYTE_8 :unsigned-byte-8
+          ElementType/SIGNED_BYTE_8 :signed-byte-8}))
+
+(defn element-type->value
+  "The keyword or vector of an ElementType."
+  [^ElementType t]
+  (get element-type-names t))
