@@ -133,7 +133,7 @@ public final class SocketStream extends Pollable {
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }
-        Errors.options("socket-stream", options);
+        Errors.plainOptions("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
@@ -539,12 +539,10 @@ public final class SocketStream extends Pollable {
     public void startTls(TlsOptions options, boolean client) throws IOException {
         requireOpen("start-tls!");
         Errors.need("start-tls!", "the TLS options", options, "TlsOptions");
+        requirePlain();
         Deadline bound = in.ofNow();
         in.secure(out, early -> {
-            if (transport instanceof TlsTransport) {
-                throw new IllegalStateException(
-                        Errors.name("start-tls!") + ": " + this + " uses TLS already");
-            }
+            requirePlain(); // another thread may have been faster
             TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
                     : TlsTransport.server(transport, options);
             tls.carries(this);
@@ -552,6 +550,13 @@ public final class SocketStream extends Pollable {
             connecting = new Connecting(this);
         });
         finishHandshake("start-tls!", bound);
+    }
+
+    private void requirePlain() {
+        if (transport instanceof TlsTransport) {
+            throw new IllegalStateException(Errors.name("start-tls!") + ": " + this
+                    + " uses TLS already, expected a stream in plain text");
+        }
     }
 
     /** Waits until the TLS handshake is over; the event loop ends one that is given up here. */
