@@ -27,7 +27,7 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -92,9 +92,6 @@
   ([server seconds microseconds]
    (socket-wait server (options/->duration "socket-wait" seconds microseconds))))
 
-(defn- stream-options ^StreamOptions [op opts]
-  (options/->stream-options op (options/option-map op options/stream-options opts)))
-
 (defn socket-accept
   "Waits for a connection and returns its stream. CLISP SOCKET:SOCKET-ACCEPT.
 
@@ -147,7 +144,7 @@
                 (str "a string with a name or an address, or an InetAddress, before any options: "
                   "(socket-connect 7007 \"localhost\" :timeout 5)"))
          {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
-         opts (stream-options "socket-connect" opts)]
+         opts (options/->stream-options "socket-connect" (options/option-map "socket-connect" options/stream-options opts))]
      (when (and host (:host endpoint))
        (throw (options/misuse "socket-connect"
                 (str "the host is " (options/show host) " besides that of the endpoint " (options/show (:host endpoint)))

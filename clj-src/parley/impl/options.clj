@@ -241,7 +241,9 @@
 (def ^:private line-terminators
   {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
-(defn- ->charset ^Charset [op x]
+(defn ->charset
+  "Returns the Charset of a name, a keyword or a Charset."
+  ^Charset [op x]
   (if (instance? Charset x)
     x
     (try
@@ -251,14 +253,6 @@
       (catch UnsupportedCharsetException _
         (throw (misuse op (str "this JDK has no charset " (show x))
                  "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
-
-(defn encoding
-  "Returns the Charset of the option :encoding, nil of nil."
-  ^Charset [op x]
-  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
-    (throw (misuse op (str ":encoding is " (show x)) "the name of a charset, a keyword or a Charset")))
-  (when x
-    (->charset op x)))
 
 (defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
