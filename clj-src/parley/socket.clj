@@ -27,7 +27,7 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -60,8 +60,7 @@
   Errors: :eaddrinuse (also a path whose file is no socket or belongs to a running server),
   :eaddrnotavail, :eacces, :eai-noname. A Cleaner closes unreachable servers: never rely on it."
   {:arglists '(^parley.net.SocketServer []
-               ^parley.net.SocketServer
-               [port & {:keys [interface backlog mode so-reuseport]}])}
+               ^parley.net.SocketServer [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" options/server-options opts)]
@@ -96,9 +95,6 @@
      (when (.awaitConnection (object/server "socket-wait" server) timeout) true)))
   ([server seconds microseconds]
    (socket-wait server (options/->duration "socket-wait" seconds microseconds))))
-
-(defn- stream-options ^StreamOptions [op opts]
-  (options/->stream-options op (options/option-map op options/stream-options opts)))
 
 (defn socket-accept
   "Waits for a connection and returns its stream. CLISP SOCKET:SOCKET-ACCEPT.
@@ -152,7 +148,7 @@
                 (str "a string with a name or an address, or an InetAddress, before any options: "
                   "(socket-connect 7007 \"localhost\" :timeout 5)"))
          {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
-         opts (stream-options "socket-connect" opts)]
+         opts (options/->stream-options "socket-connect" (options/option-map "socket-connect" options/stream-options opts))]
      (when (and host (:host endpoint))
        (throw (options/misuse "socket-connect"
                 (str "the host is " (options/show host) " besides that of the endpoint " (options/show (:host endpoint)))

@@ -15,8 +15,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import parley.net.wait.Deadline;
 
 /**
- * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which the
- * handler runs. It exists until the handler has returned and the stream is closed.
+ * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which
+ * the handler runs. It exists until the handler has returned and the stream is closed.
  *
  * <pre>{@code
  * for (Connection each : server.connections()) {
@@ -81,7 +81,8 @@ public final class Connection {
     }
 
     /**
-     * Returns the address of the client, as a trusted proxy has announced it or as the system reports it.
+     * Returns the address of the client, as a trusted proxy has announced it or as the system
+     * reports it.
      *
      * @return an address of TCP or of the Unix domain
      */
@@ -276,9 +277,9 @@ public final class Connection {
     }
 
     /**
-     * Closes a connection whose handler has returned: sends what is buffered and the end, takes what
-     * the client has still sent, within bounds, and closes. Closing with unread input would reset the
-     * connection, and the client could lose output that it has not read yet.
+     * Closes a connection whose handler has returned: sends what is buffered and the end, takes
+     * what the client has still sent, within bounds, and closes. Closing with unread input would
+     * reset the connection, and the client could lose output that it has not read yet.
      */
     void closeQuietly() {
         Thread.interrupted(); // what interrupted the handler must not cut off its output
@@ -313,7 +314,7 @@ public final class Connection {
         }
     }
 
-    /** Takes what a refused client has sent, without waiting, so that it sees an end and no reset. */
+    /** Takes what a refused client has sent, without waiting, so that it sees no reset. */
     void refuse() {
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK);
         try {

@@ -95,8 +95,8 @@ final class Connections {
             return true;
         }
         uncount(address);
-        refuse(connection, ServerEvents.REFUSED, "max-per-address", "the limit of connections of its"
-                + " address is reached: " + most + " (" + options.perAddressName() + ")");
+        refuse(connection, ServerEvents.REFUSED, "max-per-address",
+                "the limit of connections of its address is reached: " + most + " (" + options.perAddressName() + ")");
         return false;
     }
 
@@ -104,7 +104,7 @@ final class Connections {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
     }
 
-    /** Makes room among those in a handshake: the oldest is refused, which is silent, most likely. */
+    /** Makes room among those in a handshake: refuses the oldest. */
     void handshakeBegins(Connection connection) {
         handshaking.put(connection.id(), connection);
         if (handshaking.size() > MOST_HANDSHAKES) {
@@ -158,7 +158,7 @@ final class Connections {
 
     // ---- closing -----------------------------------------------------------------------------
 
-    /** Ends all: idle handlers at once, the others when they are done or the time to drain is over. */
+    /** Ends idle handlers at once, the others when they are done or the time to drain is over. */
     void end(Connection own) {
         List<Connection> all = all();
         all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
@@ -171,8 +171,9 @@ final class Connections {
             each.interrupt();
         }
         for (Connection each : awaitAll(late, LAST_CHANCE)) {
-            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is closed,"
-                    + " and it was interrupted, but code that does not look cannot be stopped", null);
+            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is"
+                    + " closed, and it was interrupted, but code that does not look cannot be"
+                    + " stopped", null);
         }
     }
 
