@@ -5,8 +5,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
 /**
- * How characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line terminator
- * for output, and what to do about what cannot be decoded or encoded. Immutable.
+ * Defines how characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line
+ * terminator of output, and the actions for bytes that cannot be decoded and characters that cannot
+ * be encoded. Immutable.
  *
  * <pre>{@code
  * ExternalFormat latin1 = ExternalFormat.of(StandardCharsets.ISO_8859_1)
@@ -98,7 +99,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What a newline is written as.
+     * Returns the characters that a newline is written as.
      *
      * @return never null
      */
@@ -107,7 +108,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What is done about bytes that are no character.
+     * Returns the action for bytes that are no character.
      *
      * @return never null
      */
@@ -116,7 +117,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What is done about characters that have no bytes.
+     * Returns the action for characters without bytes.
      *
      * @return never null
      */
@@ -147,7 +148,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * How a newline is written (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading takes all
+     * The bytes of a newline in output (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading takes all
      * three, whatever is set here.
      */
     public enum LineTerminator {
@@ -174,7 +175,7 @@ public final class ExternalFormat {
         }
     }
 
-    /** What to do with bytes that are no character, or a character that has no bytes. Immutable. */
+    /** The action for bytes that are no character, or a character without bytes. Immutable. */
     public static final class CodingAction {
         /** Raise a {@link CodingException}. */
         public static final CodingAction ERROR = new CodingAction("error", -1);

@@ -35,7 +35,7 @@ public abstract class Pollable implements Closeable {
         }
     }
 
-    /** In place of ready operations: nobody has asked the kernel, so ask it. */
+    /** In place of ready operations: unknown, so that a check polls the kernel. */
     static final int UNKNOWN = -1;
 
     // An updater, since streams are many: a lock would take 48 bytes in each.
@@ -96,9 +96,9 @@ public abstract class Pollable implements Closeable {
      * (CLISP {@code SOCKET:SOCKET-STATUS}).
      *
      * @param direction what to look for; a server takes any
-     * @param timeout how long to wait for an answer other than {@link SocketStatus#NONE}: null for
+     * @param timeout how long to wait for a status other than {@link SocketStatus#NONE}: null for
      *     ever, zero to poll
-     * @return the status; {@link SocketStatus#NONE} only when the time is up
+     * @return the status; {@link SocketStatus#NONE} only when the call times out
      * @throws IllegalStateException if the object is closed
      * @throws java.nio.channels.AsynchronousCloseException if it is closed during the wait
      * @throws java.io.InterruptedIOException if the thread is interrupted during the wait
@@ -108,7 +108,7 @@ public abstract class Pollable implements Closeable {
         return status("socket-status", direction, timeout);
     }
 
-    /** As {@link #status(Direction, Duration)}, by the name that errors are to tell. */
+    /** As {@link #status(Direction, Duration)}, with the name of the operation for errors. */
     final SocketStatus status(String operation, Direction direction, Duration timeout)
             throws IOException {
         Deadline deadline = Deadline.in(Errors.timeout(operation, timeout));
@@ -119,7 +119,7 @@ public abstract class Pollable implements Closeable {
                 : awaitStatus(operation, direction, deadline);
     }
 
-    /** Looks; what was found while the object was being closed is no answer. */
+    /** Checks once; the result of a check during a close is discarded. */
     private SocketStatus look(String operation, Direction direction) throws IOException {
         SocketStatus status = evaluate(direction, UNKNOWN);
         if (!isOpen()) {
@@ -188,7 +188,7 @@ public abstract class Pollable implements Closeable {
     public abstract void close() throws IOException;
 
     /**
-     * What this was made of, for callers that deal in that.
+     * Returns the object that this was made of, for callers that use it.
      *
      * @return the channel of an NIO channel, the number of a descriptor, else this object
      */
@@ -206,7 +206,7 @@ public abstract class Pollable implements Closeable {
         return closing;
     }
 
-    /** What the kernel is asked about. */
+    /** Returns the source that is polled for this object. */
     abstract Source source();
 
     /** The operations whose readiness could make the object actionable in the direction. */
@@ -318,11 +318,11 @@ public abstract class Pollable implements Closeable {
     }
 
     final void tellObservers() {
-        Object told = observers;
-        if (told instanceof Observer) {
-            ((Observer) told).changed(this);
-        } else if (told != null) {
-            for (Observer each : (Observer[]) told) {
+        Object notified = observers;
+        if (notified instanceof Observer) {
+            ((Observer) notified).changed(this);
+        } else if (notified != null) {
+            for (Observer each : (Observer[]) notified) {
                 each.changed(this);
             }
         }
