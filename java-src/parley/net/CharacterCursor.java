@@ -8,8 +8,8 @@ import parley.net.text.Decoder;
 
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
- * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
- * {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
+ * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read
+ * is {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
  */
 final class CharacterCursor {
     /** In place of a character: more bytes are needed. */
@@ -76,8 +76,8 @@ final class CharacterCursor {
     }
 
     /**
-     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text ends
-     * here: a charset with shift sequences goes on from its initial state.
+     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text
+     * ends here: a charset with shift sequences goes on from its initial state.
      */
     void leave() {
         if (decoder != null || !ahead.isEmpty()) {
@@ -426,7 +426,9 @@ final class CharacterCursor {
         }
     }
 
-    /** Remembers the place, so that {@link #rewind} can go back to it, in a charset without state. */
+    /**
+     * Remembers the place, so that {@link #rewind} can go back to it, in a charset without state.
+     */
     void mark() {
         buffer.hold();
         mark = new Mark(skipNewline, formerNewline, lastUnit, lastLength, lastReturn,

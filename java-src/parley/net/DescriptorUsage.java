@@ -32,9 +32,9 @@ final class DescriptorUsage {
     }
 
     /**
-     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have run
-     * out, and may then never be: the JDK's dispatcher of writes, the C library, and what telling of the
-     * exhaustion takes. Does nothing when it has been done.
+     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have
+     * run out, and may then never be: the JDK's dispatcher of writes, the C library, and what
+     * telling of the exhaustion takes. Does nothing when it has been done.
      *
      * @throws IOException if too few descriptors are left; the next call tries again
      */

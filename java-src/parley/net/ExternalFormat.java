@@ -17,7 +17,9 @@ import java.util.Objects;
  * }</pre>
  */
 public final class ExternalFormat {
-    /** UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset. */
+    /**
+     * UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset.
+     */
     public static final ExternalFormat DEFAULT = new ExternalFormat(StandardCharsets.UTF_8,
             LineTerminator.UNIX, CodingAction.ERROR, CodingAction.ERROR);
 
@@ -148,8 +150,8 @@ public final class ExternalFormat {
     }
 
     /**
-     * The bytes of a newline in output (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading takes all
-     * three, whatever is set here.
+     * The bytes of a newline in output (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading
+     * takes all three, whatever is set here.
      */
     public enum LineTerminator {
         /** A line feed. */

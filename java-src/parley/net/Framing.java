@@ -5,9 +5,9 @@ import java.io.IOException;
 import java.nio.ByteOrder;
 
 /**
- * Divides the bytes of a stream into elements for an {@link Intake}, and turns values into bytes for
- * an {@link Outlet}, whatever the element type of the stream. Make a framing for each intake, since
- * it may remember its position.
+ * Divides the bytes of a stream into elements for an {@link Intake}, and turns values into bytes
+ * for an {@link Outlet}, whatever the element type of the stream. Make a framing for each intake,
+ * since it may remember its position.
  *
  * <pre>{@code
  * Intake<String> lines = Intake.elements(stream, Framing.lines(8192), executor);

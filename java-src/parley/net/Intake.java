@@ -12,14 +12,14 @@ import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
- * Takes values from an object, one for each request: statuses, connections, or elements of a stream.
- * Nothing is checked, accepted or read before a request, and a withdrawn {@link Request} consumes
- * nothing. Without requests the flow stops, back to the peer. While requests wait, the
+ * Takes values from an object, one for each request: statuses, connections, or elements of a
+ * stream. Nothing is checked, accepted or read before a request, and a withdrawn {@link Request}
+ * consumes nothing. Without requests the flow stops, back to the peer. While requests wait, the
  * {@link Reactor} watches the object; no thread is blocked.
  *
- * <p>An intake ends when the object ends, fails, or is closed, and when the intake itself is closed,
- * which leaves the object open. From then on requests result in null, and {@link #cause} returns a
- * failure.
+ * <p>An intake ends when the object ends, fails, or is closed, and when the intake itself is
+ * closed, which leaves the object open. From then on requests result in null, and {@link #cause}
+ * returns a failure.
  *
  * <p>Thread-safe. A request that cannot be served at once is served on the executor: pass a
  * {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
@@ -98,9 +98,9 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * Makes an intake of the connections that a server accepts. When a receiver throws, its stream is
-     * closed. When accepting fails, for example for lack of descriptors, the intake pauses, longer
-     * each time up to a second, logs it once, and goes on; connections wait in the backlog.
+     * Makes an intake of the connections that a server accepts. When a receiver throws, its stream
+     * is closed. When accepting fails, for example for lack of descriptors, the intake pauses,
+     * longer each time up to a second, logs it once, and goes on; connections wait in the backlog.
      *
      * @param server the server; closing the intake leaves it open
      * @param options of the streams; the timeout does not matter
@@ -116,8 +116,8 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * Makes an intake of the elements of a stream's input. Input that is not a whole element yet, or
-     * was not requested, stays in the stream.
+     * Makes an intake of the elements of a stream's input. Input that is not a whole element yet,
+     * or was not requested, stays in the stream.
      *
      * @param <T> the elements
      * @param stream to read from
@@ -458,9 +458,9 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
 
     /**
      * A request of an {@link Intake} or an {@link Outlet} that may be withdrawn until it is
-     * served, such as a branch of a choice. Serving calls {@link #lock} and {@link #isActive}, takes or
-     * writes the value, and calls {@link #commit} and {@link #unlock}. A value is taken or written only
-     * for an active request, and committed only after that.
+     * served, such as a branch of a choice. Serving calls {@link #lock} and {@link #isActive},
+     * takes or writes the value, and calls {@link #commit} and {@link #unlock}. A value is taken or
+     * written only for an active request, and committed only after that.
      *
      * @param <T> the value
      */
@@ -468,13 +468,17 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         /** {@return false after it was committed or withdrawn; called with and without the lock} */
         boolean isActive();
 
-        /** {@return true for a branch of a choice, whose {@link #isActive} is checked now and then} */
+        /**
+         * {@return true for a branch of a choice, whose {@link #isActive} is checked now and then}
+         */
         boolean mayLapse();
 
         /** {@return true to wait when the request cannot be served at once} */
         boolean mayWait();
 
-        /** Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}. */
+        /**
+         * Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}.
+         */
         void lock();
 
         /** Ends what {@link #lock} began. */

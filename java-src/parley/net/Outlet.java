@@ -12,10 +12,10 @@ import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
- * Writes values to a stream as fast as the peer reads. A value is accepted as a whole, when everything
- * before it was sent to the system and the system takes some of it. Only the rest of that value
- * waits inside. No thread is blocked meanwhile: the {@link Reactor} reports when the stream is
- * writable again.
+ * Writes values to a stream as fast as the peer reads. A value is accepted as a whole, when
+ * everything before it was sent to the system and the system takes some of it. Only the rest of
+ * that value waits inside. No thread is blocked meanwhile: the {@link Reactor} reports when the
+ * stream is writable again.
  *
  * <p>An outlet ends when writing fails ({@link #cause} returns the failure), when the stream is
  * closed, and when it is closed itself. Then it refuses values; accepted values are still written.

@@ -52,9 +52,9 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status is
-     * the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection to
-     * accept is {@link SocketStatus#READY}.
+     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status
+     * is the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection
+     * to accept is {@link SocketStatus#READY}.
      *
      * @param channel in non-blocking mode whenever it is checked
      * @return the channel as a pollable object; equal to others of the same channel
@@ -65,13 +65,14 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input. Its
-     * status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a connection can
-     * be accepted.
+     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input.
+     * Its status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a
+     * connection can be accepted.
      *
      * @param handle the number of an open descriptor
      * @return the handle as a pollable object
-     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and macOS
+     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and
+     *     macOS
      * @throws IOException if the handle is closed
      * @throws IllegalArgumentException if it is no socket, pipe or terminal
      */
@@ -146,7 +147,9 @@ public abstract class Pollable implements Closeable {
         }
     }
 
-    /** Ends the wait for the kernel when another thread leaves something that it does not report. */
+    /**
+     * Ends the wait for the kernel when another thread leaves something that it does not report.
+     */
     private static final class StatusWait implements Observer, HasDeadline {
         private final String operation;
         private final Thread thread = Thread.currentThread();
@@ -201,7 +204,10 @@ public abstract class Pollable implements Closeable {
         closing = new CloseRecord();
     }
 
-    /** The closing, or null while the object is open, or when only the channel underneath was closed. */
+    /**
+     * The closing, or null while the object is open, or when only the channel underneath was
+     * closed.
+     */
     final CloseRecord closing() {
         return closing;
     }
@@ -248,7 +254,9 @@ public abstract class Pollable implements Closeable {
         Errors.ifInterrupted(operation, this, interruptHint);
     }
 
-    /** Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile. */
+    /**
+     * Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile.
+     */
     final void awaitVisibly(String operation, int ops, Deadline deadline) throws IOException {
         StatusWait wait = new StatusWait(operation, deadline);
         observe(wait);

@@ -8,9 +8,9 @@ import java.util.function.Consumer;
 import parley.net.InputProbe.Sought;
 
 /**
- * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
- * with nothing lost. Several threads may read; each operation is done as a whole before the next.
- * An operation that times out or is interrupted has consumed nothing.
+ * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be
+ * mixed with nothing lost. Several threads may read; each operation is done as a whole before the
+ * next. An operation that times out or is interrupted has consumed nothing.
  *
  * <p>Every operation throws {@link IllegalStateException} on a closed stream and on one whose
  * element type does not fit, {@link java.nio.channels.AsynchronousCloseException} when the stream

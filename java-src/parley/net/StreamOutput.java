@@ -7,8 +7,8 @@ import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits;
 
 /**
- * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
- * one operation writes is never interleaved with another's.
+ * The output side of a stream: characters and bytes into one buffer. Several threads may write;
+ * what one operation writes is never interleaved with another's.
  *
  * <p>Every operation throws {@link IllegalStateException} on a closed stream and on one whose
  * element type does not fit, {@link java.nio.channels.AsynchronousCloseException} when the stream
