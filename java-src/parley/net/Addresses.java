@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 import parley.posix.Ipv6Text;
 
 /**
- * How addresses are shown, as CLISP does.
+ * Shows addresses as CLISP does.
  *
  * <pre>{@code
  * Addresses.host(stream.peerAddress());     // "127.0.0.1"
@@ -132,7 +132,7 @@ public final class Addresses {
     }
 
     /**
-     * The host of an address as a number with the name that the system's resolver gives it.
+     * Returns the numeric host of an address, with the name from the system's resolver.
      *
      * @param address TCP or Unix-domain, or null
      * @return for example {@code "127.0.0.1 (localhost)"}; as {@link #host} when it has no name

@@ -26,7 +26,7 @@ import parley.posix.ResolverException;
  * <p>The JDK drops the number of a failed system call and keeps the C library's words for it, in the
  * language of the process. The code is therefore found by comparing these words with those that the
  * C library has for each code in this process. Where the C library cannot be called, the English words
- * decide if they are there, else the class of the exception.
+ * decide if present, else the class of the exception.
  *
  * <pre>{@code
  * try {
@@ -93,7 +93,7 @@ public enum ErrorCode {
     EBADF("Bad file descriptor"),
     /** The device failed, or a terminal's other end is closed. */
     EIO("Input/output error"),
-    /** The device is not there. */
+    /** The device does not exist. */
     ENXIO("No such device or address", "Device not configured"),
     /** The file is a directory. */
     EISDIR("Is a directory"),
@@ -123,7 +123,7 @@ public enum ErrorCode {
     ENAMETOOLONG("File name too long"),
     /** There is no such host (getaddrinfo). */
     EAI_NONAME("Name or service not known", "nodename nor servname provided, or not known"),
-    /** The name server did not answer (getaddrinfo). */
+    /** The name server did not respond (getaddrinfo). */
     EAI_AGAIN("Temporary failure in name resolution"),
     /** The certificate is not for the name that the client connects to. */
     TLS_HOST_MISMATCH,

@@ -4,7 +4,7 @@ import java.net.SocketAddress;
 import parley.posix.PosixException;
 
 /**
- * What an exception of this library is about, for programs; its message is for people.
+ * Facts about an exception of this library, for programs; its message is for people.
  *
  * <pre>{@code
  * catch (IOException e) {

@@ -278,7 +278,7 @@ final class Errors {
     static SocketTimeoutException timeout(String operation, Object what, Object object,
             String hint) {
         return ErrorInfo.attach(new SocketTimeoutException(name(operation)
-                + ": time is up while waiting for " + what + "; " + hint), object);
+                + ": timed out while waiting for " + what + "; " + hint), object);
     }
 
     /** A remembered failure raised once more, with a stack trace of the new call. */
@@ -297,7 +297,7 @@ final class Errors {
                 ? new SSLHandshakeException(message) : new SocketException(message), object, why);
     }
 
-    /** Bytes that the peer has sent, or somebody for it, before TLS could protect them. */
+    /** Bytes from the peer, or an attacker, that arrived before TLS could protect them. */
     static IOException earlyBytes(String operation, Object object, int count) {
         SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
                 + " plain text and were not read from " + object + "; what came before TLS must not be"
@@ -305,7 +305,7 @@ final class Errors {
         return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
-    /** What a close could not send, since the connection broke; the stream is closed all the same. */
+    /** The bytes that a close could not send over a broken connection; the stream is closed. */
     static SocketException lost(String operation, Object object, int bytes, IOException e) {
         SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
                 + " bytes written to " + object + " are lost");
@@ -329,7 +329,7 @@ final class Errors {
         return ErrorInfo.attach(error, object, ErrorCode.EPIPE);
     }
 
-    /** What a system call said, with the numbers when it was that there is no descriptor left. */
+    /** The error of a system call; with the numbers when no descriptor is left. */
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)

@@ -22,7 +22,7 @@ final class IoViews {
         T run() throws IOException;
     }
 
-    /** Misuse of a closed stream, told in the way that users of java.io are prepared for. */
+    /** Misuse of a closed stream is an IOException here, as users of java.io expect. */
     private static <T> T open(SocketStream stream, Call<T> call) throws IOException {
         try {
             return call.run();

@@ -23,7 +23,7 @@ final class LineCursor {
         this.ahead = ahead;
     }
 
-    /** The position has moved, or what is there has another meaning. */
+    /** Forgets the scanned part, after a move or a change of format. */
     void rescan() {
         if (scanned != 0) {
             scanned = 0;

@@ -179,7 +179,7 @@ public final class Reactor {
                 return trigger.arm(stamp);
             } catch (ClosedChannelException e) {
                 if (object.isOpen()) {
-                    throw e; // else the next look tells
+                    throw e; // else the next check reports it
                 }
                 return false;
             }

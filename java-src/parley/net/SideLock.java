@@ -49,7 +49,7 @@ abstract class SideLock {
 
     private volatile Queue<Thread> parked; // null until there was a first one; through PARKED
 
-    /** What ends a wait for the lock, asked before each park. */
+    /** Ends a wait for the lock; called before each park. */
     interface Wait {
         /** Returns how long to park at most; throws what ends the wait. */
         long nanos() throws java.io.IOException;

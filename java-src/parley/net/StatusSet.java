@@ -58,8 +58,8 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * A set of the user's, or one of the library's own, which ends with the first of its members
-     * and of whose being dropped nobody has to know.
+     * Makes a set for the user, or for the library itself: the latter ends with the first of its
+     * members, and dropping it is not logged.
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
@@ -77,7 +77,7 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
-    /** What is left to do for a set that is gone. */
+    /** Cleans up after an unreachable set. */
     private static void abandon(Poller poller) {
         for (Registration each : poller.registrations()) {
             Member member = (Member) each.attachment;
@@ -151,7 +151,7 @@ public final class StatusSet implements AutoCloseable {
             leaveAgain(member);
             throw e;
         }
-        news.push(member); // it may have something to tell from before
+        news.push(member); // it may have changed before
         return member;
     }
 
@@ -226,7 +226,7 @@ public final class StatusSet implements AutoCloseable {
         return members.size();
     }
 
-    /** What the set knows about an object, or null. */
+    /** Returns the member of an object, or null. */
     Member member(Pollable object) {
         return members.get(object);
     }
@@ -416,7 +416,7 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
-    /** Once closed, whoever is the last to use the set makes its members forget it. */
+    /** After a close, the last user of the set removes it from its members. */
     private void releaseIfIdle() {
         if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {

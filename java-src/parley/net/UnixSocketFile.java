@@ -154,7 +154,7 @@ final class UnixSocketFile {
         try {
             directory = Handles.directory(path.getParent().toString());
         } catch (PosixException e) {
-            return null; // nothing is there, or it may not be read
+            return null; // no file exists, or it may not be read
         }
         Path spelled = Path.of("/proc/self/fd/" + directory.number(), path.getFileName().toString());
         if (length(spelled) > LONGEST_OF_JDK) {
@@ -207,9 +207,8 @@ final class UnixSocketFile {
     }
 
     /**
-     * Removes the file of a dead server. One process at a time looks and removes, so that no other can
-     * have put a new server's file there between the look and the removal: while a file is there nobody
-     * can bind.
+     * Removes the file of a dead server. One process at a time checks and removes, so that no other can
+     * make a new server's file between the check and the removal: while a file exists, bind fails.
      */
     private static void removeDead(String operation, Path path) throws IOException {
         Path lockPath = path.resolveSibling(path.getFileName() + ".lock");
@@ -261,8 +260,8 @@ final class UnixSocketFile {
             if (code == ErrorCode.ECONNREFUSED || code == ErrorCode.ENOENT) {
                 return;
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
-                BindException error = inUse(operation, path, "whether its server lives cannot be"
-                        + " told: " + Errors.text(e) + "; it was left alone");
+                BindException error = inUse(operation, path, "whether its server runs is not"
+                        + " known: " + Errors.text(e) + "; it was left alone");
                 error.addSuppressed(e);
                 throw error;
             }

@@ -23,7 +23,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * {@value #PATIENCE} times in a row without an interest in it.
  */
 public final class EventLoop implements Poller.Owner {
-    /** How often an operation may be reported in vain before the kernel is no longer asked. */
+    /** Reports of an operation without a request, after which its interest is dropped. */
     static final int PATIENCE = 2;
 
     private static final long IDLE_NANOS = Duration.ofMillis(500).toNanos();
@@ -233,7 +233,7 @@ public final class EventLoop implements Poller.Owner {
         letGo(registration);
     }
 
-    /** Ends the registration of a source that nobody will take back when it closes. */
+    /** Ends the registration of a source whose close does not deregister it. */
     private void letGo(Registration registration) {
         if (registration != null && registration.interests == null && !registration.cancelled
                 && !registration.source.announcesClose()) {
@@ -266,7 +266,7 @@ public final class EventLoop implements Poller.Owner {
         return locked(() -> watches);
     }
 
-    /** How many sources the kernel is asked about, or was and may be again. */
+    /** Returns the number of sources with an interest, or that may get one again. */
     public int registrations() {
         return locked(() -> poller == null ? 0 : poller.registrations().size());
     }
