@@ -34,7 +34,7 @@
 ;; ---- statuses -----------------------------------------------------------------------------------
 
 (defn- status
-  "As channels give it: nil where the core has none, at the end."
+  "Returns a status as channels deliver it: nil at the end."
   [found]
   (some-> found values/status->value))
 

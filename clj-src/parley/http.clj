@@ -153,7 +153,7 @@
     (.writeLine (.out s) (str k ": " v)))
   (.newLine (.out s)))
 
-;; ---- the answer ---------------------------------------------------------------------------------
+;; ---- the response -------------------------------------------------------------------------------
 
 (defn- not-http [call & parts]
   (ProtocolException. (apply explain call parts)))
@@ -165,9 +165,9 @@
     (when (and line (str/starts-with? (.text ^StreamInput$Line line) "\u0015\u0003"))
       (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP"))) ; an alert
     (when (or (nil? line) (.missingNewline ^StreamInput$Line line))
-      (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
+      (throw (EOFException. (explain call "the server closed the connection within the head of its response"))))
     (when (neg? (long (vswap! left - 2 (count (.text ^StreamInput$Line line)))))
-      (throw (not-http call "the head of its answer has more than " longest-head " characters")))
+      (throw (not-http call "the head of its response has more than " longest-head " characters")))
     (.text ^StreamInput$Line line)))
 
 (defn- header [call line]
@@ -184,13 +184,13 @@
           (recur (update headers name (fnil conj []) value)))))))
 
 (defn- read-head
-  "Returns the final status and its headers; answers of 1xx come before."
+  "Returns the final status and its headers, after responses of 1xx."
   [s call]
   (let [left (volatile! longest-head)]
     (loop []
       (let [line (next-line s call left)
             [_ status reason] (or (re-matches #"HTTP/1\.[01] (\d{3})(?: (.*))?" line)
-                                  (throw (not-http call "not an answer in HTTP/1: " (options/show line))))
+                                  (throw (not-http call "not a response in HTTP/1: " (options/show line))))
             headers (read-headers s call left)]
         (if (str/starts-with? status "1")
           (recur)
@@ -213,11 +213,11 @@
     (if (zero? got) -1 got)))
 
 (defn- cut [call done total]
-  (EOFException. (explain call "the answer was cut off after " done
+  (EOFException. (explain call "the response was cut off after " done
                    (if total (str " of " total " bytes") " bytes, before its last chunk"))))
 
 (defn- sized
-  "A filler for a body of a known length: a function of array, offset and length that gives the number of
+  "Returns a filler for a body of a known length: a function of array, offset and length that returns the number of
   bytes, -1 at the end."
   [s call total]
   (let [done (volatile! 0)]
@@ -276,7 +276,7 @@
       :else (fn [into offset n] (take-bytes s into offset n)))))
 
 (defn- body
-  "The body of an answer as an InputStream that reports its progress."
+  "Returns the body of a response as an InputStream that reports its progress."
   ^InputStream [s {:keys [progress]
                    :as call} head]
   (let [fill (filler s call head)
@@ -296,14 +296,14 @@
   (String. (.readNBytes body 2000) StandardCharsets/UTF_8))
 
 (defn- refuse-status
-  "An error that tells what the server said."
+  "Throws an error with the response of the server."
   [s call {:keys [status reason headers]
            :as head}]
   (let [location (get headers "location")]
     (throw
-      (ex-info (explain call "the server says " status " " reason
+      (ex-info (explain call "the server responded " status " " reason
                  (when (and location (<= 300 (long status) 399))
-                   (str ", to be found at " location "; redirects are not followed: ask there")))
+                   (str ", to be found at " location "; redirects are not followed: request it there")))
         (assoc head
           :kind :http-status
           :location location
@@ -317,8 +317,8 @@
     (when-not (= "identity" (options/lower-case coding))
       (throw (not-http call "Content-Encoding: " (options/show coding) ", which was not asked for")))))
 
-(defn- answer
-  "The head of a good answer."
+(defn- response
+  "Returns the head of a successful response."
   [s call]
   (let [{:keys [status]
          :as head} (read-head s call)]
@@ -336,7 +336,7 @@
       (make-array FileAttribute 0))))
 
 (defn- check-target
-  "Refuses, before anything is asked for, where no file can be made."
+  "Throws, before the request, when the file cannot be made."
   [{:keys [op ^File file]}]
   (let [directory (.getParentFile (.getAbsoluteFile file))]
     (when (or (.isDirectory file) (nil? directory))
@@ -357,7 +357,7 @@
         (Files/deleteIfExists part)))))
 
 (defn- fetch
-  "Asks for a page, has `copy` take head, body and output, and gives the result."
+  "Requests a page, calls `copy` with head, body and output, and returns the result."
   [{:keys [file]
     :as call} copy]
   (check-target call)
@@ -365,7 +365,7 @@
     (fn [^SocketStream s]
       (send-head s call "GET" {})
       (.flush (.out s))
-      (let [head (answer s call)
+      (let [head (response s call)
             length (volatile! 0)
             progress (:progress call)
             counting (assoc call :progress (fn [{:keys [done]
@@ -466,7 +466,7 @@
     (.flush (.out s))))
 
 (defn- upload
-  "Sends the file. A server may answer before it has all, and close: its answer says why, if it comes."
+  "Sends the file. A server may respond and close before it has everything; its response has the reason."
   [s call total]
   (try
     (send-file s call total)
@@ -487,7 +487,7 @@
         (send-head s call "PUT" {"Content-Length" (str total)})
         (let [failure (upload s call total)
               head (try
-                     (answer s call)
+                     (response s call)
                      (catch IOException e
                        (throw (or failure e))))]
           (when failure

@@ -24,7 +24,7 @@
 (set! *warn-on-reflection* true)
 
 (defn- nrepl
-  "A var's value in nREPL, or an error that says how to bring it."
+  "Returns the value of a var of nREPL, or throws an error that describes how to add nREPL."
   [symbol]
   (try
     @(or (requiring-resolve symbol)
@@ -63,7 +63,7 @@
 
 (defn- check-peer
   "Ends the handshake of a client with TLS. With keys as of nREPL the client must have a certificate of its
-  own: whoever has the server's key could pose as the server."
+  own: a client with the server's key could pose as the server."
   [{:keys [^SocketStream stream]} {:keys [own-keys? consume-exception]}]
   (try
     (when-let [^TlsSession session (.tlsSession stream)]
@@ -366,8 +366,8 @@
                   (str (.port server))))
    :made server-map})
 
-(defn- tell-port
-  "Tells another server this one's port; where it cannot be told, this one ends."
+(defn- send-port
+  "Sends this server's port to another server; closes this server when that fails."
   [^Closeable made {:keys [ack-port transport-fn]}]
   (try
     (when ack-port
@@ -432,10 +432,10 @@
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
-        ;; What the caller has bound holds in the threads of connections, too.
+        ;; The caller's bindings hold in the threads of connections, too.
         parts (update parts :session bound-fn*)]
     (doto ^Closeable (evaluator/serve op options parts)
-      (tell-port options))))
+      (send-port options))))
 
 (def ^:private client-options
   (-> client/known (disj :path) (conj :socket :transport-fn :tls-keys-str :tls-keys-file)))

@@ -170,7 +170,7 @@
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
         [(Handles/register (.socket accepted)) (.peer accepted)]
-        (throw (SocketTimeoutException. (str "accept(" socket "): nobody connected in time")))))))
+        (throw (SocketTimeoutException. (str "accept(" socket "): no client connected in time")))))))
 
 (defn getsockname
   "Returns the local address of a socket: getsockname(2). CLISP RAWSOCK:GETSOCKNAME, whose address

@@ -143,7 +143,7 @@
              {:peek MessageFlags/PEEK :oob MessageFlags/OOB :eor MessageFlags/EOR}))
 
 (defn timeout-nanos
-  "The nanoseconds of :timeout; when it is not there, the time that the socket's option says."
+  "Returns the nanoseconds of :timeout, by default those of the socket's option."
   [op opts]
   (if (contains? opts :timeout)
     (if-let [^Duration d (options/->duration op (:timeout opts))]

@@ -189,7 +189,7 @@ final class CharacterCursor {
     /**
      * The next character without reading it: it, {@link #MORE} or {@link #END}.
      *
-     * @param quiet bad bytes are not an error now but a replacement character, for somebody who
+     * @param quiet bad bytes are not an error now but a replacement character, for a check that
      *     only asks whether there is anything
      */
     int peek(boolean atEnd, boolean quiet) throws CodingException {

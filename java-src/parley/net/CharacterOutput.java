@@ -22,7 +22,7 @@ final class CharacterOutput {
     private final One one = new One();
     private ExternalFormat format;
     private Encoder encoder; // made with the first character
-    private boolean ascii; // the encoder is there, and ASCII is one byte each to it
+    private boolean ascii; // the encoder exists and encodes ASCII as one byte each
     private boolean unix; // newlines are line feeds
 
     private int pendingHigh = -1; // half of a surrogate pair whose other half has not come
@@ -95,15 +95,15 @@ final class CharacterOutput {
      * Takes an operation that has failed back, as far as its bytes have not gone.
      *
      * @param from where in the output it began
-     * @param told whether the failure has told of half a pair: then that is gone too
+     * @param reported whether the failure has reported half a pair: then that is dropped, too
      */
-    void undo(long from, boolean told) {
+    void undo(long from, boolean reported) {
         if (buffer.sent() > from) {
             dropUnsent();
             return;
         }
         buffer.dropAfter(from);
-        pendingHigh = told ? -1 : mark.pendingHigh;
+        pendingHigh = reported ? -1 : mark.pendingHigh;
         lineStart = mark.lineStart;
         begunAt = mark.begunAt;
         textFrom = mark.textFrom;

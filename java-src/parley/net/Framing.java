@@ -246,7 +246,7 @@ public abstract class Framing<T> {
             if (width < 4 && size >= 1 << 8 * width) {
                 throw new IllegalArgumentException(writing + ": the value is a frame of " + size
                         + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
-                        + width + (width == 1 ? " byte" : " bytes") + " of length can tell; give the"
+                        + width + (width == 1 ? " byte" : " bytes") + " of length can hold; give the"
                         + " length more bytes");
             }
         }

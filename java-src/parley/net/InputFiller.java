@@ -43,7 +43,7 @@ final class InputFiller {
     }
 
     /**
-     * Tells whether no more bytes will come; an error when that is so because somebody has closed
+     * Returns whether the input has ended; throws when the reason is that other code has closed
      * the stream meanwhile, which is not the end of the input.
      */
     boolean atEnd() throws IOException {

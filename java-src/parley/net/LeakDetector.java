@@ -166,7 +166,7 @@ final class LeakDetector {
         private void report(String what) {
             String message = what + " was never closed and is unreachable: closed now; close it,"
                     + " as with-open-stream does" + (made == null ? " (-D" + TRACE
-                    + "=true tells where it was made)" : "");
+                    + "=true logs where it was made)" : "");
             Log.leak(message, made);
         }
     }

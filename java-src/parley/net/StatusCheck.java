@@ -18,7 +18,7 @@ final class StatusCheck {
     private static final int MANY = 512;
 
     final ActionableMembers actionable = new ActionableMembers();
-    final List<Member> foreign = new ArrayList<>(0); // members whose close is announced to nobody
+    final List<Member> foreign = new ArrayList<>(0); // members whose close sends no notification
     private final StatusSet set;
     private final Poller poller;
     private final ChangeQueue news;
@@ -55,7 +55,7 @@ final class StatusCheck {
         }
     }
 
-    /** One poll, which waits when there is nothing to tell already; what it shows is evaluated. */
+    /** Polls once, waits if no change is pending, and evaluates the reported members. */
     private void round(long nanos) throws IOException {
         takeNews();
         touchClosedForeign();
@@ -153,7 +153,7 @@ final class StatusCheck {
         try {
             return member.object.evaluate(member.direction, ready);
         } catch (IOException e) {
-            return SocketStatus.ERROR; // of this member alone: stream-error tells
+            return SocketStatus.ERROR; // of this member alone: stream-error returns the cause
         }
     }
 

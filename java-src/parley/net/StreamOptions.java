@@ -126,7 +126,7 @@ public final class StreamOptions {
     }
 
     /**
-     * How many characters (bytes, in ASCII and UTF-8) {@code read-line} gathers before it gives up;
+     * Limits the characters (bytes, in ASCII and UTF-8) of a line that {@code read-line} reads;
      * 16 Mi by default.
      *
      * @return a positive number
