@@ -10,7 +10,6 @@
    (java.io IOException)
    (java.lang.reflect Method)
    (java.nio.channels ServerSocketChannel)
-   (java.time Duration Instant)
    (java.util.function BiConsumer Consumer)
    (parley.net Connection Server Server$Event Server$Handler ServerBuilder SocketServer)))
 
@@ -149,7 +148,7 @@
     {:name (.name server)
      :open? (.isOpen server)
      :since (.since server)
-     :age (/ (.toMillis (Duration/between (.since server) (Instant/now))) 1000.0)
+     :age (/ (.toMillis (.age server)) 1000.0)
      :connections (.open stats)
      :waiting (.waiting stats)
      :accepted (.accepted stats)

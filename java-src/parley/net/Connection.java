@@ -35,6 +35,7 @@ public final class Connection {
     private final long id;
     private final ChannelTransport transport;
     private final Instant since = Instant.now();
+    private final long began = System.nanoTime();
     private final CountDownLatch done = new CountDownLatch(1);
     private final AtomicBoolean over = new AtomicBoolean();
     private volatile SocketAddress peer;
@@ -106,6 +107,11 @@ public final class Connection {
      */
     public Instant since() {
         return since;
+    }
+
+    /** How long ago the connection was accepted, whatever is done to the clock meanwhile. */
+    Duration age() {
+        return Duration.ofNanos(System.nanoTime() - began);
     }
 
     /**

@@ -2,7 +2,6 @@ package parley.net;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -62,16 +61,15 @@ final class Connections {
         long in = bytesIn.sum();
         long out = bytesOut.sum();
         int waiting = 0;
-        Instant oldest = null;
+        Duration oldest = Duration.ZERO;
         List<Connection> all = all();
         for (Connection each : all) {
             in += each.bytesIn();
             out += each.bytesOut();
             waiting += each.isAdmitted() ? 0 : 1;
-            oldest = oldest == null ? each.since() : oldest;
+            oldest = oldest.compareTo(each.age()) < 0 ? each.age() : oldest;
         }
-        Duration age = oldest == null ? Duration.ZERO : Duration.between(oldest, Instant.now());
-        return new Server.Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, age,
+        return new Server.Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, oldest,
                 isFull(), pausing);
     }
 

@@ -43,6 +43,7 @@ public final class Server implements Closeable {
     private final Acceptor acceptor;
     private final Thread thread;
     private final Instant since = Instant.now();
+    private final long began = System.nanoTime();
     private final boolean virtual;
     private final Connections connections;
     private final AtomicBoolean closing = new AtomicBoolean();
@@ -187,6 +188,15 @@ public final class Server implements Closeable {
      */
     public Instant since() {
         return since;
+    }
+
+    /**
+     * Returns how long ago the server was started, whatever is done to the clock meanwhile.
+     *
+     * @return zero or more
+     */
+    public Duration age() {
+        return Duration.ofNanos(System.nanoTime() - began);
     }
 
     /**
