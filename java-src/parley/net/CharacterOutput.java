@@ -272,7 +272,9 @@ final class CharacterOutput {
         encode(chars, from, end);
     }
 
-    /** Encodes piece by piece, each moved into an array first: that is what goes through fastest. */
+    /**
+     * Encodes piece by piece, each moved into an array first: that is what goes through fastest.
+     */
     private void encode(CharSequence text, int from, int to) throws IOException {
         int at = from;
         while (at < to) {
@@ -409,7 +411,9 @@ final class CharacterOutput {
         return textEnd == OPEN || pendingHigh >= 0;
     }
 
-    /** Adds what the encoder has held back, and what brings it to its initial state; sends nothing. */
+    /**
+     * Adds what the encoder has held back, and what brings it to its initial state; sends nothing.
+     */
     void finish() {
         if (textEnd == OPEN) {
             buffer.keep(encoder().finish());

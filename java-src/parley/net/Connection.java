@@ -92,7 +92,8 @@ public final class Connection {
     }
 
     /**
-     * Returns the further fields of the header of a proxy (the TLVs of version 2 of the PROXY protocol).
+     * Returns the further fields of the header of a proxy (the TLVs of version 2 of the PROXY
+     * protocol).
      *
      * @return values by type, such as 2 for the host name that a client of TLS has asked for
      */

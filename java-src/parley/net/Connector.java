@@ -25,8 +25,8 @@ import parley.net.wait.ThreadWaits;
 
 /**
  * Makes connections: one address after the other, each a quarter of a second ahead of the next, and
- * the first established connection wins (RFC 8305, section 5). One call of {@link #connect} is one connector,
- * used by one thread.
+ * the first established connection wins (RFC 8305, section 5). One call of {@link #connect} is one
+ * connector, used by one thread.
  */
 final class Connector {
     private static final String NAME = "socket-connect";
@@ -287,8 +287,8 @@ final class Connector {
     }
 
     /**
-     * Linux returns EAGAIN while the backlog is full, and has no event for room in it. The JDK closes
-     * a channel whose connect has failed.
+     * Linux returns EAGAIN while the backlog is full, and has no event for room in it. The JDK
+     * closes a channel whose connect has failed.
      */
     private ChannelTransport reach(UnixDomainSocketAddress address) throws IOException {
         for (;;) {

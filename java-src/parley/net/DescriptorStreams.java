@@ -131,7 +131,8 @@ public final class DescriptorStreams {
      *
      * @param stream made by {@link #pipe}
      * @param timeout null to wait for ever, zero not at all
-     * @return the status, 128 and more for a command ended by a signal, null when the call times out
+     * @return the status, 128 and more for a command ended by a signal, null when the call
+     *     times out
      * @throws IllegalArgumentException if the stream is no pipe
      * @throws IOException if the thread is interrupted
      */

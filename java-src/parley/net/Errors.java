@@ -23,8 +23,8 @@ import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
- * wrong, what to do; and the checks of arguments. Each failure carries its {@link ErrorInfo}, and the
- * exception of the system or of the JDK as a suppressed one.
+ * wrong, what to do; and the checks of arguments. Each failure carries its {@link ErrorInfo}, and
+ * the exception of the system or of the JDK as a suppressed one.
  */
 final class Errors {
     private static final int LONGEST_INTEGER = 8;
@@ -48,8 +48,9 @@ final class Errors {
      * Returns the name of what the program called: the outermost function of a public namespace of
      * this library, or public method, that is on the stack.
      *
-     * @param operation the Clojure function that the operation belongs to, for threads of this library,
-     *     whose stack has no caller: work for them takes its name where the work was ordered
+     * @param operation the Clojure function that the operation belongs to, for threads of this
+     *     library, whose stack has no caller: work for them takes its name where the work was
+     *     ordered
      */
     static String name(String operation) {
         Caller caller = STACK.walk(Caller::find);
@@ -93,8 +94,8 @@ final class Errors {
     /**
      * The caller: the first frame outside this library, the JDK and the runtime of Clojure.
      *
-     * @param called the outermost function of a public namespace of ours, or public method; null for
-     *     neither, and for threads of this library
+     * @param called the outermost function of a public namespace of ours, or public method;
+     *     null for neither, and for threads of this library
      */
     private record Caller(boolean isJava, String called) {
         static Caller find(Stream<StackWalker.StackFrame> frames) {

@@ -17,9 +17,8 @@ import parley.net.wait.Log;
  * consumes nothing. Without requests the flow stops, back to the peer. While requests wait, the
  * {@link Reactor} watches the object; no thread is blocked.
  *
- * <p>An intake ends when the object ends, fails, or is closed, and when the intake itself is
- * closed, which leaves the object open. From then on requests result in null, and {@link #cause}
- * returns a failure.
+ * <p>An intake ends when the object ends, fails, or is closed, and when it is closed itself. Then
+ * requests result in null, and {@link #cause} returns a failure.
  *
  * <p>Thread-safe. A request that cannot be served at once is served on the executor: pass a
  * {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
@@ -364,8 +363,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     /**
      * Returns the failure that ended the intake.
      *
-     * @return a failure of the object, or of its input; null while it is open, after an orderly
-     *     end, and when the intake or the object was closed
+     * @return a failure of the object, or of its input; null while it is open and after a close
      */
     public final Throwable cause() {
         return cause;

@@ -10,9 +10,9 @@ import java.io.Writer;
 import java.util.Objects;
 
 /**
- * The classes of {@code java.io} over a stream's own buffers: none keeps anything to itself, so that
- * they can be mixed with each other and with the stream's operations. As {@code java.io} wants it,
- * using a closed one is an {@link IOException}.
+ * The classes of {@code java.io} over a stream's own buffers: none keeps anything to itself, so
+ * that they can be mixed with each other and with the stream's operations. As {@code java.io} wants
+ * it, using a closed one is an {@link IOException}.
  */
 final class IoViews {
     private IoViews() {
@@ -114,7 +114,9 @@ final class IoViews {
         }
     }
 
-    /** Characters and lines in, for callers that want a {@link BufferedReader}; it keeps no buffer. */
+    /**
+     * Characters and lines in, for callers that want a {@link BufferedReader}; it keeps no buffer.
+     */
     static final class LineReader extends BufferedReader {
         private final SocketStream stream;
         private final StreamReader reader;

@@ -4,8 +4,8 @@ import java.util.ArrayDeque;
 import java.util.function.Consumer;
 
 /**
- * FIFO of pending requests. A single request, the usual case, needs no queue. Guarded by the lock of
- * its owner.
+ * FIFO of pending requests. A single request, the usual case, needs no queue. Guarded by the lock
+ * of its owner.
  *
  * @param <C> what is queued
  */

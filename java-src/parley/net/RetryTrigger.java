@@ -9,9 +9,10 @@ import parley.net.wait.Interest;
 import parley.net.wait.Source;
 
 /**
- * Makes its owner try again, on the thread of the {@link EventLoop}, when the kernel reports the object
- * ready, a thread left bytes in a buffer, the object was closed, or a pause is over. The attempt must
- * not block, and must call receivers on an executor. An owner does, under a lock of its own:
+ * Makes its owner try again, on the thread of the {@link EventLoop}, when the kernel reports the
+ * object ready, a thread left bytes in a buffer, the object was closed, or a pause is over. The
+ * attempt must not block, and must call receivers on an executor. An owner does, under a lock of
+ * its own:
  *
  * <pre>
  * do {
@@ -39,7 +40,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
 
     abstract Direction direction();
 
-    /** Returns where to try again, if that may run code of the user's; null for the loop's thread. */
+    /**
+     * Returns where to try again, if that may run code of the user's; null for the loop's thread.
+     */
     Executor executor() {
         return null;
     }

@@ -9,9 +9,9 @@ import parley.net.wait.Poller;
 import parley.net.wait.Registration;
 
 /**
- * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what the
- * kernel reports is evaluated, and nothing else, so that a check costs time in the number of actionable
- * members. For the thread that uses the set. Allocates only to grow.
+ * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what
+ * the kernel reports is evaluated, and nothing else, so that a check costs time in the number of
+ * actionable members. For the thread that uses the set. Allocates only to grow.
  */
 final class StatusCheck {
     // One poll shows at most so many (1,024 on Linux): one that shows as many as this may have more.

@@ -19,9 +19,9 @@ import parley.net.wait.Registration;
  * registered with the kernel between checks, so that a check costs time in the number of actionable
  * members only, and allocates nothing.
  *
- * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed member
- * leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when done: it
- * holds two or three descriptors; its members stay open.
+ * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed
+ * member leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when
+ * done: it holds two or three descriptors; its members stay open.
  *
  * <pre>{@code
  * try (StatusSet set = new StatusSet()) {
@@ -236,8 +236,8 @@ public final class StatusSet implements AutoCloseable {
      *
      * @param timeout null for ever, zero to poll
      * @return this set, its statuses updated
-     * @throws IllegalStateException if the set is closed, another thread uses it, or it is empty and
-     *     the call would wait for ever
+     * @throws IllegalStateException if the set is closed, another thread uses it, or it is
+     *     empty and the call would wait for ever
      * @throws java.nio.channels.AsynchronousCloseException if another thread closes the set during
      *     the wait
      * @throws java.io.InterruptedIOException if the thread is interrupted and would have to wait

@@ -8,8 +8,8 @@ import parley.net.InputProbe.Sought;
 import parley.net.StreamInput.Line;
 
 /**
- * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read from
- * one buffer.
+ * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read
+ * from one buffer.
  */
 abstract class StreamTextInput extends StreamSide {
     /** Returned instead of an element at the end of the input. */

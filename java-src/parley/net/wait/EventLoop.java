@@ -18,9 +18,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * goes on when the process has no descriptor left. Starting the thread may fail: then nothing has
  * changed, and the next request tries again.
  *
- * <p>The kernel stays asked for an operation after it was reported, because the usual reader reads
- * and then waits for the same again. The operation is taken back when it is reported more than
- * {@value #PATIENCE} times in a row without an interest in it.
+ * <p>An interest stays registered after a report, because the usual reader reads and waits again. It
+ * is dropped after more than {@value #PATIENCE} reports in a row without a request.
  */
 public final class EventLoop implements Poller.Owner {
     /** Reports of an operation without a request, after which its interest is dropped. */
