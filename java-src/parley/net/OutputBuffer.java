@@ -85,6 +85,26 @@ final class OutputBuffer {
         return sent >= end.length && (recent & mask) == value;
     }
 
+    /** Returns how many of the next bytes end a character in UTF-8 that has gone in part. */
+    int restOfUtf8() {
+        int gone = 0;
+        while (gone < Math.min(sent, 3) && isContinuation(recent >> 8 * gone)) {
+            gone++;
+        }
+        int lead = gone < sent ? recent >> 8 * gone & 0xff : 0;
+        int length = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        int rest = Math.min(pending(), length - 1 - gone);
+        int found = 0;
+        while (found < rest && isContinuation(bytes[head + found])) {
+            found++;
+        }
+        return found;
+    }
+
+    private static boolean isContinuation(int unit) {
+        return (unit & 0xc0) == 0x80;
+    }
+
     /** Tells whether nothing has gone yet. */
     boolean isUnused() {
         return sent == 0;
