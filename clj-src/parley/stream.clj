@@ -315,7 +315,8 @@
   ([s & opts] (call/writing "force-output" s opts #(force-output s))))
 
 (defn clear-output
-  "Drops what is buffered and was not handed to the system yet. Returns nil. Common Lisp CLEAR-OUTPUT."
+  "Drops what is buffered and was not handed to the system yet. When a character has gone in part, its rest
+  stays; so does the shift sequence that ends the text. Returns nil. Common Lisp CLEAR-OUTPUT."
   [s]
   (.clear (object/out "clear-output" s)))
 

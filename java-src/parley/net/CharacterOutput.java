@@ -188,7 +188,7 @@ final class CharacterOutput {
         }
         int end = buffer.index(sent);
         int to = buffer.index(Math.min(text.end, buffer.accepted()));
-        int at = decode(decoder, buffer.bytes, Math.max(0, buffer.index(text.from)), end, to, true);
+        int at = decode(decoder, buffer.bytes, buffer.index(text.from), end, to, true);
         buffer.dropAfter(sent + at - end);
         Encoder encoder = Encoder.of(text.charset);
         encoder.resume(decoder.unit() >= 0 ? units(decoder) : NO_CHARS, true);

@@ -69,9 +69,9 @@ final class OutputBuffer {
         }
     }
 
-    /** Returns the index in {@link #bytes} of a place in the output behind the last full drain. */
+    /** Returns the index in {@link #bytes} of a place in the output; 0 for one that is gone. */
     int index(long position) {
-        return (int) (position - sent) + head;
+        return (int) Math.max(0, position - sent + head);
     }
 
     /** Tells whether the last bytes that went are these. */

@@ -101,6 +101,8 @@ class TextEndsTest {
 
     /** A transport that takes so many bytes, and then none until it is opened. */
     private static final class Valve {
+        private static final int EVERYTHING = -1; // and drop it
+
         private final ByteArrayOutputStream taken = new ByteArrayOutputStream();
         private int room;
 
@@ -114,7 +116,11 @@ class TextEndsTest {
         }
 
         private int write(ByteBuffer from) {
-            int n = Math.min(room, from.remaining());
+            int n = room == EVERYTHING ? from.remaining() : Math.min(room, from.remaining());
+            if (room == EVERYTHING) {
+                from.position(from.limit());
+                return n;
+            }
             for (int i = 0; i < n; i++) {
                 taken.write(from.get());
             }
@@ -193,6 +199,39 @@ class TextEndsTest {
                 String got = valve.taken.toString(StandardCharsets.ISO_8859_1);
                 assertTrue(wholes.contains(got), pieces + " cut at " + room + ": " + got);
             }
+        }
+    }
+
+    @Test
+    void nothing_is_miscounted_behind_two_gigabytes() throws Exception {
+        long much = 3L << 30;
+        StreamOptions options = StreamOptions.builder().elementType(ElementType.BIVALENT)
+                .externalFormat(ExternalFormat.of(Charset.forName("Shift_JIS"))).build();
+        List<SocketStream> pair = SocketStream.pair(options);
+        Valve valve = new Valve();
+        try (SocketStream peer = pair.get(1);
+                SocketStream stream = valve.stream(pair.get(0), options)) {
+            assertTrue(peer.isOpen());
+            valve.room = Valve.EVERYTHING;
+            byte[] piece = new byte[1 << 24];
+            stream.out().writeString("日");
+            for (long sent = 0; sent < much; sent += piece.length) {
+                stream.out().writeBytes(piece, 0, piece.length, WaitMode.FULL);
+            }
+            valve.room = 3;
+            stream.out().writeString("日本語");
+            stream.out().timeout(Duration.ZERO);
+            SocketTimeoutException e =
+                    assertThrows(SocketTimeoutException.class, stream.out()::flush);
+            assertEquals(3, e.bytesTransferred);
+            StreamSide.withTransferred(e, much);
+            assertEquals(Integer.MAX_VALUE, e.bytesTransferred);
+            assertEquals(much, ErrorInfo.of(e).bytesDone());
+            stream.out().clear();
+            valve.room = Integer.MAX_VALUE;
+            stream.out().writeString("x");
+            stream.out().flush();
+            assertEquals("日本x", valve.taken.toString("Shift_JIS"));
         }
     }
 
