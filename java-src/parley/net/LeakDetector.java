@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
+import parley.posix.OwnThreads;
 
 /**
  * The safety net below {@code close}: what became unreachable while it was open is closed by a
@@ -19,11 +20,8 @@ final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
     private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
-    private static final Cleaner CLEANER = Cleaner.create(body -> {
-        Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
-        thread.setDaemon(true);
-        return thread;
-    });
+    private static final Cleaner CLEANER = Cleaner.create(
+            body -> OwnThreads.daemon("parley-cleaner", body));
 
     /** What is to be closed once nobody can: it must not reach the object that owns it. */
     interface Resource {

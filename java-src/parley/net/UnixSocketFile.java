@@ -31,6 +31,7 @@ import parley.net.wait.Log;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
+import parley.posix.OwnThreads;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.Sockets;
@@ -68,8 +69,8 @@ final class UnixSocketFile {
         static final Set<UnixSocketFile> FILES = ConcurrentHashMap.newKeySet();
 
         static {
-            Runtime.getRuntime().addShutdownHook(new Thread(null, Live::deleteAll,
-                    "parley-socket-files", 0, false));
+            Runtime.getRuntime().addShutdownHook(
+                    OwnThreads.daemon("parley-socket-files", Live::deleteAll));
         }
 
         private static void deleteAll() {
