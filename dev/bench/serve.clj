@@ -48,7 +48,7 @@
   (with-open [^Closeable r (server/serve echo :backlog 1000)]
     (let [before (figures)
           child (.start (doto (ProcessBuilder. ^"[Ljava.lang.String;"
-                                        (into-array ["python3" "-c" program (str (:port r)) (str clients)]))
+                                (into-array ["python3" "-c" program (str (:port r)) (str clients)]))
                           (.redirectError java.lang.ProcessBuilder$Redirect/INHERIT)))]
       (.readLine (BufferedReader. (InputStreamReader. (.getInputStream child))))
       (let [after (figures)]
