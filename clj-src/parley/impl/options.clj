@@ -307,7 +307,7 @@
   (cond
     (and (string? x) (str/includes? x "-----BEGIN ")) x
     (and (string? x) (str/includes? x "\n")) (throw (misuse op (str option " is a text without a line that begins with -----BEGIN")
-                                                     "a file, as a string, a File or a Path, or a text in PEM"))
+                                                      "a file, as a string, a File or a Path, or a text in PEM"))
     (string? x) (.toPath (File. ^String x))
     (instance? File x) (.toPath ^File x)
     (instance? Path x) x
