@@ -248,7 +248,7 @@
   (.readTimeout stream idle-timeout)
   (check-peer client options)
   (let [in (guarded-input service client options)
-        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))]
+        transport (transport-fn (nrepl-socket/for-stream stream in (nrepl-socket/whole-output (.outputStream stream))))]
     (swap! open-transports conj transport)
     (try
       (serve-messages transport options (-> handler

@@ -328,7 +328,8 @@
   ([s & opts] (call/writing "force-output" s opts #(force-output s))))
 
 (defn clear-output
-  "Drops buffered output that was not sent to the system. Returns nil. Common Lisp CLEAR-OUTPUT."
+  "Drops buffered output that was not sent to the system. When part of a character was sent, its rest
+  stays; so does the shift sequence that ends the text. Returns nil. Common Lisp CLEAR-OUTPUT."
   [s]
   (.clear (object/out "clear-output" s)))
 

@@ -131,6 +131,7 @@ final class Errors {
         /** True for what is between the functions of a Clojure program and those of ours. */
         private static boolean isClojure(String name) {
             return name.startsWith("parley.impl.") || name.startsWith("clojure.core$")
+                    || name.startsWith("clojure.java.io$")
                     || name.startsWith("clojure.lang.") && !name.endsWith(".Reflector")
                             && !name.startsWith("clojure.lang.Compiler");
         }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
+import parley.posix.OwnThreads;
 
 /**
  * The safety net for a missing {@code close}: a {@link Cleaner} closes objects that became
@@ -21,11 +22,8 @@ final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
     private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
-    private static final Cleaner CLEANER = Cleaner.create(body -> {
-        Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
-        thread.setDaemon(true);
-        return thread;
-    });
+    private static final Cleaner CLEANER = Cleaner.create(
+            body -> OwnThreads.daemon("parley-cleaner", body));
 
     /** A resource to close after its owner is unreachable: it must not refer to its owner. */
     interface Resource {

@@ -69,9 +69,9 @@ final class OutputBuffer {
         }
     }
 
-    /** Returns the index in {@link #bytes} of a place in the output behind the last full drain. */
+    /** Returns the index in {@link #bytes} of a place in the output; 0 for one that is gone. */
     int index(long position) {
-        return (int) (position - sent) + head;
+        return (int) Math.max(0, position - sent + head);
     }
 
     /** Tells whether the last bytes that went are these. */
@@ -83,6 +83,26 @@ final class OutputBuffer {
             mask = mask << 8 | 0xff;
         }
         return sent >= end.length && (recent & mask) == value;
+    }
+
+    /** Returns how many of the next bytes end a character in UTF-8 that has gone in part. */
+    int restOfUtf8() {
+        int gone = 0;
+        while (gone < Math.min(sent, 3) && isContinuation(recent >> 8 * gone)) {
+            gone++;
+        }
+        int lead = gone < sent ? recent >> 8 * gone & 0xff : 0;
+        int length = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        int rest = Math.min(pending(), length - 1 - gone);
+        int found = 0;
+        while (found < rest && isContinuation(bytes[head + found])) {
+            found++;
+        }
+        return found;
+    }
+
+    private static boolean isContinuation(int unit) {
+        return (unit & 0xc0) == 0x80;
     }
 
     /** Tells whether nothing has gone yet. */

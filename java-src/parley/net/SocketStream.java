@@ -268,6 +268,10 @@ public final class SocketStream extends Pollable {
         Errors.need("set-stream-external-format!", "the format", format,
                 "an ExternalFormat");
         in.format(format, out);
+    }
+
+    /** Notes the format that both sides have taken; within the lock of the input. */
+    void noteFormat(ExternalFormat format) {
         externalFormat = format;
     }
 

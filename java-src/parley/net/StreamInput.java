@@ -332,6 +332,7 @@ public final class StreamInput extends StreamTextInput {
         run("set-stream-external-format!", Entry.LOCAL, null, () -> {
             out.format(format);
             cursor.format(format);
+            stream.noteFormat(format);
             return null;
         });
     }

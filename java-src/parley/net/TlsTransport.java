@@ -24,6 +24,7 @@ import parley.net.wait.EventLoop;
 import parley.net.wait.Interest;
 import parley.net.wait.Log;
 import parley.net.wait.Source;
+import parley.posix.OwnThreads;
 
 /**
  * TLS over another transport. To the stream its handshake is a part of connecting: the first
@@ -59,11 +60,7 @@ final class TlsTransport implements Transport {
     private static ThreadPoolExecutor workers() {
         int most = Math.max(2, Runtime.getRuntime().availableProcessors());
         ThreadPoolExecutor pool = new ThreadPoolExecutor(most, most, 50, TimeUnit.MILLISECONDS,
-                new LinkedBlockingQueue<>(), body -> {
-                    Thread thread = new Thread(null, body, "parley-tls", 0, false);
-                    thread.setDaemon(true);
-                    return thread;
-                });
+                new LinkedBlockingQueue<>(), body -> OwnThreads.daemon("parley-tls", body));
         pool.allowCoreThreadTimeOut(true);
         return pool;
     }

@@ -18,11 +18,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -31,6 +30,7 @@ import parley.net.wait.Log;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
+import parley.posix.OwnThreads;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.Sockets;
@@ -68,8 +68,8 @@ final class UnixSocketFile {
         static final Set<UnixSocketFile> FILES = ConcurrentHashMap.newKeySet();
 
         static {
-            Runtime.getRuntime().addShutdownHook(new Thread(null, Live::deleteAll,
-                    "parley-socket-files", 0, false));
+            Runtime.getRuntime().addShutdownHook(
+                    OwnThreads.daemon("parley-socket-files", Live::deleteAll));
         }
 
         private static void deleteAll() {
@@ -240,10 +240,12 @@ final class UnixSocketFile {
         if (channel.tryLock() == null) {
             return false;
         }
-        byte[] mark = UUID.randomUUID().toString().getBytes(StandardCharsets.US_ASCII);
-        channel.write(ByteBuffer.wrap(mark), 0);
+        // By its size, since closing another descriptor of the file would give the lock up.
+        int size = 1 + ThreadLocalRandom.current().nextInt(1 << 20);
+        channel.truncate(0);
+        channel.write(ByteBuffer.allocate(1), size - 1);
         try {
-            return Arrays.equals(mark, Files.readAllBytes(path));
+            return Files.size(path) == size;
         } catch (NoSuchFileException e) {
             return false;
         }
@@ -260,7 +262,10 @@ final class UnixSocketFile {
         } catch (IOException e) {
             ErrorCode code = ErrorCode.of(e);
             if (code == ErrorCode.ECONNREFUSED || code == ErrorCode.ENOENT) {
-                return;
+                // The first look misses a socket that was bound meanwhile and does not listen yet.
+                if (!isListed(path)) {
+                    return;
+                }
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
                 BindException error = inUse(operation, path, "whether its server runs is not"
                         + " known: " + Errors.text(e) + "; it was left alone");

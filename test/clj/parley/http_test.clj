@@ -469,7 +469,7 @@
                                      "1\r\nx\r\n" 20]]]
     (testing what
       (let [file (new-file)]
-        (is (thrown? SocketTimeoutException
+        (is (thrown-with-msg? SocketTimeoutException #"^wget-binary: "
               (with-endless answer more pause
                 (fn [port]
                   (within 5 #(http/wget-binary "127.0.0.1" "/x" file port :timeout 0.5))))))
