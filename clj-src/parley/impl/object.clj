@@ -31,12 +31,12 @@
 (defn in
   "Returns the input of the socket stream that `op` was given."
   ^StreamInput [op s]
-  (.in (stream op s)))
+  (.in ^SocketStream (if (instance? SocketStream s) s (stream op s)))) ; one call less for each character
 
 (defn out
   "Returns the output of the socket stream that `op` was given."
   ^StreamOutput [op s]
-  (.out (stream op s)))
+  (.out ^SocketStream (if (instance? SocketStream s) s (stream op s))))
 
 (defn at-end
   "Returns eof-value, or throws when eof-error? is true."
