@@ -29,6 +29,7 @@
       (.setLegendBorderColor (Color. (int grid)))
       (.setPlotBorderColor (Color. (int grid)))
       (.setPlotGridLinesColor (Color. (int grid)))
+      (.setPlotGridLinesStroke (BasicStroke. 0.5)) ; dashes would be a path each
       (.setChartFontColor ink)
       (.setAxisTickLabelsColor ink)
       (.setAxisTickMarksColor ink)
