@@ -62,7 +62,8 @@
   on a thread of its own. Closes the stream when the handler returns. A var is looked up for each
   connection, so that a new definition serves the next one. Options as keywords and values, or a map:
 
-  :port            0, the default: the system chooses; 1 to 65535; or an endpoint as of socket-server
+  :port            0, the default: the system chooses; 1 to 65535; or an endpoint, or a bound channel, as of
+                   socket-server
   :interface       default \"127.0.0.1\"; :loopback for 127.0.0.1 and ::1; as of socket-server
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path
   :handle          integer handle of a socket that listens already, instead of a port; the first that
@@ -97,6 +98,11 @@
 
   Errors: IllegalArgumentException for options; else as parley.socket/socket-server. No failure ends the
   server: without descriptors or memory it pauses and tries again."
+  {:arglists '(^java.io.Closeable
+               [handler & {:keys [port interface path handle backlog mode so-reuseport element-type external-format
+                                  buffered timeout read-timeout write-timeout close-timeout line-limit tls
+                                  max-connections max-per-address idle-timeout drain on-error audit proxy-protocol
+                                  threads name]}])}
   ^Closeable [handler & options]
   (let [op "serve"
         options (update (options/option-map op known options) :tls #(tls/for-server op nil %))

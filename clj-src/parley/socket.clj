@@ -27,7 +27,7 @@
    (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet StreamOptions)
+   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet)
    (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -42,17 +42,13 @@
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
 
-  port        nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
-              Unix-domain server is removed on close. A bound java.nio.channels.ServerSocketChannel is
-              adopted
-  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name or an address, v4 or v6, or an
-                 InetAddress; an open socket stream: the local address that it uses; :loopback: 127.0.0.1 and ::1, on one
-                 port, as one server (127.0.0.1 alone where there is no IPv6). For local use pass
-                 :loopback or \"127.0.0.1\"
+  port           nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
+                 Unix-domain server is removed on close. A bound ServerSocketChannel is adopted
+  :interface     nil: all of IPv4, \"0.0.0.0\"; a host name, an address or an InetAddress; an open stream:
+                 its local address; :loopback, for local use: 127.0.0.1 and ::1 as one server
   :backlog       how many connections may wait to be accepted, default 128
   :mode          permissions of a Unix-domain server's file, default \"rw-------\"
-  :so-reuseport  whether other processes may listen on the same port, default nil: the system
-                 distributes connections among all that set it
+  :so-reuseport  whether others that set it may listen on the same port and share its clients, default nil
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
@@ -60,8 +56,7 @@
   Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
   :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
   {:arglists '(^parley.net.SocketServer []
-               ^parley.net.SocketServer
-               [port & {:keys [interface backlog mode so-reuseport]}])}
+               ^parley.net.SocketServer [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" options/server-options opts)]
@@ -96,9 +91,6 @@
      (when (.awaitConnection (object/server "socket-wait" server) timeout) true)))
   ([server seconds microseconds]
    (socket-wait server (options/->duration "socket-wait" seconds microseconds))))
-
-(defn- stream-options ^StreamOptions [op opts]
-  (options/->stream-options op (options/option-map op options/stream-options opts)))
 
 (defn socket-accept
   "Waits for a connection and returns its stream. CLISP SOCKET:SOCKET-ACCEPT.
@@ -152,7 +144,7 @@
                 (str "a string with a name or an address, or an InetAddress, before any options: "
                   "(socket-connect 7007 \"localhost\" :timeout 5)"))
          {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
-         opts (stream-options "socket-connect" opts)]
+         opts (options/->stream-options "socket-connect" (options/option-map "socket-connect" options/stream-options opts))]
      (when (and host (:host endpoint))
        (throw (options/misuse "socket-connect"
                 (str "the host is " (options/show host) " besides that of the endpoint " (options/show (:host endpoint)))

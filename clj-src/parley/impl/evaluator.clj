@@ -82,7 +82,7 @@
         handle (promise)]
     (try
       (let [service (service/start
-                      (merge (select-keys options [:name :threads :drain :own :tls])
+                      (merge (select-keys options [:name :threads :drain :own :tls :consume-exception])
                         {:listener server
                          :journal journal
                          :accept-options (options/->stream-options op

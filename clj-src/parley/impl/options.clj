@@ -241,7 +241,9 @@
 (def ^:private line-terminators
   {:unix ExternalFormat$LineTerminator/UNIX :dos ExternalFormat$LineTerminator/DOS :mac ExternalFormat$LineTerminator/MAC})
 
-(defn- ->charset ^Charset [op x]
+(defn ->charset
+  "Returns the Charset of a name, a keyword or a Charset."
+  ^Charset [op x]
   (if (instance? Charset x)
     x
     (try
@@ -251,14 +253,6 @@
       (catch UnsupportedCharsetException _
         (throw (misuse op (str "this JDK has no charset " (show x))
                  "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
-
-(defn encoding
-  "Returns the Charset of the option :encoding, nil of nil."
-  ^Charset [op x]
-  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
-    (throw (misuse op (str ":encoding is " (show x)) "the name of a charset, a keyword or a Charset")))
-  (when x
-    (->charset op x)))
 
 (defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond
@@ -456,8 +450,7 @@
      :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
 
 (defn endpoint
-  "Returns {:path Path}, or {:port number :host string}, the host being nil when x has none: of a port, a
-  path or an address in any form."
+  "Returns {:path Path}, or {:port number :host string or nil}, of a port, a path or an address in any form."
   [op x]
   (if-let [path (unix-path x)]
     {:path path}
@@ -489,17 +482,13 @@
     (when (and interface (or host path))
       (throw (misuse op (str ":interface is " (show interface) " besides the endpoint " (show where))
                "one of them: an endpoint with a host or a path has no :interface")))
-    (if path
-      (.path builder path)
-      (.port builder (int port)))
+    (if path (.path builder path) (.port builder (int port)))
     (when-not (nil? backlog)
       (.backlog builder (int (int32 op ":backlog" 1 backlog "a positive number of connections"))))
-    (when mode
-      (when-not (string? mode)
-        (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
-      (.mode builder mode))
+    (when-not (or (nil? mode) (string? mode))
+      (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
+    (some->> mode (.mode builder))
     (.reusePort builder (boolean (flag op ":so-reuseport" so-reuseport)))
-    (if (= :loopback interface)
-      (.loopback builder)
-      (.host builder (interface-host op (or interface host))))
-    (.build builder)))
+    (.build (if (= :loopback interface)
+              (.loopback builder)
+              (.host builder (interface-host op (or interface host)))))))

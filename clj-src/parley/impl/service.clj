@@ -186,10 +186,12 @@
 
 (defn- record-event
   "Puts an event of the server into the journal."
-  [{:keys [journal]} ^Server$Event event]
+  [{:keys [journal tls consume-exception]} ^Server$Event event]
   (let [kind (keyword (.kind event))
         connection (.connection event)
         reason (.reason event)]
+    (when-let [e (and tls consume-exception (= :refused kind) (some-> connection .stream .error))]
+      (consume-exception e))
     (case kind
       (:connect :disconnect) (journal/event journal kind (about connection))
       :stop (journal/event journal :stop {})
@@ -216,6 +218,8 @@
     :drain           a Duration, or nil: how long close waits for evaluations
     :own             a function of no arguments that returns the id of the client that the calling thread
                      evaluates for, if that is not the client's own thread; or nil
+    :tls             TlsOptions, or nil
+    :consume-exception  a function called with the exception that ended a handshake of TLS, or nil
     :on-close        a function called just before the endpoint is free"
   [{:keys [^SocketServer listener name accept-options threads drain ^Runnable on-close]
     :as options}]

@@ -6,11 +6,10 @@
    [parley.impl.options :as options]
    [parley.impl.print :as print])
   (:import
-   (clojure.lang AFunction RestFn Var)
+   (clojure.lang AFunction RestFn)
    (java.io IOException)
    (java.lang.reflect Method)
-   (java.net UnixDomainSocketAddress)
-   (java.time Duration Instant)
+   (java.nio.channels ServerSocketChannel)
    (java.util.function BiConsumer Consumer)
    (parley.net Connection Server Server$Event Server$Handler ServerBuilder SocketServer)))
 
@@ -60,6 +59,14 @@
   (or (endpoint/->path x true)
       (throw (options/misuse op (str ":path is " (options/show x)) "a path, as a string, a File or a Path"))))
 
+(defn- listen ^SocketServer [op {:keys [port path]} more]
+  (let [where (if (nil? path) (or port 0) (file-path op path))
+        host? (some (options/endpoint op where) [:host :path])]
+    (SocketServer/listen
+      (options/->server-options op where
+        (cond-> more
+          (not (or host? (:interface more))) (assoc :interface "127.0.0.1"))))))
+
 (defn listener
   "Returns the listening SocketServer of the options of serve."
   ^SocketServer [op {:keys [port path handle]
@@ -67,16 +74,14 @@
   (when (next (filter some? [port path handle]))
     (throw (options/misuse op "there is more than one endpoint" "one of :port, :path and :handle")))
   (let [more (select-keys options options/server-options)
-        where (if (nil? path) (or port 0) (file-path op path))
-        host? (some (options/endpoint op where) [:host :path])]
+        listens? (or handle (instance? ServerSocketChannel port))]
+    (when (and listens? (seq more))
+      (throw (options/misuse op (str (key (first more)) " is given besides " (if handle ":handle" "a channel"))
+               "neither, since the socket listens already")))
     (cond
-      (nil? handle) (SocketServer/listen
-                      (options/->server-options op where
-                        (cond-> more
-                          (not (or host? (:interface more))) (assoc :interface "127.0.0.1"))))
-      (seq more) (throw (options/misuse op (str (key (first more)) " is given besides :handle")
-                          "neither, since the socket listens already"))
-      :else (SocketServer/ofHandle (int (options/int32 op ":handle" 0 handle "an integer handle"))))))
+      handle (SocketServer/ofHandle (int (options/int32 op ":handle" 0 handle "an integer handle")))
+      listens? (SocketServer/adopt port)
+      :else (listen op options more))))
 
 ;; ---- connections and events ---------------------------------------------------------------------
 
@@ -143,7 +148,7 @@
     {:name (.name server)
      :open? (.isOpen server)
      :since (.since server)
-     :age (/ (.toMillis (Duration/between (.since server) (Instant/now))) 1000.0)
+     :age (/ (.toMillis (.age server)) 1000.0)
      :connections (.open stats)
      :waiting (.waiting stats)
      :accepted (.accepted stats)

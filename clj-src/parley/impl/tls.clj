@@ -25,6 +25,7 @@
 (defn- read-once [op kept x]
   (or (get @kept x)
       (let [made (options/->tls op x)]
+        (.checkServer made)
         (swap! kept (fn [all] (assoc (if (< (count all) (long most-kept)) all {}) x made)))
         made)))
 

@@ -8,14 +8,23 @@
   (:import
    (clojure.lang MultiFn)
    (java.io BufferedReader File Flushable InputStream Writer)
+   (java.nio.charset Charset)
    (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
+(defn- encoding-charset
+  "Returns the Charset of the option :encoding, nil of nil."
+  ^Charset [op x]
+  (when-not (or (nil? x) (instance? Charset x) (keyword? x) (string? x))
+    (throw (options/misuse op (str ":encoding is " (options/show x)) "the name of a charset, a keyword or a Charset")))
+  (when x
+    (options/->charset op x)))
+
 (defn- encode!
   "Sets the charset of a stream to :encoding, if it is there; the line terminator and the rest stay."
   [op ^SocketStream s {:keys [encoding]}]
-  (when-let [charset (options/encoding op encoding)]
+  (when-let [charset (encoding-charset op encoding)]
     (when-not (= charset (.charset (.externalFormat s)))
       (.externalFormat s (.withCharset (.externalFormat s) charset)))))
 

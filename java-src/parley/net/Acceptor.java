@@ -15,9 +15,9 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 
 /**
- * The accepting thread of a {@link Server}. It waits in one status set for connections to accept and for
- * those connections that have no thread yet: a proxy's header is still missing, or the admission has
- * not decided. Nothing here waits for a single client, and no Error ends it.
+ * The accepting thread of a {@link Server}. It waits in one status set for connections to accept
+ * and for those connections that have no thread yet: a proxy's header is still missing, or the
+ * admission has not decided. Nothing here waits for a single client, and no Error ends it.
  */
 final class Acceptor implements Runnable {
     private static final Duration HEADER_TIMEOUT = Duration.ofSeconds(5);
@@ -183,7 +183,7 @@ final class Acceptor implements Runnable {
         }
     }
 
-    /** Accepting failed for want of something that others may give back: waits, longer each time. */
+    /** Waits after a failed accept, longer each time, since others may give back what it takes. */
     private void rest(Throwable e) {
         resume = System.nanoTime() + backOff.next().toNanos();
         resting = true;
@@ -333,7 +333,8 @@ final class Acceptor implements Runnable {
         try {
             return Errors.need("serve", "the verdict", question.ask(), "a Verdict");
         } catch (IOException e) {
-            return Admission.Verdict.refuse(ServerEvents.REFUSED, "it went away: " + Errors.text(e));
+            return Admission.Verdict.refuse(ServerEvents.REFUSED,
+                    "it went away: " + Errors.text(e));
         } catch (RuntimeException e) {
             return cannotLook(e);
         }

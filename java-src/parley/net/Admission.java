@@ -5,7 +5,8 @@ import java.time.Duration;
 
 /**
  * Decides which connections are served, before they have a thread. All methods are called on the
- * accepting thread, one at a time, and must not block: they take from the stream only what has come.
+ * accepting thread, one at a time, and must not block: they take from the stream only what has
+ * come.
  *
  * <pre>{@code
  * public Admission.Verdict arrived(Connection connection) {
@@ -25,8 +26,8 @@ public interface Admission {
     Verdict arrived(Connection connection) throws IOException;
 
     /**
-     * Looks at a waiting connection of which something can be read, the end of file included. It must
-     * take what it waits for, or decide; what is left unread is reported again at once.
+     * Looks at a waiting connection of which something can be read, the end of file included. It
+     * must take what it waits for, or decide; what is left unread is reported again at once.
      *
      * @param connection one that waits
      * @return what to do with it
@@ -47,8 +48,8 @@ public interface Admission {
      *
      * @param event null to admit or to wait, else the kind of the event of the refusal
      * @param reason of a refusal, for people
-     * @param within how long a connection may wait, null for ever; counts from the first time that it is
-     *     told to wait
+     * @param within how long a connection may wait, null for ever; counts from the first time that
+     *     it is told to wait
      */
     public record Verdict(String event, String reason, Duration within) {
         /** Starts the handler. */

@@ -15,8 +15,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import parley.net.wait.Deadline;
 
 /**
- * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which the
- * handler runs. It exists until the handler has returned and the stream is closed.
+ * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which
+ * the handler runs. It exists until the handler has returned and the stream is closed.
  *
  * <pre>{@code
  * for (Connection each : server.connections()) {
@@ -35,6 +35,7 @@ public final class Connection {
     private final long id;
     private final ChannelTransport transport;
     private final Instant since = Instant.now();
+    private final long began = System.nanoTime();
     private final CountDownLatch done = new CountDownLatch(1);
     private final AtomicBoolean over = new AtomicBoolean();
     private volatile SocketAddress peer;
@@ -81,7 +82,8 @@ public final class Connection {
     }
 
     /**
-     * Returns the address of the client, as a trusted proxy has announced it or as the system reports it.
+     * Returns the address of the client, as a trusted proxy has announced it or as the system
+     * reports it.
      *
      * @return an address of TCP or of the Unix domain
      */
@@ -105,6 +107,11 @@ public final class Connection {
      */
     public Instant since() {
         return since;
+    }
+
+    /** How long ago the connection was accepted, whatever is done to the clock meanwhile. */
+    Duration age() {
+        return Duration.ofNanos(System.nanoTime() - began);
     }
 
     /**
@@ -276,9 +283,9 @@ public final class Connection {
     }
 
     /**
-     * Closes a connection whose handler has returned: sends what is buffered and the end, takes what
-     * the client has still sent, within bounds, and closes. Closing with unread input would reset the
-     * connection, and the client could lose output that it has not read yet.
+     * Closes a connection whose handler has returned: sends what is buffered and the end, takes
+     * what the client has still sent, within bounds, and closes. Closing with unread input would
+     * reset the connection, and the client could lose output that it has not read yet.
      */
     void closeQuietly() {
         Thread.interrupted(); // what interrupted the handler must not cut off its output
@@ -313,7 +320,7 @@ public final class Connection {
         }
     }
 
-    /** Takes what a refused client has sent, without waiting, so that it sees an end and no reset. */
+    /** Takes what a refused client has sent, without waiting, so that it sees no reset. */
     void refuse() {
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK);
         try {

@@ -2,7 +2,6 @@ package parley.net;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -62,16 +61,15 @@ final class Connections {
         long in = bytesIn.sum();
         long out = bytesOut.sum();
         int waiting = 0;
-        Instant oldest = null;
+        Duration oldest = Duration.ZERO;
         List<Connection> all = all();
         for (Connection each : all) {
             in += each.bytesIn();
             out += each.bytesOut();
             waiting += each.isAdmitted() ? 0 : 1;
-            oldest = oldest == null ? each.since() : oldest;
+            oldest = oldest.compareTo(each.age()) < 0 ? each.age() : oldest;
         }
-        Duration age = oldest == null ? Duration.ZERO : Duration.between(oldest, Instant.now());
-        return new Server.Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, age,
+        return new Server.Stats(accepted.get(), all.size(), waiting, events.counts(), in, out, oldest,
                 isFull(), pausing);
     }
 
@@ -95,8 +93,8 @@ final class Connections {
             return true;
         }
         uncount(address);
-        refuse(connection, ServerEvents.REFUSED, "max-per-address", "the limit of connections of its"
-                + " address is reached: " + most + " (" + options.perAddressName() + ")");
+        refuse(connection, ServerEvents.REFUSED, "max-per-address",
+                "the limit of connections of its address is reached: " + most + " (" + options.perAddressName() + ")");
         return false;
     }
 
@@ -104,7 +102,7 @@ final class Connections {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
     }
 
-    /** Makes room among those in a handshake: the oldest is refused, which is silent, most likely. */
+    /** Makes room among those in a handshake: refuses the oldest. */
     void handshakeBegins(Connection connection) {
         handshaking.put(connection.id(), connection);
         if (handshaking.size() > MOST_HANDSHAKES) {
@@ -158,7 +156,7 @@ final class Connections {
 
     // ---- closing -----------------------------------------------------------------------------
 
-    /** Ends all: idle handlers at once, the others when they are done or the time to drain is over. */
+    /** Ends idle handlers at once, the others when they are done or the time to drain is over. */
     void end(Connection own) {
         List<Connection> all = all();
         all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
@@ -171,8 +169,9 @@ final class Connections {
             each.interrupt();
         }
         for (Connection each : awaitAll(late, LAST_CHANCE)) {
-            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is closed,"
-                    + " and it was interrupted, but code that does not look cannot be stopped", null);
+            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is"
+                    + " closed, and it was interrupted, but code that does not look cannot be"
+                    + " stopped", null);
         }
     }
 

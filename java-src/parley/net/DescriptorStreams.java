@@ -50,7 +50,7 @@ public final class DescriptorStreams {
      */
     public static SocketStream of(int handle, Direction direction, StreamOptions options)
             throws IOException {
-        Errors.options("make-stream", options);
+        Errors.plainOptions("make-stream", options);
         Errors.needLibrary("make-stream");
         Descriptor descriptor = Handles.duplicate("make-stream", handle);
         try {
@@ -106,7 +106,9 @@ public final class DescriptorStreams {
      */
     public static SocketStream pipe(String command, Direction direction, StreamOptions options)
             throws IOException {
-        Errors.needLibrary("make-pipe-" + direction.name().toLowerCase(Locale.ROOT) + "-stream");
+        String name = "make-pipe-" + direction.name().toLowerCase(Locale.ROOT) + "-stream";
+        Errors.plainOptions(name, options);
+        Errors.needLibrary(name);
         ShellProcess process = ShellProcess.start(
                 command, direction.includesInput(), direction.includesOutput());
         boolean made = false;

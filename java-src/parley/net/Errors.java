@@ -187,6 +187,16 @@ final class Errors {
                 "StreamOptions, such as StreamOptions.DEFAULT");
     }
 
+    /** Options of a stream whose connection exists: which side is the server is not known. */
+    static StreamOptions plainOptions(String operation, StreamOptions options) {
+        if (options(operation, options).tls() != null) {
+            throw new IllegalArgumentException(name(operation) + ": the options have TLS, expected some"
+                    + " without; " + spell("start-tls!", "SocketStream.startTls")
+                    + " begins TLS on a stream that exists");
+        }
+        return options;
+    }
+
     static <T extends Pollable> T object(String operation, T object) {
         return need(operation, "the object", object,
                 "a stream, a server or another pollable object");

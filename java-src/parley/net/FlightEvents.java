@@ -110,8 +110,7 @@ final class FlightEvents {
                 event.peer = show(stream.knownPeer);
                 event.bytesIn = stream.bytesIn();
                 event.bytesOut = stream.bytesOut();
-                event.age = Math.max(0,
-                        System.currentTimeMillis() - stream.guard().since().toEpochMilli());
+                event.age = stream.guard().age().toMillis();
                 event.commit();
             }
         }

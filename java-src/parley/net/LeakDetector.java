@@ -3,7 +3,9 @@ package parley.net;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
@@ -91,7 +93,7 @@ final class LeakDetector {
         private volatile boolean released;
         private Guard previous = this; // guarded by LOCK, with next
         private Guard next = this; // this when it is not in the list
-        private final long since = System.currentTimeMillis();
+        private final long began = System.nanoTime();
         private final String openedBy = Thread.currentThread().getName();
 
         private Guard(Object owner, Resource resource) {
@@ -123,8 +125,14 @@ final class LeakDetector {
             }
         }
 
+        /** Returns how long ago the owner was opened. */
+        Duration age() {
+            return Duration.ofNanos(System.nanoTime() - began);
+        }
+
+        /** Returns when the owner was opened, for people. */
         Instant since() {
-            return Instant.ofEpochMilli(since);
+            return Instant.now().minus(age()).truncatedTo(ChronoUnit.MILLIS);
         }
 
         /** Returns the name of the thread that opened the owner. */

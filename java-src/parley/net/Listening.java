@@ -190,8 +190,8 @@ final class Listening {
                 ? DescriptorTransport.address(Sockets.localAddress(copy)) : null;
         if (bound == null) {
             throw new IllegalArgumentException(Errors.name(NAME) + ": the handle " + handle
-                    + " is no socket that listens, expected one of TCP or of the Unix domain, such as"
-                    + " 3, the first that a service manager passes on");
+                    + " is no socket that listens, expected one of TCP or of the Unix domain, such"
+                    + " as 3, the first that a service manager passes on");
         }
         return bound;
     }

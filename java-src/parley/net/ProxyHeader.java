@@ -22,7 +22,7 @@ import java.util.zip.CRC32C;
  * follows it. A header that is wrong in any respect ends the connection, as the protocol demands.
  */
 final class ProxyHeader {
-    static final int LONGEST = 4096; // bytes after the first 16 of version 2; one with addresses has 216
+    static final int LONGEST = 4096; // bytes after the first 16 of version 2
 
     private static final int LONGEST_LINE = 107;
     private static final byte[] SIGNATURE = {
@@ -34,8 +34,8 @@ final class ProxyHeader {
     private static final int UNIX_PATH = 108;
 
     private static final String OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-    private static final String FOUR = "((?:" + OCTET + "\\.){3}" + OCTET + ")";
-    private static final String SIX = "([0-9A-Fa-f]*:[0-9A-Fa-f:.]*)";
+    static final String FOUR = "((?:" + OCTET + "\\.){3}" + OCTET + ")";
+    static final String SIX = "([0-9A-Fa-f]*:[0-9A-Fa-f:.]*)";
     private static final String PORT = "(\\d|[1-9]\\d{1,4})";
     private static final Pattern TCP4 = line("TCP4", FOUR);
     private static final Pattern TCP6 = line("TCP6", SIX);
@@ -165,13 +165,17 @@ final class ProxyHeader {
         try {
             int number = Integer.parseInt(port);
             if (number <= Character.MAX_VALUE) {
-                String literal = host.indexOf(':') < 0 ? host : "[" + host + "]";
-                return new InetSocketAddress(InetAddress.getByName(literal), number);
+                return new InetSocketAddress(ofDigits(host), number);
             }
         } catch (UnknownHostException e) {
             throw malformed();
         }
         throw malformed();
+    }
+
+    /** Returns the address of a text that FOUR or SIX matches, which is never looked up. */
+    static InetAddress ofDigits(String host) throws UnknownHostException {
+        return InetAddress.getByName(host.indexOf(':') < 0 ? host : "[" + host + "]");
     }
 
     private static ProtocolException malformed() {

@@ -30,9 +30,9 @@ import parley.net.wait.Threads;
  * } // stops accepting, lets idle handlers read the end, gives busy ones a second
  * }</pre>
  *
- * <p>The stream is closed when the handler returns. While {@link ServerBuilder#maxConnections} are open the
- * server does not accept, so that clients wait in the backlog of the system. No failure ends the server:
- * when the process has no descriptors or no memory left it pauses and tries again.
+ * <p>The stream is closed when the handler returns. While {@link ServerBuilder#maxConnections} are
+ * open the server does not accept, so that clients wait in the backlog of the system. No failure
+ * ends the server: when the process has no descriptors or no memory left it pauses and tries again.
  */
 public final class Server implements Closeable {
     private static final long ACCEPTOR_ENDS_MILLIS = 2000;
@@ -43,6 +43,7 @@ public final class Server implements Closeable {
     private final Acceptor acceptor;
     private final Thread thread;
     private final Instant since = Instant.now();
+    private final long began = System.nanoTime();
     private final boolean virtual;
     private final Connections connections;
     private final AtomicBoolean closing = new AtomicBoolean();
@@ -87,8 +88,9 @@ public final class Server implements Closeable {
     @FunctionalInterface
     public interface Handler {
         /**
-         * Serves a connection until it returns or throws; then the stream is closed. Called on a thread
-         * of its own. Failures of the connection itself need no treatment: they are reported as events.
+         * Serves a connection until it returns or throws; then the stream is closed. Called on a
+         * thread of its own. Failures of the connection itself need no treatment: they are reported
+         * as events.
          *
          * @param stream of the client
          * @throws Exception if it fails: see {@link ServerBuilder#onError}
@@ -96,8 +98,8 @@ public final class Server implements Closeable {
         void handle(SocketStream stream) throws Exception;
 
         /**
-         * As {@link #handle}, for handlers that want to know more of the connection; calls that method
-         * unless it is overridden.
+         * As {@link #handle}, for handlers that want to know more of the connection; calls that
+         * method unless it is overridden.
          *
          * @param connection of the client
          * @throws Exception as {@link #handle}
@@ -110,18 +112,18 @@ public final class Server implements Closeable {
     /**
      * What happened, for audits and logs.
      *
-     * @param kind {@code connect}, {@code disconnect}, {@code refused} (or what the admission calls it),
-     *     {@code lost} (the connection broke), {@code idle}, {@code failed} (the handler threw),
-     *     {@code pause} (accepting failed and is tried again), {@code stuck} (a handler goes on after
-     *     close) or {@code stop}
+     * @param kind {@code connect}, {@code disconnect}, {@code refused} (or what the admission calls
+     *     it), {@code lost} (the connection broke), {@code idle}, {@code failed} (the handler
+     *     threw), {@code pause} (accepting failed and is tried again), {@code stuck} (a handler
+     *     goes on after close) or {@code stop}
      * @param at wall clock time
      * @param server the server's name
      * @param connection null for {@code pause} and {@code stop}
      * @param reason for people, or null
      * @param cause an exception, or null
      */
-    public record Event(String kind, Instant at, String server, Connection connection, String reason,
-            Throwable cause) {
+    public record Event(String kind, Instant at, String server, Connection connection,
+            String reason, Throwable cause) {
     }
 
     /**
@@ -137,8 +139,8 @@ public final class Server implements Closeable {
      * @param full whether the limit of connections is reached, so that clients wait in the backlog
      * @param pausing whether accepting has failed and is tried again
      */
-    public record Stats(long accepted, int open, int waiting, Map<String, Long> events, long bytesIn,
-            long bytesOut, Duration oldest, boolean full, boolean pausing) {
+    public record Stats(long accepted, int open, int waiting, Map<String, Long> events,
+            long bytesIn, long bytesOut, Duration oldest, boolean full, boolean pausing) {
     }
 
     // ---- accessors ---------------------------------------------------------------------------
@@ -186,6 +188,15 @@ public final class Server implements Closeable {
      */
     public Instant since() {
         return since;
+    }
+
+    /**
+     * Returns how long ago the server was started, whatever is done to the clock meanwhile.
+     *
+     * @return zero or more
+     */
+    public Duration age() {
+        return Duration.ofNanos(System.nanoTime() - began);
     }
 
     /**
@@ -258,7 +269,7 @@ public final class Server implements Closeable {
         return events;
     }
 
-    /** Whether the proxy's header comes first; refuses connections of others than trusted proxies. */
+    /** Returns whether each connection begins with the header of a proxy. */
     boolean expectsHeader() {
         return options.proxies() != null;
     }
@@ -284,7 +295,8 @@ public final class Server implements Closeable {
     }
 
     /**
-     * Closes a connection that is not served, or one that has to make room for others. Nothing is sent.
+     * Closes a connection that is not served, or one that has to make room for others. Nothing is
+     * sent.
      *
      * @param connection of this server
      * @param event the kind of the event
@@ -322,7 +334,7 @@ public final class Server implements Closeable {
         try {
             connection.stream().tlsSession();
             return true;
-        } catch (IOException | IllegalStateException e) { // the latter when it was refused meanwhile
+        } catch (IOException | IllegalStateException e) { // the latter if it was refused meanwhile
             connections.refuse(connection, ServerEvents.REFUSED, "tls", Errors.text(e));
             return false;
         } finally {
@@ -371,10 +383,10 @@ public final class Server implements Closeable {
     // ---- closing -----------------------------------------------------------------------------
 
     /**
-     * Stops accepting, so that the endpoint can be bound again, ends connections whose handlers read, and
-     * waits for the other handlers as long as {@link ServerBuilder#drain} allows. Then interrupts them
-     * and closes their streams. Called by a handler, it does not wait for that handler. Closing again
-     * waits until the endpoint is free.
+     * Stops accepting, so that the endpoint can be bound again, ends connections whose handlers
+     * read, and waits for the other handlers as long as {@link ServerBuilder#drain} allows. Then
+     * interrupts them and closes their streams. Called by a handler, it does not wait for that
+     * handler. Closing again waits until the endpoint is free.
      */
     @Override
     public void close() throws IOException {
@@ -382,8 +394,8 @@ public final class Server implements Closeable {
     }
 
     /**
-     * As {@link #close()}, for code that another thread runs for a connection: that connection reads the
-     * end of its input, and is not waited for.
+     * As {@link #close()}, for code that another thread runs for a connection: that connection
+     * reads the end of its input, and is not waited for.
      *
      * @param own a connection, or null
      * @throws IOException if closing the listening socket fails

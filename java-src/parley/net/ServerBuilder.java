@@ -1,10 +1,6 @@
 package parley.net;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,8 +10,8 @@ import java.util.function.Consumer;
 import parley.net.wait.Log;
 
 /**
- * Collects the options of a {@link Server}. Nothing is opened before {@link #start()}. A builder can
- * start one server after the other; changing it does not affect those that run.
+ * Collects the options of a {@link Server}. Nothing is opened before {@link #start()}. A builder
+ * can start one server after the other; changing it does not affect those that run.
  *
  * <pre>{@code
  * Server server = Server.builder(handler)
@@ -69,22 +65,6 @@ public final class ServerBuilder {
         onClose = other.onClose;
     }
 
-    /** Addresses that begin with the same bits. */
-    record Network(byte[] address, int bits) {
-        boolean contains(SocketAddress peer) {
-            if (!(peer instanceof InetSocketAddress inet)) {
-                return true; // the permissions of its file tell who may connect
-            }
-            byte[] other = inet.getAddress().getAddress();
-            boolean same = other.length == address.length;
-            for (int i = 0; same && i < bits; i++) {
-                int mask = 0x80 >> (i & 7);
-                same = (other[i >> 3] & mask) == (address[i >> 3] & mask);
-            }
-            return same;
-        }
-    }
-
     // ---- where -------------------------------------------------------------------------------
 
     /**
@@ -122,8 +102,8 @@ public final class ServerBuilder {
     }
 
     /**
-     * Uses a socket that listens already, such as one of systemd's socket activation, whose first handle
-     * is 3.
+     * Uses a socket that listens already, such as one of systemd's socket activation, whose first
+     * handle is 3.
      *
      * @param handle the number of a descriptor; stays open when the server is closed
      * @return this
@@ -147,8 +127,8 @@ public final class ServerBuilder {
     // ---- limits ------------------------------------------------------------------------------
 
     /**
-     * Limits how many connections are open at once. At the limit the server does not accept: clients wait
-     * in the backlog of the system until another one leaves.
+     * Limits how many connections are open at once. At the limit the server does not accept:
+     * clients wait in the backlog of the system until another one leaves.
      *
      * @param most a positive number; 0, the default, for no limit
      * @return this
@@ -173,9 +153,9 @@ public final class ServerBuilder {
     }
 
     /**
-     * Bounds how long a read or a write of a handler may wait for the client. Then the call throws a
-     * {@link java.net.SocketTimeoutException}, which may end the handler: it is reported as the event
-     * {@code idle}. A handler that computes is not idle.
+     * Bounds how long a read or a write of a handler may wait for the client. Then the call throws
+     * a {@link java.net.SocketTimeoutException}, which may end the handler: it is reported as the
+     * event {@code idle}. A handler that computes is not idle.
      *
      * @param timeout null, the default, for ever
      * @return this
@@ -209,9 +189,10 @@ public final class ServerBuilder {
     // ---- proxies -----------------------------------------------------------------------------
 
     /**
-     * Expects the header of the PROXY protocol, version 1 or 2, at the beginning of every connection. The
-     * address that it announces is the peer of the stream. Only for endpoints that nobody but proxies
-     * can reach; connections of others are closed, since they begin with no header.
+     * Expects the header of the PROXY protocol, version 1 or 2, at the beginning of every
+     * connection. The address that it announces is the peer of the stream. Only for endpoints that
+     * nobody but proxies can reach; connections of others are closed, since they begin with no
+     * header.
      *
      * @return this
      * @see SocketStream#proxyAddress()
@@ -232,42 +213,21 @@ public final class ServerBuilder {
     public ServerBuilder proxyProtocol(List<String> trusted) {
         List<Network> networks = new ArrayList<>();
         for (String each : Errors.need("serve", "the proxies", trusted, "a list of addresses")) {
-            networks.add(network(each));
+            networks.add(Network.parse(each));
         }
         if (networks.isEmpty()) {
-            throw new IllegalArgumentException(Errors.name("serve") + ": the list of trusted proxies is"
-                    + " empty, expected addresses or networks");
+            throw new IllegalArgumentException(Errors.name("serve")
+                    + ": the list of trusted proxies is empty, expected addresses or networks");
         }
         proxies = networks;
         return this;
     }
 
-    private static Network network(String text) {
-        String[] parts = String.valueOf(text).split("/", 2);
-        try {
-            if (parts[0].matches("\\d+(\\.\\d+){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")) { // never looked up
-                byte[] address = InetAddress.getByName(parts[0]).getAddress();
-                int most = address.length * Byte.SIZE;
-                int bits = parts.length == 1 ? most : Integer.parseInt(parts[1]);
-                if (bits >= 0 && bits <= most) {
-                    return new Network(address, bits);
-                }
-            }
-        } catch (UnknownHostException | NumberFormatException e) {
-            throw noNetwork(text);
-        }
-        throw noNetwork(text);
-    }
-
-    private static IllegalArgumentException noNetwork(String text) {
-        return new IllegalArgumentException(Errors.name("serve") + ": the trusted proxy is \"" + text
-                + "\", expected an address as a number or a network, such as \"10.0.0.0/8\"");
-    }
-
     // ---- hooks -------------------------------------------------------------------------------
 
     /**
-     * Sets what is called with an exception that a handler throws, other than a failure of its connection.
+     * Sets what is called with an exception that a handler throws, other than a failure of its
+     * connection.
      *
      * @param consumer of the exception and the connection; null, the default, for a line in the log
      * @return this
@@ -289,8 +249,8 @@ public final class ServerBuilder {
     }
 
     /**
-     * Sets what is called with every event in place of the log of the library, which has a line for a
-     * refusal, a failed handler, a pause and a handler that cannot be stopped.
+     * Sets what is called with every event in place of the log of the library, which has a line for
+     * a refusal, a failed handler, a pause and a handler that cannot be stopped.
      *
      * @param consumer must be quick; null, the default, for the log of the library
      * @return this
@@ -325,8 +285,8 @@ public final class ServerBuilder {
     /**
      * Chooses the kind of the handlers' threads.
      *
-     * @param virtual true, the default, for virtual ones on JDK 24 and later, where a thread that waits
-     *     in a monitor does not hold its carrier; false for platform threads
+     * @param virtual true, the default, for virtual ones on JDK 24 and later, where a thread that
+     *     waits in a monitor does not hold its carrier; false for platform threads
      * @return this
      */
     public ServerBuilder virtualThreads(boolean virtual) {
@@ -355,13 +315,11 @@ public final class ServerBuilder {
      */
     public Server start() throws IOException {
         Rehearsal.require();
-        return started();
+        return begin(listener());
     }
 
-    private Server started() throws IOException {
-        SocketServer listener = handle >= 0 ? SocketServer.ofHandle(handle)
-                : SocketServer.listen(listen);
-        return start(listener);
+    private SocketServer listener() throws IOException {
+        return handle >= 0 ? SocketServer.ofHandle(handle) : SocketServer.listen(listen);
     }
 
     /**
@@ -372,6 +330,12 @@ public final class ServerBuilder {
      * @throws IOException if the process is out of descriptors or threads; the listener is closed
      */
     public Server start(SocketServer listener) throws IOException {
+        Errors.need("serve", "the listener", listener, "a SocketServer");
+        Rehearsal.require();
+        return begin(listener);
+    }
+
+    private Server begin(SocketServer listener) throws IOException {
         boolean begun = false;
         try {
             Server server = new Server(new ServerBuilder(this), listener);
@@ -386,8 +350,8 @@ public final class ServerBuilder {
     }
 
     /**
-     * Serves, refuses and pauses once, on a server of its own: a class that is first needed while the
-     * process has no descriptors or no memory cannot be loaded then, and never will be.
+     * Serves, refuses and pauses once, on a server of its own: a class that is first needed while
+     * the process has no descriptors or no memory cannot be loaded then, and never will be.
      */
     private static final class Rehearsal {
         private static final boolean DONE = rehearse();
@@ -396,7 +360,7 @@ public final class ServerBuilder {
             ServerBuilder builder = new ServerBuilder(stream -> { }).name("rehearsal")
                     .log(event -> { })
                     .admission(new First());
-            try (Server server = builder.started()) {
+            try (Server server = builder.begin(builder.listener())) {
                 for (int i = 0; i < 2; i++) {
                     try (SocketStream stream = SocketStream.connect("127.0.0.1", server.port(),
                             StreamOptions.DEFAULT)) {

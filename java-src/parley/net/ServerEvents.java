@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import parley.net.wait.Log;
 
-/** Counts what happens in a server, and reports it to the audit, the log and the handler of errors. */
+/** Counts what happens in a server, and reports it to the audit, the log and {@code onError}. */
 final class ServerEvents {
     static final String CONNECT = "connect";
     static final String DISCONNECT = "disconnect";
@@ -94,7 +94,8 @@ final class ServerEvents {
             try {
                 consumer.accept(event);
             } catch (Throwable e) {
-                Log.error(Log.Part.SERVER, server + ": the consumer of an event failed: " + event.kind(), e);
+                Log.error(Log.Part.SERVER, server + ": the consumer of an event failed: "
+                        + event.kind(), e);
             }
         }
     }

@@ -89,7 +89,8 @@ public final class ServerOptions {
     }
 
     /**
-     * Returns whether the server listens on both loopback addresses, 127.0.0.1 and ::1, on one port.
+     * Returns whether the server listens on both loopback addresses, 127.0.0.1 and ::1, on one
+     * port.
      *
      * @return false by default
      */
@@ -148,8 +149,8 @@ public final class ServerOptions {
         }
 
         /**
-         * Sets {@link ServerOptions#loopback()}, in place of a host. Where there is no IPv6, the server
-         * listens on 127.0.0.1 alone.
+         * Sets {@link ServerOptions#loopback()}, in place of a host. Where there is no IPv6, the
+         * server listens on 127.0.0.1 alone.
          *
          * @return this
          */

@@ -80,8 +80,8 @@ public final class SocketServer extends Pollable {
      *
      * @param options port and interface, or path
      * @return the server
-     * @throws BindException if the address is in use or not this machine's; for a path also when the
-     *     file there is no socket
+     * @throws BindException if the address is in use or not this machine's; for a path also when
+     *     the file there is no socket
      * @throws java.net.UnknownHostException if the interface's name has no address
      * @throws IOException if it fails otherwise, for example for want of permission
      */
@@ -107,15 +107,16 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Makes a server of the handle of a socket that listens, such as one that a service manager passes on
-     * (socket activation: the first is 3). The server works on a duplicate: closing it leaves the handle
-     * open, and the socket listening, until the handle is closed, too.
+     * Makes a server of the handle of a socket that listens, such as one that a service manager
+     * passes on (socket activation: the first is 3). The server works on a duplicate: closing it
+     * leaves the handle open, and the socket listening, until the handle is closed, too.
      *
      * @param handle the number of a descriptor
      * @return the server
      * @throws IllegalArgumentException if the handle is no socket of TCP or of the Unix domain that
      *     listens
-     * @throws UnsupportedOperationException without JNA, or on a platform other than Linux and macOS
+     * @throws UnsupportedOperationException without JNA, or on a platform other than Linux and
+     *     macOS
      * @throws IOException if it fails otherwise
      */
     public static SocketServer ofHandle(int handle) throws IOException {
@@ -217,8 +218,8 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Makes the stream of an accepted connection; closes the connection if that fails. A TLS handshake
-     * is left to the first operation of the stream, so that accepting goes on.
+     * Makes the stream of an accepted connection; closes the connection if that fails. A TLS
+     * handshake is left to the first operation of the stream, so that accepting goes on.
      */
     SocketStream stream(ChannelTransport transport, StreamOptions options) throws IOException {
         try {

@@ -133,19 +133,20 @@ public final class SocketStream extends Pollable {
                     + (channel == null ? "null" : "not connected: " + channel)
                     + ", expected an open and connected SocketChannel");
         }
-        Errors.options("socket-stream", options);
+        Errors.plainOptions("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
         return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
     }
 
     /**
-     * Makes two streams that are connected to each other, without a port: over a Unix-domain socket.
+     * Makes two streams that are connected to each other, without a port: over a Unix-domain
+     * socket.
      *
      * @param options of both streams; the timeout does not matter
      * @return the two streams
      * @throws UnsupportedOperationException if the platform has no Unix-domain sockets
-     * @throws IOException if the directory for temporary files cannot be written, or no descriptor is
-     *     left
+     * @throws IOException if the directory for temporary files cannot be written, or no descriptor
+     *     is left
      */
     public static List<SocketStream> pair(StreamOptions options) throws IOException {
         return StreamPair.make(options);
@@ -181,8 +182,8 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * Returns a view of the input as characters and lines, over the same buffer. It reads nothing ahead and
-     * has no mark. Closing it closes the stream.
+     * Returns a view of the input as characters and lines, over the same buffer. It reads nothing
+     * ahead and has no mark. Closing it closes the stream.
      *
      * @return a reader that can be shared
      */
@@ -260,8 +261,8 @@ public final class SocketStream extends Pollable {
      *
      * @param format not null
      * @throws IllegalStateException if the stream is closed
-     * @throws IOException if another thread does not finish in time; {@link CodingException} if half
-     *     of a surrogate pair was written, which is dropped
+     * @throws IOException if another thread does not finish in time; {@link CodingException} if
+     *     half of a surrogate pair was written, which is dropped
      */
     public void externalFormat(ExternalFormat format) throws IOException {
         Errors.need("set-stream-external-format!", "the format", format,
@@ -395,9 +396,10 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * Returns how many bytes this stream has read from the connection, those in its buffer included.
+     * Returns how many bytes this stream has read from the connection, those in its buffer
+     * included.
      *
-     * @return also once closed; 0 for a stream over a descriptor
+     * @return a count, also once closed
      */
     public long bytesIn() {
         return transport.bytesIn();
@@ -406,7 +408,7 @@ public final class SocketStream extends Pollable {
     /**
      * Returns how many bytes this stream has written to the connection.
      *
-     * @return also once closed; 0 for a stream over a descriptor
+     * @return a count, also once closed
      */
     public long bytesOut() {
         return transport.bytesOut();
@@ -419,8 +421,8 @@ public final class SocketStream extends Pollable {
      *
      * @param direction which; a direction that was shut down already is left alone
      * @throws IllegalStateException if the stream is closed
-     * @throws java.io.InterruptedIOException if flushing times out or is interrupted: then nothing is
-     *     shut and nothing is lost
+     * @throws java.io.InterruptedIOException if flushing times out or is interrupted: then nothing
+     *     is shut and nothing is lost
      * @throws IOException if flushing fails otherwise: then the direction is shut all the same
      */
     public void shutdown(Direction direction) throws IOException {
@@ -515,8 +517,8 @@ public final class SocketStream extends Pollable {
 
     /**
      * Begins TLS on this open connection, as commands like STARTTLS want it, and waits until the
-     * handshake is over. What is buffered is sent in plain text first. This side is the server if it
-     * has accepted the connection.
+     * handshake is over. What is buffered is sent in plain text first. This side is the server if
+     * it has accepted the connection.
      *
      * @param options not null
      * @throws IllegalStateException if the stream is closed, or uses TLS already
@@ -539,12 +541,10 @@ public final class SocketStream extends Pollable {
     public void startTls(TlsOptions options, boolean client) throws IOException {
         requireOpen("start-tls!");
         Errors.need("start-tls!", "the TLS options", options, "TlsOptions");
+        requirePlain();
         Deadline bound = in.ofNow();
         in.secure(out, early -> {
-            if (transport instanceof TlsTransport) {
-                throw new IllegalStateException(
-                        Errors.name("start-tls!") + ": " + this + " uses TLS already");
-            }
+            requirePlain(); // another thread may have been faster
             TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
                     : TlsTransport.server(transport, options);
             tls.carries(this);
@@ -552,6 +552,13 @@ public final class SocketStream extends Pollable {
             connecting = new Connecting(this);
         });
         finishHandshake("start-tls!", bound);
+    }
+
+    private void requirePlain() {
+        if (transport instanceof TlsTransport) {
+            throw new IllegalStateException(Errors.name("start-tls!") + ": " + this
+                    + " uses TLS already, expected a stream in plain text");
+        }
     }
 
     /** Waits until the TLS handshake is over; the event loop ends one that is given up here. */

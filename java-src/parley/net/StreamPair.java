@@ -15,7 +15,7 @@ final class StreamPair {
     }
 
     static List<SocketStream> make(StreamOptions options) throws IOException {
-        Errors.options("stream-pair", options);
+        Errors.plainOptions("stream-pair", options);
         Path directory = Files.createTempDirectory("parley", PosixFilePermissions.asFileAttribute(
                 PosixFilePermissions.fromString("rwx------")));
         try (SocketServer server = SocketServer.listen(

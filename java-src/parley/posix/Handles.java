@@ -234,6 +234,10 @@ public final class Handles {
     /**
      * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/} and its
      * number.
+     *
+     * @param path of the directory
+     * @return a descriptor, to be closed
+     * @throws IOException if it cannot be opened
      */
     public static Descriptor directory(String path) throws IOException {
         Posix.require("Handles.directory");

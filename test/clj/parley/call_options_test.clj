@@ -64,12 +64,6 @@
 (defn- function-of [label]
   (re-find #"^[^ ]+" label))
 
-(defn- operation-of
-  "Returns the function that a message of the core names: floats are read as integers."
-  [label]
-  (get {"read-float" "read-integer"
-        "read-line-values" "read-line"} (function-of label) (function-of label)))
-
 (defn- thrown [f]
   (try
     (f)
@@ -98,7 +92,7 @@
     (testing [label args]
       (let [e (thrown #(read args))]
         (is (instance? SocketTimeoutException e))
-        (is (re-find (re-pattern (str "^" (operation-of label) ": ")) (str (some-> ^Throwable e ex-message)))))
+        (is (re-find (re-pattern (str "^" (function-of label) ": ")) (str (some-> ^Throwable e ex-message)))))
       (is (= (Duration/ofSeconds patience) (.timeout (.in ^SocketStream *client*)))))))
 
 (deftest nil-waits-for-ever-in-place-of-the-streams-own-timeout

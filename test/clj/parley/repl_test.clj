@@ -407,7 +407,7 @@
         (let [threads (session-threads r)]
           (is (= 1 (count threads)))
           (stream/close s :abort true)
-          (is (Await/holds (Duration/ofSeconds 2) #(over? threads)) form)
+          (is (Await/holds (Duration/ofSeconds 30) #(over? threads)) form)
           (is (empty? (repl/sessions r))))))))
 
 (deftest rep-5-a-form-that-the-end-cuts-is-not-evaluated

@@ -11,9 +11,11 @@
    [parley.testing.repl :refer [await-that]])
   (:import
    (java.io Closeable)
+   (java.net InetSocketAddress)
+   (java.nio.channels ServerSocketChannel)
    (java.time Instant)
    (parley.net SocketStream)
-   (parley.testing Leaks Reported TemporaryPaths)))
+   (parley.testing Family Leaks Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -111,9 +113,15 @@
       (is (= (:port r) (socket/socket-server-port listening)))
       (is (= "x" (ask s "x"))))))
 
+(deftest a-bound-channel-is-served
+  (let [channel (doto (ServerSocketChannel/open) (.bind (InetSocketAddress. "127.0.0.1" 0)))]
+    (with-open [^Closeable r (serve echo :port channel)
+                s (connect r)]
+      (is (= "x" (ask s "x"))))))
+
 (deftest a-socket-server-listens-on-both-loopback-addresses
   (with-open [listening (socket/socket-server 0 :interface :loopback)]
-    (doseq [host ["127.0.0.1" "::1"]]
+    (doseq [host (cond-> ["127.0.0.1"] (.available Family/TCP6) (conj "::1"))]
       (is (nil? (socket/socket-wait listening 0)))
       (with-open [_ (socket/socket-connect (socket/socket-server-port listening) host)]
         (is (true? (socket/socket-status listening patience)))

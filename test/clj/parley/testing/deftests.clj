@@ -223,10 +223,11 @@
     (doseq [n (remove by-name chosen)]
       (.accept started n)
       (.accept finished n (or problem (AssertionError. "the namespace does not have it once it is loaded"))))
-    (or (run ns-symbol
-             (map by-name known)
-             (reify Consumer
-               (accept [_ v] (.accept started (name (symbol v)))))
-             (reify BiConsumer
-               (accept [_ v why] (.accept finished (name (symbol v)) why))))
+    (or (when (seq known)
+          (run ns-symbol
+            (map by-name known)
+            (reify Consumer
+              (accept [_ v] (.accept started (name (symbol v)))))
+            (reify BiConsumer
+              (accept [_ v why] (.accept finished (name (symbol v)) why)))))
         (unseen vars all))))

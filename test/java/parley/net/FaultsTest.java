@@ -51,7 +51,7 @@ class FaultsTest {
 
     /** Accessors, which take no lock, and settings, which are made once. */
     private static final Set<String> NO_OPERATIONS =
-            Set.of("timeout", "deadline", "toString", "lineLimit");
+            Set.of("timeout", "deadline", "within", "toString", "lineLimit");
 
     private static final Map<Class<?>, Object> ARGUMENTS = Map.of(
             int.class, 1, long.class, 65L, boolean.class, true, char[].class, new char[4],

@@ -268,7 +268,7 @@ class ProxyProtocolTest {
             assertEquals("203.0.113.7:1\n", local.send(header).receiveText(14));
         }
         for (List<String> wrong : List.of(List.of("localhost"), List.of("10.0.0.0/33"),
-                List.of("10.0.0/8"), List.<String>of())) {
+                List.of("10.0.0/8"), List.of("10.0.0.256"), List.of("1:::2"), List.<String>of())) {
             assertThrows(IllegalArgumentException.class,
                     () -> Server.builder(HANDLER).proxyProtocol(wrong), wrong::toString);
         }

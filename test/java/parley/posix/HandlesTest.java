@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
@@ -63,7 +62,7 @@ class HandlesTest {
             assertTrue(e.getMessage().contains("close what it belongs to"), e.getMessage());
             client.close();
             Descriptor[] recycled = Support.streams();
-            assertThrows(ClosedChannelException.class,
+            assertThrows(ClosedDescriptorException.class,
                     () -> Handles.with("test", number, d -> d.write(new byte[3], 0, 3)));
             Support.closeAll(recycled);
             accepted.close();

@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import javax.net.ssl.SSLEngine;
+import org.junit.jupiter.api.Test;
 import parley.net.Direction;
 import parley.net.ElementType;
 import parley.net.ErrorCode;
@@ -331,6 +332,14 @@ class TlsTest {
             TlsPeer.send(peer.channel(), tls.encrypt("x".getBytes()));
             assertEquals('x', stream.in().readByte());
         }
+    }
+
+    @Test
+    void options_with_tls_are_refused_where_the_side_is_not_known() throws Exception {
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class,
+                () -> SocketStream.pair(OPTIONS));
+        assertTrue(e.getMessage().endsWith("the options have TLS, expected some without;"
+                + " SocketStream.startTls begins TLS on a stream that exists"), e::getMessage);
     }
 
     // ---- errors ------------------------------------------------------------------------------
