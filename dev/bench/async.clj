@@ -1,17 +1,14 @@
 (ns bench.async
-  "Channels over many connections, in one run beside a bare Selector loop, the same loop delivering into
-  channels of core.async, and Netty's NIO transport delivering into them:
-
-    mvn -q -Pbench compile exec:exec -Dbench.main=bench.async
-    mvn -q -Pbench compile exec:exec -Dbench.main=bench.async -Dbench.parts='9000 100 1 8'
-    clj -M:bench -m bench.async [connections [active [seconds [rounds]]]]
+  "Channels over many connections, beside a bare Selector loop, the same loop delivering into channels of
+  core.async, and Netty's NIO transport delivering into them.
 
   Clients live in a second process, which stays the same: all connect, the active ones send 32 bytes, wait
   for the echo, and send again. Packets carry the time at which they were sent, which the server compares
   with that at which its consumer has the value (the bare loop: has read it). Contenders take turns, round by
-  round; the table has the better quartile of the rounds, since other work on the machine only ever makes
-  them worse, and what the server's process spent on an event, which that disturbs less than the rate. Each turn begins with as long again to warm up;
-  the first round is not counted. Needs 20,000 descriptors in each process for 9,000 connections."
+  round. A figure is the better quartile of the rounds, since other work on the machine only ever makes it
+  worse; :cpu is what the server's process spent on an event, which that disturbs less than the rate. Each
+  turn begins with as long again to warm up; the first round is not counted. Needs 20,000 descriptors in each
+  process for 9,000 connections."
   (:require
    [clojure.core.async :as a]
    [clojure.string :as str]
@@ -332,16 +329,6 @@
           (.close server)
           (ask client :close))))))
 
-(defn- print-heap [{:keys [stream nio request channel core-async]}]
-  (println "Heap in bytes, each: a stream" (Math/round ^double stream))
-  (println "beyond it, while a request waits for input:")
-  (doseq [[what bytes] [["registration of a bare channel with a selector" nio]
-                        ["Intake with a request, that included" request]
-                        ["elements with a take, that and core.async's part included" channel]
-                        ["(chan with a take, which watches nothing)" core-async]]]
-    (printf "  %-60s %5d%n" what (Math/round ^double bytes)))
-  (flush))
-
 ;; ---- one turn, all turns ------------------------------------------------------------------------
 
 (defn- turn [client make n active seconds]
@@ -364,20 +351,26 @@
         (stop)
         (ask client :close)))))
 
-(defn- netty-server []
-  (try
-    (requiring-resolve 'bench.async-netty/server)
-    (catch java.io.FileNotFoundException _ nil)
-    (catch clojure.lang.Compiler$CompilerException e
-      (println "without Netty, which is in the profile and alias bench:" (ex-message (ex-cause e))))))
-
 (defn- contenders []
-  (filterv second
-    [["bare Selector loop" bare-server]
-     ["Selector loop into channels" delivering-server]
-     ["Netty NIO into channels" (netty-server)]
-     ["Intake and Outlet (Java)" core-server]
-     ["elements and sink" parley-server]]))
+  [["bare Selector loop" bare-server]
+   ["Selector loop into channels" delivering-server]
+   ["Netty NIO into channels" (requiring-resolve 'bench.async-netty/server)]
+   ["Intake and Outlet (Java)" core-server]
+   ["elements and sink" parley-server]])
+
+(defn- netty-heap
+  "Bytes of heap of a connection that Netty has accepted and that waits for input."
+  [client n]
+  (let [server (requiring-resolve 'bench.async-netty/idle-server)
+        before (used-heap)
+        {:keys [port ready stop]} (server n)]
+    (try
+      (ask client :open port n 0)
+      (ready)
+      (/ (double (- (used-heap) before)) n)
+      (finally
+        (stop)
+        (ask client :close)))))
 
 (defn- typical
   "The better quartile of the turns; of how busy the client was, neither good nor bad, the middle."
@@ -386,57 +379,42 @@
         best-first (if (= :rate k) (reverse sorted) sorted)]
     (nth best-first (quot (count sorted) (if (= :client k) 2 4)))))
 
-(defn- print-table [rows]
-  (let [rate (into {} (map (juxt :what :rate)) rows)
-        ratio #(if-let [other (rate %2)] (format "%.2f" (/ (double (:rate %1)) other)) "")]
-    (println "| server | events/s | of bare loop | of loop into channels | of Netty | server us/event | client busy | p50 us | p99 us |")
-    (println "|---|---|---|---|---|---|---|---|---|")
-    (doseq [{:keys [what rate cpu client p50 p99]
-             :as row} rows]
-      (println (str/join " | " [(str "| " what) rate
-                                (ratio row "bare Selector loop")
-                                (ratio row "Selector loop into channels")
-                                (ratio row "Netty NIO into channels")
-                                (format "%.1f" cpu)
-                                (format "%.0f %%" (* 100.0 client))
-                                p50
-                                (str p99 " |")])))))
-
-(defn- compare-all [client n active seconds rounds]
-  (let [turns (atom {})
-        all (contenders)]
-    (dotimes [round (inc rounds)]
-      (doseq [[what make] (take (count all) (drop (mod round (count all)) (cycle all)))]
-        (let [result (turn client make n active seconds)]
-          (printf "%2d %-28s %7d/s %5.1f us/event  client %3.0f %%  p50 %5d us  p99 %6d us%n"
-            round what (:rate result) (:cpu result) (* 100.0 (:client result)) (:p50 result) (:p99 result))
-          (flush)
-          (when (pos? round) ; the first warms up
-            (swap! turns update what conj result)))))
-    (println)
-    (print-table
+(defn- compare-all
+  "A map for each contender: :rate (events a second), :cpu (microseconds of the server's for an event), :client
+  (how busy the clients were), :p50 and :p99 (microseconds); :ratios has [rate cpu] beside the bare loop, by rounds."
+  [client n active seconds rounds progress]
+  (let [all (contenders)
+        turns (vec (for [round (range (inc (long rounds)))]
+                     (into {}
+                       (for [[what make] (take (count all) (drop (mod round (count all)) (cycle all)))]
+                         (do (progress (format "channels: %d connections, round %d, %s" n round what))
+                             [what (turn client make n active seconds)])))))
+        counted (subvec turns 1) ; the first warms up
+        of-bare (fn [k what turn] (/ (double (get-in turn [what k])) (double (get-in turn ["bare Selector loop" k]))))]
+    (vec
       (for [[what] all]
-        (into {:what what}
-          (map (fn [k] [k (typical k (@turns what))]))
+        (into {:what what
+               :ratios (mapv (fn [turn] [(of-bare :rate what turn) (of-bare :cpu what turn)]) counted)}
+          (map (fn [k] [k (typical k (map #(get-in % [what k]) counted))]))
           [:rate :cpu :client :p50 :p99])))))
 
+(defn run
+  "Returns :rates, the contenders by numbers of connections, and :heap, the bytes of one connection that waits for
+  input, by numbers of connections."
+  [{:keys [connections active seconds rounds]} progress]
+  (let [client (start-client)]
+    (try
+      {:heap (vec (for [n connections]
+                    (do (progress (format "channels: heap, %d connections" n))
+                        (assoc (heap-each client n) :connections n :netty (netty-heap client n)))))
+       :rates (vec (for [n connections]
+                     {:connections n
+                      :contenders (compare-all client n (min n active) seconds rounds progress)}))}
+      (finally
+        (stop-client client)))))
+
 (defn -main
-  ([] (-main "9000" "100" "1" "8"))
-  ([n active seconds] (-main n active seconds "8"))
-  ([n active seconds rounds]
-   (let [[n active rounds] (map parse-long [n active rounds])
-         seconds (parse-double seconds)
-         client (start-client)]
-     (try
-       (println (str/join " " ["java" (System/getProperty "java.version")
-                               (.availableProcessors (Runtime/getRuntime)) "processors,"
-                               n "connections," active "active," seconds "s a turn," rounds "rounds"]))
-       (print-heap (heap-each client n))
-       (compare-all client n active seconds rounds)
-       (finally
-         (stop-client client)))
-     (shutdown-agents)
-     (System/exit 0)))
-  ([role]
-   (assert (= "client" role))
-   (client)))
+  "The clients' process."
+  [role]
+  (assert (= "client" role))
+  (client))

@@ -30,15 +30,13 @@
       (channelRead [_ packet] (a/put! packets packet))
       (channelInactive [_] (a/close! packets)))))
 
-(defn server
-  "As bench.async describes servers."
-  [h n]
+(defn- start [handler n]
   (let [group (MultiThreadIoEventLoopGroup. 1 (NioIoHandler/newFactory))
         all (CountDownLatch. n)
         initializer (proxy [ChannelInitializer] []
                       (initChannel [^SocketChannel ch]
                         (let [^"[Lio.netty.channel.ChannelHandler;" handlers
-                              (into-array ChannelHandler [(handler h)])]
+                              (into-array ChannelHandler [(handler)])]
                           (.addLast (.pipeline ch) handlers))
                         (.countDown all)))
         bootstrap (doto (ServerBootstrap.)
@@ -51,3 +49,13 @@
     {:port (.getPort ^InetSocketAddress (.localAddress channel))
      :ready #(.await all)
      :stop #(.sync (.shutdownGracefully group 0 5 java.util.concurrent.TimeUnit/SECONDS))}))
+
+(defn server
+  "As bench.async describes servers."
+  [h n]
+  (start #(handler h) n))
+
+(defn idle-server
+  "As `server`, for connections on which nothing comes: with a handler that does nothing."
+  [n]
+  (start #(ChannelInboundHandlerAdapter.) n))

@@ -1,8 +1,6 @@
 (ns bench.serve
   "What idle connections under `serve` cost: memory and threads, before and with 2,000 connections from a
-  second process.
-
-    mvn -q -Pbench compile exec:exec -Dbench.main=bench.serve"
+  second process."
   (:require
    [clojure.string :as str]
    [parley.server :as server]
@@ -44,16 +42,20 @@
    :heap-kib (quot (.getUsed (.getHeapMemoryUsage (ManagementFactory/getMemoryMXBean))) 1024)
    :threads (status "Threads")})
 
-(defn -main [& _]
+(defn run
+  "Returns the figures :before, :with the connections, and of :each of them."
+  [_ progress]
+  (progress "serve: 2,000 connections")
   (with-open [^Closeable r (server/serve echo :backlog 1000)]
     (let [before (figures)
           child (.start (doto (ProcessBuilder. ^"[Ljava.lang.String;"
                                 (into-array ["python3" "-c" program (str (:port r)) (str clients)]))
                           (.redirectError java.lang.ProcessBuilder$Redirect/INHERIT)))]
-      (.readLine (BufferedReader. (InputStreamReader. (.getInputStream child))))
-      (let [after (figures)]
-        (println (System/getProperty "java.version") "before" before)
-        (println (System/getProperty "java.version") "with" (count (server/connections r)) after)
-        (println "a connection:" (into {} (map (fn [[k v]] [k (double (/ (- (long v) (long (before k))) clients))])) after)))
-      (.destroy child)))
-  (shutdown-agents))
+      (try
+        (.readLine (BufferedReader. (InputStreamReader. (.getInputStream child))))
+        (let [with (figures)]
+          {:before before
+           :with with
+           :each (merge-with #(/ (- (double %1) (double %2)) clients) with before)})
+        (finally
+          (.destroy child))))))

@@ -1,15 +1,9 @@
 (ns bench.status
   "What socket-status costs, beside a bare java.nio Selector, C's poll and epoll (when gcc is there) and
-  CLISP (when it is installed), all in one run:
-
-    mvn -q -Pbench compile exec:exec
-    clj -M:bench -m bench.status
-
-  Prints the table of doc/status.md and writes its plot, doc/status-cost.svg. Contenders take turns, and
-  what counts is the lower quartile of the turns. Needs 20,000 descriptors and about two minutes."
+  CLISP (when it is installed). Contenders take turns, and what counts is the lower quartile of the turns.
+  Needs 20,000 descriptors and about two minutes."
   (:require
    [bench.echo :as echo]
-   [bench.plot :as plot]
    [clojure.java.io :as io]
    [clojure.java.shell :as shell]
    [clojure.string :as str]
@@ -28,6 +22,8 @@
 (set! *warn-on-reflection* true)
 
 ;; ---- measuring -----------------------------------------------------------------------------------
+
+(def ^:dynamic *turns* "How many turns a contender takes." 31)
 
 (defn- nanos-per-call [f calls]
   (let [calls (long calls)
@@ -58,7 +54,7 @@
   (let [names (keys contenders)
         calls (into {} (for [k names]
                          [k (calls-in (contenders k) 4)]))
-        turns (for [_ (range 31)
+        turns (for [_ (range *turns*)
                     k names]
                 [k (nanos-per-call (contenders k) (calls k))])]
     (update-vals (group-by first (doall turns)) #(lower-quartile (map second %)))))
@@ -262,90 +258,18 @@
       (close-all! pairs streams)
       (/ (double (- after before)) n))))
 
-;; ---- the report ----------------------------------------------------------------------------------
+;; ---- everything ----------------------------------------------------------------------------------
 
-(defn- microseconds [ns]
-  (if ns (format "%,.2f µs" (/ (double ns) 1000)) "–"))
-
-(defn- ratio [a b]
-  (if (and a b) (format "%.2f" (/ (double a) (double b))) "–"))
-
-(defn- row [& cells]
-  (println (str "| " (str/join " | " cells) " |")))
-
-(defn- verdict [holds?]
-  (if holds? "yes" "NO"))
-
-(defn- target [what figures factor target holds?]
-  (row what figures factor target (verdict holds?)))
-
-(defn- print-growth [rows]
-  (println)
-  (row "members" "ready" "status set" "set, from Clojure" "bare Selector" "C epoll_wait" "C poll")
-  (row "---:" "---:" "---:" "---:" "---:" "---:" "---:")
-  (doseq [{:keys [members ready bare set clojure-set c-poll c-epoll]} rows]
-    (apply row members ready (map microseconds [set clojure-set bare c-epoll c-poll]))))
-
-(defn- print-targets [rows one anew again heap echo]
-  (let [idle (first (filter #(= [9000 0] [(:members %) (:ready %)]) rows))
-        below (fn [a b limit]
-                (<= (/ (double a) (double b)) (double limit)))]
-    (println)
-    (row "what" "figures" "ratio" "target" "met")
-    (row "---" "---" "---:" "---:" "---")
-    (target "set of 9,000 idle, to selectNow" (str (microseconds (:set idle)) " to " (microseconds (:bare idle)))
-      (ratio (:set idle) (:bare idle)) "≤ 3" (below (:set idle) (:bare idle) 3))
-    (target "the same, one ready" (str (microseconds (:set one)) " to " (microseconds (:bare one)))
-      (ratio (:set one) (:bare one)) "≤ 4" (below (:set one) (:bare one) 4))
-    (when (:clisp again)
-      (target "list of 480 again and again, CLISP's to ours, from Java"
-        (str (microseconds (:clisp again)) " to " (microseconds (:list again)))
-        (ratio (:clisp again) (:list again)) "≥ 10" (not (below (:clisp again) (:list again) 9.999)))
-      (target "the same, from Clojure"
-        (str (microseconds (:clisp again)) " to " (microseconds (:clojure-list again)))
-        (ratio (:clisp again) (:clojure-list again)) "≥ 10"
-        (not (below (:clisp again) (:clojure-list again) 9.999))))
-    (target "list of 480 never seen, to registering, selecting, closing"
-      (str (microseconds (:list-anew anew)) " to " (microseconds (:bare-anew anew)))
-      (ratio (:list-anew anew) (:bare-anew anew)) "≤ 1.3" (below (:list-anew anew) (:bare-anew anew) 1.3))
-    (target "the same, from Clojure"
-      (str (microseconds (:clojure-list-anew anew)) " to " (microseconds (:bare-anew anew)))
-      (ratio (:clojure-list-anew anew) (:bare-anew anew)) "≤ 1.3"
-      (below (:clojure-list-anew anew) (:bare-anew anew) 1.3))
-    (target "heap per idle stream in a set, beyond channel and key" (format "%.0f bytes" heap) "" "≤ 1,024"
-      (<= (double heap) 1024))
-    (doseq [[k how] [[:wall "by the clock"] [:cpu "by the server's processor time"]]
-            :let [ours (k (:set echo))
-                  theirs (k (:bare echo))]]
-      (target (str "echo to 9,000 clients, a set to a bare Selector, " how)
-        (format "%,.0f to %,.0f requests a second" ours theirs)
-        (ratio ours theirs) "≥ 0.8" (not (below ours theirs 0.799))))))
-
-(defn- print-singles [{:keys [bare input io clojure-io]}]
-  (println)
-  (println "One stream, nothing to read:" (microseconds input) "for input," (microseconds io) "for both directions,"
-    (microseconds clojure-io) "from Clojure; a bare selectNow of it:" (microseconds bare)))
-
-(defn -main
-  "Runs everything; with the names of parts (check lists single heap echo) only those."
-  [& parts]
-  (let [wanted? (if (seq parts) (set parts) (constantly true))
-        c (compile-c)]
-    (println (str "JDK " (System/getProperty "java.version") ", " (System/getProperty "os.name") " "
-               (System/getProperty "os.version") ", " (.availableProcessors (Runtime/getRuntime)) " processors"))
-    (let [single (when (wanted? "single") (singles))
-          heap (when (wanted? "heap") (heap-per-stream))
-          anew (when (wanted? "lists") (lists))
-          again (when (wanted? "lists") (repeated-lists))
-          rows (when (wanted? "check") (growth c))
-          one (peek (vec rows))
-          echo (when (wanted? "echo") (echo/run))]
-      (if (seq parts)
-        (run! prn (remove nil? [single heap anew again echo one]))
-        (print-targets rows one anew again heap echo))
-      (when rows
-        (print-growth rows)
-        (plot/write! (File. "doc" "status-cost.svg") rows))
-      (when single
-        (print-singles single)))
-    (shutdown-agents)))
+(defn run
+  "Returns :single, :anew and :again (lists of 480), :rows (sets, by members), :heap and :echo; the costs are
+  nanoseconds of a call. `turns` is how many each contender takes."
+  [{:keys [turns]} progress]
+  (binding [*turns* turns]
+    (let [c (compile-c)
+          step (fn [what f] (progress (str "status: " what)) (f))]
+      {:single (step "one stream" singles)
+       :heap (step "heap" heap-per-stream)
+       :anew (step "new lists" lists)
+       :again (step "the same list" repeated-lists)
+       :rows (vec (step "sets" #(growth c)))
+       :echo (step "echo to 9,000 clients" echo/run)})))

@@ -31,12 +31,14 @@
 (defn in
   "Returns the input of the socket stream that `op` was given."
   ^StreamInput [op s]
-  (.in (stream op s)))
+  (let [^SocketStream s (if (instance? SocketStream s) s (stream op s))] ; most calls end here
+    (.in s)))
 
 (defn out
   "Returns the output of the socket stream that `op` was given."
   ^StreamOutput [op s]
-  (.out (stream op s)))
+  (let [^SocketStream s (if (instance? SocketStream s) s (stream op s))] ; most calls end here
+    (.out s)))
 
 (defn at-end
   "Returns eof-value, or throws when eof-error? is true."

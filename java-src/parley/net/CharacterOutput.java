@@ -243,6 +243,15 @@ final class CharacterOutput {
         return true;
     }
 
+    /** Writes a line if that takes nothing but moving its bytes, which are few and ASCII. */
+    boolean putQuickLine(String line) {
+        if (!ascii || !unix || pendingHigh >= 0 || !buffer.putQuickLine(line)) {
+            return false;
+        }
+        lineStart = true;
+        return true;
+    }
+
     void put(char unit) throws IOException {
         one.unit = unit;
         put(one);

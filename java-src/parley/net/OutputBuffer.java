@@ -5,6 +5,7 @@ import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
+import parley.net.text.Encoder;
 import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits;
 
@@ -14,6 +15,7 @@ import parley.net.wait.ThreadWaits;
  */
 final class OutputBuffer {
     private static final int CHUNK = 64 * 1024;
+    private static final int QUICK = Math.min(512, Segment.CHARS); // other threads spin meanwhile
 
     byte[] bytes; // of the segment, null while there is none
     int tail; // index behind the last byte in it
@@ -182,6 +184,22 @@ final class OutputBuffer {
             return false;
         }
         bytes[tail++] = (byte) value;
+        return true;
+    }
+
+    /** Writes an ASCII string and a line feed if that takes nothing but memory that is at hand. */
+    boolean putQuickLine(String line) {
+        int length = line.length();
+        if (segment == null || length > QUICK || bytes.length - tail <= length) {
+            return false;
+        }
+        char[] chars = segment.chars();
+        line.getChars(0, length, chars, 0);
+        if (!Encoder.encodeAscii(chars, length, bytes, tail)) {
+            return false;
+        }
+        bytes[tail + length] = '\n';
+        tail += length + 1; // last: an Error before has written nothing
         return true;
     }
 

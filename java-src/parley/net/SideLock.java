@@ -78,7 +78,9 @@ abstract class SideLock {
                 return false;
             }
         }
-        refused = false;
+        if (refused) { // a volatile store costs as much as taking the lock
+            refused = false;
+        }
         return true;
     }
 

@@ -14,8 +14,9 @@ import parley.net.wait.Registration;
  * actionable members. For the thread that uses the set. Allocates only to grow.
  */
 final class StatusCheck {
-    // One poll shows at most so many (1,024 on Linux): one that shows as many as this may have more.
-    private static final int MANY = 512;
+    // A poll of the JDK shows at most 1,024 members on Linux and 256 elsewhere, a wake-up included. One
+    // that shows nearly as many may have more; asking again shows the same ones, too.
+    private static final int MANY = System.getProperty("os.name").equals("Linux") ? 1000 : 250;
 
     final ActionableMembers actionable = new ActionableMembers();
     final List<Member> foreign = new ArrayList<>(0); // members whose close sends no notification

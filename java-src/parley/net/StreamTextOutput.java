@@ -113,6 +113,15 @@ abstract class StreamTextOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
+        if (buffered && text instanceof String && stream.elementType().hasCharacters() && beginQuick()) {
+            try {
+                if (failure() == null && characters.putQuickLine((String) text)) {
+                    return;
+                }
+            } finally {
+                endQuick();
+            }
+        }
         write("write-line", copy("write-line", text), NO_UNIT, true, false);
     }
 

@@ -64,13 +64,33 @@ public abstract class Encoder {
      */
     public abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
 
-    /** Encodes characters below a limit, one byte each, up to one that is not. */
+    /**
+     * Encodes the first characters if all of them are ASCII; else what is behind {@code at} is undefined.
+     *
+     * @return whether they are
+     */
+    public static boolean encodeAscii(char[] chars, int count, byte[] out, int at) {
+        return encodeNarrow(chars, 0, count, 0x80, out, at) == count;
+    }
+
+    /** Encodes characters below a limit, a power of two, one byte each, up to one that is not. */
     private static int encodeNarrow(char[] chars, int from, int to, int size, byte[] out, int at) {
         int i = from;
+        for (; i + 8 <= to && all(chars, i) < size; i += 8) { // one branch for eight
+            for (int k = 0; k < 8; k++) {
+                out[at + i - from + k] = (byte) chars[i + k];
+            }
+        }
         while (i < to && chars[i] < size) {
             out[at + i - from] = (byte) chars[i++];
         }
         return i;
+    }
+
+    /** Returns the bits that any of eight characters has. */
+    private static int all(char[] chars, int i) {
+        return chars[i] | chars[i + 1] | chars[i + 2] | chars[i + 3] | chars[i + 4] | chars[i + 5]
+                | chars[i + 6] | chars[i + 7];
     }
 
     /**
