@@ -135,7 +135,7 @@
            "nrepl-server: the server accepts by itself; use its handler, its port, and its close")))
 
 (defn- as-server-socket
-  "A java.net.ServerSocket that tells where the server listens; closing it closes the server."
+  "Returns a java.net.ServerSocket with the address of the server; closing it closes the server."
   ^ServerSocket [^SocketServer server close]
   (let [^InetSocketAddress address (.localAddress server)]
     (proxy [ServerSocket] []

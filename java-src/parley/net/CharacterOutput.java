@@ -26,7 +26,7 @@ final class CharacterOutput {
     private final One one = new One();
     private ExternalFormat format;
     private Encoder encoder; // made with the first character
-    private boolean ascii; // the encoder is there, and ASCII is one byte each to it
+    private boolean ascii; // the encoder exists and encodes ASCII as one byte each
     private boolean unix; // newlines are line feeds
 
     private int pendingHigh = -1; // half of a surrogate pair whose other half has not come
@@ -108,9 +108,9 @@ final class CharacterOutput {
      * Takes an operation that has failed back, as far as its bytes have not gone.
      *
      * @param from where in the output it began
-     * @param told whether the failure has told of half a pair: then that is gone too
+     * @param reported whether the failure has reported half a pair: then that is dropped, too
      */
-    void undo(long from, boolean told) {
+    void undo(long from, boolean reported) {
         if (buffer.sent() > from) {
             dropUnsent();
             return;
@@ -119,7 +119,7 @@ final class CharacterOutput {
         if (earlier != null) {
             earlier.removeIf(text -> text.end > from);
         }
-        pendingHigh = told ? -1 : mark.pendingHigh;
+        pendingHigh = reported ? -1 : mark.pendingHigh;
         lineStart = mark.lineStart;
         begunAt = mark.begunAt;
         textFrom = mark.textFrom;
@@ -323,7 +323,9 @@ final class CharacterOutput {
         encode(chars, from, end);
     }
 
-    /** Encodes piece by piece, each moved into an array first: that is what goes through fastest. */
+    /**
+     * Encodes piece by piece, each moved into an array first: that is what goes through fastest.
+     */
     private void encode(CharSequence text, int from, int to) throws IOException {
         int at = from;
         while (at < to) {
@@ -463,7 +465,9 @@ final class CharacterOutput {
         return textEnd == OPEN || pendingHigh >= 0;
     }
 
-    /** Adds what the encoder has held back, and what brings it to its initial state; sends nothing. */
+    /**
+     * Adds what the encoder has held back, and what brings it to its initial state; sends nothing.
+     */
     void finish() {
         if (textEnd == OPEN) {
             buffer.keep(encoder().finish());

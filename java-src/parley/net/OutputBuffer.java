@@ -25,7 +25,7 @@ final class OutputBuffer {
     private int recent; // the last four of them
     private boolean growing; // rather than sending what is full
     private boolean full; // the system did not take all of the last write
-    private volatile IOException failure; // written under the lock; what the system said
+    private volatile IOException failure; // written under the lock; the error of the system
 
     OutputBuffer(StreamTextOutput side) {
         this.side = side;
@@ -319,7 +319,7 @@ final class OutputBuffer {
 
     /**
      * One write to the transport, or one wait for it where it is known to be full: that saves the
-     * attempt. When time is up there is an attempt all the same.
+     * attempt. After the deadline there is one attempt all the same.
      *
      * @return how many bytes it took
      */
@@ -383,7 +383,7 @@ final class OutputBuffer {
         drop();
     }
 
-    /** While the stream is being closed: tells the peer that this is the end, where TLS does. */
+    /** Sends the peer the end of TLS, while the stream is being closed. */
     void endToClose(Deadline until) throws IOException {
         Transport transport = side.stream.transport();
         try {
@@ -394,7 +394,7 @@ final class OutputBuffer {
         } catch (InterruptedIOException e) { // a timeout is one of these
             throw e;
         } catch (IOException e) {
-            return; // the peer has gone: it is told nothing any more
+            return; // the peer has disconnected
         }
     }
 

@@ -5,7 +5,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import parley.posix.OwnThreads;
 
-/** What depends on the kind of the thread that calls. */
+/** Operations that depend on the kind of the calling thread. */
 public final class Threads {
     // Thread.isVirtual came with JDK 21; the baseline is 17.
     private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
