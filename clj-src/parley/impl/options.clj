@@ -49,8 +49,7 @@
 (defn show
   "A value as messages show it: its class too, cut to a bearable length, without secrets."
   [x]
-  (let [text (try (without-secrets (text-of x))
-               (catch Exception _ (str (class x))))
+  (let [text (try (without-secrets (text-of x)) (catch Exception _ (str (class x))))
         cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
     (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
 
@@ -306,12 +305,10 @@
   [op option x]
   (cond
     (and (string? x) (str/includes? x "-----BEGIN ")) x
-    (and (string? x) (str/includes? x "\n")) (throw (misuse op (str option " is a text without a line that begins with -----BEGIN")
-                                                      "a file, as a string, a File or a Path, or a text in PEM"))
-    (string? x) (.toPath (File. ^String x))
+    (and (string? x) (not (str/includes? x "\n"))) (.toPath (File. ^String x))
     (instance? File x) (.toPath ^File x)
     (instance? Path x) x
-    :else (throw (misuse op (str option " is " (show x)) "a file, as a string, a File or a Path, or a text in PEM"))))
+    :else (throw (misuse op (str option " is " (if (string? x) "a text without -----BEGIN" (show x))) "a file, as a string, a File or a Path, or a text in PEM"))))
 
 (defn- secret ^chars [op option x]
   (cond
