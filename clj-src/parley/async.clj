@@ -1,16 +1,15 @@
 (ns parley.async
-  "Readiness as core.async channels: what can be done with a stream or a server, the connections of a
-  server, what comes from a stream and what goes to it, for go blocks, alts! and everything else that
-  takes channels. The only namespace of Parley that needs core.async.
+  "Makes core.async channels of streams and servers, for go blocks and alts!. The only namespace of
+  Parley that needs core.async.
 
-  The channels are demand-driven: nothing is looked for, accepted or read before somebody takes, and
-  nothing is consumed for a branch of alts! that loses. A consumer that stops taking stops the peer. No
-  thread is blocked while a take or a put waits: one daemon thread, parley-reactor, watches for all,
-  and goes when nothing is watched. Callbacks and go blocks run on the threads of core.async.
+  The channels work on demand. Nothing is checked, accepted or read before a take, and a branch of
+  alts! that loses consumes nothing. When a consumer stops taking, the peer stops sending. No thread
+  is blocked while a take or a put waits: one daemon thread, parley-reactor, watches all objects and
+  ends when there are none. Callbacks and go blocks run on the threads of core.async.
 
-  Closing a channel cancels and leaves the stream or server open; what was not taken is still in the
-  stream, for other channels and for the functions of parley.stream. Closing the stream or server
-  closes its channels. A channel that a failure has closed tells it: channel-error.
+  Closing a channel cancels it and leaves the stream or server open. Input that was not taken stays
+  in the stream. Closing the stream or server closes its channels. channel-error returns the failure
+  that closed a channel.
 
   See doc/async.md."
   (:require
@@ -35,20 +34,20 @@
 ;; ---- statuses -----------------------------------------------------------------------------------
 
 (defn- status
-  "As channels give it: nil where the core has none, at the end."
+  "Returns a status as channels deliver it: nil at the end."
   [found]
   (some-> found values/status->value))
 
 (defn ready
-  "A channel of the status of x in a direction, :input, :output or :io (the default), once it is
-  actionable, and then no more:
+  "Returns a channel of one status of x in a direction, :input, :output or :io (the default). The
+  status comes when x is actionable; then the channel closes.
 
-  :input :output :io :eof :append  of a stream, as socket-status has them; :eof is never missed
+  :input :output :io :eof :append  of a stream, as of socket-status; :eof is never missed
   true                             of a server: an accept will not block
   :error                           every operation will fail; see parley.socket/stream-error
 
-  x is a stream, a server or another pollable object. It is looked at when somebody takes. Closing
-  the channel cancels; closing x closes the channel without a status."
+  x is a stream, a server or another pollable object. x is checked when a take waits. Closing the
+  channel cancels it. Closing x closes the channel without a status."
   ([x] (ready x :io))
   ([x direction]
    (IntakeChannel.
@@ -58,10 +57,9 @@
      status)))
 
 (defn readiness
-  "A channel of the statuses of x in a direction, :input, :output or :io (the default), as for ready.
-  Each is looked for when it is taken, so that what is left unread is told again, a slow consumer
-  costs nothing, and a status is never older than the take. Ends after :eof, :append or :error, and
-  when x is closed."
+  "Returns a channel of the statuses of x in a direction, :input, :output or :io (the default), as
+  of ready. Each status is checked when it is taken, so unread input is reported again, and a
+  status is never older than its take. Closes after :eof, :append or :error, and when x is closed."
   ([x] (readiness x :io))
   ([x direction]
    (IntakeChannel.
@@ -73,16 +71,16 @@
 ;; ---- connections --------------------------------------------------------------------------------
 
 (defn connections
-  "A channel of the streams of clients that connect to a server. A connection is accepted when it is
-  taken, and only by the take (or the alts! whose event it is) that gets it; until then it waits in
-  the backlog of the server, see :backlog of socket-server.
+  "Returns a channel of the streams of a server's clients. Each take accepts one connection; an
+  alts! that picks another channel accepts none. Until then a connection waits in the server's
+  backlog, see :backlog of socket-server.
 
   :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit :tls
-                 as for socket-accept
+                 as of socket-accept
 
-  When accepting fails, for want of descriptors say, the channel pauses, up to a second, says so once
-  in the log, and goes on when accepting works again. Closing the channel stops accepting and leaves
-  the server open; closing the server closes the channel."
+  When accepting fails, such as for lack of descriptors, the channel pauses, for at most a second,
+  logs it once, and goes on when accepting works again. Closing the channel stops accepting and
+  leaves the server open. Closing the server closes the channel."
   {:arglists '([server & {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
                                  line-limit tls]}])}
   [server & opts]
@@ -104,26 +102,26 @@
     opts))
 
 (defn elements
-  "A channel of what comes from a stream, whatever its element type:
+  "Returns a channel of a stream's input, whatever its element type:
 
-  :as            what an element is, default :bytes; may be given alone: (elements s :line)
-                   :bytes  byte arrays of what is there, never empty
-                   :line   strings without their line ends, in the stream's external format, as
-                           read-line reads them: the last one needs no end
-                   :frame  byte arrays, each behind its length
-                   :edn    forms in UTF-8, read by clojure.edn; nil is :parley.async/nil; at most 512
-                           levels deep
+  :as            kind of element, default :bytes; may be given alone: (elements s :line)
+                   :bytes  byte arrays of the available input, never empty
+                   :line   strings without their line ends, in the stream's external format, as of
+                           read-line; the last line needs no end
+                   :frame  byte arrays, each after its length
+                   :edn    forms in UTF-8, read by clojure.edn; nil is :parley.async/nil; at most
+                           512 levels deep
   :max-size      bytes of an element, default 65536 for :bytes (longer input is several elements),
                  1048576 for the others (longer is an error)
   :length-bytes  of :frame: bytes of the length, 1, 2, 4 (default) or 8, unsigned
   :endianness    of :frame: :big (default) or :little
-  :readers       of :edn: a map from tags to functions, beside #inst and #uuid; a tag that nobody
-                 reads is an error
+  :readers       of :edn: a map from tags to functions, besides #inst and #uuid; a tag without a
+                 reader is an error
 
-  Ends with the input. An element that is too long, malformed, or cut off by the end of the input
-  closes the channel: channel-error tells, and the bytes are still in the stream. What comes between
-  two takes is left to the kernel, or at most one buffer of it (or the part of an element) waits in
-  the stream, where anybody can read it."
+  Closes at the end of the input. An element that is too long, malformed, or cut off by the end of
+  the input closes the channel; channel-error returns the cause, and the bytes stay in the stream.
+  Between two takes, input waits in the kernel; at most one buffer, or the part of an element, waits
+  in the stream, where any function can read it."
   {:arglists '([s & {:keys [as max-size length-bytes endianness readers]}])}
   [s & opts]
   (let [opts (options/option-map "elements" framing/options (spread framing/options opts))]
@@ -150,23 +148,24 @@
       :edn identity)))
 
 (defn sink
-  "A channel whose values are written to a stream, as fast as the peer reads:
+  "Returns a channel whose values are written to a stream, as fast as the peer reads:
 
-  :as            what a value is, as for elements: :bytes (default) :line :frame :edn; may be given
+  :as            kind of value, as of elements: :bytes (default) :line :frame :edn; may be given
                  alone
-  :max-size      bytes of a value, default 1048576; for :bytes there is no bound
-  :length-bytes :endianness  as for elements
-  :when-closed   what becomes of the stream when the channel was closed and everything accepted is
-                 written, default nil: nothing; :shutdown of its output; :close
+  :max-size      bytes of a value, default 1048576; :bytes has no limit
+  :length-bytes :endianness  as of elements
+  :when-closed   effect on the stream when the channel is closed and every accepted value is
+                 written, default nil: none; :shutdown shuts its output down; :close closes it
 
-  A put is accepted when everything before it was handed to the system and the system takes some of
-  it; at most the rest of that one value waits inside. Until then the put waits, and a branch of alts!
-  that loses has written nothing. A value that cannot be written as :as says is an
-  IllegalArgumentException of the put. Output that others write to the stream is not torn apart, nor
-  is the sink's; but flush what they have buffered.
+  A put is accepted when everything before it was sent to the system and the system takes some of
+  it. At most the rest of that one value waits inside. Until then the put waits, and a branch of
+  alts! that loses has written nothing. A put throws IllegalArgumentException for a value that does
+  not fit :as. Values and other output of the stream are never interleaved, but flush output that is
+  buffered.
 
-  Puts give false once the channel is closed, which it also is when writing has failed
-  (channel-error tells) and when the stream is closed. Closing it refuses the puts that wait."
+  Puts return false once the channel is closed. It is also closed when writing has failed
+  (channel-error returns the cause) and when the stream is closed. Closing it refuses the puts that
+  wait."
   {:arglists '([s & {:keys [as max-size length-bytes endianness when-closed]}])}
   [s & opts]
   (let [known (-> framing/options (disj :readers) (conj :when-closed))
@@ -181,9 +180,9 @@
 ;; ---- failures -----------------------------------------------------------------------------------
 
 (defn channel-error
-  "Why a channel of this namespace closed before its time: an exception, a parley.net.FramingException
-  for input that cannot become an element; nil while it is open, after an orderly end, and when it, its
-  stream or its server was closed."
+  "Returns the exception that closed a channel of this namespace: a parley.net.FramingException for
+  input that cannot become an element. Returns nil while the channel is open, after an orderly end,
+  and when it, its stream or its server was closed."
   [ch]
   (if-let [intake (channel/intake ch)]
     (.cause intake)
@@ -193,9 +192,9 @@
                "one that ready, readiness, connections, elements or sink returned")))))
 
 (defn flushed
-  "Returns a channel that closes when a sink is closed and everything put into it was handed to the system
-  (and the stream shut down or closed, where :when-closed wants that). When something was lost, the channel
-  yields why, a Throwable, before it closes: the peer was reset, say, or the stream closed meanwhile.
+  "Returns a channel that closes when a sink is closed and everything put into it was sent to the
+  system (and the stream shut down or closed, see :when-closed). When something was lost, such as
+  by a reset or a close of the stream, the channel yields the cause, a Throwable, before it closes.
 
     (async/close! ch)
     (if-let [e (async/<! (flushed ch))] … …)"

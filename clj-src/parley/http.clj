@@ -1,30 +1,31 @@
 (ns parley.http
-  "A small HTTP client: fetch a text, fetch bytes, upload a file. CLISP's example of Lisp HTTP clients, made
-  to work with the servers of today. The example word for word is dev/examples/http.clj.
+  "A small HTTP client that fetches a text, fetches bytes, or uploads a file: CLISP's example of
+  Lisp HTTP clients, for servers of today. dev/examples/http.clj has the example word for word.
 
-  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with :tls), and
-  options:
+  Each function takes a host, a page (path and query), a file, a port (default 80, or 443 with
+  :tls), and options:
 
-    :port      the same as the positional one
+    :port      the same as the positional port
     :tls       as of parley.socket/socket-connect; default true with port 443, else nil
-    :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60 seconds;
-               nil: for ever
-    :progress  function of a map of :done and :total (nil when unknown), called as bytes come or go
+    :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60
+               seconds; nil: no limit
+    :progress  function of a map of :done and :total (nil when unknown), called as bytes are moved
     :version   \"1.1\", the default, or \"1.0\"
     :headers   a map of more header lines, strings to strings
 
-  and returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \", \") and
-  :length, the bytes of the body. What is fetched goes to a file beside `file` and becomes `file` when all
-  of it has come. wput returns the answer's text under :body, at most 1 MiB. Nothing is followed, cached or
-  kept. An answer's head has at most 256 KiB, and each call needs less than 4 MiB of memory.
+  Each returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \",
+  \") and :length, the bytes of the body. A fetched body is written to a file beside `file`, which
+  becomes `file` when the body is complete. wput returns the response's text under :body, at most 1
+  MiB. Redirects are not followed, and nothing is cached. The head of a response has at most 256
+  KiB, and each call needs less than 4 MiB of memory.
 
-  Errors: clojure.lang.ExceptionInfo for a status other than 2xx, its data being the map above with
-  :kind :http-status, :body (the beginning of it) and :location of a redirect; java.io.EOFException when
-  the answer is cut off; java.net.ProtocolException when it is not HTTP, or its body has a coding that
-  was not asked for; java.net.SocketTimeoutException; before anything is sent,
-  IllegalArgumentException for arguments, a directory as the file among them, and
-  java.nio.file.NoSuchFileException for a file that cannot be read or made; else as parley.socket/socket-connect
-  and parley.stream say."
+  Errors: clojure.lang.ExceptionInfo for a status other than 2xx, with the map above and :kind
+  :http-status, :body (the beginning of it) and :location of a redirect. java.io.EOFException when
+  the response is cut off. java.net.ProtocolException when it is not HTTP, or its body has a coding
+  that was not requested. java.net.SocketTimeoutException. Before anything is sent:
+  IllegalArgumentException for arguments, such as a directory as the file, and
+  java.nio.file.NoSuchFileException for a file that cannot be read or made. Else as of
+  parley.socket/socket-connect and parley.stream."
   (:require
    [clojure.java.io :as io]
    [clojure.string :as str]
@@ -42,13 +43,9 @@
 (set! *warn-on-reflection* true)
 
 (def ^:private block 65536)
-(def ^:private longest-head
-  "Characters in the heads of an answer, those of 1xx included."
-  262144)
+(def ^:private longest-head 262144) ; characters in the heads of a response, those of 1xx included
 (def ^:private longest-wait (Duration/ofSeconds 60))
-(def ^:private longest-text
-  "Bytes of an answer that wput returns."
-  1048576)
+(def ^:private longest-text 1048576) ; bytes of a response that wput returns
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
@@ -156,7 +153,7 @@
     (.writeLine (.out s) (str k ": " v)))
   (.newLine (.out s)))
 
-;; ---- the answer ---------------------------------------------------------------------------------
+;; ---- the response -------------------------------------------------------------------------------
 
 (defn- not-http [call & parts]
   (ProtocolException. (apply explain call parts)))
@@ -168,9 +165,9 @@
     (when (and line (str/starts-with? (.text ^StreamInput$Line line) "\u0015\u0003"))
       (throw (not-http call "the server speaks TLS on this port; pass :tls true, or the port of plain HTTP"))) ; an alert
     (when (or (nil? line) (.missingNewline ^StreamInput$Line line))
-      (throw (EOFException. (explain call "the server closed the connection within the head of its answer"))))
+      (throw (EOFException. (explain call "the server closed the connection within the head of its response"))))
     (when (neg? (long (vswap! left - 2 (count (.text ^StreamInput$Line line)))))
-      (throw (not-http call "the head of its answer has more than " longest-head " characters")))
+      (throw (not-http call "the head of its response has more than " longest-head " characters")))
     (.text ^StreamInput$Line line)))
 
 (defn- header [call line]
@@ -187,13 +184,13 @@
           (recur (update headers name (fnil conj []) value)))))))
 
 (defn- read-head
-  "Returns the final status and its headers; answers of 1xx come before."
+  "Returns the final status and its headers, after responses of 1xx."
   [s call]
   (let [left (volatile! longest-head)]
     (loop []
       (let [line (next-line s call left)
             [_ status reason] (or (re-matches #"HTTP/1\.[01] (\d{3})(?: (.*))?" line)
-                                  (throw (not-http call "not an answer in HTTP/1: " (options/show line))))
+                                  (throw (not-http call "not a response in HTTP/1: " (options/show line))))
             headers (read-headers s call left)]
         (if (str/starts-with? status "1")
           (recur)
@@ -216,11 +213,11 @@
     (if (zero? got) -1 got)))
 
 (defn- cut [call done total]
-  (EOFException. (explain call "the answer was cut off after " done
+  (EOFException. (explain call "the response was cut off after " done
                    (if total (str " of " total " bytes") " bytes, before its last chunk"))))
 
 (defn- sized
-  "A filler for a body of a known length: a function of array, offset and length that gives the number of
+  "Returns a filler for a body of a known length: a function of array, offset and length that returns the number of
   bytes, -1 at the end."
   [s call total]
   (let [done (volatile! 0)]
@@ -279,7 +276,7 @@
       :else (fn [into offset n] (take-bytes s into offset n)))))
 
 (defn- body
-  "The body of an answer as an InputStream that reports its progress."
+  "Returns the body of a response as an InputStream that reports its progress."
   ^InputStream [s {:keys [progress]
                    :as call} head]
   (let [fill (filler s call head)
@@ -299,14 +296,14 @@
   (String. (.readNBytes body 2000) StandardCharsets/UTF_8))
 
 (defn- refuse-status
-  "An error that tells what the server said."
+  "Throws an error with the response of the server."
   [s call {:keys [status reason headers]
            :as head}]
   (let [location (get headers "location")]
     (throw
-      (ex-info (explain call "the server says " status " " reason
+      (ex-info (explain call "the server responded " status " " reason
                  (when (and location (<= 300 (long status) 399))
-                   (str ", to be found at " location "; redirects are not followed: ask there")))
+                   (str ", to be found at " location "; redirects are not followed: request it there")))
         (assoc head
           :kind :http-status
           :location location
@@ -320,8 +317,8 @@
     (when-not (= "identity" (options/lower-case coding))
       (throw (not-http call "Content-Encoding: " (options/show coding) ", which was not asked for")))))
 
-(defn- answer
-  "The head of a good answer."
+(defn- response
+  "Returns the head of a successful response."
   [s call]
   (let [{:keys [status]
          :as head} (read-head s call)]
@@ -339,7 +336,7 @@
       (make-array FileAttribute 0))))
 
 (defn- check-target
-  "Refuses, before anything is asked for, where no file can be made."
+  "Throws, before the request, when the file cannot be made."
   [{:keys [op ^File file]}]
   (let [directory (.getParentFile (.getAbsoluteFile file))]
     (when (or (.isDirectory file) (nil? directory))
@@ -360,7 +357,7 @@
         (Files/deleteIfExists part)))))
 
 (defn- fetch
-  "Asks for a page, has `copy` take head, body and output, and gives the result."
+  "Requests a page, calls `copy` with head, body and output, and returns the result."
   [{:keys [file]
     :as call} copy]
   (check-target call)
@@ -368,7 +365,7 @@
     (fn [^SocketStream s]
       (send-head s call "GET" {})
       (.flush (.out s))
-      (let [head (answer s call)
+      (let [head (response s call)
             length (volatile! 0)
             progress (:progress call)
             counting (assoc call :progress (fn [{:keys [done]
@@ -418,9 +415,9 @@
   (.write out "\n"))
 
 (defn wget-text
-  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline, as the chapter's example
-  does: \"the whole thing - header+data\"; with :head nil, the data only. See the namespace for the
-  arguments, the result and the errors."
+  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline. As in the
+  chapter's example, the file has \"the whole thing - header+data\"; with :head nil, the data only.
+  The namespace describes the arguments, the result and the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
@@ -436,7 +433,8 @@
           (.flush ^Writer out))))))
 
 (defn wget-binary
-  "Fetches bytes and writes them to a file. See the namespace for the arguments, the result and the errors."
+  "Fetches bytes and writes them to a file. The namespace describes the arguments, the result and
+  the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
@@ -468,7 +466,7 @@
     (.flush (.out s))))
 
 (defn- upload
-  "Sends the file. A server may answer before it has all, and close: its answer says why, if it comes."
+  "Sends the file. A server may respond and close before it has everything; its response has the reason."
   [s call total]
   (try
     (send-file s call total)
@@ -477,8 +475,8 @@
       e)))
 
 (defn wput
-  "Uploads a file by PUT. The result has the answer's text under :body. See the namespace for the
-  arguments and the errors."
+  "Uploads a file by PUT. The result has the response's text under :body. The namespace describes
+  the arguments and the errors."
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
@@ -489,7 +487,7 @@
         (send-head s call "PUT" {"Content-Length" (str total)})
         (let [failure (upload s call total)
               head (try
-                     (answer s call)
+                     (response s call)
                      (catch IOException e
                        (throw (or failure e))))]
           (when failure

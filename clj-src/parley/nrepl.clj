@@ -1,7 +1,7 @@
 (ns parley.nrepl
-  "nREPL over Parley's sockets, TCP and Unix-domain, with Parley's guards in front: in place of
-  nrepl.server/start-server, for editors as any nREPL. nREPL itself is yours to bring: it is looked for
-  when a server is started, not before. See doc/repl.md. Nothing here starts by itself."
+  "nREPL over Parley's sockets, TCP and Unix-domain, with Parley's guards. Replaces
+  nrepl.server/start-server. Add nREPL to your dependencies: it is loaded when a server starts, not
+  before. See doc/repl.md. Nothing here starts by itself."
   (:require
    [parley.impl.admission :as admission]
    [parley.impl.bencode :as bencode]
@@ -24,7 +24,7 @@
 (set! *warn-on-reflection* true)
 
 (defn- nrepl
-  "A var's value in nREPL, or an error that says how to bring it."
+  "Returns the value of a var of nREPL, or throws an error that describes how to add nREPL."
   [symbol]
   (try
     @(or (requiring-resolve symbol)
@@ -63,7 +63,7 @@
 
 (defn- check-peer
   "Ends the handshake of a client with TLS. With keys as of nREPL the client must have a certificate of its
-  own: whoever has the server's key could pose as the server."
+  own: a client with the server's key could pose as the server."
   [{:keys [^SocketStream stream]} {:keys [own-keys? consume-exception]}]
   (try
     (when-let [^TlsSession session (.tlsSession stream)]
@@ -248,7 +248,7 @@
   (.readTimeout stream idle-timeout)
   (check-peer client options)
   (let [in (guarded-input service client options)
-        transport (transport-fn (nrepl-socket/for-stream stream in (.outputStream stream)))]
+        transport (transport-fn (nrepl-socket/for-stream stream in (nrepl-socket/whole-output (.outputStream stream))))]
     (swap! open-transports conj transport)
     (try
       (serve-messages transport options (-> handler
@@ -366,8 +366,8 @@
                   (str (.port server))))
    :made server-map})
 
-(defn- tell-port
-  "Tells another server this one's port; where it cannot be told, this one ends."
+(defn- send-port
+  "Sends this server's port to another server; closes this server when that fails."
   [^Closeable made {:keys [ack-port transport-fn]}]
   (try
     (when ack-port
@@ -377,81 +377,83 @@
       (throw e))))
 
 (defn nrepl-server
-  "Starts an nREPL server; takes the place of nrepl.server/start-server. Options as keywords and values, or
-  a map:
+  "Starts an nREPL server, instead of nrepl.server/start-server. Takes options as keywords and
+  values, or a map:
 
-  :port            0, the default: the system chooses; 1 to 65535
-  :bind            the address to bind, default \"127.0.0.1\"; other than loopback needs
-                   :allow-remote true
-  :socket          the path of a Unix-domain socket, instead of the two. Its directory is made with
-                   rwx------; one that is open to others is refused. Only processes of the same user
-                   may connect. The file is removed on close
+  :port            0 (default): the system chooses; 1 to 65535
+  :bind            address to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote
+                   true
+  :socket          path of a Unix-domain socket, instead of the two. A missing directory is made
+                   with rwx------; one that is open to others is refused. Only processes of the same
+                   user can connect. The file is removed on close
   :handler         default (nrepl.server/default-handler); any handler, with any middleware
   :transport-fn    default nrepl.transport/bencode; any that takes a java.net.Socket
-  :greeting-fn     called with the transport of each new client
-  :ack-port        a port of another server, to be told this one's port
+  :greeting-fn     a function, called with the transport of each new client
+  :ack-port        a port of another server, which receives this server's port
   :consume-exception
-                   called with an exception that ends a connection, other than that the client has gone,
-                   and with one that a handler throws
+                   a function, called with each exception that a handler throws or that ends a
+                   connection, except when the client has disconnected
   :tls? :tls-keys-str :tls-keys-file
-                   as of nREPL 1.1: TLS 1.3 with keys in a text or a file, which has the certificate of the
-                   issuer, that of the server, and its key, in PEM. Clients need a certificate of the same
-                   issuer, other than the server's
+                   as of nREPL 1.1: TLS 1.3 with keys in a text or a file: the certificate of the
+                   issuer, that of the server, and its key, in PEM. Clients need a certificate of
+                   the same issuer, other than the server's
   :tls             as of socket-accept, see parley.tls, instead of these, default nil
 
-  :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on close
+  :port-file       a file to make for editors, such as \".nrepl-port\", with the port; deleted on
+                   close
   :token :token-file
-                   as in parley.repl/repl-server. Editors know of neither: for clients that connect with
-                   this namespace's `connect`
+                   as of parley.repl/repl-server. Editors support neither; use `connect` of this
+                   namespace
   :bindings        a map of vars that a session begins with, such as {#'*print-length* 100}
-  :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil: for ever.
-                   It has no thread until then
-  :idle-timeout    seconds that may pass between messages, default nil: for ever
+  :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil:
+                   no limit. The client has no thread until then
+  :idle-timeout    seconds that may pass between messages, default nil: no limit
   :max-connections :max-unauthenticated :max-per-address
-                   default 256, 128 that have not sent anything yet (8 where a token is wanted), nil (no
-                   limit of its own)
+                   default 256, 128 that have not sent anything (8 with a token), nil (no limit of
+                   its own)
   :max-message :max-depth :max-digits :max-elements :max-key
-                   of a message in bencode: bytes (default 16777216), lists and maps within each other
-                   (64), digits of an integer (20), values and keys (65536), bytes of a key (1024), checked
-                   before anything is allocated
-  :max-buffered    bytes of messages that have not come whole, of all clients, default 67108864
-  :wire            :bencode or :text, which of the guards suits the transport; default :bencode for
+                   of a message in bencode: bytes (default 16777216), lists and maps within each
+                   other (64), digits of an integer (20), values and keys (65536), bytes of a key
+                   (1024), checked before anything is allocated
+  :max-buffered    bytes of incomplete messages, of all clients, default 67108864
+  :wire            :bencode or :text, the guard for the transport; default :bencode for
                    nrepl.transport/bencode, else :text
   :drain           seconds that close waits for evaluations, default 1
-  :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
+  :threads         :virtual (default), on JDK 24 and later, or :platform
   :log :audit :grace :enabled-in
-                   as in parley.repl/repl-server
+                   as of parley.repl/repl-server
 
-  Returns an nrepl.server.Server, nREPL's own record, a java.io.Closeable, with the keys :server-socket,
-  :host, :port, :socket, :open-transports, :transport, :greeting and :handler; nrepl.server/stop-server
-  stops it, too. When close returns, the port or path can be bound again.
+  Returns an nrepl.server.Server, nREPL's own record, a java.io.Closeable, with the keys
+  :server-socket, :host, :port, :socket, :open-transports, :transport, :greeting and :handler.
+  nrepl.server/stop-server stops it, too. After close, the port or path can be bound again.
 
-  Errors: IllegalStateException when nREPL is not on the class path; otherwise as repl-server."
+  Errors: IllegalStateException when nREPL is not on the class path; else as of repl-server."
   {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "nrepl-server"
         options (with-nrepl (checked op options))
-        ;; What the caller has bound holds in the threads of connections, too.
+        ;; The caller's bindings hold in the threads of connections, too.
         parts (update parts :session bound-fn*)]
     (doto ^Closeable (evaluator/serve op options parts)
-      (tell-port options))))
+      (send-port options))))
 
 (def ^:private client-options
   (-> client/known (disj :path) (conj :socket :transport-fn :tls-keys-str :tls-keys-file)))
 
 (defn connect
-  "Connects to an nrepl-server that wants a token or TLS; others take nrepl.core/connect as well. Options as
-  keywords and values, or a map:
+  "Connects to an nrepl-server with a token or TLS and returns a transport for nrepl.core/client, a
+  java.io.Closeable. nrepl.core/connect suffices for other servers. Takes options as keywords and
+  values, or a map:
 
   :port :host :socket :port-file :token :token-file :timeout :tls
-                   as parley.repl/connect, the path being called :socket
+                   as of parley.repl/connect; :socket is its :path
   :tls-keys-str :tls-keys-file
-                   as of nREPL 1.1, instead of :tls: the certificate of the issuer, that of the client, and
-                   its key. The name of the server is not checked, its issuer is
+                   as of nREPL 1.1, instead of :tls: the certificate of the issuer, that of the
+                   client, and its key. The issuer of the server's certificate is checked, its name
+                   is not
   :transport-fn    default nrepl.transport/bencode
 
-  Returns a transport, for nrepl.core/client; it is a java.io.Closeable. Errors: as parley.repl/connect;
-  IllegalStateException when nREPL is not on the class path."
+  Errors: as of parley.repl/connect; IllegalStateException when nREPL is not on the class path."
   {:arglists (options/arglists 'java.io.Closeable client-options)}
   ^Closeable [& options]
   (let [{:keys [socket transport-fn]

@@ -1,24 +1,26 @@
 (ns parley.rawsock
-  "Sockets as the C library has them: CLISP's RAWSOCK package. For most uses parley.socket is more
-  convenient; this is for datagrams, raw and packet sockets, messages of several buffers, and options.
+  "Sockets of the C library: CLISP's RAWSOCK package. For most uses parley.socket is more
+  convenient. Use this for datagrams, raw and packet sockets, messages of several buffers, and
+  options.
 
-  A handle is an integer, the number of a descriptor. Handles made here, and those that stream-handles
-  gives, are remembered: after the handle was closed it is refused with :ebadf, even if the system has
-  given its number to somebody else meanwhile. Other handles are used as they are if they are sockets,
-  pipes or terminals. Every descriptor made here is closed when a program is executed.
+  A handle is an integer, the number of a descriptor. Handles of these functions and of
+  stream-handles are remembered: a closed handle is refused with :ebadf, even if the system has
+  reused its number. Other handles are accepted if they are sockets, pipes or terminals. Every
+  descriptor is closed on exec.
 
-  Buffers are byte arrays; :start and :end name a part of one and are checked before anything is done.
-  Addresses are sockaddr values, which print as host and port and are compared by what they hold.
+  Buffers are byte arrays; :start and :end name a part and are checked before any call. Addresses
+  are sockaddr values, which print as host and port and are compared by content.
 
-  Differences from CLISP: addresses are immutable, so what fills one in there returns one here, and
-  the argument for it may be left out; several values come as a vector; sizes of addresses are not
-  returned. What waits takes :timeout too (nil for ever, as parley.socket has it; without it, what
-  :so-rcvtimeo and :so-sndtimeo say) and throws a java.net.SocketTimeoutException when nothing could be
-  moved. It ends promptly when the handle is closed (java.nio.channels.AsynchronousCloseException) and
-  when the thread is interrupted (java.io.InterruptedIOException, the flag set again).
+  Differences from CLISP: Addresses are immutable, so functions return an address instead of filling
+  one, and the argument for it may be left out. Several values are a vector. Sizes of addresses are
+  not returned. Calls that wait take :timeout, too (seconds as of parley.socket, nil for ever; by
+  default :so-rcvtimeo and :so-sndtimeo) and throw java.net.SocketTimeoutException when nothing was
+  moved. They end promptly when the handle is closed (java.nio.channels.AsynchronousCloseException)
+  and when the thread is interrupted
+  (java.io.InterruptedIOException, the flag stays set).
 
-  Errors are parley.posix.PosixExceptions with the error number, see parley.socket/os-error-code. Linux
-  and macOS; elsewhere an UnsupportedOperationException says what is missing."
+  Errors are parley.posix.PosixExceptions with the error number, see parley.socket/os-error-code.
+  Works on Linux and macOS; elsewhere an UnsupportedOperationException names what is missing."
   (:refer-clojure :exclude [send])
   (:require
    [parley.impl.checksum :as checksum]
@@ -31,21 +33,21 @@
    (java.net SocketTimeoutException)
    (java.util List)
    (parley.net DescriptorStreams Direction)
-   (parley.posix BlockingIo Datagrams$Part Datagrams$Received Descriptor Handles Protocols SockAddr Sockets Sockets$Accepted)))
+   (parley.posix BlockingIo Datagrams$Part Datagrams$Received Descriptor Handles SockAddr Sockets Sockets$Accepted)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- addresses ----------------------------------------------------------------------------------
 
 (defn make-sockaddr
-  "Makes an address of a family. CLISP RAWSOCK:MAKE-SOCKADDR.
+  "Makes and returns an address of a family. CLISP RAWSOCK:MAKE-SOCKADDR.
 
-  (make-sockaddr :inet \"127.0.0.1\" 80)   host in numbers and port; :inet6 likewise; nil is any host
-  (make-sockaddr :unix \"/run/x\")         a path; one that begins with a zero character is abstract
+  (make-sockaddr :inet \"127.0.0.1\" 80)   numeric host and port; :inet6 likewise; nil is any host
+  (make-sockaddr :unix \"/run/x\")         a path; an abstract one begins with a zero character
   (make-sockaddr :packet {:protocol 0x0800 :index 2 :address bytes})   Linux; protocol in host order
   (make-sockaddr :inet data)             the bytes after the family, an array or a sequence
-  (make-sockaddr :inet 14)               so many zero bytes
-  (make-sockaddr :inet)                  as many as the family usually has"
+  (make-sockaddr :inet 14)               14 zero bytes
+  (make-sockaddr :inet)                  zero bytes of the family's usual length"
   (^SockAddr [family]
    (make-sockaddr family (case family :inet 14 :inet6 26 :packet 18 :unix 0 14)))
   (^SockAddr [family data]
@@ -54,64 +56,45 @@
    (sockaddr/of-host "make-sockaddr" family host port)))
 
 (defn sockaddr-family
-  "The family of an address, :inet, :inet6, :unix, :packet, or its number. CLISP RAWSOCK:SOCKADDR-FAMILY."
+  "Returns the family of an address, :inet, :inet6, :unix, :packet, or its number. CLISP
+  RAWSOCK:SOCKADDR-FAMILY."
   [address]
   (sockaddr/name-value (.family (sockaddr/sockaddr "sockaddr-family" address))))
 
 (defn sockaddr-data
-  "The bytes of an address that follow its family, in a fresh array: for :inet the port, the host and
-  zeros. CLISP RAWSOCK:SOCKADDR-DATA, whose result shares the address's memory."
+  "Returns the bytes of an address after its family, in a new array: for :inet the port, the host
+  and zeros. CLISP RAWSOCK:SOCKADDR-DATA, whose result shares the address's memory."
   ^bytes [address]
   (.data (sockaddr/sockaddr "sockaddr-data" address)))
 
 (defn sockaddr-host
-  "The host of an internet address in numbers, else nil."
+  "Returns the numeric host of an internet address, else nil."
   [address]
   (.host (sockaddr/sockaddr "sockaddr-host" address)))
 
 (defn sockaddr-port
-  "The port of an internet address, else nil."
+  "Returns the port of an internet address, else nil."
   [address]
   (let [port (.port (sockaddr/sockaddr "sockaddr-port" address))]
     (when-not (neg? port) port)))
 
 (defn sockaddr-path
-  "The path of a Unix-domain address, empty for a socket without a name; nil for other families."
+  "Returns the path of a Unix-domain address, empty for a socket without a name; nil for other
+  families."
   [address]
   (.path (sockaddr/sockaddr "sockaddr-path" address)))
 
 (defn convert-address
-  "Between an internet address in numbers and its bytes. CLISP RAWSOCK:CONVERT-ADDRESS.
+  "Converts between a numeric internet address and its bytes. CLISP RAWSOCK:CONVERT-ADDRESS.
 
-  (convert-address :inet \"127.0.0.1\")           the bytes, in a fresh array
-  (convert-address :inet6 bytes)                the text, \"::1\"
-  (convert-address :inet 0x7f000001)            the text of a number, most significant byte first
-                                                (CLISP takes the least significant first)"
+  (convert-address :inet \"127.0.0.1\")           returns the bytes, in a new array
+  (convert-address :inet6 bytes)                returns the text, \"::1\"
+  (convert-address :inet 0x7f000001)            returns the text of a number, most significant byte
+                                                first (CLISP: least significant first)"
   [family address]
   (sockaddr/convert "convert-address" family address))
 
-(defn- unsigned [op n bits]
-  (options/integer op "the number" 0 (dec (bit-shift-left 1 (long bits))) n (str "one of " bits " bits, not negative")))
-
-(defn htons
-  "A 16-bit number of this machine in network byte order. CLISP RAWSOCK:HTONS."
-  [n]
-  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "htons" n 16)))))
-
-(defn ntohs
-  "A 16-bit number in network byte order as this machine has it. CLISP RAWSOCK:NTOHS."
-  [n]
-  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "ntohs" n 16)))))
-
-(defn htonl
-  "A 32-bit number of this machine in network byte order. CLISP RAWSOCK:HTONL."
-  [n]
-  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "htonl" n 32)))))
-
-(defn ntohl
-  "A 32-bit number in network byte order as this machine has it. CLISP RAWSOCK:NTOHL."
-  [n]
-  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "ntohl" n 32)))))
+(publish/vars sockaddr/htons sockaddr/ntohs sockaddr/htonl sockaddr/ntohl)
 
 ;; ---- sockets ------------------------------------------------------------------------------------
 
@@ -120,10 +103,10 @@
 
   domain    :inet :inet6 :unix :packet (Linux), or the number; nil for :unspec
   type      :stream :dgram :raw :seqpacket :rdm, or the number
-  protocol  nil or 0: the usual one; a number, as socket(2) takes it; :ipproto-icmp …; :eth-p-all … of
+  protocol  nil or 0: the default; a number, as of socket(2); :ipproto-icmp …; :eth-p-all … of
             packet sockets, in network order; a name that (protocol) lists
 
-  Raw and packet sockets need root or, on Linux, CAP_NET_RAW: else :eperm."
+  Raw and packet sockets need root or, on Linux, CAP_NET_RAW, else :eperm."
   ([domain type] (socket domain type nil))
   ([domain type protocol-designator]
    (let [op "socket"]
@@ -142,22 +125,23 @@
          (impl/protocol-number op protocol-designator netdb/protocol))))))
 
 (defn sock-close
-  "Closes a handle that was made here; returns 0. Threads that wait on it are woken. A second time it
-  is an error, :ebadf. Handles of streams are not closed so: close the stream. CLISP RAWSOCK:SOCK-CLOSE."
+  "Closes a handle of these functions and returns 0. Wakes threads that wait on it. A second close
+  is an error, :ebadf. A stream's handle cannot be closed here: close the stream. CLISP
+  RAWSOCK:SOCK-CLOSE."
   [socket]
   (Handles/close (impl/handle-number "sock-close" socket))
   0)
 
 (defn bind
-  "Gives a socket its local address: bind(2). Returns nil. CLISP RAWSOCK:BIND."
+  "Sets the local address of a socket: bind(2). Returns nil. CLISP RAWSOCK:BIND."
   [socket address]
   (let [address (sockaddr/sockaddr "bind" address)]
     (impl/on [d "bind" socket]
       (Sockets/bind d address))))
 
 (defn sock-listen
-  "Has a socket take connections, of which `backlog` may wait: listen(2). The default is as many as the
-  system allows. Returns nil. CLISP RAWSOCK:SOCK-LISTEN."
+  "Makes a socket listen, with `backlog` connections that may wait: listen(2). By default the limit
+  of the system. Returns nil. CLISP RAWSOCK:SOCK-LISTEN."
   ([socket] (sock-listen socket 4096))
   ([socket backlog]
    (let [backlog (options/int32 "sock-listen" "the backlog" 0 backlog "a number of connections, not negative")]
@@ -165,8 +149,8 @@
        (Sockets/listen d (int backlog))))))
 
 (defn connect
-  "Connects a socket: connect(2). Waits until that is done, at most :timeout seconds, without it
-  what :so-sndtimeo says. For datagrams, says where they go. Returns nil. CLISP RAWSOCK:CONNECT."
+  "Connects a socket, or sets the destination of datagrams: connect(2). Waits at most :timeout
+  seconds, by default :so-sndtimeo. Returns nil. CLISP RAWSOCK:CONNECT."
   {:arglists '([socket address & {:keys [timeout]}])}
   [socket address & args]
   (let [op "connect"
@@ -177,9 +161,8 @@
         (throw (SocketTimeoutException. (str "connect(" socket ", " address "): not connected in time")))))))
 
 (defn accept
-  "Takes a connection and returns [handle address]: accept(2). Waits for one, at most :timeout seconds,
-  without it what :so-rcvtimeo says. CLISP RAWSOCK:ACCEPT, whose address argument may be given and is
-  ignored."
+  "Accepts a connection and returns [handle address]: accept(2). Waits at most :timeout seconds, by
+  default :so-rcvtimeo. CLISP RAWSOCK:ACCEPT, whose address argument is ignored."
   {:arglists '([socket & {:keys [timeout]}])}
   [socket & args]
   (let [op "accept"
@@ -187,26 +170,26 @@
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
         [(Handles/register (.socket accepted)) (.peer accepted)]
-        (throw (SocketTimeoutException. (str "accept(" socket "): nobody connected in time")))))))
+        (throw (SocketTimeoutException. (str "accept(" socket "): no client connected in time")))))))
 
 (defn getsockname
-  "The local address of a socket: getsockname(2). CLISP RAWSOCK:GETSOCKNAME, whose address argument may
-  be given and is ignored."
+  "Returns the local address of a socket: getsockname(2). CLISP RAWSOCK:GETSOCKNAME, whose address
+  argument is ignored."
   (^SockAddr [socket]
    (impl/on [d "getsockname" socket]
      (Sockets/localAddress d)))
   (^SockAddr [socket _address] (getsockname socket)))
 
 (defn getpeername
-  "The address of the other side: getpeername(2). CLISP RAWSOCK:GETPEERNAME, whose address argument may
-  be given and is ignored."
+  "Returns the address of the other side: getpeername(2). CLISP RAWSOCK:GETPEERNAME, whose address
+  argument is ignored."
   (^SockAddr [socket]
    (impl/on [d "getpeername" socket]
      (Sockets/peerAddress d)))
   (^SockAddr [socket _address] (getpeername socket)))
 
 (defn sockatmark
-  "True when the next byte to read is the one after urgent data, else nil: sockatmark(3). CLISP
+  "Returns true when the next byte is the first after urgent data, else nil: sockatmark(3). CLISP
   RAWSOCK:SOCKATMARK."
   [socket]
   (impl/on [d "sockatmark" socket]
@@ -226,16 +209,16 @@
         (throw e)))))
 
 (defn open-unix-socket
-  "Connects to the Unix-domain server at a path, a string, Path or File, and returns [handle address].
-  The type is :stream unless given. CLISP RAWSOCK:OPEN-UNIX-SOCKET."
+  "Connects to the Unix-domain server at a path, a string, Path or File, and returns [handle
+  address]. The default type is :stream. CLISP RAWSOCK:OPEN-UNIX-SOCKET."
   ([path] (open-unix-socket path :stream))
   ([path type]
    (connected "open-unix-socket" path type)))
 
 (defn open-unix-socket-stream
-  "As open-unix-socket, but returns [stream address], the stream as parley.stream/make-stream makes it.
-  :type is that of the socket, :stream by default; the other options are make-stream's. CLISP
-  RAWSOCK:OPEN-UNIX-SOCKET-STREAM."
+  "Connects as open-unix-socket does, but returns [stream address], a stream as of
+  parley.stream/make-stream. :type is that of the socket, default :stream. Takes the other options
+  of make-stream. CLISP RAWSOCK:OPEN-UNIX-SOCKET-STREAM."
   {:arglists '([path & {:keys [type element-type external-format buffered read-timeout write-timeout
                                close-timeout line-limit]}])}
   [path & args]
@@ -251,14 +234,14 @@
 ;; ---- receiving and sending ----------------------------------------------------------------------
 
 (defn recv
-  "Receives into a buffer and returns how many bytes, 0 at the end of a stream: recv(2). A reset is
-  thrown as :econnreset, again each time. CLISP RAWSOCK:RECV.
+  "Receives into a buffer and returns the number of bytes, 0 at the end of a stream: recv(2). A
+  reset throws :econnreset, each time. CLISP RAWSOCK:RECV.
 
-  :start :end  the part of the buffer to fill, default all
-  :peek        leave the data where it is
-  :oob         urgent data
-  :waitall     wait until the part is full
-  :timeout     see the namespace"
+  :start :end  the part of the buffer to fill, by default all
+  :peek        true: leaves the data in the socket
+  :oob         true: receives urgent data
+  :waitall     true: waits until the part is full
+  :timeout     seconds, see the namespace"
   {:arglists '([socket buffer & {:keys [start end peek oob waitall timeout]}])}
   [socket buffer & args]
   (let [op "recv"
@@ -271,9 +254,9 @@
       (BlockingIo/receive d ^bytes array (int start) (int length) flags all (long nanos)))))
 
 (defn recvfrom
-  "As recv, but returns [n address], the address that of the sender or nil on connected streams, and
-  takes no :waitall: recvfrom(2). CLISP RAWSOCK:RECVFROM, whose address argument may be given and is
-  ignored. A datagram that does not fit is cut; recvmsg tells."
+  "Receives as recv does and returns [n address]: the sender's address, or nil on connected streams:
+  recvfrom(2). Takes no :waitall. CLISP RAWSOCK:RECVFROM, whose address argument is ignored. A
+  datagram that does not fit is cut; recvmsg reports it."
   {:arglists '([socket buffer & {:keys [start end peek oob timeout]}])}
   [socket buffer & args]
   (let [op "recvfrom"
@@ -287,14 +270,16 @@
         [(.count ^Datagrams$Received received) (.address ^Datagrams$Received received)]))))
 
 (defn recvmsg
-  "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP RAWSOCK:RECVMSG.
+  "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP
+  RAWSOCK:RECVMSG.
 
-  message  a map whose :iovec is a vector of byte arrays, filled one after the other; :control says how
-           many bytes of control data to take, as a number or an array of that size
-  returned it has :addr, the sender or nil; :flags, a set of :trunc (the message was longer than the
-           buffers) :ctrunc :oob :eor; :control, the control data in a fresh array
+  message  a map of :iovec, a vector of byte arrays, filled in order, and :control, the number of
+           bytes of control data to receive, or an array of that size
+  returned  the same map with :addr, the sender or nil; :flags, a set of :trunc (the message was
+            longer
+           than the buffers) :ctrunc :oob :eor; :control, the control data in a new array
 
-  :start and :end choose among the buffers; :peek, :oob and :timeout as for recv."
+  :start and :end select buffers; :peek, :oob and :timeout as of recv."
   {:arglists '([socket message & {:keys [start end peek oob timeout]}])}
   [socket message & args]
   (let [op "recvmsg"
@@ -315,13 +300,13 @@
            :control (.control received))]))))
 
 (defn send
-  "Sends a buffer and returns how many bytes went, all of them unless time was up: send(2). CLISP
+  "Sends a buffer and returns the number of bytes sent, all unless it times out: send(2). CLISP
   RAWSOCK:SEND.
 
-  :start :end  the part of the buffer, default all
-  :oob         as urgent data
-  :eor         the end of a record
-  :timeout     see the namespace"
+  :start :end  the part of the buffer, by default all
+  :oob         true: sends urgent data
+  :eor         true: ends a record
+  :timeout     seconds, see the namespace"
   {:arglists '([socket buffer & {:keys [start end oob eor timeout]}])}
   [socket buffer & args]
   (let [op "send"
@@ -333,7 +318,7 @@
       (BlockingIo/send d ^bytes array (int start) (int length) flags (long nanos)))))
 
 (defn sendto
-  "As send, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
+  "Sends as send does, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
   {:arglists '([socket buffer address & {:keys [start end oob eor timeout]}])}
   [socket buffer address & args]
   (let [op "sendto"
@@ -347,13 +332,13 @@
       (BlockingIo/send d parts address (byte-array 0) flags (long nanos)))))
 
 (defn sendmsg
-  "Sends several buffers as one message and returns how many bytes went: sendmsg(2). CLISP
+  "Sends several buffers as one message and returns the number of bytes sent: sendmsg(2). CLISP
   RAWSOCK:SENDMSG.
 
-  message  a map: :iovec, a vector of byte arrays; :addr, where to, nil on connected sockets;
-           :control, a byte array of control data
+  message  a map of :iovec, a vector of byte arrays; :addr, the destination, nil on connected
+           sockets; :control, a byte array of control data
 
-  :start and :end choose among the buffers; :oob, :eor and :timeout as for send."
+  :start and :end select buffers; :oob, :eor and :timeout as of send."
   {:arglists '([socket message & {:keys [start end oob eor timeout]}])}
   [socket message & args]
   (let [op "sendmsg"
@@ -368,9 +353,9 @@
       (BlockingIo/send d ^List parts ^SockAddr address control flags (long nanos)))))
 
 (defn sock-read
-  "Reads from a descriptor of any kind and returns how many bytes, 0 at the end: read(2). Waits for the
-  first byte only. A vector of byte arrays is filled one after the other, and then :start and :end
-  choose among the arrays. CLISP RAWSOCK:SOCK-READ."
+  "Reads from any descriptor and returns the number of bytes, 0 at the end of file: read(2). Waits
+  for the first byte only. A vector of byte arrays is filled in order; then :start and :end select
+  arrays. CLISP RAWSOCK:SOCK-READ."
   {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-read"
@@ -387,9 +372,8 @@
               (max 0 (.read d (.bytes part) (.offset part) (.length part))))))))))
 
 (defn sock-write
-  "Writes to a descriptor of any kind and returns how many bytes went: write(2). A vector of byte arrays
-  is written one after the other, and then :start and :end choose among the arrays. CLISP
-  RAWSOCK:SOCK-WRITE."
+  "Writes to any descriptor and returns the number of bytes written: write(2). A vector of byte
+  arrays is written in order; then :start and :end select arrays. CLISP RAWSOCK:SOCK-WRITE."
   {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-write"
@@ -404,17 +388,18 @@
 ;; ---- options ------------------------------------------------------------------------------------
 
 (defn socket-option
-  "The value of an option of a socket: getsockopt(2). CLISP RAWSOCK:SOCKET-OPTION.
+  "Returns the value of an option of a socket: getsockopt(2). CLISP RAWSOCK:SOCKET-OPTION.
 
-  option  a keyword of socket-options, :so-rcvbuf :tcp-nodelay …, for :level :sol-socket also without
-          the prefix as in CLISP, :rcvbuf; nil for a map of all options of the level, with :error for
-          those that this kind of socket does not have; an integer for any option, as bytes
-  :level  :sol-socket (default), :sol-tcp, :sol-ip, :ipproto-ipv6 …, an integer; with nil as option,
+  option  a keyword of socket-options, :so-rcvbuf :tcp-nodelay …, for :level :sol-socket also
+          without the prefix as in CLISP, :rcvbuf; nil for a map of all options of the level, with
+          :error for those that this kind of socket does not have; an integer for any option, as
+          bytes
+  :level  :sol-socket (default), :sol-tcp, :sol-ip, :ipproto-ipv6 …, an integer; with option nil,
           :all for all options
-  :size   how many bytes to read when the option is an integer, default 4
+  :size   number of bytes to read for an integer option, default 4
 
-  Flags are true or nil, :linger nil or seconds, :rcvtimeo and :sndtimeo seconds, 0 for no limit, :type
-  :stream …, :error nil or an error code."
+  Flags are true or nil, :linger nil or seconds, :rcvtimeo and :sndtimeo seconds, 0 for no limit,
+  :type :stream …, :error nil or an error code."
   {:arglists '([socket option & {:keys [level size]}])}
   [socket option & args]
   (let [op "socket-option"
@@ -423,8 +408,9 @@
       (impl/get-option op d option level size))))
 
 (defn set-socket-option!
-  "Sets an option of a socket and returns the value given: setsockopt(2). Options, levels and values as
-  for socket-option; for nil as option the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION)."
+  "Sets an option of a socket and returns the value: setsockopt(2). Options, levels and values are
+  those of socket-option; for option nil the value is a map of options. CLISP (SETF
+  RAWSOCK:SOCKET-OPTION)."
   {:arglists '([socket option value & {:keys [level]}])}
   [socket option value & args]
   (let [op "set-socket-option!"
@@ -436,58 +422,59 @@
 ;; ---- names, protocols, networks, interfaces -----------------------------------------------------
 
 (defn getaddrinfo
-  "Finds the addresses of a host and a service: getaddrinfo(3). Returns a vector of maps with :flags
-  (a number), :family, :type, :protocol (a number), :address, and :name, the canonical name or nil. CLISP
-  RAWSOCK:GETADDRINFO.
+  "Returns the addresses of a host and a service: getaddrinfo(3). The result is a vector of maps of
+  :flags (a number), :family, :type, :protocol (a number), :address, and :name, the canonical name
+  or nil. CLISP RAWSOCK:GETADDRINFO.
 
-  :node :service                 names or numbers, as strings; one of them is needed
-  :family :socktype :protocol    to look for these only
-  :passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig    true to set the flag
+  :node :service                 names or numbers, as strings; at least one is required
+  :family :socktype :protocol    restrict the result
+  :passive :canonname :numerichost :numericserv :v4mapped :all :addrconfig    true: sets the flag
 
-  An error is a parley.posix.ResolverException: EAI_NONAME …"
+  Throws parley.posix.ResolverException: EAI_NONAME …"
   {:arglists '([& {:keys [node service family socktype protocol passive canonname numerichost numericserv
                           v4mapped all addrconfig]}])}
   [& args]
   (netdb/addresses "getaddrinfo" args))
 
 (defn getnameinfo
-  "The names of an address: getnameinfo(3). Returns [host service]. CLISP RAWSOCK:GETNAMEINFO.
+  "Returns the names of an address, [host service]: getnameinfo(3). CLISP RAWSOCK:GETNAMEINFO.
 
-  :nofqdn       only the local part of the name
-  :numerichost  the host in numbers
-  :namereqd     an error when the host has no name
-  :numericserv  the port in numbers
-  :dgram        the name of the datagram service"
+  :nofqdn       true: only the local part of the name
+  :numerichost  true: the host in numbers
+  :namereqd     true: throws when the host has no name
+  :numericserv  true: the port in numbers
+  :dgram        true: the name of the datagram service"
   {:arglists '([address & {:keys [nofqdn numerichost namereqd numericserv dgram]}])}
   [address & args]
   (netdb/names "getnameinfo" address args))
 
 (defn protocol
-  "A protocol by name or number, as a map of :name, :aliases and :proto, or nil; without argument a
-  vector of all. CLISP RAWSOCK:PROTOCOL."
+  "Returns a protocol by name or number, a map of :name, :aliases and :proto, or nil. Without an
+  argument returns a vector of all. CLISP RAWSOCK:PROTOCOL."
   ([] (protocol nil))
   ([designator] (netdb/protocol designator)))
 
 (defn network
-  "A network by name, or by number and address family (default :inet), as a map of :name, :aliases, :type
-  and :net, or nil; without argument a vector of all. CLISP RAWSOCK:NETWORK."
+  "Returns a network by name, or by number and address family (default :inet), a map of :name,
+  :aliases, :type and :net, or nil. Without an argument returns a vector of all. CLISP
+  RAWSOCK:NETWORK."
   ([] (network nil))
   ([designator] (network designator :inet))
   ([designator family] (netdb/network designator family)))
 
 (defn if-name-index
-  "The index of a network interface by name, its name by index, nil for one that is not there; without
-  argument a map of index to name. CLISP RAWSOCK:IF-NAME-INDEX."
+  "Returns the index of a network interface by name, its name by index, or nil for a missing one.
+  Without an argument returns a map of index to name. CLISP RAWSOCK:IF-NAME-INDEX."
   ([] (if-name-index nil))
   ([designator] (netdb/interface designator)))
 
 (defn ifaddrs
-  "The addresses of the network interfaces: a vector of maps of :name, :flags (a set of :up :running
-  :loopback :broadcast …), :address, :netmask and :destination (of a broadcast, or the other end), the
-  last three possibly nil: getifaddrs(3). CLISP RAWSOCK:IFADDRS.
+  "Returns the addresses of the network interfaces: getifaddrs(3). The result is a vector of maps of
+  :name, :flags (a set of :up :running :loopback :broadcast …), :address, :netmask and :destination
+  (of a broadcast, or the other end); the last three may be nil. CLISP RAWSOCK:IFADDRS.
 
-  :flags-or   only those that have one of these flags
-  :flags-and  only those that have all of these"
+  :flags-or   returns only those with one of these flags
+  :flags-and  returns only those with all of these"
   {:arglists '([& {:keys [flags-or flags-and]}])}
   [& args]
   (netdb/interfaces "ifaddrs" args))

@@ -1,7 +1,7 @@
 (ns parley.repl
-  "A REPL behind a socket, for running systems: CLISP's example of a read-eval-print loop server, made fit
-  for daily use. Whoever may connect may run any code as the process's user: see doc/repl.md for what keeps
-  others out. Nothing here starts by itself.
+  "A REPL on a socket, for running systems: CLISP's example of a read-eval-print loop server, for
+  daily use. A client that may connect may run any code as the user of the process. doc/repl.md
+  describes the protection. Nothing here starts by itself.
 
     (with-open [server (repl-server {:port 5555})]
       …)
@@ -24,8 +24,8 @@
 (set! *warn-on-reflection* true)
 
 (def ^:dynamic *session*
-  "In a session: a map of :id (a string), :server (what repl-server returned), :peer (a string) and
-  :stream, the client's socket stream, whose input *in* has taken up to the end of a line. Else nil."
+  "In a session, a map of :id (a string), :server (the value of repl-server), :peer (a string) and
+  :stream, the client's socket stream, from which *in* has read up to the end of a line. Else nil."
   nil)
 
 ;; ---- starting -----------------------------------------------------------------------------------
@@ -75,54 +75,56 @@
                      :input-error-action (char 0xfffd)}})
 
 (defn repl-server
-  "Listens, and evaluates for whoever connects. Options as keywords and values, or a map:
+  "Listens, and evaluates the code of clients. Takes options as keywords and values, or a map:
 
-  :port            0, the default: the system chooses; 1 to 65535; or a Path, as :path
-  :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. Its directory
-                   is made with rwx------; one that is open to others is refused. Only processes
-                   of the same user may connect
-  :interface       what to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote true and a
-                   token, or :tls with :client-auth :need
-  :accept          what runs for each client, its *in* and *out* bound to the connection, until it
-                   returns: a function, a var or a qualified symbol; default
-                   'clojure.core.server/repl. Vars and symbols are looked up for each client
+  :port            0 (default): the system chooses; 1 to 65535; or a Path, as :path
+  :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. A missing
+                   directory is made with rwx------; one that is open to others is refused. Only
+                   processes of the same user can connect
+  :interface       address to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote
+                   true and a token, or :tls with :client-auth :need
+  :accept          function that runs for each client, with *in* and *out* bound to the connection,
+                   until it returns: a function, a var or a qualified symbol; default
+                   'clojure.core.server/repl. Vars and symbols are resolved for each client
   :args            a vector of arguments for it
-  :bind-err        whether *err* is the connection too, default true
-  :bindings        a map of more dynamic vars to bind, such as {#'*print-length* 100}. Where the process has no
-                   limits of its own, *print-length* is 100000 and *print-level* 256, which pr-str
-                   heeds, too; nil takes one away
-  :token           what a client must send as its first line, or show that it knows, as `connect` does:
-                   16 to 256 characters of ASCII; nothing is sent to one that does neither. Default nil:
-                   none
-  :token-file      a file to make, readable by this user only, with a new random token; it is deleted
-                   on close, and when the Java machine ends
-  :port-file       a file to make that tells `connect` where the server is, and of which process; it is
-                   deleted as the token's is
-  :tls             as of socket-accept, see parley.tls, default nil. With :client-auth :need, only clients
-                   that have a certificate of an issuer in :ca get in
-  :enabled-in      a function of no arguments that says whether this process may evaluate what comes, such
-                   as one that looks whether it is in production; when it does not, nothing is opened
+  :bind-err        true: *err* is the connection, too; default true
+  :bindings        a map of more dynamic vars to bind, such as {#'*print-length* 100}. Without
+                   limits of the process, *print-length* is 100000 and *print-level* 256, also for
+                   pr-str; nil removes one
+  :token           token that a client must send as its first line, or prove, as `connect` does: 16
+                   to 256 characters of ASCII; the server sends nothing before. Default nil: none
+  :token-file      a file to make, readable by this user only, with a new random token; deleted on
+                   close, and when the JVM ends
+  :port-file       a file to make with the address and the process of the server, for `connect`;
+                   deleted like the token's
+  :tls             as of socket-accept, see parley.tls, default nil. With :client-auth :need, a
+                   client needs a certificate of an issuer in :ca
+  :enabled-in      a function of no arguments; when it returns false or nil, such as in production,
+                   repl-server throws and opens nothing
   :login-timeout   seconds for the token, default 10
-  :grace           seconds to wait for a client's first bytes before it gets a prompt, default 0.2, without
-                   a token on TCP only: a web browser would send some by then, and get nothing
-  :idle-timeout    seconds that a read may wait before the session is closed, default nil: for ever
+  :grace           seconds to wait for a client's first bytes before it gets a prompt, default 0.2;
+                   on TCP without a token only. A web browser sends bytes in that time and gets
+                   nothing
+  :idle-timeout    seconds that a read may wait before the session is closed, default nil: no limit
   :max-connections :max-unauthenticated :max-per-address
-                   default 64, 8 (with a token only), nil (no limit of its own); one too many is closed
-  :max-line        characters in a line, default 1048576; a longer one closes the session
-  :drain           seconds that close waits for evaluations, default 1; nil waits for ever
-  :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
+                   default 64, 8 (with a token only), nil (no limit of its own); further ones are
+                   closed
+  :max-line        characters in a line, default 1048576; a longer line closes the session
+  :drain           seconds that close waits for evaluations, default 1; nil: no limit
+  :threads         :virtual (default), on JDK 24 and later, or :platform
   :name            in the names of threads and in the log, default \"repl-\" and the port
-  :log             a function of a line of text; default the logger parley.repl; nil: silence
-  :audit           a function of a map with :event (:connect :disconnect :refused :guarded :login-failed
-                   :lost :stop), :at, :server, and of a client :session, :peer, :address or :user, :reason
+  :log             a function of a line of text; default the logger parley.repl; nil: no log
+  :audit           a function of a map with :event (:connect :disconnect :refused :guarded
+                   :login-failed :lost :stop), :at, :server, and for a client :session, :peer,
+                   :address or :user, :reason
 
-  Returns a java.io.Closeable with the keys :host, :port, :path, :name and :token. Its close frees the
-  endpoint at once, so that it can be bound again, and ends the sessions: those that wait for input at
-  once, others when their evaluation is done, or, after :drain, by interrupting it and closing the
+  Returns a java.io.Closeable with the keys :host, :port, :path, :name and :token. Its close frees
+  the endpoint at once, so that it can be bound again. It ends sessions that wait for input at once,
+  and others when their evaluation is done. After :drain it interrupts the evaluation and closes the
   connection. It may be called from within a session, and again.
 
-  Errors: IllegalArgumentException for options, an unsafe interface or directory; IllegalStateException
-  when :enabled-in says no; else as parley.socket/socket-server."
+  Errors: IllegalArgumentException for options, an unsafe interface or directory;
+  IllegalStateException for :enabled-in; else as of parley.socket/socket-server."
   {:arglists (options/arglists 'java.io.Closeable known)}
   ^Closeable [& options]
   (let [op "repl-server"]
@@ -131,23 +133,23 @@
 ;; ---- connecting -------------------------------------------------------------------------------
 
 (defn connect
-  "Connects to a repl-server. Options as keywords and values, or a map; one of the first three is needed:
+  "Connects to a repl-server and returns a socket stream in UTF-8, for the functions of
+  parley.stream. Takes options as keywords and values, or a map. One of :port, :path and :port-file
+  is required:
 
-  :port :host      host defaults to \"127.0.0.1\"
+  :port :host      host, default \"127.0.0.1\"
   :path            of a Unix-domain socket; its server must be of this process's user
-  :port-file       of the server; a process that has ended is an error, since its port may be another's now
-  :token           or :token-file, the server's: shown to be known by answering a challenge, so that
-                   an impostor does not learn it; the server has to show the same before anything else
-                   is sent
+  :port-file       of the server; an error when its process has ended, since another process may
+                   have the port now
+  :token           or :token-file, that of the server. A challenge proves it, so an impostor does
+                   not learn it. The server must prove it, too, before anything else is sent
   :tls             as of socket-connect, default nil
-  :timeout         seconds for connecting, and for each answer of the login, default 10; nil: for ever
+  :timeout         seconds for connecting, and for each response of the login, default 10; nil: no
+                   limit
 
-  Returns a socket stream in UTF-8, for the functions of parley.stream.
-
-  Errors: IllegalArgumentException for options; SecurityException for a path of another user's;
-  java.net.ProtocolException when the login fails; java.net.ConnectException for a port file left behind,
-  java.nio.file.NoSuchFileException for one that is not there;
-  else as parley.socket/socket-connect."
+  Errors: IllegalArgumentException for options; SecurityException for a path of another user;
+  java.net.ProtocolException when the login fails; java.net.ConnectException for a stale port file;
+  java.nio.file.NoSuchFileException for a missing one; else as of parley.socket/socket-connect."
   {:arglists (options/arglists 'parley.net.SocketStream client/known)}
   ^SocketStream [& options]
   (client/connect "connect" (options/option-map "connect" client/known options)))
@@ -160,8 +162,8 @@
                "what repl-server returned; it may be left out within a session only"))))
 
 (defn sessions
-  "The sessions of a server, within a session of its own server: a vector of maps of :id, :peer, :since
-  (an Instant) and :user or :address."
+  "Returns the sessions of a server, within a session by default those of its own server: a vector
+  of maps of :id, :peer, :since (an Instant) and :user or :address."
   ([] (sessions nil))
   ([server]
    (->> (service/clients (this-server "sessions" server))
@@ -170,17 +172,17 @@
         vec)))
 
 (defn interrupt
-  "Interrupts what a session evaluates, or its waiting for input: a wait ends with an exception, which
-  the session prints, and goes on. Code that never waits and does not look at its thread's interrupt
-  flag goes on, too. Within a session the server may be left out, so that one session can interrupt
-  another. true when there is a session of that :id, else nil."
+  "Interrupts a session's evaluation, or its waiting for input. Returns true, or nil when no session
+  has that :id. A wait ends with an exception, which the session prints before it goes on. Code
+  that neither waits nor checks its thread's interrupt flag goes on. Within a session the server
+  may be left out, so that one session can interrupt another."
   ([id] (interrupt nil id))
   ([server id]
    (service/interrupt (this-server "interrupt" server) id)))
 
 (defn repl
-  "An accept function: as clojure.core.server/repl (:repl/quit ends it), and says briefly that an
-  evaluation was interrupted."
+  "An accept function like clojure.core.server/repl (:repl/quit ends it). It prints one line for an
+  interrupted evaluation."
   []
   (main/repl
     :init core-server/repl-init

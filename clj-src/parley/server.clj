@@ -58,46 +58,50 @@
     (concat options/server-options options/stream-options)))
 
 (defn serve
-  "Listens, and calls `handler`, a function or a var of one argument, with the stream of each connection
-  on a thread of its own. Closes the stream when the handler returns. A var is looked up for each
-  connection, so that a new definition serves the next one. Options as keywords and values, or a map:
+  "Listens, and calls `handler`, a function or a var of one argument, with the stream of each
+  connection, on a thread of its own. Closes the stream when the handler returns. A var is resolved
+  for each connection, so a new definition serves the next one. Takes options as keywords and
+  values, or a map:
 
-  :port            0, the default: the system chooses; 1 to 65535; or an endpoint, or a bound channel, as of
-                   socket-server
+  :port            0 (default): the system chooses; 1 to 65535; or an endpoint, or a bound channel,
+                   as of socket-server
   :interface       default \"127.0.0.1\"; :loopback for 127.0.0.1 and ::1; as of socket-server
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path
-  :handle          integer handle of a socket that listens already, instead of a port; the first that
-                   socket activation passes is 3. It stays open when the server is closed
+  :handle          integer handle of a socket that listens already, instead of a port; the first
+                   handle of socket activation is 3. It stays open when the server is closed
   :backlog :mode :so-reuseport
                    as of socket-server
   :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit :tls
-                   of the streams, as of socket-accept; the handshake of TLS comes before the handler, on
-                   its thread. :timeout bounds the header of a proxy, default 5 seconds
-  :max-connections positive number of connections that may be open at once, default nil: no limit. At
-                   the limit the server does not accept; clients wait in the backlog until one leaves
-  :max-per-address positive number of connections that may be open from one address, default nil: no
-                   limit. More are closed
-  :idle-timeout    seconds that a read or a write of the handler may wait, default nil: for ever. Then it
-                   throws java.net.SocketTimeoutException
-  :drain           seconds that close waits for handlers that are busy, default 1; nil waits for ever
-  :on-error        function of an exception that the handler threw, and, if it takes two arguments, of
-                   the stream; default nil: a line in the log. Failures of the connection are none
-  :audit           function of a map with :event (:connect :disconnect :refused :lost :idle :failed :pause
-                   :stuck :stop), :at, :server, and, where they are known, :connection (its number),
+                   of the streams, as of socket-accept; the TLS handshake runs before the handler,
+                   on its thread. :timeout limits the header of a proxy, default 5 seconds
+  :max-connections maximum number of open connections, default nil: no limit. At the limit the
+  server
+                   does not accept; clients wait in the backlog until a connection ends
+  :max-per-address maximum number of open connections from one address, default nil: no limit.
+  Further
+                   ones are closed
+  :idle-timeout    seconds that a read or a write of the handler may wait, default nil: no limit.
+                   Then it throws java.net.SocketTimeoutException
+  :drain           seconds that close waits for busy handlers, default 1; nil: no limit
+  :on-error        function of an exception of the handler, and, if it takes two arguments, of the
+                   stream; default nil: logs a line. Not called for failures of the connection
+  :audit           function of a map with :event (:connect :disconnect :refused :lost :idle :failed
+                   :pause :stuck :stop), :at, :server, and, if known, :connection (its number),
                    :peer, :address or :user, :reason and :error
-  :proxy-protocol  true: each connection begins with a header of the PROXY protocol, version 1 or 2, whose
-                   address is the stream's peer; or a collection of the addresses or networks of trusted
-                   proxies, such as [\"10.0.0.0/8\"]: connections of others are closed. Default nil
-  :threads         :virtual, the default, where the JDK's are fit for it (24 and later), or :platform
+  :proxy-protocol  true: each connection begins with a header of the PROXY protocol, version 1 or 2,
+                   whose address is the stream's peer; or a collection of the addresses or networks
+                   of trusted proxies, such as [\"10.0.0.0/8\"]: other connections are closed.
+                   Default nil
+  :threads         :virtual (default), on JDK 24 and later, or :platform
   :name            in the names of threads and in the log, default \"server-\" and the port
 
   Returns a java.io.Closeable record with the keys :host, :port, :path and :name. Its close stops
-  accepting, frees the endpoint, has handlers that read find the end of file, gives the others :drain
-  seconds, and then interrupts them and closes their streams. It may be called by a handler, and again.
-  `datafy` shows counts, bytes, ages and refusals.
+  accepting and frees the endpoint. Handlers that read get the end of file. After :drain seconds the
+  others are interrupted and their streams closed. A handler may call it, and it may be called
+  again. `datafy` shows counts, bytes, ages and refusals.
 
-  Errors: IllegalArgumentException for options; else as parley.socket/socket-server. No failure ends the
-  server: without descriptors or memory it pauses and tries again."
+  Errors: IllegalArgumentException for options; else as of parley.socket/socket-server. No failure
+  ends the server: without descriptors or memory it pauses and tries again."
   {:arglists '(^java.io.Closeable
                [handler & {:keys [port interface path handle backlog mode so-reuseport element-type external-format
                                   buffered timeout read-timeout write-timeout close-timeout line-limit tls
@@ -123,13 +127,14 @@
       (throw (options/misuse op (str "the server is " (options/show server)) "what serve returned")))))
 
 (defn connections
-  "Returns the open connections of a server, in the order of their arrival: a vector of maps with :id, :stream
-  (nil while the header of a proxy is missing), :peer, :address or :user, :since (an Instant), :bytes-in,
-  :bytes-out, and :proxy, the address of the proxy that announced the peer."
+  "Returns the open connections of a server, in the order of their arrival: a vector of maps with
+  :id, :stream
+  (nil before the header of a proxy has arrived), :peer, :address or :user, :since (an Instant), :bytes-in,
+  :bytes-out, and :proxy, the address of the proxy that sent the peer's address."
   [server]
   (mapv serving/connection (.connections (core "connections" server))))
 
 (defn interrupt
-  "Interrupts the handler of the connection of that :id. Returns true when there is one, else nil."
+  "Interrupts the handler of a connection. Returns true, or nil when no connection has that :id."
   [server id]
   (serving/interrupt (core "interrupt" server) id))

@@ -1,16 +1,16 @@
 (ns parley.socket
-  "Socket servers, socket streams, and what can be done with them right now without blocking: CLISP's
-  SOCKET package. Reading and writing live in parley.stream.
+  "Socket servers, socket streams and their status: CLISP's SOCKET package. parley.stream reads and
+  writes.
 
-  Timeouts, wherever seconds are taken: nil waits for ever, 0 polls, a non-negative integer, ratio or
-  double bounds the call, and so do [seconds microseconds] and a java.time.Duration; where there are
-  two arguments they are seconds and microseconds. A deadline covers the whole call.
+  Seconds are nil (waits for ever), 0 (polls), a non-negative integer, ratio or double, a [seconds
+  microseconds] vector, or a java.time.Duration. Two arguments are seconds and microseconds. A
+  timeout covers the whole call.
 
-  Errors of the operating system are java.io.IOExceptions, see os-error-code; misuse is an
-  IllegalArgumentException or an IllegalStateException that says what was expected. A thread blocked
-  in any call ends promptly when the object is closed by another thread
-  (java.nio.channels.AsynchronousCloseException) and when it is interrupted
-  (java.io.InterruptedIOException: the flag stays set, the object open, and nothing is lost)."
+  Errors of the operating system are java.io.IOExceptions, see os-error-code. Misuse is an
+  IllegalArgumentException or an IllegalStateException that names the expected value. A blocked call
+  ends promptly when another thread closes the object (java.nio.channels.AsynchronousCloseException)
+  and when its thread is interrupted (java.io.InterruptedIOException). After an interrupt the flag
+  stays set, the object stays open, and nothing is lost."
   (:require
    [clojure.string :as str]
    [parley.impl.object :as object]
@@ -35,26 +35,30 @@
 ;; ---- servers ------------------------------------------------------------------------------------
 
 (defn version
-  "Returns the version of Parley that runs, such as \"0.1.0\"."
+  "Returns the version of Parley, such as \"0.1.0\"."
   []
   (Parley/version))
 
 (defn socket-server
   "Listens for connections and returns the server, a java.io.Closeable. CLISP SOCKET:SOCKET-SERVER.
 
-  port           nil or 0: the system chooses; 1 to 65535; or an endpoint, see below. The file of a
-                 Unix-domain server is removed on close. A bound ServerSocketChannel is adopted
-  :interface     nil: all of IPv4, \"0.0.0.0\"; a host name, an address or an InetAddress; an open stream:
-                 its local address; :loopback, for local use: 127.0.0.1 and ::1 as one server
-  :backlog       how many connections may wait to be accepted, default 128
+  port           nil or 0: the system chooses; 1 to 65535; an endpoint, see below; or a bound
+                 java.nio.channels.ServerSocketChannel. The file of a Unix-domain server is removed
+                 on close
+  :interface     nil: all IPv4 interfaces, \"0.0.0.0\"; a host name, an address or an InetAddress;
+                 an open socket stream, for its local address; :loopback: 127.0.0.1 and ::1, on one
+                 port, as one server (127.0.0.1 alone without IPv6). For local use pass :loopback or
+                 \"127.0.0.1\"
+  :backlog       number of connections that may wait to be accepted, default 128
   :mode          permissions of a Unix-domain server's file, default \"rw-------\"
-  :so-reuseport  whether others that set it may listen on the same port and share its clients, default nil
+  :so-reuseport  true: other processes may listen on the same port, and the system distributes
+                 connections among all that set it; default nil
 
   An endpoint is a port, a java.nio.file.Path, java.io.File or java.net.UnixDomainSocketAddress, a
   java.net.InetSocketAddress, or a map {:host \"127.0.0.1\" :port 7007} or {:path \"/run/x.sock\"}.
 
-  Errors: :eaddrinuse (a path also when its file is no socket, or a live server's), :eaddrnotavail,
-  :eacces, :eai-noname. A server that becomes unreachable is closed by a Cleaner: never rely on it."
+  Errors: :eaddrinuse (also a path whose file is no socket or belongs to a running server),
+  :eaddrnotavail, :eacces, :eai-noname. A Cleaner closes unreachable servers: never rely on it."
   {:arglists '(^parley.net.SocketServer []
                ^parley.net.SocketServer [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
@@ -65,26 +69,26 @@
        (SocketServer/listen (options/->server-options "socket-server" port opts))))))
 
 (defn socket-server-close
-  "Stops listening; when it returns the same port or path can be bound again. Idempotent. Returns nil.
-  CLISP SOCKET:SOCKET-SERVER-CLOSE."
+  "Stops listening and returns nil. Then the same port or path can be bound again. Closing again has
+  no effect. CLISP SOCKET:SOCKET-SERVER-CLOSE."
   [server]
   (.close (object/server "socket-server-close" server)))
 
 (defn socket-server-host
-  "The address that the server listens on, such as \"0.0.0.0\", or the path of its file; also once
-  closed. CLISP SOCKET:SOCKET-SERVER-HOST."
+  "Returns the address of the server, such as \"0.0.0.0\", or the path of its file. Works after
+  close, too. CLISP SOCKET:SOCKET-SERVER-HOST."
   [server]
   (.host (object/server "socket-server-host" server)))
 
 (defn socket-server-port
-  "The port that the server listens on, 0 for a Unix-domain server; also once closed. CLISP
+  "Returns the port of the server, or 0 for a Unix-domain server. Works after close, too. CLISP
   SOCKET:SOCKET-SERVER-PORT."
   [server]
   (long (.port (object/server "socket-server-port" server))))
 
 (defn socket-wait
-  "Waits for a connection: true when socket-accept will not block, nil on timeout. Without a timeout,
-  or with nil, waits for ever. CLISP SOCKET:SOCKET-WAIT."
+  "Waits for a connection. Returns true when socket-accept will not block, nil when it times out.
+  Without a timeout, or with nil, waits for ever. CLISP SOCKET:SOCKET-WAIT."
   ([server] (socket-wait server nil))
   ([server seconds]
    (let [timeout (options/->duration "socket-wait" seconds)]
@@ -95,20 +99,20 @@
 (defn socket-accept
   "Waits for a connection and returns its stream. CLISP SOCKET:SOCKET-ACCEPT.
 
-  :timeout          bounds the wait, default nil; time up: java.net.SocketTimeoutException, :etimedout
-  :element-type     :character (default), :unsigned-byte-8 (:byte), :signed-byte-8, [:unsigned-byte n] and
-                    [:signed-byte n] for n = 16, 32, 64, or :bivalent
+  :timeout          limits the wait, default nil; then java.net.SocketTimeoutException, :etimedout
+  :element-type     :character (default), :unsigned-byte-8 (:byte), :signed-byte-8, [:unsigned-byte
+                    n] and [:signed-byte n] for n = 16, 32, 64, or :bivalent
   :external-format  a charset (default :utf-8), :unix (default) :dos :mac, or a map of :charset
                     :line-terminator :input-error-action :output-error-action
   :buffered         true (default), nil, :input or :output
-  :read-timeout     bounds each read, default nil; see parley.stream/set-read-timeout!
-  :write-timeout    bounds each write, default nil
-  :close-timeout    how long close may wait to hand over what is buffered, default 10 seconds
-  :line-limit       how many characters read-line gathers at most, default 16 Mi
-  :tls              nil (default), a map with :cert and :key, an SSLContext, or what parley.tls/tls-options
-                    returned; see parley.tls. The first operation on the stream does the handshake, so
-                    that accepting goes on. An equal map is read once for a server, see
-                    parley.tls/reload-certificates!"
+  :read-timeout     limits each read, default nil; see parley.stream/set-read-timeout!
+  :write-timeout    limits each write, default nil
+  :close-timeout    limits how long close waits to send buffered output, default 10 seconds
+  :line-limit       maximum number of characters of a line for read-line, default 16 Mi
+  :tls              nil (default), a map with :cert and :key, an SSLContext, or a value of
+                    parley.tls/tls-options; see parley.tls. The first operation on the stream does
+                    the handshake, so accepting is not delayed. A server reads an equal map once,
+                    see parley.tls/reload-certificates!"
   {:arglists '(^parley.net.SocketStream
                [server & {:keys [element-type external-format buffered timeout read-timeout
                                  write-timeout close-timeout line-limit tls]}])}
@@ -123,16 +127,16 @@
   "Connects and returns the stream, a java.io.Closeable. CLISP SOCKET:SOCKET-CONNECT.
 
   port      1 to 65535, or an endpoint as of socket-server
-  host      a name or an address, or an InetAddress, default \"localhost\"; all addresses of a name are tried, v6 and v4
-            in a race (RFC 8305); nil with an endpoint that has a host or a path
-  :timeout  bounds the whole, default nil; 0 returns at once, perhaps still connecting, in which case
-            the next operation waits and socket-status tells
+  host      a name, an address or an InetAddress, default \"localhost\"; all addresses of a name are
+            tried, v6 and v4 in a race (RFC 8305); nil for an endpoint with a host or a path
+  :timeout  limits the whole call, default nil; 0 returns at once, perhaps still connecting: then
+            the next operation waits, and socket-status reports the result
   :tls      nil (default), true, an SSLContext, or a map with keys such as :ca; see parley.tls. The
             handshake is a part of connecting
   and the other options of socket-accept.
 
-  Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (no
-  answer from the name server), :enoent. When all addresses fail the last failure is thrown, the
+  Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (the name
+  server did not respond), :enoent. When all addresses fail, the last failure is thrown, and the
   others are suppressed in it."
   {:arglists '(^parley.net.SocketStream [port]
                ^parley.net.SocketStream
@@ -154,8 +158,8 @@
        (SocketStream/connect ^String (or host (:host endpoint) "localhost") (int port) opts)))))
 
 (defn socket-stream
-  "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, for example
-  (System/inheritedChannel). The channel becomes the stream's own. Options as in socket-accept."
+  "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, such as
+  (System/inheritedChannel). The stream owns the channel. Takes the options of socket-accept except :tls."
   {:arglists '(^parley.net.SocketStream
                [channel & {:keys [element-type external-format buffered timeout read-timeout
                                   write-timeout close-timeout line-limit]}])}
@@ -168,14 +172,14 @@
       (options/option-map "socket-stream" (disj options/stream-options :tls) opts))))
 
 (defn socket-stream-host
-  "The host that the creating call was given; for an accepted stream, the server's. CLISP
-  SOCKET:SOCKET-STREAM-HOST."
+  "Returns the host that the creating call was given; for an accepted stream, that of the server.
+  CLISP SOCKET:SOCKET-STREAM-HOST."
   [s]
   (.host (object/stream "socket-stream-host" s)))
 
 (defn socket-stream-port
-  "The port that the creating call was given; for an accepted stream, the server's. CLISP
-  SOCKET:SOCKET-STREAM-PORT."
+  "Returns the port that the creating call was given; for an accepted stream, that of the server.
+  CLISP SOCKET:SOCKET-STREAM-PORT."
   [s]
   (long (.port (object/stream "socket-stream-port" s))))
 
@@ -191,9 +195,9 @@
     [(or (.path address) (str address)) 0]))
 
 (defn socket-stream-peer
-  "[host port] of the other end, asked of the operating system; the host as in
-  \"127.0.0.1 (localhost)\", or as in \"127.0.0.1\" with do-not-resolve?. Of a Unix-domain stream the path
-  (\"\" when the end has none) and 0. CLISP SOCKET:SOCKET-STREAM-PEER."
+  "Returns [host port] of the other end, as the operating system reports it. The host is like
+  \"127.0.0.1 (localhost)\", or \"127.0.0.1\" with do-not-resolve?. For a Unix-domain stream
+  returns the path (\"\" for an end without a path) and 0. CLISP SOCKET:SOCKET-STREAM-PEER."
   ([s] (socket-stream-peer s false))
   ([s do-not-resolve?]
    (if (object/handle? s)
@@ -201,7 +205,8 @@
      (endpoint (.peerAddress (object/stream "socket-stream-peer" s)) do-not-resolve?))))
 
 (defn socket-stream-local
-  "As socket-stream-peer, of this end. CLISP SOCKET:SOCKET-STREAM-LOCAL."
+  "Returns [host port] of this end, as socket-stream-peer does of the other end. CLISP
+  SOCKET:SOCKET-STREAM-LOCAL."
   ([s] (socket-stream-local s false))
   ([s do-not-resolve?]
    (if (object/handle? s)
@@ -209,9 +214,9 @@
      (endpoint (.localAddress (object/stream "socket-stream-local" s)) do-not-resolve?))))
 
 (defn socket-stream-shutdown
-  "Ends a direction, :input, :output or :io; output is flushed first. Afterwards reads are at the end
-  of file, writes fail with :epipe, and the other side sees the end of file. The stream still has to be
-  closed. Returns nil. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
+  "Ends a direction, :input, :output or :io, and returns nil. Output is flushed first. Afterwards
+  reads return the end of file, writes fail with :epipe, and the other side reads the end of file.
+  The stream must still be closed. CLISP SOCKET:SOCKET-STREAM-SHUTDOWN."
   [s direction]
   (let [op "socket-stream-shutdown"
         direction (values/->direction op direction)]
@@ -222,60 +227,45 @@
 
 ;; ---- options and handles --------------------------------------------------------------------------
 
-(defn- option-requests
-  "The options asked for, as [option] or [option value], checked before anything is done."
-  [op args]
-  (when (empty? args)
-    (throw (options/misuse op "there is no option" "keywords, each perhaps with a new value")))
-  (loop [requests []
-         [key & more] args]
-    (when-not (keyword? key)
-      (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
-    (let [option (rawsock/option op key)
-          value? (and more (not (keyword? (first more))))
-          requests (conj requests (if value? [option (rawsock/checked-argument op option (first more))] [option]))]
-      (if-let [rest-args (seq (if value? (rest more) more))]
-        (recur requests rest-args)
-        requests))))
-
 (defn socket-options
-  "Reads and sets options of a stream, a server, or a raw socket. Each option is a keyword, perhaps
-  followed by a new value; returns a vector with the value of each before it was set:
-  (socket-options s :so-linger 1 :so-rcvlowat) gives [nil 1]. CLISP SOCKET:SOCKET-OPTIONS.
+  "Reads and sets options of a stream, a server, or a raw socket. Takes keywords, each optionally
+  followed by a new value. Returns a vector of the values before the call: (socket-options s
+  :so-linger 1 :so-rcvlowat) returns [nil 1]. CLISP SOCKET:SOCKET-OPTIONS.
 
   true or nil   :so-debug :so-acceptconn :so-broadcast :so-reuseaddr :so-reuseport :so-dontroute
                 :so-keepalive :so-oobinline :tcp-nodelay :tcp-quickack :ipv6-v6only
-  integers      :so-rcvbuf :so-sndbuf :so-rcvlowat :so-sndlowat :tcp-keepidle :tcp-keepintvl :tcp-keepcnt
-                :tcp-user-timeout (milliseconds) :ip-tos :ip-ttl
+  integers      :so-rcvbuf :so-sndbuf :so-rcvlowat :so-sndlowat :tcp-keepidle :tcp-keepintvl
+                :tcp-keepcnt :tcp-user-timeout (milliseconds) :ip-tos :ip-ttl
   :so-linger    nil or seconds
-  :so-rcvtimeo  seconds, as timeouts are given, 0 or nil for no bound: bound each read and write of the
-  :so-sndtimeo  stream; of a server, accepts without a timeout and, over TCP, the streams it accepts
-                afterwards; what is read back is rounded to the kernel's ticks
-  :so-type      :stream, :dgram …, cannot be set
-  :so-error     nil or an error code, cannot be set; reading it clears it, though not a stream's reset
+  :so-rcvtimeo  limit of each read, in seconds; 0 or nil for none; rounded to the kernel's ticks. Of
+                a server: of accepts without a timeout and, over TCP, of streams accepted afterwards
+  :so-sndtimeo  limit of each write, likewise
+  :so-type      :stream, :dgram …, read only
+  :so-error     nil or an error code, read only; reading clears it, but not a stream's reset
 
-  All values are checked before any is set, and when the system refuses one, those set before it are taken
-  back. Linux doubles the sizes of buffers. Errors: an unknown option or a wrong value is an
-  IllegalArgumentException; what the platform cannot do an UnsupportedOperationException that names
-  option and platform; what this kind of socket cannot do a parley.posix.PosixException."
+  All values are checked before any is set. When the system refuses a value, those set before it are
+  restored. Linux doubles the sizes of buffers. Errors: IllegalArgumentException for an unknown
+  option or a wrong value; UnsupportedOperationException, with option and platform, for an option
+  that the platform does not have; parley.posix.PosixException for one that this kind of socket does
+  not have."
   [s & options]
   (let [op "socket-options"
         target (if (object/handle? s) nil (object/need-pollable op "the socket" s))]
-    (rawsock/apply-options op target s (option-requests op options))))
+    (rawsock/apply-options op target s (rawsock/option-requests op options))))
 
 (defn stream-handles
-  "The numbers of the descriptors of a stream, [input output], and of a server, [number nil]; a stream
-  that has one direction has nil for the other. The functions of parley.rawsock take them as long as the
-  stream is open. CLISP SOCKET:STREAM-HANDLES."
+  "Returns the descriptor numbers of a stream, [input output], or of a server, [number nil]. A
+  stream with one direction has nil for the other. The functions of parley.rawsock accept them
+  while the stream is open. CLISP SOCKET:STREAM-HANDLES."
   [s]
   (mapv (fn [^long n] (when-not (neg? n) n))
     (SocketOptions/handles (object/need-pollable "stream-handles" "the stream" s))))
 
 (defmacro with-open-stream
-  "Evaluates the body with names bound to streams (or servers, or anything closeable), and closes them
-  in reverse order at its end; when the body throws, streams are closed with :abort true, so that
-  pending output is dropped and nothing blocks. A value of nil is left alone. Returns the value of the body. Common Lisp
-  WITH-OPEN-STREAM, with any number of bindings."
+  "Evaluates the body with names bound to streams, servers or other closeable values, and returns its value.
+  Then closes them in reverse order. When the body throws, streams are closed with :abort true: pending
+  output is dropped and nothing blocks. nil values are skipped. Common Lisp WITH-OPEN-STREAM, with any
+  number of bindings."
   [bindings & body]
   (when-not (and (vector? bindings) (even? (count bindings)))
     (throw (options/misuse "with-open-stream" (str "the bindings are " (options/show bindings))
@@ -351,8 +341,8 @@
                      "a stream, a server, [object direction], a non-empty list of those, or a status set")))))
 
 (defn socket-status
-  "What can be done right now without blocking; waits until something can, or time is up. Without a
-  timeout, or with nil, waits for ever. CLISP SOCKET:SOCKET-STATUS.
+  "Returns what can be done right now without blocking. Waits until something can be done, or the
+  timeout ends. Without a timeout, or with nil, waits for ever. CLISP SOCKET:SOCKET-STATUS.
 
   Of a stream, or [stream direction] with :input, :output or :io (the default):
 
@@ -360,23 +350,24 @@
     output would block     nil                 :input            :eof
     output possible        :output             :io               :append
 
-  :input gives nil :input :eof; :output gives nil :output. Of a server: true when an accept will not
-  block, else nil. :error when every operation will fail; see stream-error. Of a non-empty sequential of
-  those: a vector of statuses, place for place. Of a status-set: the set, updated in place.
+  :input returns nil :input :eof; :output returns nil :output. Of a server: true when an accept will
+  not block, else nil. :error when every operation will fail; see stream-error. Of a non-empty
+  sequential of those: a vector of statuses in the same order. Of a status set: the set, updated in
+  place.
 
-  In a loop, give a stream as [s :input]: of a bare stream output is nearly always possible, so the check
-  returns at once and the loop spins.
+  In a loop, give a stream as [s :input]. The output of a bare stream is nearly always possible, so
+  the check returns at once and the loop spins.
 
-  Errors: nil, an empty list, something that cannot be checked, an unknown direction
-  (IllegalArgumentException, naming the element); a closed member (IllegalStateException)."
+  Errors: IllegalArgumentException, with the element, for nil, an empty list, an object that cannot
+  be checked, an unknown direction; IllegalStateException for a closed member."
   ([x] (check "socket-status" x nil))
   ([x seconds] (check "socket-status" x (options/->duration "socket-status" seconds)))
   ([x seconds microseconds]
    (check "socket-status" x (options/->duration "socket-status" seconds microseconds))))
 
 (defn socket-status-values
-  "As socket-status, but returns [value n], n being how many of the objects are actionable: their status
-  is not nil. CLISP's second value."
+  "Returns [value n]: the value of socket-status, and the number of objects whose status is not nil.
+  CLISP's second value."
   ([x] (socket-status-values x nil))
   ([x seconds]
    (let [op "socket-status-values"
@@ -388,7 +379,7 @@
    (socket-status-values x (options/->duration "socket-status-values" seconds microseconds))))
 
 (defn stream-error
-  "Why every operation on the stream fails: a java.io.IOException, or nil."
+  "Returns the java.io.IOException because of which every operation on the stream fails, or nil."
   [s]
   (.error (object/stream "stream-error" s)))
 
@@ -404,9 +395,9 @@
     (throw (options/misuse op (str "the exception is " (options/show e)) "a Throwable, or nil"))))
 
 (defn os-error-code
-  "The operating system's code of an exception, or of one of its causes, as a keyword such as
-  :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname; nil when it has none,
-  as the end of a file."
+  "Returns the operating system's code of an exception, or of one of its causes, as a keyword such
+  as :econnrefused, :eaddrinuse, :etimedout, :epipe, :econnreset, :emfile, :eai-noname. Returns nil
+  for an exception without a code, such as the end of file."
   [^Throwable e]
   (need-throwable "os-error-code" e)
   (if-let [native (some native-code (take 16 (take-while some? (iterate ex-cause e))))]
@@ -414,13 +405,14 @@
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))
 
 (defn error-info
-  "Returns what an exception of this library, or one of its causes, is about, or nil for other exceptions:
-    :op          what was called, a string, as the message names it
-    :code        as os-error-code
+  "Returns a map of facts about an exception of this library, or one of its causes, or nil for other
+  exceptions:
+    :op          the function that was called, a string
+    :code        as of os-error-code
     :local       [host port] of this end, or [path 0]
     :remote      [host port] of the other end
-    :bytes-done  bytes of the call that were moved before it failed
-  A key whose value is unknown is left out."
+    :bytes-done  bytes that the call moved before it failed
+  Unknown keys are left out."
   [^Throwable e]
   (need-throwable "error-info" e)
   (when-let [info (ErrorInfo/of e)]
@@ -465,13 +457,13 @@
   ss)
 
 (defn status-set
-  "A reusable, closeable set of streams, servers and other pollable objects, for one thread at a time,
-  which socket-status checks in place: CLISP's destructively updated list. Members as in a list for
-  socket-status: objects, or [object direction].
+  "Makes a reusable, closeable set of streams, servers and other pollable objects, which
+  socket-status checks in place: CLISP's destructively updated list. One thread at a time may use
+  it. Members are objects or [object direction], as in a list for socket-status.
 
-  (count ss) is the number of members; seq, reduce and run! visit the actionable ones only, as
-  [object status]; a member closed meanwhile leaves the set and is reported once, as :error. Close the
-  set when done; its members stay open."
+  (count ss) is the number of members. seq, reduce and run! visit the actionable members only, as
+  [object status]. A closed member is reported once, as :error, and leaves the set. Close the set
+  after use; its members stay open."
   [& members]
   (let [core (StatusSet.)]
     (try
@@ -486,12 +478,14 @@
         (throw e)))))
 
 (defn status-of
-  "The status of a member as of the last check: nil, :input, :output, :io, :eof, :append, true or :error."
+  "Returns the status of a member in the last check: nil, :input, :output, :io, :eof, :append, true
+  or
+  :error."
   [ss object]
   (values/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))
 
 (defn actionable
-  "How many members were actionable in the last check."
+  "Returns the number of members that were actionable in the last check."
   [ss]
   (long (.actionable (set-core "actionable" ss))))

@@ -1,19 +1,19 @@
 (ns parley.stream
-  "Reading and writing socket streams: characters, bytes, and switching between them in mid-stream.
-  Argument order and results follow Common Lisp; eof-error? is true by default and raises
-  java.io.EOFException. Newlines read are \\newline, however they were sent.
+  "Reads and writes socket streams: characters, bytes, and switching between them in mid-stream. The
+  order of arguments and the results follow Common Lisp. eof-error? is true by default and throws
+  java.io.EOFException. Every newline read is \\newline, whatever the peer sent.
 
-  Functions that read take options in place of eof-error?, and at the end of their arguments otherwise;
-  functions that write take :timeout there:
+  Functions that read take options in place of eof-error?, or at the end of their arguments.
+  Functions that write take :timeout at the end:
 
-  :timeout  bounds this call in place of the stream's own timeout, as timeouts of parley.socket are given
+  :timeout  limits this call instead of the stream's own timeout; seconds as of parley.socket
   :eof      a value to return at the end of file
 
-  Every operation on a closed stream, or on one whose element type does not fit, is an
-  IllegalStateException that says what to do. Timeouts of parley's streams raise
-  java.net.SocketTimeoutException: a read has consumed nothing, a write tells in bytesTransferred how
-  many of its bytes went. Readers are serialised with readers and writers with writers, operation by
-  operation; one reader and one writer never block each other."
+  Every operation throws IllegalStateException on a closed stream, and on one whose element type
+  does not fit. A timeout throws java.net.SocketTimeoutException: a read has consumed nothing;
+  bytesTransferred of a write's exception is the number of bytes that were sent. Operations of
+  several readers run one after the other, and so do those of several writers. A reader and a writer
+  never block each other."
   (:refer-clojure :exclude [read-line])
   (:require
    [parley.impl.call :as call]
@@ -39,7 +39,7 @@
 ;; ---- characters ---------------------------------------------------------------------------------
 
 (defn read-char
-  "Reads a character; eof-value at the end. Common Lisp READ-CHAR."
+  "Reads and returns a character, or eof-value at the end of file. Common Lisp READ-CHAR."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-char s true nil))
   ([s eof-error?] (call/reading "read-char" s [eof-error?] #(element/next-char s %1 %2)))
@@ -48,7 +48,8 @@
    (call/reading "read-char" s (list* option value more) #(element/next-char s %1 %2))))
 
 (defn read-char-no-hang
-  "Reads a character if one has arrived, else nil; eof-value at the end. Common Lisp READ-CHAR-NO-HANG."
+  "Reads and returns a character if one has arrived, else nil; eof-value at the end of file. Common
+  Lisp READ-CHAR-NO-HANG."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-char-no-hang s true nil))
   ([s eof-error?] (call/reading "read-char-no-hang" s [eof-error?] #(element/next-char-no-hang s %1 %2)))
@@ -57,16 +58,16 @@
    (call/reading "read-char-no-hang" s (list* option value more) #(element/next-char-no-hang s %1 %2))))
 
 (defn unread-char
-  "Puts the character read last back. Returns nil. Common Lisp UNREAD-CHAR."
+  "Puts the last character read back. Returns nil. Common Lisp UNREAD-CHAR."
   [c s]
   (when-not (char? c)
     (throw (options/misuse "unread-char" (str "the character is " (options/show c)) "the character read last")))
   (.unreadChar (object/in "unread-char" s) (int (char c))))
 
 (defn peek-char
-  "Returns the next character and leaves it in the input; eof-value at the end. Common Lisp PEEK-CHAR: a
-  first argument of nil does only that, true skips whitespace first, a character skips to that character.
-  It may be left out: (peek-char s), (peek-char s eof-error? eof-value)."
+  "Returns the next character and leaves it in the input; eof-value at the end of file. Common Lisp
+  PEEK-CHAR. peek-type nil skips nothing, true skips whitespace first, and a character skips to
+  that character. It may be left out: (peek-char s), (peek-char s eof-error? eof-value)."
   {:arglists '([s] [s eof-error? eof-value] [peek-type s] [peek-type s eof-error? eof-value]
                [peek-type s & {:keys [timeout eof]}])}
   ([s] (element/peek-past nil s true nil))
@@ -82,8 +83,8 @@
   ([a b c d & more] (element/peek-with (list* a b c d more))))
 
 (defn read-line
-  "Reads a line and returns it without its end; eof-value when there is none. Common Lisp READ-LINE, its
-  first value; see read-line-values."
+  "Reads a line and returns it without its end, or eof-value at the end of file. Common Lisp
+  READ-LINE, its first value; see read-line-values."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-line s true nil))
   ([s eof-error?] (call/reading "read-line" s [eof-error?] #(element/next-line s %1 %2)))
@@ -92,8 +93,9 @@
    (call/reading "read-line" s (list* option value more) #(element/next-line s %1 %2))))
 
 (defn read-line-values
-  "Reads a line: [line missing-newline?], missing-newline? being true when the end of file ended it, else
-  nil; [eof-value true] when there is none. Common Lisp READ-LINE, both values."
+  "Reads a line and returns [line missing-newline?], or [eof-value true] at the end of file.
+  missing-newline? is true when the end of file ended the line, else nil. Common Lisp READ-LINE,
+  both values."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   [s & args]
   (call/reading "read-line-values" s args
@@ -103,12 +105,14 @@
         [(object/at-end "read-line-values" s eof-error? eof-value) true]))))
 
 (defn listen
-  "true when a character can be read without waiting, else nil, at the end of file too. Common Lisp LISTEN."
+  "Returns true when a character can be read without waiting, else nil, at the end of file too.
+  Common Lisp LISTEN."
   [s]
   (true-or-nil (.listen (object/in "listen" s))))
 
 (defn read-char-will-hang?
-  "true when read-char would wait, else false, at the end of file too. CLISP EXT:READ-CHAR-WILL-HANG-P."
+  "Returns true when read-char would wait, else false, at the end of file too. CLISP
+  EXT:READ-CHAR-WILL-HANG-P."
   [s]
   (.readCharWillHang (object/in "read-char-will-hang?" s)))
 
@@ -129,7 +133,7 @@
    (call/writing "write-char" s opts #(write-char c s))))
 
 (defn write-string
-  "Writes a string, or its part from :start to :end, and returns the string. Common Lisp WRITE-STRING."
+  "Writes a string, or its part from :start to :end. Returns the string. Common Lisp WRITE-STRING."
   {:arglists '([text s] [text s & {:keys [start end timeout]}])}
   ([text s]
    (.writeString (object/out "write-string" s) (element/part "write-string" text nil))
@@ -141,7 +145,7 @@
      text)))
 
 (defn write-line
-  "Writes a string, or its part from :start to :end, and a newline; returns the string. Common Lisp
+  "Writes a string, or its part from :start to :end, and a newline. Returns the string. Common Lisp
   WRITE-LINE."
   {:arglists '([text s] [text s & {:keys [start end timeout]}])}
   ([text s]
@@ -160,23 +164,23 @@
   ([s & opts] (call/writing "terpri" s opts #(terpri s))))
 
 (defn fresh-line
-  "Writes a newline unless the last character written was one, or none was. true when it did, else nil.
-  Common Lisp FRESH-LINE."
+  "Writes a newline unless the last character written was a newline or nothing was written. Returns
+  true when it wrote one, else nil. Common Lisp FRESH-LINE."
   {:arglists '([s] [s & {:keys [timeout]}])}
   ([s] (true-or-nil (.freshLine (object/out "fresh-line" s))))
   ([s & opts] (call/writing "fresh-line" s opts #(fresh-line s))))
 
 (defn read-char-sequence
-  "Fills a char array from :start to :end and returns the index of the first character not filled; less
-  than :end only at the end of file, or with :no-hang true (never waits) or :interactive true (waits for
-  the first one only). CLISP EXT:READ-CHAR-SEQUENCE."
+  "Fills a char array from :start to :end and returns the index of the first character not filled.
+  It is less than :end at the end of file, or with :no-hang true (never waits) or :interactive true
+  (waits for the first character only). CLISP EXT:READ-CHAR-SEQUENCE."
   {:arglists '([chars s & {:keys [start end no-hang interactive timeout]}])}
   [chars s & opts]
   (element/read-chars "read-char-sequence" chars s opts))
 
 (defn write-char-sequence
-  "Writes a string, a char array or a sequence of characters, or its part from :start to :end, and returns
-  it. CLISP EXT:WRITE-CHAR-SEQUENCE."
+  "Writes a string, a char array or a sequence of characters, or its part from :start to :end.
+  Returns it. CLISP EXT:WRITE-CHAR-SEQUENCE."
   {:arglists '([chars s & {:keys [start end timeout]}])}
   [chars s & opts]
   (let [op "write-char-sequence"
@@ -188,7 +192,8 @@
 ;; ---- bytes --------------------------------------------------------------------------------------
 
 (defn read-byte
-  "Reads an integer of the stream's element type; eof-value at the end. Common Lisp READ-BYTE."
+  "Reads and returns an integer of the stream's element type, or eof-value at the end of file.
+  Common Lisp READ-BYTE."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-byte s true nil))
   ([s eof-error?] (call/reading "read-byte" s [eof-error?] #(element/next-byte s %1 %2)))
@@ -197,7 +202,8 @@
    (call/reading "read-byte" s (list* option value more) #(element/next-byte s %1 %2))))
 
 (defn read-byte-lookahead
-  "What read-byte would find: true, nil when it would wait, :eof at the end. CLISP EXT:READ-BYTE-LOOKAHEAD."
+  "Returns the prospect of read-byte: true for an element, nil when it would wait, :eof at the end
+  of file. CLISP EXT:READ-BYTE-LOOKAHEAD."
   [s]
   (let [found (.byteLookahead (object/in "read-byte-lookahead" s))]
     (cond
@@ -206,13 +212,14 @@
       :else true)))
 
 (defn read-byte-will-hang?
-  "true when read-byte would wait, else false, at the end of file too. CLISP EXT:READ-BYTE-WILL-HANG-P."
+  "Returns true when read-byte would wait, else false, at the end of file too. CLISP
+  EXT:READ-BYTE-WILL-HANG-P."
   [s]
   (= StreamInput/NOTHING (.byteLookahead (object/in "read-byte-will-hang?" s))))
 
 (defn read-byte-no-hang
-  "Reads an integer of the stream's element type if it has arrived, else nil; eof-value at the end. CLISP
-  EXT:READ-BYTE-NO-HANG."
+  "Reads and returns an integer of the stream's element type if it has arrived, else nil; eof-value
+  at the end of file. CLISP EXT:READ-BYTE-NO-HANG."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-byte-no-hang s true nil))
   ([s eof-error?] (call/reading "read-byte-no-hang" s [eof-error?] #(element/next-byte-no-hang s %1 %2)))
@@ -236,8 +243,10 @@
    (call/writing "write-byte" s opts #(write-byte n s))))
 
 (defn read-integer
-  "Reads an integer of a type, [:unsigned-byte n] or [:signed-byte n] with n a multiple of 8 up to 64, in
-  :little (default) or :big endianness; eof-value at the end. CLISP EXT:READ-INTEGER."
+  "Reads and returns an integer, or eof-value at the end of file. CLISP EXT:READ-INTEGER.
+
+  type        [:unsigned-byte n] or [:signed-byte n], n a multiple of 8 up to 64
+  endianness  :little (default) or :big"
   {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
                [s type endianness & {:keys [timeout eof]}])}
   ([s type] (element/next-integer s type :little true nil))
@@ -246,7 +255,8 @@
      (call/reading "read-integer" s args #(element/next-integer s type order %1 %2)))))
 
 (defn write-integer
-  "Writes an integer of a type, as read-integer reads it, and returns it. CLISP EXT:WRITE-INTEGER."
+  "Writes an integer, with type and endianness as of read-integer, and returns it. CLISP
+  EXT:WRITE-INTEGER."
   {:arglists '([n s type] [n s type endianness] [n s type endianness & {:keys [timeout]}])}
   ([n s type] (element/put-integer n s type :little))
   ([n s type endianness & more]
@@ -254,8 +264,10 @@
      (call/writing "write-integer" s opts #(element/put-integer n s type order)))))
 
 (defn read-float
-  "Reads a :single-float or :double-float (IEEE 754), in :little (default) or :big endianness; eof-value at
-  the end. CLISP EXT:READ-FLOAT."
+  "Reads and returns a number in IEEE 754, or eof-value at the end of file. CLISP EXT:READ-FLOAT.
+
+  type        :single-float or :double-float
+  endianness  :little (default) or :big"
   {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
                [s type endianness & {:keys [timeout eof]}])}
   ([s type] (element/next-float s type :little true nil))
@@ -264,7 +276,7 @@
      (call/reading "read-float" s args #(element/next-float s type order %1 %2)))))
 
 (defn write-float
-  "Writes a number as a :single-float or :double-float, as read-float reads it, and returns it. CLISP
+  "Writes a number, with type and endianness as of read-float, and returns it. CLISP
   EXT:WRITE-FLOAT."
   {:arglists '([x s type] [x s type endianness] [x s type endianness & {:keys [timeout]}])}
   ([x s type] (element/put-float x s type :little))
@@ -273,20 +285,21 @@
      (call/writing "write-float" s opts #(element/put-float x s type order)))))
 
 (defn read-byte-sequence
-  "Fills a byte array from :start to :end and returns the index of the first byte not filled; less than
-  :end only at the end of file, or with :no-hang true (never waits: nothing there counts as the end) or
-  :interactive true (waits for the first one only). For elements of more than eight bits: a long array or
-  an object array; an unsigned element of 64 bits is in a long array as its bits. CLISP
-  EXT:READ-BYTE-SEQUENCE."
+  "Fills a byte array from :start to :end and returns the index of the first byte not filled. It is
+  less than :end at the end of file, or with :no-hang true (never waits; returns :start without
+  input) or :interactive true (waits for the first byte only). For elements of more than eight bits
+  give a long array or an object array; a long array holds the bits of an unsigned element of 64
+  bits. CLISP EXT:READ-BYTE-SEQUENCE."
   {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (element/read-array "read-byte-sequence" array s opts))
 
 (defn write-byte-sequence-values
-  "Writes a byte array from :start to :end: [array index], the index of the first byte not written; less
-  than :end only with :no-hang true (hands over what the system takes now) or :interactive true (after
-  waiting until it takes anything). For elements of more than eight bits: a long array, of which an unsigned
-  one of 64 bits takes the bits, or another array of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
+  "Writes a byte array from :start to :end and returns [array index], the index of the first byte
+  not written. It is less than :end only with :no-hang true (sends the bytes that the system takes
+  now) or :interactive true (waits until the system takes some). For elements of more than eight
+  bits give a long array, which holds the bits of an unsigned element of 64 bits, or another array
+  of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
   {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (element/write-array "write-byte-sequence-values" array s opts))
@@ -301,27 +314,28 @@
 ;; ---- both ---------------------------------------------------------------------------------------
 
 (defn finish-output
-  "Hands everything buffered to the system and returns when it has taken it. Returns nil. Common Lisp
-  FINISH-OUTPUT."
+  "Sends everything that is buffered to the system and waits until the system has taken it. Returns
+  nil. Common Lisp FINISH-OUTPUT."
   {:arglists '([s] [s & {:keys [timeout]}])}
   ([s] (.flush (object/out "finish-output" s)))
   ([s & opts] (call/writing "finish-output" s opts #(finish-output s))))
 
 (defn force-output
-  "The same as finish-output: nothing but the calling thread could send the rest. Returns nil. Common
-  Lisp FORCE-OUTPUT."
+  "Does the same as finish-output, since only the calling thread can send the rest. Returns nil.
+  Common Lisp FORCE-OUTPUT."
   {:arglists '([s] [s & {:keys [timeout]}])}
   ([s] (.flush (object/out "force-output" s)))
   ([s & opts] (call/writing "force-output" s opts #(force-output s))))
 
 (defn clear-output
-  "Drops what is buffered and was not handed to the system yet. Returns nil. Common Lisp CLEAR-OUTPUT."
+  "Drops buffered output that was not sent to the system. When part of a character was sent, its rest
+  stays; so does the shift sequence that ends the text. Returns nil. Common Lisp CLEAR-OUTPUT."
   [s]
   (.clear (object/out "clear-output" s)))
 
 (defn close
-  "Closes a stream, a server or a status set, a stream's output being flushed first; with :abort true what
-  is buffered is dropped and nothing blocks. Closing again does nothing. Returns true. Common Lisp CLOSE."
+  "Closes a stream, a server or a status set. A stream's output is flushed first; with :abort true
+  it is dropped and nothing blocks. Closing again has no effect. Returns true. Common Lisp CLOSE."
   {:arglists '([s & {:keys [abort]}])}
   [s & opts]
   (let [{:keys [abort]} (options/option-map "close" #{:abort} opts)]
@@ -333,32 +347,32 @@
     true))
 
 (defn open-stream?
-  "true while the stream, or server, was not closed, else false. Common Lisp OPEN-STREAM-P."
+  "Returns true until the stream or server is closed, then false. Common Lisp OPEN-STREAM-P."
   [s]
   (if (instance? Pollable s)
     (.isOpen ^Pollable s)
     (.isOpen (object/stream "open-stream?" s))))
 
 (defn input-stream?
-  "true while the stream can be read from, false once its input was shut down or it was closed. Common Lisp
-  INPUT-STREAM-P."
+  "Returns true while the stream can be read, false after its input was shut down or it was closed.
+  Common Lisp INPUT-STREAM-P."
   [s]
   (.isInput (object/stream "input-stream?" s)))
 
 (defn output-stream?
-  "true while the stream can be written to, false once its output was shut down or it was closed. Common
-  Lisp OUTPUT-STREAM-P."
+  "Returns true while the stream can be written, false after its output was shut down or it was
+  closed. Common Lisp OUTPUT-STREAM-P."
   [s]
   (.isOutput (object/stream "output-stream?" s)))
 
 (defn stream-element-type
-  ":character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or :bivalent. Common Lisp
-  STREAM-ELEMENT-TYPE."
+  "Returns :character, :unsigned-byte-8, :signed-byte-8, [:unsigned-byte n], [:signed-byte n] or
+  :bivalent. Common Lisp STREAM-ELEMENT-TYPE."
   [s]
   (values/element-type->value (.elementType (object/stream "stream-element-type" s))))
 
 (defn set-stream-element-type!
-  "Changes the element type from the next operation on; what was not read is still there, byte for byte.
+  "Changes the element type for later operations. Unread input stays available, byte for byte.
   Returns the type. CLISP (SETF STREAM-ELEMENT-TYPE)."
   [s type]
   (let [stream (object/stream "set-stream-element-type!" s)]
@@ -366,13 +380,13 @@
     type))
 
 (defn stream-external-format
-  "A map of :charset :line-terminator :input-error-action :output-error-action. Common Lisp
+  "Returns a map of :charset :line-terminator :input-error-action :output-error-action. Common Lisp
   STREAM-EXTERNAL-FORMAT."
   [s]
   (values/external-format->value (.externalFormat (object/stream "stream-external-format" s))))
 
 (defn set-stream-external-format!
-  "Changes the external format from the next character on: a charset, :unix, :dos, :mac or a map, see
+  "Changes the external format for later characters: a charset, :unix, :dos, :mac or a map, see
   parley.socket/socket-accept. Returns it. CLISP (SETF STREAM-EXTERNAL-FORMAT)."
   [s external-format]
   (let [stream (object/stream "set-stream-external-format!" s)]
@@ -392,34 +406,36 @@
 ;; ---- views --------------------------------------------------------------------------------------
 
 (defn socket-reader
-  "The input as a java.io.PushbackReader over the stream's own buffer, so that clojure.core/read and the
-  functions here can be mixed with nothing lost. Closing it closes the stream."
+  "Returns the input as a java.io.PushbackReader over the stream's own buffer, so that
+  clojure.core/read and the functions here can be mixed and nothing is lost. Closing it closes the
+  stream."
   ^PushbackReader [s]
   (.reader (object/stream "socket-reader" s)))
 
 (defn socket-writer
-  "The output as a java.io.Writer over the stream's own buffer. Closing it closes the stream."
+  "Returns the output as a java.io.Writer over the stream's own buffer. Closing it closes the
+  stream."
   ^Writer [s]
   (.writer (object/stream "socket-writer" s)))
 
 (defn socket-input-stream
-  "The input as a java.io.InputStream over the stream's own buffer, whatever the element type. Closing it
-  closes the stream."
+  "Returns the input as a java.io.InputStream over the stream's own buffer, whatever the element
+  type. Closing it closes the stream."
   ^InputStream [s]
   (.inputStream (object/stream "socket-input-stream" s)))
 
 (defn socket-output-stream
-  "The output as a java.io.OutputStream over the stream's own buffer, whatever the element type. Closing it
-  closes the stream."
+  "Returns the output as a java.io.OutputStream over the stream's own buffer, whatever the element
+  type. Closing it closes the stream."
   ^OutputStream [s]
   (.outputStream (object/stream "socket-output-stream" s)))
 
 ;; ---- a pair -------------------------------------------------------------------------------------
 
 (defn stream-pair
-  "Makes two streams that are connected to each other and returns [a b]: over a Unix-domain socket, without
-  a port and without a file. For tests, and for what wants a stream. Options as of
-  parley.socket/socket-accept but :timeout; both streams get them."
+  "Makes two streams that are connected to each other, over a Unix-domain socket without a port or a
+  file, and returns [a b]. Useful in tests. Takes the options of parley.socket/socket-accept except
+  :timeout, for both streams."
   {:arglists '([& {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
                           line-limit]}])}
   [& opts]

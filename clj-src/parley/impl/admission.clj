@@ -1,5 +1,5 @@
 (ns parley.impl.admission
-  "Gates of parley.impl.service: what who has connected must do to be let in."
+  "Admission gates: what a client must do after connecting before its session starts."
   {:no-doc true}
   (:require
    [clojure.string :as str]
@@ -39,7 +39,7 @@
       text)))
 
 (defn- say
-  "Sends a line without ever waiting: whoever has asked for three and read none has room for them."
+  "Sends a line without waiting. Three lines fit even if the client reads none."
   [^SocketStream stream line]
   (.writeTimeout stream Duration/ZERO)
   (.writeLine (.out stream) line)
@@ -61,13 +61,13 @@
         watch (guard/watcher)
         judge (login/judge token)
         left (volatile! tries)
-        answer (fn [{:keys [stream]}]
+        respond (fn [{:keys [stream]}]
                  (let [{:keys [verdict]
                         text :say} (judge (complete line))]
                    (when text
                      (say stream text))
                    (cond
-                     (= :end verdict) [:login-failed "a wrong answer to the challenge"]
+                     (= :end verdict) [:login-failed "a wrong proof of the token"]
                      (not= :wrong verdict) verdict
                      (zero? (long (vswap! left dec))) [:login-failed (str tries " wrong tokens")]
                      :else :wait)))]
@@ -80,7 +80,7 @@
             (= b StreamInput/NOTHING) :wait
             (neg? b) [:login-failed "it left before it had given the token"]
             (string? found) [:guarded (str found ": it is not for this port")]
-            (= b 10) (let [verdict (answer client)]
+            (= b 10) (let [verdict (respond client)]
                        (if (= :wait verdict)
                          (recur)
                          verdict))
@@ -92,7 +92,7 @@
                         (recur)))))))))
 
 (defn after-token
-  "Opens when the client has shown that it knows the token, within `timeout`, at the third try at last."
+  "Opens when the client has sent or proved the token, within `timeout` and three tries."
   [^bytes token timeout]
   (fn []
     {:timeout timeout
@@ -105,14 +105,14 @@
    :late [:login-failed "no token in time (:login-timeout)"]})
 
 (defn announce
-  "Logs who may evaluate code at a server."
+  "Logs which clients can evaluate code at a server."
   [journal server {:keys [token ^TlsOptions tls]}]
-  (journal/line journal "evaluates code for whoever connects to " (endpoint/show server) " "
+  (journal/line journal "REPL server listens on " (endpoint/show server)
     (cond
-      token "and knows the token"
-      (some-> tls .needsClientCertificate) "and has a certificate of an issuer in :ca"
-      (endpoint/unix? server) "as the same user"
-      :else "without a token: every user of this machine")))
+      token "; a client needs the token"
+      (some-> tls .needsClientCertificate) "; a client needs a certificate of an issuer in :ca"
+      (endpoint/unix? server) "; only the same user can connect"
+      :else " without a token: any local user can run code")))
 
 (defn for-lines
   "Returns the :gate and :late of a service whose clients send lines of code."
@@ -122,7 +122,7 @@
     ;; The peer's user was checked, and no browser can speak to a Unix-domain socket.
     (endpoint/unix? server) {:gate nil
                              :late :admit}
-    ;; A browser and its like send at once, and get nothing, not even a prompt; a person waits for one.
+    ;; A browser sends at once and gets nothing, not even a prompt; a person waits for one.
     :else {:gate (after-input (or grace Duration/ZERO))
            :late :admit-silent}))
 
@@ -140,13 +140,13 @@
 ;; ---- options ------------------------------------------------------------------------------------
 
 (defn check-token-options
-  "Refuses two tokens."
+  "Throws for two tokens."
   [op token token-file]
   (when (and token token-file)
     (throw (options/misuse op "both :token and :token-file are given" "one of them"))))
 
 (defn check-bindings
-  "Refuses what cannot be bound."
+  "Throws for bindings that are not of dynamic vars."
   [op bindings]
   (when-not (or (nil? bindings) (and (map? bindings) (every? var? (keys bindings))))
     (throw (options/misuse op (str ":bindings is " (options/show bindings)) "a map of vars to values")))

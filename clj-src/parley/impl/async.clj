@@ -44,7 +44,7 @@
         (accept [_ value] (callback (convert value)))))))
 
 (defn- boxed
-  "What a channel answers to take! and put!: nil when the handler waits."
+  "Returns the result of take! and put!: nil when the handler waits."
   [convert value]
   (when-not (identical? Intake/PENDING value)
     (channels/box (convert value))))

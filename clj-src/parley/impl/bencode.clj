@@ -1,7 +1,7 @@
 (ns parley.impl.bencode
-  "A checkpoint in front of a reader of bencode that trusts what it reads: passes on messages that are
-  whole, well formed and within limits, and ends the input before the first that is not, so that nothing
-  is allocated or recursed into on a stranger's word."
+  "A checkpoint in front of a bencode reader that allocates and recurses as its input demands. Passes messages
+  that are whole, well formed and within limits, and ends the input before the first other message.
+  doc/architecture.md has the reasons."
   {:no-doc true}
   (:require
    [parley.impl.input :as input])
@@ -45,7 +45,7 @@
 
 (defn checkpoint
   "Returns [point whole?]. point is a function of a byte (0 to 255) and of how many bytes follow it at hand:
-  it returns how many of those to pass along with it unseen, or a string that says what is wrong with it.
+  it returns how many of those to pass along with it unseen, or a string that describes the error.
   whole? returns true when no message has begun and not ended."
   [{:keys [max-message max-depth max-digits max-elements max-key]}]
   (let [open (ArrayDeque.)

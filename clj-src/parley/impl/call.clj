@@ -13,7 +13,7 @@
 ;; ---- a timeout for one call ---------------------------------------------------------------------
 
 (defn reading-within
-  "Calls f, which reads from s, under the :timeout of `opts` if it is there."
+  "Calls f, which reads from s, under the :timeout of `opts` if given."
   [op s opts f]
   (if (contains? opts :timeout)
     (let [^StreamInput in (object/in op s)]
@@ -22,7 +22,7 @@
     (f)))
 
 (defn writing-within
-  "Calls f, which writes to s, under the :timeout of `opts` if it is there."
+  "Calls f, which writes to s, under the :timeout of `opts` if given."
   [op s opts f]
   (if (contains? opts :timeout)
     (let [^StreamOutput out (object/out op s)]

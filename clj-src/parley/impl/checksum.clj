@@ -15,27 +15,30 @@
     (f frame start end)))
 
 (defn ipcsum
-  "Computes the checksum of the IP header in an Ethernet frame, writes it where it belongs, and returns
-  it, most significant byte first (CLISP returns it the other way round, for ICMP too). The first 14
-  bytes, from :start, are the Ethernet header. CLISP RAWSOCK:IPCSUM."
+  "Computes the checksum of the IP header in an Ethernet frame, stores it in the frame, and returns
+  it, most significant byte first (CLISP: least significant first, for ICMP too). The first 14
+  bytes from :start are the Ethernet header. CLISP RAWSOCK:IPCSUM."
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "ipcsum" frame args (fn [f start end] (Checksums/ip f (int start) (int end)))))
 
 (defn icmpcsum
-  "As ipcsum, of the ICMP message in the frame. CLISP RAWSOCK:ICMPCSUM."
+  "Computes, stores and returns the checksum of the ICMP message in a frame, as ipcsum does. CLISP
+  RAWSOCK:ICMPCSUM."
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "icmpcsum" frame args (fn [f start end] (Checksums/icmp f (int start) (int end)))))
 
 (defn tcpcsum
-  "As ipcsum, of the TCP segment in the frame. CLISP RAWSOCK:TCPCSUM."
+  "Computes, stores and returns the checksum of the TCP segment in a frame, as ipcsum does. CLISP
+  RAWSOCK:TCPCSUM."
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "tcpcsum" frame args (fn [f start end] (Checksums/tcp f (int start) (int end)))))
 
 (defn udpcsum
-  "As ipcsum, of the UDP datagram in the frame. CLISP RAWSOCK:UDPCSUM."
+  "Computes, stores and returns the checksum of the UDP datagram in a frame, as ipcsum does. CLISP
+  RAWSOCK:UDPCSUM."
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "udpcsum" frame args (fn [f start end] (Checksums/udp f (int start) (int end)))))

@@ -27,7 +27,7 @@
   (let [path (endpoint/file-path op option file)]
     (when-not (Files/exists path (make-array LinkOption 0))
       (throw (NoSuchFileException. (str path) nil
-               (str op ": " option " is not there; start the server, which makes it and deletes it when it ends"))))
+               (str op ": " option " does not exist; start the server, which makes it and deletes it when it ends"))))
     (when (< (long largest-file) (Files/size path))
       (throw (options/misuse op (str option " " path " has " (Files/size path) " bytes") "a file that a server has made")))
     (files/check-own op option path secret)
@@ -48,14 +48,14 @@
         {:keys [pid]
          :as found} (endpoint/parse-whereabouts text)]
     (when-not found
-      (throw (options/misuse op (str ":port-file " file " says " (options/show text)) "a file that a server has made")))
+      (throw (options/misuse op (str ":port-file " file " contains " (options/show text)) "a file that a server has made")))
     (check-alive op file pid)
     (select-keys found [:path :port :host])))
 
 (defn- target [op {:keys [port path port-file]
                    :as all}]
   (when (not= 1 (count (filter some? [port path port-file])))
-    (throw (options/misuse op "it is not said, or said twice, where to connect" "one of :port, :path and :port-file")))
+    (throw (options/misuse op "there is no endpoint, or more than one" "exactly one of :port, :path and :port-file")))
   (when path
     (endpoint/file-path op ":path" path))
   (options/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
@@ -84,7 +84,7 @@
               (.flush (.out s))
               (next-line s))]
     (when-let [wrong (login/prove token ask)]
-      (throw (ProtocolException. (str op ": " s ": " wrong "; the token was not told"))))))
+      (throw (ProtocolException. (str op ": " s ": " wrong "; the token was not sent"))))))
 
 (defn- open ^SocketStream [op {:keys [port host ^Path path timeout tls]}]
   (let [opts (options/->stream-options op {:timeout timeout

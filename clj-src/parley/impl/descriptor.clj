@@ -48,15 +48,15 @@
     (stream-options op opts)))
 
 (defn make-stream
-  "Makes a stream over a duplicate of a descriptor, with everything that a socket stream can do; the
-  original stays open and its owner's. CLISP EXT:MAKE-STREAM.
+  "Makes a stream over a duplicate of a descriptor, with all operations of a socket stream. The
+  original stays open; its owner closes it. CLISP EXT:MAKE-STREAM.
 
-  handle      the number of a socket, a pipe or a terminal; :input, :output or :error for the
-              process's own; or a stream, whose descriptor is meant
-  :direction  :input, :output or :io; by default what the descriptor was opened for
+  handle      the number of a socket, a pipe or a terminal; :input, :output or :error for those of
+              the process; or a stream, for its descriptor
+  :direction  :input, :output or :io; by default the mode in which the descriptor was opened
 
-  and the options of parley.socket/socket-accept but :timeout. The stream's reads and writes are bounded
-  by what :so-rcvtimeo and :so-sndtimeo of a socket say."
+  and the options of parley.socket/socket-accept except :timeout. :so-rcvtimeo and :so-sndtimeo of a
+  socket limit the stream's reads and writes."
   {:arglists '(^parley.net.SocketStream
                [handle & {:keys [direction element-type external-format buffered read-timeout
                                  write-timeout close-timeout line-limit]}])}
@@ -64,13 +64,13 @@
   (open "make-stream" handle opts))
 
 (defn make-pipe-input-stream
-  "Runs a shell command and returns a stream of what it writes to its standard output: a real pipe, so
-  that no-hang reads and socket-status work on it. Its standard input and standard error are this
-  process's. Options as of parley.socket/socket-accept but :timeout. CLISP EXT:MAKE-PIPE-INPUT-STREAM.
+  "Runs a shell command and returns a stream of its standard output. The stream is a real pipe, so
+  no-hang reads and socket-status work. The command's standard input and standard error are those
+  of this process. Takes the options of parley.socket/socket-accept except :timeout. CLISP
+  EXT:MAKE-PIPE-INPUT-STREAM.
 
-  Closing the stream closes the pipe and does not end the command by itself: it ends when it finds the
-  end of its input, or writes to a pipe that nobody reads. It is reaped when it ends; see
-  pipe-exit-status and pipe-kill."
+  Closing the stream closes the pipe. The command goes on until it reaches the end of its input or
+  writes to the closed pipe. It is reaped when it ends; see pipe-exit-status and pipe-kill."
   {:arglists '(^parley.net.SocketStream
                [command & {:keys [element-type external-format buffered read-timeout write-timeout
                                   close-timeout line-limit]}])}
@@ -78,8 +78,8 @@
   (pipe "make-pipe-input-stream" command Direction/INPUT opts))
 
 (defn make-pipe-output-stream
-  "As make-pipe-input-stream, a stream to the command's standard input; its standard output is this
-  process's. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
+  "Runs a shell command, as make-pipe-input-stream does, and returns a stream to its standard input.
+  The command's standard output is that of this process. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
   {:arglists '(^parley.net.SocketStream
                [command & {:keys [element-type external-format buffered read-timeout write-timeout
                                   close-timeout line-limit]}])}
@@ -87,9 +87,9 @@
   (pipe "make-pipe-output-stream" command Direction/OUTPUT opts))
 
 (defn make-pipe-io-stream
-  "As make-pipe-input-stream, a stream to the command's standard input and from its standard output. To
-  give the command the end of its input and still read, use parley.socket/socket-stream-shutdown. CLISP
-  EXT:MAKE-PIPE-IO-STREAM."
+  "Runs a shell command, as make-pipe-input-stream does, and returns a stream to its standard input
+  and from its standard output. To end the command's input and still read, use
+  parley.socket/socket-stream-shutdown. CLISP EXT:MAKE-PIPE-IO-STREAM."
   {:arglists '(^parley.net.SocketStream
                [command & {:keys [element-type external-format buffered read-timeout write-timeout
                                   close-timeout line-limit]}])}
@@ -97,16 +97,16 @@
   (pipe "make-pipe-io-stream" command Direction/IO opts))
 
 (defn pipe-exit-status
-  "The exit status of a pipe's command, 128 and the signal's number when a signal ended it, or nil while
-  it runs. Waits for its end at most so many seconds, without them not at all; nil waits for ever. Also
-  once the stream is closed."
+  "Returns the exit status of a pipe's command, 128 plus the number of the signal that ended it, or
+  nil while it runs. Waits at most `seconds` for its end, by default 0; nil waits for ever. Works
+  after the stream is closed, too."
   ([s] (pipe-exit-status s 0))
   ([s seconds]
    (let [op "pipe-exit-status"]
      (some-> (DescriptorStreams/exitStatus (object/stream op s) (options/->duration op seconds)) long))))
 
 (defn pipe-kill
-  "Ends a pipe's command by a signal if it still runs: SIGTERM, or SIGKILL with :force true. Returns nil."
+  "Sends SIGTERM to a pipe's command if it still runs, or SIGKILL with :force true. Returns nil."
   {:arglists '([s & {:keys [force]}])}
   [s & opts]
   (let [op "pipe-kill"
@@ -114,8 +114,9 @@
     (DescriptorStreams/kill (object/stream op s) (options/flag op :force force))))
 
 (defn keyboard-input
-  "Standard input as a stream, be it a pipe, a file or a terminal: always the same one until it is
-  closed, which leaves standard input itself open. Nothing is taken from it before the stream is read or
-  checked; then *in* and System/in miss what this stream has in its buffer. CLISP EXT:*KEYBOARD-INPUT*."
+  "Returns standard input, a pipe, a file or a terminal, as a stream: always the same stream until
+  it is closed. Closing it leaves standard input open. Nothing is read from standard input before
+  the stream is read or checked. Then *in* and System/in miss the bytes in the stream's buffer.
+  CLISP EXT:*KEYBOARD-INPUT*."
   ^SocketStream []
   (DescriptorStreams/keyboard))

@@ -1,6 +1,6 @@
 (ns parley.impl.endpoint
-  "Where a server that evaluates code may listen, and who may connect there: loopback unless told
-  otherwise, Unix-domain sockets in directories that nobody else can enter, peers of the same user."
+  "Checks where a server that evaluates code listens and which clients may connect: loopback by default,
+  Unix-domain sockets in directories that no other user can enter, peers of the same user."
   {:no-doc true}
   (:require
    [clojure.edn :as edn]
@@ -50,7 +50,7 @@
 ;; ---- TCP ----------------------------------------------------------------------------------------
 
 (defn- addresses
-  "What an interface stands for; nothing when it is no name, or nobody's: binding it says what is wrong."
+  "Returns the addresses of an interface; none for a wrong name: binding it throws the reason."
   [interface]
   (cond
     (instance? SocketStream interface) [(.getAddress ^InetSocketAddress (.localAddress ^SocketStream interface))]
@@ -101,7 +101,7 @@
   [PosixFilePermission/OWNER_READ PosixFilePermission/OWNER_WRITE PosixFilePermission/OWNER_EXECUTE])
 
 (defn make-directory
-  "Makes a directory for its owner alone, unless it is there."
+  "Makes a directory for its owner alone, unless it exists."
   [^Path directory]
   (when-not (Files/exists directory follow)
     (Files/createDirectories directory
@@ -160,7 +160,7 @@
 
 (defn listen
   "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
-  code there. :names says what the caller's options of :interface and :path are called, if otherwise."
+  code there. :names are the names of the caller's options :interface and :path, if they differ."
   ^SocketServer [op {:keys [port path interface enabled-in names]
                      :as opts}]
   (check-enabled op enabled-in)
@@ -245,21 +245,21 @@
     :pid (.pid (ProcessHandle/current))))
 
 (defn parse-whereabouts
-  "Returns what a port file says, a port as of nREPL or what `whereabouts` returns, as a map of :path, or
+  "Returns the content of a port file, a port as of nREPL or what `whereabouts` returns, as a map of :path, or
   of :port and :host, and perhaps :pid; nil when it is none."
   [text]
-  (let [said (try
+  (let [content (try
                (edn/read-string text)
                (catch RuntimeException _ nil))
         {:keys [port host path pid]
-         :as found} (if (map? said) said {:port said})]
+         :as found} (if (map? content) content {:port content})]
     (when (and (or (string? path) (options/within? 1 65535 port))
             (or (nil? host) (string? host))
             (or (nil? pid) (pos-int? pid)))
       found)))
 
 (defn- accepts?
-  "Whether somebody accepts connections where a port file says."
+  "Returns whether a server accepts connections at the address in a port file."
   [{:keys [path ^String host port]}]
   (let [opts (options/->stream-options "connect" {:timeout 1})]
     (try
@@ -271,7 +271,7 @@
         false))))
 
 (defn check-free
-  "Throws an error when a port file is there and its server lives."
+  "Throws an error when a port file exists and its server runs."
   [op ^Path file]
   (when (Files/isRegularFile file no-links)
     (let [text (String. (Files/readAllBytes file) "UTF-8")

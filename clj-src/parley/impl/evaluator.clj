@@ -110,7 +110,7 @@
     :prepare    a function of the options, called when the server listens
     :admission  a function of op, server and options that returns :gate and :late of a service
     :session    a function of service, client, the server's value and the options
-    :port-text  a function of the server: what its port file says
+    :port-text  a function of the server that returns the text of its port file
     :made       a function of service and options that returns the server's value
     :external-format  of the clients' streams"
   [op options parts]

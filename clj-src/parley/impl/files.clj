@@ -1,5 +1,5 @@
 (ns parley.impl.files
-  "Files in which a server tells clients where it is and what its token is: readable by this user only,
+  "Files with the address and the token of a server, for clients: readable by this user only,
   there as a whole or not at all, and gone before the server is."
   {:no-doc true}
   (:require
@@ -50,7 +50,7 @@
 
 (defn check-directory
   "Throws an error where others can put files of their own in place of a server's: in a directory that
-  others can write to, unless it is a sticky one, such as /tmp, in which nobody can replace what is not theirs."
+  others can write to, unless it is a sticky one, such as /tmp, in which users can replace only their own files."
   [op option ^Path file]
   (let [directory (.toRealPath (.getParent file) (make-array LinkOption 0))
         mode (int (Files/getAttribute directory "unix:mode" no-links))]
@@ -59,7 +59,7 @@
       (check-owner op option directory ""))))
 
 (defn check-own
-  "Throws an error unless a file is this user's, or root's, and nobody else can write it or, when it is
+  "Throws an error unless a file is this user's, or root's, and no other user can write it or, when it is
   `secret`, read it."
   [op option ^Path file secret]
   (let [file (.toRealPath file (make-array LinkOption 0))]
@@ -117,7 +117,7 @@
       (delete))))
 
 (defn write
-  "Writes files, [option, Path, text] each, and gives a function that deletes them; the end of the Java
+  "Writes files, [option, Path, text] each, and returns a function that deletes them; the end of the Java
   machine does, too. When one cannot be written, none is left."
   [op files]
   (let [written (volatile! [])

@@ -30,7 +30,7 @@
     (tagged-literal tag value)))
 
 (defn- one-form?
-  "Whether the text is one form of EDN, whoever reads its tags: functions, regular expressions and
+  "Returns whether the text is one form of EDN, whatever its tags: functions, regular expressions and
   symbols with spaces print as something else."
   [text]
   (with-open [in (PushbackReader. (StringReader. text))]

@@ -16,7 +16,7 @@
 (set! *warn-on-reflection* true)
 
 (def ^:private first-words
-  "What the first line of a stranger begins with, and what that tells."
+  "Beginnings of the first line of other protocols, and their names."
   (into {"SSH-" "an SSH banner"
          "\u0016\u0003" "the hello of TLS"}
     (map (fn [method] [(str method " ") "an HTTP request"]))
@@ -40,7 +40,7 @@
   1024)
 
 (defn- match
-  "What a line that begins with `text` is: a string that tells, :held when more is needed, :clean."
+  "Classifies a line that begins with `text`: the name of a protocol, :held when more is needed, or :clean."
   [^String text]
   (or (some (fn [[word what]] (when (str/starts-with? text word) what)) first-words)
       (when (re-matches upper-case-method text) "an HTTP request")
@@ -50,9 +50,9 @@
       :clean))
 
 (defn watcher
-  "A function of one character (an int) after the other: :clean, :held while it cannot be told yet, or
-  a string that says what the sender is. It looks at the first line that is not blank, as a server of HTTP
-  does, and only until that line cannot be a request's: what comes later is somebody's code."
+  "Returns a function of one character (an int) after the other, which returns :clean, :held while more is
+  needed, or the name of the sender's protocol. It looks at the first line that is not blank, as a server of HTTP
+  does, and only until that line cannot be a request's: later input is code."
   []
   (let [line (StringBuilder.)
         off (volatile! false)]
@@ -167,7 +167,7 @@
         nil)))) ; it is silent, or was waited for long enough
 
 (defn drain
-  "Takes what a stranger has sent, at most 64 KiB and without waiting, so that closing tells it nothing
+  "Reads the input of a refused client, at most 64 KiB and without waiting, so that closing sends it nothing
   but the end, and closes the stream without sending anything."
   [^SocketStream s]
   (try

@@ -1,5 +1,5 @@
 (ns parley.impl.journal
-  "What a server tells its owner: lines for people (:log) and events for an audit (:audit). Neither can
+  "Reports of a server to its owner: lines for people (:log) and events for an audit (:audit). Neither can
   end the server, and no peer can fill the log or forge lines in it."
   {:no-doc true}
   (:require
@@ -69,7 +69,7 @@
     [(or (nil? at) (< 1000000000 (- now (long at)))) (or missed 0)]))
 
 (defn warn
-  "Logs a line of a kind, at most one of a kind in a second; the next says how many were left out."
+  "Logs a line of a kind, at most one of a kind in a second; the next has the number of omitted lines."
   [{times :last
     :as journal} kind & parts]
   (let [[now? missed] (due times kind)]

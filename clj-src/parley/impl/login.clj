@@ -1,16 +1,16 @@
 (ns parley.impl.login
-  "Tokens, and how a client shows that it knows a server's: it sends it as a line, as a person does, or it
-  answers a challenge, which tells the token to nobody, also not to who has taken the port of a server
-  that is gone. Lines of ASCII:
+  "Tokens, and how a client proves that it has that of the server. A person sends the token as a line. A
+  program proves it by a challenge, which reveals the token to no process, such as one that has taken the
+  port of a server that has ended. Lines of ASCII:
 
     client   parley-hmac-1 <the client's nonce>
     server   parley-hmac-1 <the server's nonce>
     client   parley-hmac-1 <HMAC-SHA-256 of \"client\" and both nonces, the token being the key>
     server   parley-hmac-1 <the same of \"server\">
 
-  after which the server serves. It says nothing to who does not ask, and proves that it knows the token
-  only to who has proved it first; a client sends no code before that. Who sits between the two and passes
-  their lines on is not found out: that takes encryption."
+  Then the session starts. The server sends nothing before the client's first line, and proves the token only
+  to a client that has proved it first. The client sends no code before that. A relay that forwards the lines
+  of both sides is not detected: that requires encryption. doc/architecture.md compares the alternatives."
   {:no-doc true}
   (:require
    [clojure.string :as str]
@@ -24,14 +24,14 @@
 (set! *warn-on-reflection* true)
 
 (def longest-line
-  "Characters of a login line at most."
+  "Maximum number of characters of a login line."
   256)
 
 (def ^:private token-rule
   "a string of 16 to 256 characters of ASCII without spaces")
 
 (defn check-token
-  "A token that a caller chose, as bytes."
+  "Checks a token that a caller chose, and returns its bytes."
   ^bytes [op token]
   (when-not (and (string? token) (re-matches #"[\x21-\x7e]{16,256}" token))
     (throw (options/misuse op ":token is not fit for one" token-rule)))
@@ -41,14 +41,14 @@
   (.encodeToString (.withoutPadding (Base64/getUrlEncoder)) bytes))
 
 (defn new-token
-  "32 random bytes in 43 characters; a nonce, too."
+  "Returns 32 random bytes in 43 characters, for a token or a nonce."
   ^String []
   (let [bytes (byte-array 32)]
     (.nextBytes (SecureRandom.) bytes)
     (in-base64 bytes)))
 
 (defn same-token?
-  "Compares in a time that tells nothing."
+  "Compares in constant time."
   [^bytes a ^bytes b]
   (MessageDigest/isEqual a b))
 
@@ -56,15 +56,15 @@
 
 (def ^:private word "parley-hmac-1")
 
-(defn- said [what]
+(defn- line-of [what]
   (str word " " what))
 
 (defn- proof
-  "What `side`, \"client\" or \"server\", says to show that it knows the token."
+  "Returns the line with which `side`, \"client\" or \"server\", proves the token."
   ^String [^bytes token side client-nonce server-nonce]
   (let [mac (Mac/getInstance "HmacSHA256")]
     (.init mac (SecretKeySpec. token "HmacSHA256"))
-    (said (in-base64 (.doFinal mac (.getBytes (str/join " " [side client-nonce server-nonce]) "US-ASCII"))))))
+    (line-of (in-base64 (.doFinal mac (.getBytes (str/join " " [side client-nonce server-nonce]) "US-ASCII"))))))
 
 (defn- nonce-of [line]
   (second (re-matches #"parley-hmac-1 ([\w-]{43})" line)))
@@ -73,8 +73,8 @@
   (same-token? (.getBytes a "ISO-8859-1") (.getBytes b "ISO-8859-1")))
 
 (defn judge
-  "A function of a login line's bytes, for a server: {:verdict :admit, :wait, :wrong or :end, :say a line or nil}.
-  A program that has answered wrongly will not know better: it is told at once, by the end."
+  "Returns a function of a login line's bytes, for a server, that returns {:verdict :admit, :wait, :wrong or
+  :end, :say a line or nil}. A wrong proof ends the connection at once, since a program would repeat it."
   [^bytes token]
   (let [challenge (volatile! nil)] ; [client's nonce, server's], until it is answered
     (fn [^bytes line]
@@ -91,20 +91,20 @@
           nonce (let [mine (new-token)]
                   (vreset! challenge [nonce mine])
                   {:verdict :wait
-                   :say (said mine)})
+                   :say (line-of mine)})
           :else {:verdict :wrong})))))
 
 (defn prove
-  "A client's part. `ask` sends a line and gives the one that comes, nil at the end of input: nil when
-  both know the token, else what is wrong."
+  "Logs a client in. `ask` sends a line and returns the next line, nil at the end of input. Returns nil when
+  both sides have proved the token, else the reason of the failure."
   [^bytes token ask]
   (let [mine (new-token)
-        answer (ask (said mine))
-        its (some-> answer nonce-of)]
+        reply (ask (line-of mine))
+        its (some-> reply nonce-of)]
     (cond
-      (nil? answer) "it closed the connection"
+      (nil? reply) "it closed the connection"
       (nil? its) "it does not ask for the token as a server of this library does"
-      :else (let [answer (ask (proof token "client" mine its))]
+      :else (let [reply (ask (proof token "client" mine its))]
               (cond
-                (nil? answer) "it closed the connection: its token is another one"
-                (not (same-line? answer (proof token "server" mine its))) "it does not know the token itself")))))
+                (nil? reply) "it closed the connection: its token differs"
+                (not (same-line? reply (proof token "server" mine its))) "it does not have the token itself")))))

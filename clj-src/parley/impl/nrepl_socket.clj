@@ -4,13 +4,66 @@
   (:require
    [parley.impl.endpoint :as endpoint])
   (:import
-   (java.io InputStream OutputStream)
-   (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException SocketOption)
+   (java.io InputStream InterruptedIOException OutputStream)
+   (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException SocketOption SocketTimeoutException)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.time Duration)
+   (java.util Arrays)
    (parley.net Direction SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
+
+(defn- put
+  "Writes a range of bytes. Returns nil, or what is left of it when the thread is interrupted; the interrupt
+  flag is set again."
+  [^OutputStream out ^bytes b start end]
+  (try
+    (.write out b (int start) (int (- (long end) (long start))))
+    nil
+    (catch SocketTimeoutException e
+      (throw e))
+    (catch InterruptedIOException e
+      (.interrupt (Thread/currentThread))
+      (Arrays/copyOfRange b (int (+ (long start) (.bytesTransferred e))) (int end)))))
+
+(defn- put-pieces
+  "Writes arrays. Returns those that are left when the thread is interrupted."
+  [out pieces]
+  (loop [pieces (seq pieces)]
+    (when pieces
+      (let [^bytes piece (first pieces)]
+        (if-let [left (put out piece 0 (alength piece))]
+          (cons left (next pieces))
+          (recur (next pieces)))))))
+
+(defn whole-output
+  "Returns an OutputStream over `out` that cuts no message: what an interrupt keeps from being written goes
+  out before what is written next. A write or flush that is interrupted returns with the interrupt flag
+  set, since nREPL's buffer would repeat what fails. One thread at a time may use it, as nREPL's transports
+  see to."
+  ^OutputStream [^OutputStream out]
+  (let [left (atom nil)
+        write (fn [^bytes b ^long offset ^long length]
+                (let [end (+ offset length)]
+                  (if (reset! left (put-pieces out @left))
+                    (swap! left concat [(Arrays/copyOfRange b (int offset) (int end))])
+                    (when-let [rest (put out b offset end)]
+                      (reset! left [rest])))))]
+    (proxy [OutputStream] []
+      (write
+        ([b] (if (bytes? b)
+               (write b 0 (alength ^bytes b))
+               (write (byte-array [(unchecked-byte (int b))]) 0 1)))
+        ([b offset length] (write b offset length)))
+      (flush []
+        (try
+          (when-not (reset! left (put-pieces out @left))
+            (.flush out))
+          (catch SocketTimeoutException e
+            (throw e))
+          (catch InterruptedIOException _ ; the stream keeps what it has not sent
+            (.interrupt (Thread/currentThread)))))
+      (close [] (.close out)))))
 
 (defn- connection
   "Returns the Socket of a channel. Options act on the connection itself: the proxy's own socket is never
@@ -82,7 +135,7 @@
            "nrepl-server: the server accepts by itself; use its handler, its port, and its close")))
 
 (defn- as-server-socket
-  "A java.net.ServerSocket that tells where the server listens; closing it closes the server."
+  "Returns a java.net.ServerSocket with the address of the server; closing it closes the server."
   ^ServerSocket [^SocketServer server close]
   (let [^InetSocketAddress address (.localAddress server)]
     (proxy [ServerSocket] []

@@ -1,5 +1,5 @@
 (ns parley.impl.object
-  "From what a caller passes to the object of the core that is meant, or an error that says what was
+  "Returns the object of the core for an argument of a caller, or throws an error that names what was
   passed and what was expected."
   {:no-doc true}
   (:require

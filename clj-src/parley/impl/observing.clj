@@ -1,5 +1,5 @@
 (ns parley.impl.observing
-  "What is open in the process, which parley.socket publishes."
+  "Open streams and servers of the process, which parley.socket publishes."
   {:no-doc true}
   (:require
    [parley.impl.options :as options]
@@ -10,7 +10,8 @@
 (set! *warn-on-reflection* true)
 
 (defn open-objects
-  "Returns a sequence of maps, one for each stream and server that is open in this process, the oldest first:
+  "Returns a sequence of maps, one for each open stream and server of this process, the oldest
+  first:
     :object               the stream or server
     :kind                 :socket-stream or :socket-server
     :local :peer          addresses as strings, or nil; a server has no :peer
@@ -19,16 +20,16 @@
     :opened-by            the name of the thread that opened it
     :bytes-in :bytes-out  of streams, moved from and to the system
     :waits                the calls that wait for it, maps of :op and :thread
-    :opened-at            the stack at that point, strings, when it is traced: see trace-opens!
-  Nothing is kept open by being listed. clojure.core.protocols/datafy of a stream or server has the same keys
+    :opened-at            the stack of the opening call, strings, when traced: see trace-opens!
+  The list keeps nothing open. clojure.core.protocols/datafy of a stream or server has the same keys
   and more."
   []
   (for [^OpenObjects$Entry entry (OpenObjects/list)]
     (assoc (print/details entry) :object (.object entry))))
 
 (defn trace-opens!
-  "Sets whether streams and servers that are opened from now on remember where, for open-objects, datafy and
-  the log line of what is never closed. Each costs a stack trace. The system property parley.net.trace does
-  the same from the start. Returns nil."
+  "Sets whether streams and servers record the stack of the call that opens them, for open-objects,
+  datafy and the log of unclosed objects. Each record costs a stack trace. The system property
+  parley.net.trace does the same from the start. Returns nil."
   [on?]
   (OpenObjects/trace (options/flag "trace-opens!" "the argument" on?)))

@@ -39,10 +39,17 @@
     (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x)))) (str x)
     :else (binding [*print-length* 8 *print-level* 3] (pr-str x))))
 
+(defn- without-secrets
+  "Returns text without what a log must not hold: private keys, and the values of options that are secret."
+  [text]
+  (if (str/includes? text "PRIVATE KEY")
+    "a private key"
+    (str/replace text #"(:(?:token|\S*password)) \"(?:[^\"\\]|\\.)*\"" "$1 …")))
+
 (defn show
-  "A value as messages show it: its class too, cut to a bearable length."
+  "A value as messages show it: its class too, cut to a bearable length, without secrets."
   [x]
-  (let [text (try (text-of x)
+  (let [text (try (without-secrets (text-of x))
                (catch Exception _ (str (class x))))
         cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
     (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
@@ -299,6 +306,8 @@
   [op option x]
   (cond
     (and (string? x) (str/includes? x "-----BEGIN ")) x
+    (and (string? x) (str/includes? x "\n")) (throw (misuse op (str option " is a text without a line that begins with -----BEGIN")
+                                                      "a file, as a string, a File or a Path, or a text in PEM"))
     (string? x) (.toPath (File. ^String x))
     (instance? File x) (.toPath ^File x)
     (instance? Path x) x

@@ -143,7 +143,7 @@
              {:peek MessageFlags/PEEK :oob MessageFlags/OOB :eor MessageFlags/EOR}))
 
 (defn timeout-nanos
-  "The nanoseconds of :timeout; when it is not there, the time that the socket's option says."
+  "Returns the nanoseconds of :timeout, by default those of the socket's option."
   [op opts]
   (if (contains? opts :timeout)
     (if-let [^Duration d (options/->duration op (:timeout opts))]
@@ -201,6 +201,22 @@
                    x)]
     (.check option argument)
     argument))
+
+(defn option-requests
+  "Returns the arguments of socket-options as [option] or [option value], checked."
+  [op args]
+  (when (empty? args)
+    (throw (options/misuse op "there is no option" "keywords, each perhaps with a new value")))
+  (loop [requests []
+         [key & more] args]
+    (when-not (keyword? key)
+      (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
+    (let [found (option op key)
+          value? (and more (not (keyword? (first more))))
+          requests (conj requests (if value? [found (checked-argument op found (first more))] [found]))]
+      (if-let [rest-args (seq (if value? (rest more) more))]
+        (recur requests rest-args)
+        requests))))
 
 (defn value-to-restore
   "Returns what to set an option to so that it is `before` again: Linux doubles the sizes of buffers."

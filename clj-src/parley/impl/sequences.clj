@@ -1,5 +1,5 @@
 (ns parley.impl.sequences
-  "What a stream still brings, as collections, which parley.stream publishes."
+  "Collections of a stream's remaining input, which parley.stream publishes."
   {:no-doc true}
   (:require
    [parley.impl.framing :as framing]
@@ -55,40 +55,41 @@
     (collection #(or-end (.read in framing)))))
 
 (defn lines
-  "Returns the lines that the stream still brings, as read-line reads them, until the end of file. The result
-  can be reduced and is seqable. Each line is read when it is asked for, so what is not taken stays in the
-  stream: (into [] (take 2) (lines s)) reads two lines. A seq or a reduce begins where the last one ended."
+  "Returns the remaining lines of the stream, as of read-line, until the end of file. The result is
+  seqable and reducible. A line is read on demand, so lines that are not taken stay in the stream:
+  (into [] (take 2) (lines s)) reads two lines. A seq or a reduce begins where the last one ended."
   [s]
   (let [in (object/in "lines" s)]
     (collection #(or-end (.readLine in)))))
 
 (defn chunks
-  "Returns the bytes that the stream still brings, whatever its element type, as lines returns lines: byte
-  arrays of what has arrived, never empty.
+  "Returns the remaining bytes of the stream, whatever its element type, as a collection like that
+  of lines: byte arrays of the available input, never empty.
 
-  :max-size  the length of the longest, default 65536"
+  :max-size  bytes of the longest array, default 65536"
   {:arglists '([s & {:keys [max-size]}])}
   [s & opts]
   (elements "chunks" s :bytes #{:max-size} opts))
 
 (defn frames
-  "Returns the frames that the stream still brings, as lines returns lines: byte arrays, each behind its
-  length. A frame that is too long or cut off is a parley.net.FramingException; its bytes are still there.
+  "Returns the remaining frames of the stream as a collection like that of lines: byte arrays, each
+  after its length. A frame that is too long or cut off throws parley.net.FramingException; its
+  bytes stay in the stream.
 
   :length-bytes  bytes of the length, 1, 2, 4 (default) or 8, unsigned
   :endianness    of the length, :big (default) or :little
-  :max-size      bytes of the longest, default 1048576"
+  :max-size      bytes of the longest frame, default 1048576"
   {:arglists '([s & {:keys [length-bytes endianness max-size]}])}
   [s & opts]
   (elements "frames" s :frame #{:length-bytes :endianness :max-size} opts))
 
 (defn forms
-  "Returns the forms of EDN in UTF-8 that the stream still brings, as lines returns lines. They are read by
-  clojure.edn. A form that is malformed, too long or cut off is a parley.net.FramingException; its bytes are
-  still there.
+  "Returns the remaining EDN forms of the stream, in UTF-8, read by clojure.edn, as a collection
+  like that of lines. A form that is malformed, too long or cut off throws
+  parley.net.FramingException; its bytes stay in the stream.
 
-  :readers   a map from tags to functions, beside #inst and #uuid
-  :max-size  bytes of the longest, default 1048576"
+  :readers   a map from tags to functions, besides #inst and #uuid
+  :max-size  bytes of the longest form, default 1048576"
   {:arglists '([s & {:keys [readers max-size]}])}
   [s & opts]
   (let [opts (options/option-map "forms" #{:readers :max-size} opts)

@@ -82,7 +82,7 @@
       (<= (long max-connections) (count all))
       (str "there are " max-connections " connections already (:max-connections)")
       (and max-unauthenticated (<= (long max-unauthenticated) (count waiting)))
-      (str max-unauthenticated " connections have not said anything valid yet (:max-unauthenticated)")
+      (str max-unauthenticated " connections have not sent anything valid yet (:max-unauthenticated)")
       (and max-per-address (<= (long max-per-address) (count (filter same-address all))))
       (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
 
@@ -162,7 +162,7 @@
 
 (defn- lost [{:keys [journal]
               :as service} client e]
-  (when-not (or (closing? service) (instance? ClosedChannelException e)) ; closed on this side, which has said why
+  (when-not (or (closing? service) (instance? ClosedChannelException e)) ; closed on this side, which has logged the reason
     (journal/event journal :lost (assoc (about (:connection client)) :reason (str e)))))
 
 (defn- failed [{:keys [journal]} client e]
@@ -246,7 +246,7 @@
   (first (filter (fn [^Connection c] (= (str id) (str (.id c)))) (.connections server))))
 
 (defn close
-  "Ends a service: its endpoint at once, then its clients: who waits for input at once, who evaluates when
+  "Ends a service: its endpoint at once, then its clients: those that wait for input at once, others when
   done or when the time to drain is over, by interrupt. From within a session, that session ends after the
   evaluation that closes. Returns nil; again, when the endpoint is free."
   [{:keys [server own]}]

@@ -63,7 +63,7 @@
   definition takes effect at once."
   [accept]
   (letfn [(missing [cause]
-            (IllegalStateException. (str ":accept is " accept ", which is not there") cause))]
+            (IllegalStateException. (str ":accept is " accept ", which does not exist") cause))]
     (if (symbol? accept)
       (or (try
             (requiring-resolve accept)

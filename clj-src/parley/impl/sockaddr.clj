@@ -8,7 +8,7 @@
    (java.io File Writer)
    (java.net Inet4Address InetAddress)
    (java.nio.file Path)
-   (parley.posix SockAddr)))
+   (parley.posix Protocols SockAddr)))
 
 (set! *warn-on-reflection* true)
 
@@ -150,3 +150,28 @@
       data
       (.host (SockAddr/of (name family)
                (byte-array (concat (repeat (if (= 4 size) 2 6) 0) data (repeat (if (= 4 size) 8 4) 0))))))))
+
+;; ---- byte order -----------------------------------------------------------------------------------
+
+(defn- unsigned [op n bits]
+  (options/integer op "the number" 0 (dec (bit-shift-left 1 (long bits))) n (str "one of " bits " bits, not negative")))
+
+(defn htons
+  "Converts a 16-bit number to network byte order. CLISP RAWSOCK:HTONS."
+  [n]
+  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "htons" n 16)))))
+
+(defn ntohs
+  "Converts a 16-bit number from network byte order. CLISP RAWSOCK:NTOHS."
+  [n]
+  (Short/toUnsignedLong (Protocols/networkOrder (unchecked-short (unsigned "ntohs" n 16)))))
+
+(defn htonl
+  "Converts a 32-bit number to network byte order. CLISP RAWSOCK:HTONL."
+  [n]
+  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "htonl" n 32)))))
+
+(defn ntohl
+  "Converts a 32-bit number from network byte order. CLISP RAWSOCK:NTOHL."
+  [n]
+  (Integer/toUnsignedLong (Protocols/networkOrder (unchecked-int (unsigned "ntohl" n 32)))))

@@ -1,5 +1,5 @@
 (ns parley.impl.text
-  "A client's characters as an evaluator wants them: a Reader that gives lines as they come, ends quietly
+  "A client's characters as an evaluator wants them: a Reader of lines as they arrive, ends quietly
   when the client does, and a Writer; both turn an interrupt into one exception, after which the
   connection is as good as before."
   {:no-doc true}

@@ -1,5 +1,5 @@
 (ns parley.impl.tls
-  "The TLS of servers: options that are read once, and again when the user says so."
+  "The TLS of servers: options that are read once, and again on request."
   {:no-doc true}
   (:require
    [parley.impl.options :as options])

@@ -22,7 +22,7 @@
     (options/->charset op x)))
 
 (defn- encode!
-  "Sets the charset of a stream to :encoding, if it is there; the line terminator and the rest stay."
+  "Sets the charset of a stream to :encoding, if given; the line terminator and the rest stay."
   [op ^SocketStream s {:keys [encoding]}]
   (when-let [charset (encoding-charset op encoding)]
     (when-not (= charset (.charset (.externalFormat s)))

@@ -9,8 +9,8 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Log;
 
 /**
- * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended by
- * close and interrupt, and logged once a second at most, however many threads accept.
+ * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended
+ * by close and interrupt, and logged once a second at most, however many threads accept.
  */
 final class AcceptBackoff {
     private static final AtomicLong LAST_REPORT =

@@ -183,7 +183,7 @@ final class Acceptor implements Runnable {
         }
     }
 
-    /** Waits after a failed accept, longer each time, since others may give back what it takes. */
+    /** Waits after a failed accept, longer each time, since other code may free descriptors. */
     private void rest(Throwable e) {
         resume = System.nanoTime() + backOff.next().toNanos();
         resting = true;
@@ -247,7 +247,7 @@ final class Acceptor implements Runnable {
         }
     }
 
-    /** Makes room among those that wait: whoever has waited longest for its header is refused. */
+    /** Makes room among waiting connections: refuses the one that waits longest for its header. */
     private void add(Pollable watched, Pending waiting) throws IOException {
         if (waiting.header != null && pending.size() >= MOST) {
             for (Map.Entry<Pollable, Pending> each : pending.entrySet()) {

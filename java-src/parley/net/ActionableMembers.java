@@ -48,7 +48,9 @@ final class ActionableMembers {
         count = 0;
     }
 
-    /** Returns the member of an object, also one that has left the set in the last check, or null. */
+    /**
+     * Returns the member of an object, also one that has left the set in the last check, or null.
+     */
     Member find(Pollable object) {
         for (int i = 0; i < end; i++) {
             if (members[i] != null && members[i].object.equals(object)) {

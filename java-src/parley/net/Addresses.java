@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 import parley.posix.Ipv6Text;
 
 /**
- * How addresses are shown, as CLISP does.
+ * Shows addresses as CLISP does.
  *
  * <pre>{@code
  * Addresses.host(stream.peerAddress());     // "127.0.0.1"
@@ -41,7 +41,9 @@ public final class Addresses {
                 : address instanceof Nameless nameless ? nameless.toString() : "";
     }
 
-    /** A Unix-domain address that no path of the JDK can be: an abstract name, or other characters. */
+    /**
+     * A Unix-domain address that no path of the JDK can be: an abstract name, or other characters.
+     */
     private static final class Nameless extends SocketAddress {
         private static final long serialVersionUID = 1L;
         private final String name;
@@ -108,7 +110,10 @@ public final class Addresses {
         return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     }
 
-    /** The number of an address, an IPv6 one in its short form (RFC 5952) with its zone if it has use. */
+    /**
+     * The number of an address, an IPv6 one in its short form (RFC 5952) with its zone if it has
+     * use.
+     */
     static String literal(InetAddress address) {
         String text = address.getHostAddress();
         if (!(address instanceof Inet6Address)) {
@@ -132,7 +137,7 @@ public final class Addresses {
     }
 
     /**
-     * The host of an address as a number with the name that the system's resolver gives it.
+     * Returns the numeric host of an address, with the name from the system's resolver.
      *
      * @param address TCP or Unix-domain, or null
      * @return for example {@code "127.0.0.1 (localhost)"}; as {@link #host} when it has no name

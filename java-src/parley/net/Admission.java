@@ -44,12 +44,12 @@ public interface Admission {
     Verdict late(Connection connection);
 
     /**
-     * What an {@link Admission} decides.
+     * The decision of an {@link Admission}.
      *
      * @param event null to admit or to wait, else the kind of the event of the refusal
      * @param reason of a refusal, for people
      * @param within how long a connection may wait, null for ever; counts from the first time that
-     *     it is told to wait
+     *     the verdict is to wait
      */
     public record Verdict(String event, String reason, Duration within) {
         /** Starts the handler. */

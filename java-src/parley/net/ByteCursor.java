@@ -34,7 +34,7 @@ final class ByteCursor {
         return true;
     }
 
-    /** True when so many bytes are there; false at the end, or when they are not and no wait. */
+    /** Returns true when n bytes are buffered; false at the end, or without a wait. */
     boolean ensure(int count, WaitMode mode) throws IOException {
         while (!settle() || buffer.remaining() < count) {
             if (!refill.more(mayWait(mode, false), count - buffer.remaining())) {
@@ -44,7 +44,7 @@ final class ByteCursor {
         return true;
     }
 
-    /** The next byte, which {@link #ensure} has said is there. */
+    /** Returns the next byte, after {@link #ensure}. */
     int take() {
         return buffer.bytes[buffer.position++] & 0xff;
     }
@@ -55,7 +55,7 @@ final class ByteCursor {
         return value;
     }
 
-    /** Whether integers of so many bytes are there: 1, {@link CharacterCursor#MORE} or END. */
+    /** Checks for an integer of n bytes: returns 1, {@link CharacterCursor#MORE} or END. */
     int look(int width) {
         boolean ended = refill.hasEnded();
         if (characters.settleNewline(ended) && buffer.remaining() >= width) {
@@ -64,7 +64,7 @@ final class ByteCursor {
         return ended ? CharacterCursor.END : CharacterCursor.MORE;
     }
 
-    /** How many bytes are there without waiting. */
+    /** Returns the number of bytes that can be read without waiting. */
     int available() throws IOException {
         if (look(1) == CharacterCursor.MORE && refill.failure() == null) {
             refill.moreNow(1);

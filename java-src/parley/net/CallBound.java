@@ -5,8 +5,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import parley.net.wait.Deadline;
 
 /**
- * The deadline of some calls of one thread on one side, in place of the timeout of the side. While no
- * thread of the process has one, an operation pays one look at a counter.
+ * The deadline of some calls of one thread on one side, in place of the timeout of the side. While
+ * no thread of the process has one, an operation pays one look at a counter.
  */
 final class CallBound implements Closeable {
     private static final AtomicInteger COUNT = new AtomicInteger();
@@ -36,7 +36,9 @@ final class CallBound implements Closeable {
         return bound == null ? null : bound.deadline;
     }
 
-    /** Ends the bound; in the thread that made it, the last one first. Closing again does nothing. */
+    /**
+     * Ends the bound; in the thread that made it, the last one first. Closing again does nothing.
+     */
     @Override
     public void close() {
         if (INNERMOST.get() == this) {

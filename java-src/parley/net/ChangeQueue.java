@@ -5,9 +5,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import parley.net.wait.Poller;
 
 /**
- * What the members of a status set have to tell that the kernel will not: a stack that any thread
- * pushes to and the set's user empties. It does not lead to the set, nor does a {@link Member}, so
- * that a set which was dropped can be collected while its members live on.
+ * Changes of the members of a status set that the kernel does not report: a stack that any thread
+ * pushes to and the user of the set empties. Neither it nor a {@link Member} refers to the set, so
+ * that a dropped set can be collected while its members are in use.
  */
 final class ChangeQueue {
     private final AtomicReference<Member> top = new AtomicReference<>();
@@ -21,7 +21,7 @@ final class ChangeQueue {
     }
 
     /** From any thread: a member has changed. */
-    void tell(Member member) {
+    void report(Member member) {
         push(member);
         if (awaited) {
             poller.wakeup();
@@ -57,13 +57,13 @@ final class ChangeQueue {
     }
 
     /**
-     * Before a poll that waits: from now on news wake it.
+     * Announces a poll that waits: from now on changes wake it.
      *
      * @return false when there are some already, so that the poll must not wait
      */
     boolean await() {
         awaited = true;
-        return top.get() == null; // read after the write: who pushes later sees it
+        return top.get() == null; // read after the write: a later push sees it
     }
 
     /** After the poll. */

@@ -141,7 +141,7 @@ final class ChannelTransport implements Transport {
         try {
             return "a socket stream to " + Addresses.show(peer());
         } catch (IOException e) {
-            return "a socket stream whose channel somebody else has closed";
+            return "a socket stream whose channel was closed by other code";
         }
     }
 

@@ -8,8 +8,8 @@ import parley.net.text.Decoder;
 
 /**
  * Characters out of an {@link InputBuffer}, one at a time, by the rules of an external format:
- * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read is
- * {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
+ * {@code \n}, {@code \r\n} and {@code \r} are each one newline. What was decoded and not yet read
+ * is {@link DecodedChars} and has its bytes still in the buffer. Guarded by the reader's lock.
  */
 final class CharacterCursor {
     /** In place of a character: more bytes are needed. */
@@ -25,7 +25,7 @@ final class CharacterCursor {
     private final LineCursor lines;
     private ExternalFormat format;
     private Decoder decoder; // made with the first character, so that byte streams need none
-    private boolean ascii; // the decoder is there, and bytes below 128 are ASCII to it
+    private boolean ascii; // the decoder exists and decodes bytes below 128 as ASCII
 
     /** A return was read as a newline: a line feed right behind it is its other half. */
     private boolean skipNewline;
@@ -37,9 +37,9 @@ final class CharacterCursor {
     private int lastLength = -1;
     private boolean lastReturn;
 
-    private int passed; // bytes behind those ahead that are known to give no character
+    private int passed; // bytes after those ahead that are known to make no character
     private int judged; // negated: how many bytes behind those are bad, as a look has found; or 0
-    private long told; // offset behind the bad bytes that an error has told of
+    private long reported; // offset after the bad bytes that an error has reported
 
     private Mark mark; // what rewind goes back to, or null
 
@@ -53,7 +53,7 @@ final class CharacterCursor {
         this.lines = new LineCursor(this, buffer, ahead);
     }
 
-    /** How lines are read out of this. */
+    /** Reads lines from this. */
     LineCursor lines() {
         return lines;
     }
@@ -70,14 +70,14 @@ final class CharacterCursor {
             decoder = null;
             ascii = false;
             lastLength = -1;
-            told = 0; // what is bad in one charset may be good in another
+            reported = 0; // bytes that are bad in one charset may be good in another
         }
         format = newFormat;
     }
 
     /**
-     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text ends
-     * here: a charset with shift sequences goes on from its initial state.
+     * Bytes are read next: what was decoded ahead is theirs, and nothing can be unread. The text
+     * ends here: a charset with shift sequences goes on from its initial state.
      */
     void leave() {
         if (decoder != null || !ahead.isEmpty()) {
@@ -189,7 +189,7 @@ final class CharacterCursor {
     /**
      * The next character without reading it: it, {@link #MORE} or {@link #END}.
      *
-     * @param quiet bad bytes are not an error now but a replacement character, for somebody who
+     * @param quiet bad bytes are not an error now but a replacement character, for a check that
      *     only asks whether there is anything
      */
     int peek(boolean atEnd, boolean quiet) throws CodingException {
@@ -258,7 +258,7 @@ final class CharacterCursor {
         }
     }
 
-    /** Returns how many bytes are decoded, or known to give nothing, and not read. */
+    /** Returns the number of unread bytes that are decoded or known to make no character. */
     int bytesAhead() {
         return ahead.bytes() + passed;
     }
@@ -296,22 +296,22 @@ final class CharacterCursor {
         return canonical;
     }
 
-    /** What bad bytes stand for: a character, or -1 for nothing. */
+    /** Returns the replacement of bad bytes: a character, or -1 for none. */
     private int bad(int start, int length, boolean quiet, boolean keeps) throws CodingException {
         CodingAction action = format.inputErrorAction();
         if (action != CodingAction.ERROR) {
             return action.replacement();
         }
-        int from = start + decoder.shift(); // where the JDK says that it is
+        int from = start + decoder.shift(); // the position that the JDK reports
         long offset = buffer.offset() + from - buffer.position;
-        if (offset < told) {
+        if (offset < reported) {
             return -1;
         }
         if (quiet) {
             return '\uFFFD';
         }
         int count = start + length - from;
-        told = offset + count;
+        reported = offset + count;
         CodingException error = CodingException.malformed(buffer.bytes, from, count, offset,
                 format.charset());
         passed += length;
@@ -371,7 +371,7 @@ final class CharacterCursor {
         return unit;
     }
 
-    /** What was read last cannot be unread. */
+    /** Makes a later unread of the last character an error. */
     void seal() {
         lastLength = -1;
     }
@@ -414,7 +414,7 @@ final class CharacterCursor {
         return unit;
     }
 
-    /** Returns a character ahead of which {@link #decodeAhead} has said that it is there. */
+    /** Returns a character that {@link #decodeAhead} has decoded. */
     int ahead(int index) {
         return ahead.unit(index);
     }
@@ -426,7 +426,9 @@ final class CharacterCursor {
         }
     }
 
-    /** Remembers the place, so that {@link #rewind} can go back to it, in a charset without state. */
+    /**
+     * Remembers the place, so that {@link #rewind} can go back to it, in a charset without state.
+     */
     void mark() {
         buffer.hold();
         mark = new Mark(skipNewline, formerNewline, lastUnit, lastLength, lastReturn,
@@ -468,7 +470,7 @@ final class CharacterCursor {
     /**
      * Before bytes are read: skips the line feed that belongs to a return read before.
      *
-     * @return false when that cannot be told yet
+     * @return false when that is not known yet
      */
     boolean settleNewline(boolean atEnd) {
         if (!skipNewline) {

@@ -1,7 +1,11 @@
 package parley.net;
 
 import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Deque;
 import parley.net.ExternalFormat.CodingAction;
 import parley.net.ExternalFormat.LineTerminator;
 import parley.net.text.Decoder;
@@ -22,7 +26,7 @@ final class CharacterOutput {
     private final One one = new One();
     private ExternalFormat format;
     private Encoder encoder; // made with the first character
-    private boolean ascii; // the encoder is there, and ASCII is one byte each to it
+    private boolean ascii; // the encoder exists and encodes ASCII as one byte each
     private boolean unix; // newlines are line feeds
 
     private int pendingHigh = -1; // half of a surrogate pair whose other half has not come
@@ -34,8 +38,17 @@ final class CharacterOutput {
     private long textFrom; // where the last text began, in the charset's initial state
     private long textEnd; // where it ended, in that state again; OPEN while it goes on
     private char[] last = NO_CHARS; // the last character of an open text
+    private long utf8End; // where UTF-8 was left for another charset
+    private Deque<Text> earlier; // texts before the last one that may not be sent whole; null for none
 
     private final Mark mark = new Mark(); // what undo goes back to
+
+    /** A text in a charset with state; as the fields of the same names. */
+    private record Text(Charset charset, long begunAt, long from, long end) {
+        boolean isCutAt(long sent) {
+            return from < sent && sent < end;
+        }
+    }
 
     /** The state at the beginning of an operation; as the fields of the same names. */
     private static final class Mark {
@@ -95,15 +108,18 @@ final class CharacterOutput {
      * Takes an operation that has failed back, as far as its bytes have not gone.
      *
      * @param from where in the output it began
-     * @param told whether the failure has told of half a pair: then that is gone too
+     * @param reported whether the failure has reported half a pair: then that is dropped, too
      */
-    void undo(long from, boolean told) {
+    void undo(long from, boolean reported) {
         if (buffer.sent() > from) {
             dropUnsent();
             return;
         }
         buffer.dropAfter(from);
-        pendingHigh = told ? -1 : mark.pendingHigh;
+        if (earlier != null) {
+            earlier.removeIf(text -> text.end > from);
+        }
+        pendingHigh = reported ? -1 : mark.pendingHigh;
         lineStart = mark.lineStart;
         begunAt = mark.begunAt;
         textFrom = mark.textFrom;
@@ -116,33 +132,67 @@ final class CharacterOutput {
     void dropUnsent() {
         long sent = buffer.sent();
         boolean some = buffer.pending() > 0;
+        Text cut = cutAt(sent);
         pendingHigh = -1;
-        if (textFrom < sent && sent < textEnd) {
-            keepToEndOfCharacter(sent);
+        earlier = null;
+        if (cut == null) {
+            buffer.dropAfter(sent + restOfUtf8());
         } else {
-            buffer.dropAfter(sent);
-            textEnd = sent;
-            last = NO_CHARS;
+            endWhole(cut, sent);
         }
         begunAt = begunAt >= sent ? NOT : begunAt;
+        boolean same = cut != null && cut.charset.equals(format.charset());
+        textFrom = same ? cut.from : buffer.accepted();
+        textEnd = buffer.accepted();
+        last = NO_CHARS;
+        if (cut != null && !same) {
+            keepEarlier(new Text(cut.charset, cut.begunAt, cut.from, textEnd));
+        }
         lineStart = some ? buffer.isUnused() || buffer.endsWith(lineEnd()) : lineStart;
         forgetEncoder();
-        finish();
+    }
+
+    /** Returns the text of which the peer has seen a part, or null. */
+    private Text cutAt(long sent) {
+        Text current = new Text(format.charset(), begunAt, textFrom, textEnd);
+        if (current.isCutAt(sent) || earlier == null) {
+            return current.isCutAt(sent) ? current : null;
+        }
+        return earlier.stream().filter(text -> text.isCutAt(sent)).findFirst().orElse(null);
+    }
+
+    private void keepEarlier(Text text) {
+        if (earlier == null) {
+            earlier = new ArrayDeque<>();
+        }
+        earlier.removeIf(each -> each.end <= buffer.sent());
+        earlier.add(text);
+    }
+
+    /** Returns how many of the next bytes end the UTF-8 character that the peer has seen a part of. */
+    private int restOfUtf8() {
+        boolean utf8 = isUtf8() || buffer.sent() < utf8End;
+        return utf8 && side.stream.elementType().hasCharacters() ? buffer.restOfUtf8() : 0;
+    }
+
+    private boolean isUtf8() {
+        return format.charset().equals(StandardCharsets.UTF_8);
     }
 
     /** The peer may have seen part of a character, whose rest it needs in order to go on. */
-    private void keepToEndOfCharacter(long sent) {
-        Decoder decoder = Decoder.of(format.charset());
-        if (begunAt < textFrom) { // what a text begins with is not here
-            byte[] start = "\n".getBytes(format.charset());
+    private void endWhole(Text text, long sent) {
+        Decoder decoder = Decoder.of(text.charset);
+        if (text.begunAt < text.from) { // what a text begins with is not here
+            byte[] start = "\n".getBytes(text.charset);
             decode(decoder, start, 0, start.length, start.length, false);
         }
         int end = buffer.index(sent);
-        int at = decode(decoder, buffer.bytes, Math.max(0, buffer.index(textFrom)), end,
-                buffer.tail, true);
-        last = decoder.unit() >= 0 ? units(decoder) : NO_CHARS;
+        int to = buffer.index(Math.min(text.end, buffer.accepted()));
+        int at = decode(decoder, buffer.bytes, buffer.index(text.from), end, to, true);
         buffer.dropAfter(sent + at - end);
-        textEnd = OPEN;
+        Encoder encoder = Encoder.of(text.charset);
+        encoder.resume(decoder.unit() >= 0 ? units(decoder) : NO_CHARS, true);
+        buffer.keep(encoder.finish());
     }
 
     /** Decodes up to an index or the end of the character there; returns where that is. */
@@ -174,6 +224,7 @@ final class CharacterOutput {
     /** This side is shut, and everything is dropped. */
     void drop() {
         pendingHigh = -1;
+        earlier = null;
         textEnd = textFrom;
     }
 
@@ -281,7 +332,9 @@ final class CharacterOutput {
         encode(chars, from, end);
     }
 
-    /** Encodes piece by piece, each moved into an array first: that is what goes through fastest. */
+    /**
+     * Encodes piece by piece, each moved into an array first: that is what goes through fastest.
+     */
     private void encode(CharSequence text, int from, int to) throws IOException {
         int at = from;
         while (at < to) {
@@ -348,6 +401,9 @@ final class CharacterOutput {
         if (textEnd != OPEN) {
             long here = buffer.accepted();
             boolean goesOn = begunAt != NOT && textEnd == here && buffer.pending() > 0;
+            if (!goesOn && textEnd > buffer.sent()) {
+                keepEarlier(new Text(format.charset(), begunAt, textFrom, textEnd));
+            }
             begunAt = begunAt == NOT ? here : begunAt;
             textFrom = goesOn ? textFrom : here;
             textEnd = OPEN;
@@ -386,7 +442,7 @@ final class CharacterOutput {
             }
             Encoder made = Encoder.of(format.charset());
             if (begunAt != NOT) {
-                made.resume(last);
+                made.resume(last, false);
             }
             ascii = made.isAsciiCompatible();
             encoder = made;
@@ -418,7 +474,9 @@ final class CharacterOutput {
         return textEnd == OPEN || pendingHigh >= 0;
     }
 
-    /** Adds what the encoder has held back, and what brings it to its initial state; sends nothing. */
+    /**
+     * Adds what the encoder has held back, and what brings it to its initial state; sends nothing.
+     */
     void finish() {
         if (textEnd == OPEN) {
             buffer.keep(encoder().finish());
@@ -437,11 +495,16 @@ final class CharacterOutput {
     /** Takes a new format. */
     void format(ExternalFormat newFormat) {
         if (leaves(newFormat)) {
+            utf8End = isUtf8() ? buffer.accepted() : utf8End;
+            if (textEnd > buffer.sent()) {
+                keepEarlier(new Text(format.charset(), begunAt, textFrom, textEnd));
+            }
             encoder = null;
             ascii = false;
             last = NO_CHARS;
             begunAt = NOT;
-            textEnd = buffer.accepted();
+            textFrom = buffer.accepted();
+            textEnd = textFrom;
         }
         format = newFormat;
         unix = format.lineTerminator() == LineTerminator.UNIX;

@@ -28,7 +28,7 @@ final class CharacterSequences {
                 boolean atEnd = refill.atEnd();
                 at = fillSome(into, from, at, to, atEnd);
                 if (at == to || atEnd || cursor.peek(false, true) != CharacterCursor.MORE) {
-                    break; // all, the end, or bad bytes, which the next read will tell of
+                    break; // all, the end, or bad bytes, which the next read will report
                 }
             } while (refill.more(ByteCursor.mayWait(mode, at > from), 1));
             return at;
@@ -103,9 +103,9 @@ final class CharacterSequences {
     }
 
     /**
-     * Reads characters as long as they are there.
+     * Reads the available characters.
      *
-     * @param quiet stop in front of bad bytes instead of raising an error, once one was read
+     * @param quiet true to stop before bad bytes, instead of throwing, once one was read
      * @return the index behind the last one
      */
     private int fill(char[] into, int from, int to, boolean atEnd, boolean quiet) throws CodingException {

@@ -19,7 +19,7 @@ import java.util.Locale;
 public final class CodingException extends CharacterCodingException {
     private static final long serialVersionUID = 1L;
 
-    /** What is wrong, and where. */
+    /** Describes the error and its position. */
     private final String message;
     /** Where it is. */
     private final long offset;

@@ -7,7 +7,7 @@ import parley.net.wait.HasDeadline;
 
 /**
  * The connecting of a stream that was made without waiting for it, with a timeout of zero, or whose
- * TLS handshake is to come: whoever uses or checks the stream takes it further. Streams that are
+ * TLS handshake is to come: each use or check of the stream takes it further. Streams that are
  * connected have none.
  */
 final class Connecting {
@@ -24,7 +24,7 @@ final class Connecting {
         return failure;
     }
 
-    /** Waits until the connection is there. */
+    /** Waits until the connection is established. */
     void finish(String operation, HasDeadline patient) throws IOException {
         Transport transport = stream.transport();
         for (;;) {
@@ -51,7 +51,7 @@ final class Connecting {
         }
     }
 
-    /** False while the connection is not there; an error when it never will be. */
+    /** Returns whether the connection is established; throws when it has failed. */
     boolean isDoneNow(String operation) throws IOException {
         boolean decided = step(false);
         requireSuccess(operation);

@@ -92,7 +92,8 @@ public final class Connection {
     }
 
     /**
-     * Returns what else the header of a proxy tells (the TLVs of version 2 of the PROXY protocol).
+     * Returns the further fields of the header of a proxy (the TLVs of version 2 of the PROXY
+     * protocol).
      *
      * @return values by type, such as 2 for the host name that a client of TLS has asked for
      */
@@ -248,7 +249,7 @@ public final class Connection {
         return counted;
     }
 
-    /** What was written and not sent is part of an answer that will not be completed. */
+    /** Drops unsent output: it is part of a response that will not be completed. */
     void dropOutput() {
         try {
             stream.out().clear();

@@ -29,7 +29,7 @@ final class ConnectionIntake extends Intake<SocketStream> {
         server.requireOpen(name());
         try {
             SocketStream stream = server.acceptNow(options);
-            pause = 0; // also when no client is there: without descriptors even that fails
+            pause = 0; // also without a client: even that fails without descriptors
             backOff.reset();
             return stream;
         } catch (IOException e) {

@@ -132,7 +132,7 @@ final class Connections {
         }
     }
 
-    /** Ends a connection that nobody has to know of. */
+    /** Ends a connection without an event. */
     void drop(Connection connection) {
         if (connection.end()) {
             forget(connection);

@@ -25,8 +25,8 @@ import parley.net.wait.ThreadWaits;
 
 /**
  * Makes connections: one address after the other, each a quarter of a second ahead of the next, and
- * the first that is there wins (RFC 8305, section 5). One call of {@link #connect} is one connector,
- * used by one thread.
+ * the first established connection wins (RFC 8305, section 5). One call of {@link #connect} is one
+ * connector, used by one thread.
  */
 final class Connector {
     private static final String NAME = "socket-connect";
@@ -206,8 +206,8 @@ final class Connector {
     private void connected(ChannelTransport transport) throws IOException {
         SocketAddress local = transport.local();
         if (local != null && local.equals(transport.peer())) {
-            // TCP's simultaneous open: nobody listens, and the port that the system chose for
-            // this end was the very one that is called.
+            // TCP's simultaneous open: no server listens, and the system chose the destination
+            // port as the port of this end.
             throw new ConnectException("Connection refused (it had reached itself)");
         }
         winner = transport;
@@ -233,7 +233,7 @@ final class Connector {
             ready.clear();
             if (winner == null && deadline.hasPassed()) {
                 throw Errors.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
-                        "nobody answers; check host and port, or allow more time");
+                        "no server responds; check host and port, or allow more time");
             } else if (next.hasPassed()) {
                 return;
             }
@@ -287,7 +287,7 @@ final class Connector {
     }
 
     /**
-     * Linux gives EAGAIN while the backlog is full, and no way to wait for that to change; the JDK
+     * Linux returns EAGAIN while the backlog is full, and has no event for room in it. The JDK
      * closes a channel whose connect has failed.
      */
     private ChannelTransport reach(UnixDomainSocketAddress address) throws IOException {
@@ -313,7 +313,7 @@ final class Connector {
                 ThreadWaits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
-                    throw Errors.timeout(NAME, host, address, "the server does not answer");
+                    throw Errors.timeout(NAME, host, address, "the server does not respond");
                 }
             }
             return transport;
@@ -372,7 +372,7 @@ final class Connector {
         }
     }
 
-    /** The race's poller serves nobody but the thread that races. */
+    /** The poller of the race serves its thread only. */
     private static final class Unowned implements Poller.Owner {
         @Override
         public void wake(Registration registration) {

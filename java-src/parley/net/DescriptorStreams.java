@@ -18,7 +18,7 @@ import parley.posix.ShellProcess;
  * pipes to a shell command ({@code EXT:MAKE-PIPE-INPUT-STREAM} and its kin), and over standard
  * input ({@code EXT:*KEYBOARD-INPUT*}). They are {@link SocketStream}s in all they can do.
  *
- * <p>Linux and macOS; elsewhere {@link UnsupportedOperationException} says what is missing.
+ * <p>Linux and macOS; elsewhere an {@link UnsupportedOperationException} names what is missing.
  *
  * <pre>{@code
  * try (SocketStream sorted = DescriptorStreams.pipe("sort", Direction.IO, StreamOptions.DEFAULT)) {
@@ -95,7 +95,7 @@ public final class DescriptorStreams {
      * Runs a shell command, whose output is read, whose input is written, or both.
      *
      * <p>Closing the stream closes its pipes; the command goes on until it finds its input at the
-     * end, or writes to nobody. It is reaped when it ends.
+     * end, or writes to the closed pipe. It is reaped when it ends.
      *
      * @param command what {@code /bin/sh -c} runs
      * @param direction {@link Direction#INPUT} to read what it writes, {@link Direction#OUTPUT} to
@@ -131,7 +131,8 @@ public final class DescriptorStreams {
      *
      * @param stream made by {@link #pipe}
      * @param timeout null to wait for ever, zero not at all
-     * @return the status, 128 and more for a command ended by a signal, null when time is up
+     * @return the status, 128 and more for a command ended by a signal, null when the call
+     *     times out
      * @throws IllegalArgumentException if the stream is no pipe
      * @throws IOException if the thread is interrupted
      */

@@ -13,10 +13,9 @@ import parley.net.wait.Log;
 import parley.posix.Posix;
 
 /**
- * How many descriptors this process has open and how many it may have, for messages made when it
- * cannot open another one. Linux tells the limit in a file, which is therefore opened while that is
- * possible and kept: read again from its start, it tells the limit of now. Elsewhere nothing is
- * told.
+ * Counts the open descriptors of this process, with their limit, for messages when no other can be
+ * opened. Linux has the limit in a file, which is opened while that is possible and kept: a read
+ * from its start returns the current limit. Other systems report nothing.
  */
 final class DescriptorUsage {
     private static final Path OWN = Path.of("/proc/self/fd");
@@ -33,9 +32,9 @@ final class DescriptorUsage {
     }
 
     /**
-     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have run
-     * out, and may then never be: the JDK's dispatcher of writes, the C library, and what telling of the
-     * exhaustion takes. Does nothing when it has been done.
+     * Loads, before the first stream or server is made, what cannot be loaded once descriptors have
+     * run out, and may then never be: the JDK's dispatcher of writes, the C library, and what
+     * telling of the exhaustion takes. Does nothing when it has been done.
      *
      * @throws IOException if too few descriptors are left; the next call tries again
      */
@@ -63,10 +62,10 @@ final class DescriptorUsage {
     }
 
     /**
-     * The numbers as messages give them.
+     * Returns the numbers as messages show them.
      *
      * @return for example {@code "; 1024 of 1024 descriptors are in use"}; only the limit where the
-     *     system does not count (Linux before 6.2); empty when it tells nothing
+     *     system does not count (Linux before 6.2); empty when it reports nothing
      */
     static String count() {
         try {
@@ -78,7 +77,7 @@ final class DescriptorUsage {
             return used > 0 ? "; " + used + " of " + limit + " descriptors are in use"
                     : "; the limit is " + limit + " descriptors";
         } catch (IOException e) {
-            return ""; // the message it was for says what matters
+            return ""; // the message is complete without it
         }
     }
 

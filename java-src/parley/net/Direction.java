@@ -10,9 +10,9 @@ package parley.net;
  * }</pre>
  */
 public enum Direction {
-    /** What can be read. */
+    /** The input. */
     INPUT(true, false),
-    /** What can be written. */
+    /** The output. */
     OUTPUT(false, true),
     /** Both. */
     IO(true, true);

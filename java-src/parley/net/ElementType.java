@@ -1,8 +1,8 @@
 package parley.net;
 
 /**
- * What the elements of a stream are (CLISP {@code STREAM-ELEMENT-TYPE}): characters, integers of a
- * width, or both.
+ * The type of the elements of a stream (CLISP {@code STREAM-ELEMENT-TYPE}): characters, integers of
+ * a width, or both.
  *
  * <pre>{@code
  * String head = stream.in().readLine();

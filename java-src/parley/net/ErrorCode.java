@@ -20,13 +20,13 @@ import parley.posix.PosixException;
 import parley.posix.ResolverException;
 
 /**
- * The operating system's name for a failure (errno(3), getaddrinfo(3)), or ours for a failure of TLS;
- * the same in every locale.
+ * The operating system's name for a failure (errno(3), getaddrinfo(3)), or ours for a failure of
+ * TLS; the same in every locale.
  *
- * <p>The JDK drops the number of a failed system call and keeps the C library's words for it, in the
- * language of the process. The code is therefore found by comparing these words with those that the
- * C library has for each code in this process. Where the C library cannot be called, the English words
- * decide if they are there, else the class of the exception.
+ * <p>The JDK drops the number of a failed system call and keeps the C library's words for it, in
+ * the language of the process. The code is therefore found by comparing these words with those that
+ * the C library has for each code in this process. Where the C library cannot be called, the
+ * English words decide if present, else the class of the exception.
  *
  * <pre>{@code
  * try {
@@ -93,7 +93,7 @@ public enum ErrorCode {
     EBADF("Bad file descriptor"),
     /** The device failed, or a terminal's other end is closed. */
     EIO("Input/output error"),
-    /** The device is not there. */
+    /** The device does not exist. */
     ENXIO("No such device or address", "Device not configured"),
     /** The file is a directory. */
     EISDIR("Is a directory"),
@@ -123,7 +123,7 @@ public enum ErrorCode {
     ENAMETOOLONG("File name too long"),
     /** There is no such host (getaddrinfo). */
     EAI_NONAME("Name or service not known", "nodename nor servname provided, or not known"),
-    /** The name server did not answer (getaddrinfo). */
+    /** The name server did not respond (getaddrinfo). */
     EAI_AGAIN("Temporary failure in name resolution"),
     /** The certificate is not for the name that the client connects to. */
     TLS_HOST_MISMATCH,
@@ -196,7 +196,9 @@ public enum ErrorCode {
             }
         }
 
-        /** The words as they are known now: without descriptors the C library cannot be loaded yet. */
+        /**
+         * The words as they are known now: without descriptors the C library cannot be loaded yet.
+         */
         static Words known() {
             Words words = last;
             if (words == null || !words.asked && Posix.available()) {
@@ -297,8 +299,8 @@ public enum ErrorCode {
      * Tells whether an accept failed for want of descriptors or memory.
      *
      * @param e what it threw
-     * @return true when trying again later is of use; where the C library cannot be called, also for a
-     *     failure in words of another language, since it may be this one
+     * @return true when trying again later is of use; where the C library cannot be called,
+     *     also for a failure in words of another language, since it may be this one
      */
     public static boolean isExhaustion(IOException e) {
         ErrorCode code = of(e);
@@ -306,7 +308,9 @@ public enum ErrorCode {
                 || code == ENOMEM || isUnknown(e);
     }
 
-    /** Tells whether a failure without a code can have any: nothing but the C library would know. */
+    /**
+     * Tells whether a failure without a code can have any: nothing but the C library would know.
+     */
     static boolean isUnknown(IOException e) {
         return !Words.known().asked && of(e) == null;
     }

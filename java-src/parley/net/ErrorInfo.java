@@ -4,7 +4,7 @@ import java.net.SocketAddress;
 import parley.posix.PosixException;
 
 /**
- * What an exception of this library is about, for programs; its message is for people.
+ * Facts about an exception of this library, for programs; its message is for people.
  *
  * <pre>{@code
  * catch (IOException e) {
@@ -17,8 +17,8 @@ import parley.posix.PosixException;
  * @param code the system's name for the failure, or null
  * @param local the address of this end, or null when there is none
  * @param remote the address of the other end, or null when there is none
- * @param bytesDone how many bytes of the call's data were moved before it failed, or -1 for calls that
- *     move none and for failures that do not count them
+ * @param bytesDone how many bytes of the call's data were moved before it failed, or -1 for
+ *     calls that move none and for failures that do not count them
  */
 public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, SocketAddress remote,
         long bytesDone) {
@@ -103,7 +103,9 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         return error;
     }
 
-    /** Carries the information, and the original with its stack trace, as a suppressed exception. */
+    /**
+     * Carries the information, and the original with its stack trace, as a suppressed exception.
+     */
     private static final class Origin extends Exception {
         private static final long serialVersionUID = 1L;
         private transient ErrorInfo info; // null after a serialization; changed before it is thrown

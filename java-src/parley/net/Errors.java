@@ -23,8 +23,8 @@ import parley.posix.Posix;
 
 /**
  * The errors that more than one operation raises, each made in one place: what was called, what was
- * wrong, what to do; and the checks of arguments. Each failure carries its {@link ErrorInfo}, and the
- * exception of the system or of the JDK as a suppressed one.
+ * wrong, what to do; and the checks of arguments. Each failure carries its {@link ErrorInfo}, and
+ * the exception of the system or of the JDK as a suppressed one.
  */
 final class Errors {
     private static final int LONGEST_INTEGER = 8;
@@ -48,8 +48,9 @@ final class Errors {
      * Returns the name of what the program called: the outermost function of a public namespace of
      * this library, or public method, that is on the stack.
      *
-     * @param operation the Clojure function that the operation belongs to, for threads of this library,
-     *     whose stack has no caller: work for them takes its name where the work was ordered
+     * @param operation the Clojure function that the operation belongs to, for threads of this
+     *     library, whose stack has no caller: work for them takes its name where the work was
+     *     ordered
      */
     static String name(String operation) {
         Caller caller = STACK.walk(Caller::find);
@@ -93,8 +94,8 @@ final class Errors {
     /**
      * The caller: the first frame outside this library, the JDK and the runtime of Clojure.
      *
-     * @param called the outermost function of a public namespace of ours, or public method; null for
-     *     neither, and for threads of this library
+     * @param called the outermost function of a public namespace of ours, or public method;
+     *     null for neither, and for threads of this library
      */
     private record Caller(boolean isJava, String called) {
         static Caller find(Stream<StackWalker.StackFrame> frames) {
@@ -130,6 +131,7 @@ final class Errors {
         /** True for what is between the functions of a Clojure program and those of ours. */
         private static boolean isClojure(String name) {
             return name.startsWith("parley.impl.") || name.startsWith("clojure.core$")
+                    || name.startsWith("clojure.java.io$")
                     || name.startsWith("clojure.lang.") && !name.endsWith(".Reflector")
                             && !name.startsWith("clojure.lang.Compiler");
         }
@@ -278,7 +280,7 @@ final class Errors {
     static SocketTimeoutException timeout(String operation, Object what, Object object,
             String hint) {
         return ErrorInfo.attach(new SocketTimeoutException(name(operation)
-                + ": time is up while waiting for " + what + "; " + hint), object);
+                + ": timed out while waiting for " + what + "; " + hint), object);
     }
 
     /** A remembered failure raised once more, with a stack trace of the new call. */
@@ -297,7 +299,7 @@ final class Errors {
                 ? new SSLHandshakeException(message) : new SocketException(message), object, why);
     }
 
-    /** Bytes that the peer has sent, or somebody for it, before TLS could protect them. */
+    /** Bytes from the peer, or an attacker, that arrived before TLS could protect them. */
     static IOException earlyBytes(String operation, Object object, int count) {
         SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
                 + " plain text and were not read from " + object + "; what came before TLS must not be"
@@ -305,7 +307,7 @@ final class Errors {
         return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
-    /** What a close could not send, since the connection broke; the stream is closed all the same. */
+    /** The bytes that a close could not send over a broken connection; the stream is closed. */
     static SocketException lost(String operation, Object object, int bytes, IOException e) {
         SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
                 + " bytes written to " + object + " are lost");
@@ -329,7 +331,7 @@ final class Errors {
         return ErrorInfo.attach(error, object, ErrorCode.EPIPE);
     }
 
-    /** What a system call said, with the numbers when it was that there is no descriptor left. */
+    /** The error of a system call; with the numbers when no descriptor is left. */
     static String words(IOException e) {
         boolean counted = ErrorInfo.carriedBy(e) != null;
         return text(e)

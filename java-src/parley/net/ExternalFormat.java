@@ -5,8 +5,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
 /**
- * How characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line terminator
- * for output, and what to do about what cannot be decoded or encoded. Immutable.
+ * Defines how characters become bytes and back (CLISP {@code EXT:ENCODING}): a charset, the line
+ * terminator of output, and the actions for bytes that cannot be decoded and characters that cannot
+ * be encoded. Immutable.
  *
  * <pre>{@code
  * ExternalFormat latin1 = ExternalFormat.of(StandardCharsets.ISO_8859_1)
@@ -16,7 +17,9 @@ import java.util.Objects;
  * }</pre>
  */
 public final class ExternalFormat {
-    /** UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset. */
+    /**
+     * UTF-8, lines end with a line feed, errors are raised; whatever the platform's own charset.
+     */
     public static final ExternalFormat DEFAULT = new ExternalFormat(StandardCharsets.UTF_8,
             LineTerminator.UNIX, CodingAction.ERROR, CodingAction.ERROR);
 
@@ -98,7 +101,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What a newline is written as.
+     * Returns the characters that a newline is written as.
      *
      * @return never null
      */
@@ -107,7 +110,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What is done about bytes that are no character.
+     * Returns the action for bytes that are no character.
      *
      * @return never null
      */
@@ -116,7 +119,7 @@ public final class ExternalFormat {
     }
 
     /**
-     * What is done about characters that have no bytes.
+     * Returns the action for characters without bytes.
      *
      * @return never null
      */
@@ -147,8 +150,8 @@ public final class ExternalFormat {
     }
 
     /**
-     * How a newline is written (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading takes all
-     * three, whatever is set here.
+     * The bytes of a newline in output (CLISP {@code :UNIX}, {@code :DOS}, {@code :MAC}). Reading
+     * takes all three, whatever is set here.
      */
     public enum LineTerminator {
         /** A line feed. */
@@ -174,7 +177,7 @@ public final class ExternalFormat {
         }
     }
 
-    /** What to do with bytes that are no character, or a character that has no bytes. Immutable. */
+    /** The action for bytes that are no character, or a character without bytes. Immutable. */
     public static final class CodingAction {
         /** Raise a {@link CodingException}. */
         public static final CodingAction ERROR = new CodingAction("error", -1);

@@ -13,9 +13,9 @@ import jdk.jfr.Threshold;
 import jdk.jfr.Timespan;
 
 /**
- * Events for JDK Flight Recorder. Until a recording exists they cost one look at a field; without the
- * module jdk.jfr there are none. Callers hold an event under way as an Object, so that their classes
- * load without that module.
+ * Events for JDK Flight Recorder. Until a recording exists they cost one look at a field; without
+ * the module jdk.jfr there are none. Callers hold an event under way as an Object, so that their
+ * classes load without that module.
  */
 final class FlightEvents {
     private static final boolean PRESENT = ModuleLayer.boot().findModule("jdk.jfr").isPresent();
@@ -57,7 +57,9 @@ final class FlightEvents {
         }
     }
 
-    /** Begins an event of a handshake on top of a connection; returns null when nothing is recorded. */
+    /**
+     * Begins an event of a handshake on top of a connection; returns null when nothing is recorded.
+     */
     static Object handshaking() {
         if (!PRESENT || !Recorder.isOn()) {
             return null;

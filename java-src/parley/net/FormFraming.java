@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import parley.net.Framing.FormSyntax;
 
-/** Forms of EDN, found by a scanner and read by somebody else's syntax. */
+/** Forms of EDN, found by a scanner and read by the caller's reader. */
 final class FormFraming<T> extends Framing<T> {
     private final FormSyntax<T> syntax;
     private final FormScanner scanner = new FormScanner();

@@ -6,7 +6,7 @@ package parley.net;
  * and leaves all judgement to the reader: what is malformed ends somewhere, too.
  */
 final class FormScanner {
-    /** How deep brackets may be nested, since readers recurse. */
+    /** Maximum nesting of brackets, since readers recurse. */
     static final int DEPTH = 512;
 
     private enum State { BETWEEN, TOKEN, STRING, ESCAPE, CHARACTER, HASH, COMMENT }
@@ -29,12 +29,12 @@ final class FormScanner {
         prefixed = false;
     }
 
-    /** How many bytes were looked at; when the form is whole, how many it takes. */
+    /** Returns the number of scanned bytes; for a whole form, its length. */
     int scanned() {
         return scanned;
     }
 
-    /** How many of them can be dropped while the form is not whole. */
+    /** Returns how many of them can be dropped while the form is not whole. */
     int ignored() {
         return ignored;
     }
@@ -119,7 +119,7 @@ final class FormScanner {
                 return false;
             case '^':
                 prefixed = true;
-                expect(1); // what it says, and what it says it of
+                expect(1); // the tag or metadata, and its form
                 return false;
             case '(', '[', '{':
                 depth++;
@@ -146,7 +146,7 @@ final class FormScanner {
                 expect(1);
                 return count();
             case '"':
-                return false; // malformed, which the reader says
+                return false; // malformed; the reader reports it
             case '#':
                 state = State.TOKEN; // ##Inf
                 return count();
@@ -182,7 +182,7 @@ final class FormScanner {
         return false;
     }
 
-    /** What was looked at so far belongs to no form, if no form has begun. */
+    /** Drops the scanned bytes if no form has begun. */
     private void ignore() {
         if (depth == 0 && wanted == 1 && !prefixed) {
             ignored = scanned;

@@ -5,9 +5,9 @@ import java.io.IOException;
 import java.nio.ByteOrder;
 
 /**
- * How the bytes of a stream are elements: for an {@link Intake} which bytes make one, for an
- * {@link Outlet} which bytes one becomes. Whatever the element type of the stream. Make one for each
- * intake: a framing may remember how far it has looked.
+ * Divides the bytes of a stream into elements for an {@link Intake}, and turns values into bytes
+ * for an {@link Outlet}, whatever the element type of the stream. Make a framing for each intake,
+ * since it may remember its position.
  *
  * <pre>{@code
  * Intake<String> lines = Intake.elements(stream, Framing.lines(8192), executor);
@@ -19,7 +19,7 @@ import java.nio.ByteOrder;
 public abstract class Framing<T> {
     final int most; // bytes of an element
 
-    // What an intake and an outlet of this framing are called: they fail on threads of this library.
+    // Names for errors: intakes and outlets fail on threads of this library.
     String reading;
     final String writing;
     final String inputAction;
@@ -39,7 +39,7 @@ public abstract class Framing<T> {
     }
 
     /**
-     * Bytes as they come, in pieces: whatever is there, at most so much.
+     * Returns a framing of the available bytes, in arrays up to a maximum size.
      *
      * @param most bytes in a piece that is read; written ones may have any size
      * @return the framing; its elements are never empty
@@ -103,7 +103,7 @@ public abstract class Framing<T> {
      * Takes an element; under the lock of the input.
      *
      * @param ended whether no more bytes will come
-     * @return null when it is not there as a whole
+     * @return null when it has not arrived as a whole
      * @throws FramingException when it never will be; then nothing was consumed
      */
     abstract T take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException;
@@ -116,7 +116,7 @@ public abstract class Framing<T> {
     abstract byte[] encode(T element, ExternalFormat format);
 
     /**
-     * Returns how an element is handed to an output, which may be tried more than once.
+     * Returns the bytes of an element for an output, which may be offered more than once.
      *
      * @throws IllegalArgumentException if it cannot be
      */
@@ -137,7 +137,7 @@ public abstract class Framing<T> {
         return false;
     }
 
-    /** What to throw when the input has ended and no element is there. */
+    /** Returns the exception for an input that has ended without a whole element. */
     IOException atEnd(InputBuffer buffer) {
         if (buffer.remaining() == 0 || isText()) { // such as the shift sequence that ends a text
             return new EOFException(reading + ": the input has ended");
@@ -246,7 +246,7 @@ public abstract class Framing<T> {
             if (width < 4 && size >= 1 << 8 * width) {
                 throw new IllegalArgumentException(writing + ": the value is a frame of " + size
                         + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
-                        + width + (width == 1 ? " byte" : " bytes") + " of length can tell; give the"
+                        + width + (width == 1 ? " byte" : " bytes") + " of length can hold; give the"
                         + " length more bytes");
             }
         }

@@ -101,7 +101,7 @@ final class Handle extends Pollable {
                 : (found & (Poll.IN | Poll.ERR)) != 0 ? InputState.AVAILABLE : InputState.ENDED;
     }
 
-    /** Whether there is data, the end or a failure, only the data can tell. */
+    /** Data, the end and a failure look the same before a read. */
     private InputState peek(int found) throws IOException {
         int n;
         try {

@@ -33,7 +33,7 @@ final class HostResolver {
     static void check(String operation, String host) {
         String wrong = null;
         if (host == null || host.isEmpty()) {
-            wrong = "the host is missing, expected a name or an address; for this machine say"
+            wrong = "the host is missing, expected a name or an address; for this machine give"
                     + " \"localhost\"";
         } else if (host.chars().anyMatch(c -> c <= ' ' || c == 127)) {
             wrong = "the host " + show(host) + " has a space or a control character in it,"
@@ -81,7 +81,7 @@ final class HostResolver {
                     () -> InetAddress.getAllByName(host), deadline.remaining()));
         } catch (TimeoutException e) {
             throw Errors.timeout(operation, "the addresses of " + show(host),
-                    Addresses.of(host, 0), "the name server does not answer");
+                    Addresses.of(host, 0), "the name server does not respond");
         } catch (InterruptedException e) {
             throw Errors.interrupted(operation, "looked up " + show(host),
                     Addresses.of(host, 0), "");
@@ -95,7 +95,7 @@ final class HostResolver {
 
     private static List<InetAddress> literal(String operation, String host) throws IOException {
         try {
-            return List.of(InetAddress.getByName(host)); // a number: asks nobody
+            return List.of(InetAddress.getByName(host)); // a number: needs no name server
         } catch (UnknownHostException e) {
             throw unknown(operation, host, e);
         }
@@ -105,7 +105,7 @@ final class HostResolver {
         boolean later = ErrorCode.of(cause) == ErrorCode.EAI_AGAIN;
         UnknownHostException error = new UnknownHostException(Errors.name(operation) + ": no address for "
                 + show(host) + (later
-                ? ": Temporary failure in name resolution: the name server did not answer, try again"
+                ? ": Temporary failure in name resolution: the name server did not respond, try again"
                 : ": Name or service not known: check the spelling"));
         return ErrorInfo.attach(error, Addresses.of(host, 0), cause);
     }

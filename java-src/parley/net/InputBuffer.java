@@ -33,7 +33,7 @@ final class InputBuffer implements Decoder.Room {
         return segment.chars();
     }
 
-    /** How many bytes of the stream were read. */
+    /** The number of bytes of the stream that were read. */
     long offset() {
         return base + position;
     }
@@ -58,7 +58,7 @@ final class InputBuffer implements Decoder.Room {
         base += count;
     }
 
-    /** Moves what is there, as far as it fits, into an array; tells how many bytes. */
+    /** Moves buffered bytes into an array, as many as fit; returns their number. */
     int take(byte[] into, int from, int to) {
         int n = Math.min(to - from, remaining());
         System.arraycopy(bytes, position, into, from, n);

@@ -4,11 +4,11 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * What fills the {@link InputBuffer}: reads the transport, waits for it, and remembers how the input
+ * Fills the {@link InputBuffer}: reads the transport, waits for it, and remembers how the input
  * ended or broke. Guarded by the reader's lock.
  */
 final class InputFiller {
-    /** How often an operation that does not wait looks, at input that makes no element. */
+    /** Maximum number of reads of a no-wait operation while its input makes no element. */
     private static final int LOOKS = 64;
 
     final InputBuffer buffer = new InputBuffer();
@@ -17,7 +17,7 @@ final class InputFiller {
     private final boolean buffered;
     private int looks; // at the transport, in the operation under way; big ones count more
     private volatile boolean ended; // written under the lock; no more bytes will come
-    private volatile IOException failure; // written under the lock; what the system said
+    private volatile IOException failure; // written under the lock; the error of the system
 
     InputFiller(StreamTextInput side, boolean buffered) {
         this.side = side;
@@ -36,14 +36,14 @@ final class InputFiller {
         return ended;
     }
 
-    /** Drops what is there: this side was shut. */
+    /** Drops the buffered input, after a shutdown of this side. */
     void shut() {
         buffer.clear();
         ended = true;
     }
 
     /**
-     * Tells whether no more bytes will come; an error when that is so because somebody has closed
+     * Returns whether the input has ended; throws when the reason is that other code has closed
      * the stream meanwhile, which is not the end of the input.
      */
     boolean atEnd() throws IOException {
@@ -89,7 +89,7 @@ final class InputFiller {
     }
 
     /**
-     * As {@link #pollMore} for somebody who only looks: takes little, so that thousands of streams
+     * As {@link #pollMore}, for a check without a read: takes little, so that thousands of streams
      * that were looked at hold little memory.
      */
     boolean pollLittle() throws IOException {
@@ -135,17 +135,17 @@ final class InputFiller {
     }
 
     /**
-     * The system tells of a lost connection once, be it in a read or in a write; later reads find an
-     * end. What a write was told then holds here too. A write to a peer that had ended in order gets
-     * a broken pipe instead.
+     * The system reports a lost connection once, in a read or in a write; later reads return an
+     * end. The failure of a write therefore holds here, too. A write to a peer that has ended in
+     * order fails with a broken pipe instead.
      */
     private void failIfOutputKnowsBetter() throws IOException {
-        IOException told = side.stream.out().failure();
-        ErrorCode code = told == null ? null : ErrorCode.of(told);
+        IOException failed = side.stream.out().failure();
+        ErrorCode code = failed == null ? null : ErrorCode.of(failed);
         if (code == ErrorCode.ECONNRESET || code == ErrorCode.ETIMEDOUT
                 || code == ErrorCode.ECONNABORTED || code == ErrorCode.EHOSTUNREACH
                 || code == ErrorCode.ENETUNREACH) {
-            throw broken(told);
+            throw broken(failed);
         }
     }
 

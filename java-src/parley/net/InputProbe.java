@@ -2,9 +2,9 @@ package parley.net;
 
 import java.io.IOException;
 
-/** What the next read of a stream would find, told without waiting and without reading it. */
+/** Checks the result of the next read of a stream, without waiting and without reading. */
 final class InputProbe {
-    /** What is looked for. */
+    /** The kind of element to check for. */
     enum Sought {
         CHARACTER,
         INTEGER,
@@ -24,7 +24,7 @@ final class InputProbe {
         this.bytes = bytes;
     }
 
-    /** For an operation that tells the caller: a broken input is an error of that operation. */
+    /** For an operation of the caller: a broken input is an error of that operation. */
     InputState now(String operation, Sought sought) throws IOException {
         side.stream.requireOpen(operation);
         if (!side.stream.isConnectedNow(operation)) {
@@ -44,9 +44,9 @@ final class InputProbe {
     }
 
     /**
-     * What is there, taking the lock unless a reader waits with it.
+     * Returns the state of the input; takes the lock unless a reader waits with it.
      *
-     * @param ask whether to ask the transport when the buffer does not tell
+     * @param ask whether to poll the transport when the buffer does not suffice
      */
     InputState look(boolean ask, Sought sought) {
         try {
@@ -98,11 +98,11 @@ final class InputProbe {
                     && inBuffer(Sought.ANYTHING) != InputState.NOTHING
                     || side.stream.transport().holdsInput();
         } catch (IOException e) {
-            return true; // whoever looks will see
+            return true; // the next check has the exact result
         }
     }
 
-    /** A bivalent stream has something when a byte is there, or a character without bytes. */
+    /** Checks a bivalent stream: it has input after a byte, or a character without bytes. */
     private boolean isForCharacter(Sought sought) {
         if (sought != Sought.ANYTHING) {
             return sought == Sought.CHARACTER;

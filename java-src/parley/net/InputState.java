@@ -1,8 +1,8 @@
 package parley.net;
 
-/** What a look at the input side of a stream found, without waiting. */
+/** The result of a check of the input side of a stream, without waiting. */
 enum InputState {
-    /** The next element is not there yet, or not asked about. */
+    /** The next element has not arrived yet, or was not checked. */
     NOTHING,
     /** The next element can be taken, or the attempt will fail at once for a reason of its own. */
     AVAILABLE,

@@ -12,17 +12,16 @@ import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
- * What an object gives, one thing for each request: statuses, connections, or elements of a stream.
- * Nothing is looked for, accepted or read before it is asked for, and nothing is consumed for a
- * {@link Request} that was withdrawn; whoever stops asking stops the flow, back to the peer. While
- * requests wait, the {@link Reactor} watches the object; no thread is blocked.
+ * Takes values from an object, one for each request: statuses, connections, or elements of a
+ * stream. Nothing is checked, accepted or read before a request, and a withdrawn {@link Request}
+ * consumes nothing. Without requests the flow stops, back to the peer. While requests wait, the
+ * {@link Reactor} watches the object; no thread is blocked.
  *
- * <p>An intake ends when the object gives no more, fails, or is closed, and when the intake itself
- * is closed, which leaves the object alone: requests are answered with null from then on, and
- * {@link #cause} tells of a failure.
+ * <p>An intake ends when the object ends, fails, or is closed, and when it is closed itself. Then
+ * requests result in null, and {@link #cause} returns a failure.
  *
- * <p>For use by any number of threads. Everything but what a request finds at once happens on the
- * executor: pass a {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
+ * <p>Thread-safe. A request that cannot be served at once is served on the executor: pass a
+ * {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
  *
  * <pre>{@code
  * Intake<SocketStream> connections = Intake.connections(server, StreamOptions.DEFAULT, executor);
@@ -30,10 +29,10 @@ import parley.net.wait.Log;
  * connections.close();                       // the server stays open
  * }</pre>
  *
- * @param <T> what it gives
+ * @param <T> the values
  */
 public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implements AutoCloseable {
-    /** In place of something: the request waits, or did not want to, or does not stand any more. */
+    /** In place of a value: the request waits, may not wait, or was withdrawn. */
     public static final Object PENDING = new Object() {
         @Override
         public String toString() {
@@ -52,7 +51,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     private boolean pausing; // nothing is tried before a pause is over; guarded by lock
     private Consumer<T> served; // whose request was committed last; guarded by lock
 
-    /** What became of a try to serve a request, besides a value. */
+    /** The outcome of an attempt to serve a request without a value. */
     private enum Outcome { NOTHING, LAPSED, ENDED }
 
     Intake(Pollable object, Direction direction, Executor executor) {
@@ -65,10 +64,10 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     // ---- making ------------------------------------------------------------------------------
 
     /**
-     * The status of an object, once, when it becomes actionable.
+     * Makes an intake of one status of an object, when it becomes actionable.
      *
      * @param object a stream, a server or another pollable object
-     * @param direction what to look for; a server takes any
+     * @param direction the direction to check; a server accepts any
      * @param executor where waiting requests are served
      * @return an intake that ends with its first status
      * @throws IllegalStateException if the object is closed
@@ -81,10 +80,10 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * The statuses of an object, each looked for when it is asked for.
+     * Makes an intake of the statuses of an object, each checked on request.
      *
      * @param object a stream, a server or another pollable object
-     * @param direction what to look for; a server takes any
+     * @param direction the direction to check; a server accepts any
      * @param executor where waiting requests are served
      * @return an intake that ends with {@link SocketStatus#EOF}, {@link SocketStatus#APPEND} or
      *     {@link SocketStatus#ERROR}
@@ -98,12 +97,11 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * The connections that a server accepts. A receiver that throws has not taken its stream, which
-     * is closed. When accepting fails, for example for want of
-     * descriptors, it pauses, longer each time up to a second, says so once in the log, and goes on;
-     * the connections wait in the backlog.
+     * Makes an intake of the connections that a server accepts. When a receiver throws, its stream
+     * is closed. When accepting fails, for example for lack of descriptors, the intake pauses,
+     * longer each time up to a second, logs it once, and goes on; connections wait in the backlog.
      *
-     * @param server to accept from; closing the intake leaves it open
+     * @param server the server; closing the intake leaves it open
      * @param options of the streams; the timeout does not matter
      * @param executor where waiting requests are served
      * @return an intake that ends when the server is closed
@@ -117,12 +115,12 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * The elements of a stream's input. What is not a whole element yet, or was not asked for, is
-     * still in the stream.
+     * Makes an intake of the elements of a stream's input. Input that is not a whole element yet,
+     * or was not requested, stays in the stream.
      *
      * @param <T> the elements
      * @param stream to read from
-     * @param framing what makes an element; not used elsewhere
+     * @param framing the kind of element; used by this intake only
      * @param executor where waiting requests are served
      * @return an intake that ends with the input; a {@link FramingException} may be its cause
      * @throws IllegalStateException if the stream is closed
@@ -133,25 +131,25 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         return new ElementIntake<>(stream, framing, executor);
     }
 
-    // ---- what the kinds differ in ------------------------------------------------------------
+    // ---- the kinds of intakes ----------------------------------------------------------------
 
     /**
-     * What there is now, without waiting; a request stands for it.
+     * Takes the next value, without waiting, for an active request.
      *
-     * @return null for nothing
-     * @throws EOFException if there will be no more
+     * @return null when there is none yet
+     * @throws EOFException at the end
      */
     abstract T next() throws IOException;
 
-    /** Tells whether nothing will follow. */
+    /** Returns whether a value is the last. */
     abstract boolean isLast(T value);
 
-    /** How long not to try again after nothing was found; 0 to watch instead. */
+    /** Returns the pause before the next attempt when there was no value; 0 to watch instead. */
     abstract long pauseNanos();
 
     abstract String name();
 
-    /** Returns whether {@link #next} runs code of the user's, which may be slow. */
+    /** Returns whether {@link #next} runs code of the user, which may be slow. */
     boolean isForeign() {
         return false;
     }
@@ -163,33 +161,33 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     // ---- requests ----------------------------------------------------------------------------
 
     /**
-     * Asks for the next thing.
+     * Requests the next value.
      *
-     * @param receiver told of it, or of the end by null, on the executor
+     * @param receiver called on the executor with the value, or with null at the end
      */
     public final void take(Consumer<T> receiver) {
-        Consumer<T> told = guarded(receiver);
-        Object taken = take(Request.of(told));
+        Consumer<T> guarded = guarded(receiver);
+        Object taken = take(Request.of(guarded));
         if (taken != PENDING) {
-            BatchingExecutor.handOver(executor, () -> told.accept(cast(taken)));
+            BatchingExecutor.handOver(executor, () -> guarded.accept(cast(taken)));
         }
     }
 
-    /** The receiver, with what is to happen when it throws. */
+    /** Adds the cleanup for a receiver that throws. */
     Consumer<T> guarded(Consumer<T> receiver) {
         return receiver;
     }
 
     /**
-     * Asks for the next thing.
+     * Requests the next value.
      *
      * @param request the request
-     * @return the thing if it was there, null at the end: then the request was committed and its
+     * @return an available value, or null at the end: then the request was committed and its
      *     receiver is not called; else {@link #PENDING}
      * @throws IllegalStateException if too many requests wait already
      */
     public final Object take(Request<T> request) {
-        List<Runnable> told = new ArrayList<>(0);
+        List<Runnable> calls = new ArrayList<>(0);
         lock.lock();
         try {
             purge();
@@ -200,7 +198,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
                 return PENDING;
             }
             if (isEmpty() && !pausing) {
-                return takeNow(request, told);
+                return takeNow(request, calls);
             }
             if (request.mayWait()) {
                 add(request, name());
@@ -208,11 +206,11 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             return PENDING;
         } finally {
             lock.unlock();
-            handOver(told);
+            execute(calls);
         }
     }
 
-    private Object takeNow(Request<T> request, List<Runnable> told) {
+    private Object takeNow(Request<T> request, List<Runnable> calls) {
         Object taken;
         if (request.mayWait()) {
             add(request, name());
@@ -224,11 +222,11 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         } else {
             taken = serve(request);
         }
-        afterServing(told);
+        afterServing(calls);
         return taken == Outcome.ENDED ? null : taken instanceof Outcome ? PENDING : taken;
     }
 
-    /** Serves the request that is first, or sees to it that it is tried again. */
+    /** Serves the first request, or arranges another attempt. */
     private Object serveFirst() {
         for (;;) {
             int stamp = trigger.attend();
@@ -257,7 +255,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         return true;
     }
 
-    /** Tries to serve a request: a value, or an outcome. */
+    /** Tries to serve a request; returns a value or an outcome. */
     private Object serve(Request<T> request) {
         request.lock();
         try {
@@ -290,7 +288,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         return null;
     }
 
-    /** The request's receiver if it stands. */
+    /** Commits an active request and returns its receiver; null for a withdrawn one. */
     private Consumer<T> commit(Request<T> request) {
         request.lock();
         try {
@@ -301,7 +299,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     private void serveWaiting() {
-        List<Runnable> told = new ArrayList<>(1);
+        List<Runnable> calls = new ArrayList<>(1);
         lock.lock();
         try {
             pausing = false;
@@ -313,23 +311,23 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
                     removeFirst();
                 }
                 if (!(taken instanceof Outcome) || taken == Outcome.ENDED) {
-                    tell(told, served, taken == Outcome.ENDED ? null : cast(taken));
+                    report(calls, served, taken == Outcome.ENDED ? null : cast(taken));
                 }
             }
-            afterServing(told);
+            afterServing(calls);
         } finally {
             lock.unlock();
         }
-        handOver(told);
+        execute(calls);
     }
 
-    private void afterServing(List<Runnable> told) {
+    private void afterServing(List<Runnable> calls) {
         served = null;
         while (closed && !isEmpty()) {
             Consumer<T> receiver = commit(first());
             removeFirst();
             if (receiver != null) {
-                tell(told, receiver, null);
+                report(calls, receiver, null);
             }
         }
         if (isEmpty()) {
@@ -337,15 +335,15 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         }
     }
 
-    /** Hands each by itself to the executor, since any may block. */
-    private void handOver(List<Runnable> told) {
-        for (int i = 0; i < told.size(); i++) {
-            BatchingExecutor.handOver(executor, told.get(i));
+    /** Executes each call as a task of its own, since any may block. */
+    private void execute(List<Runnable> calls) {
+        for (int i = 0; i < calls.size(); i++) {
+            BatchingExecutor.handOver(executor, calls.get(i));
         }
     }
 
-    private static <T> void tell(List<Runnable> told, Consumer<T> receiver, T value) {
-        told.add(() -> receiver.accept(value));
+    private static <T> void report(List<Runnable> calls, Consumer<T> receiver, T value) {
+        calls.add(() -> receiver.accept(value));
     }
 
     @SuppressWarnings("unchecked") // what next() returned
@@ -363,17 +361,16 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * Why the intake ended before its time.
+     * Returns the failure that ended the intake.
      *
-     * @return a failure of the object, or of what came from it; null while it is open, after an
-     *     orderly end, and when the intake or the object was closed
+     * @return a failure of the object, or of its input; null while it is open and after a close
      */
     public final Throwable cause() {
         return cause;
     }
 
     /**
-     * Tells whether nothing more will come.
+     * Returns whether the intake has ended.
      *
      * @return true once closed or at its end
      */
@@ -381,18 +378,18 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         return closed;
     }
 
-    /** Answers all requests with null; the object stays open, and what it has is left there. */
+    /** Ends all requests with null; the object stays open and keeps its input. */
     @Override
     public final void close() {
-        List<Runnable> told = new ArrayList<>(0);
+        List<Runnable> calls = new ArrayList<>(0);
         lock.lock();
         try {
             end(null);
-            afterServing(told);
+            afterServing(calls);
         } finally {
             lock.unlock();
         }
-        handOver(told);
+        execute(calls);
     }
 
     @Override
@@ -447,7 +444,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         @Override
         boolean hasLapsed() {
             if (!lock.tryLock()) {
-                return false; // somebody is at it: ask again later
+                return false; // another thread serves requests: check again later
             }
             try {
                 return allLapsed();
@@ -458,41 +455,45 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * A request of an {@link Intake} or an {@link Outlet} that may be withdrawn until the moment it is
-     * served: one branch of a choice, say, of which only one is to happen. Serving it goes: {@link #lock},
-     * {@link #isActive}, the deed itself, {@link #commit}, {@link #unlock}. The deed is done only if the
-     * request is active, and committed only if it was done.
+     * A request of an {@link Intake} or an {@link Outlet} that may be withdrawn until it is
+     * served, such as a branch of a choice. Serving calls {@link #lock} and {@link #isActive},
+     * takes or writes the value, and calls {@link #commit} and {@link #unlock}. A value is taken or
+     * written only for an active request, and committed only after that.
      *
-     * @param <T> what is asked for
+     * @param <T> the value
      */
     public interface Request<T> {
-        /** {@return false once it was committed or withdrawn; called with and without the lock} */
+        /** {@return false after it was committed or withdrawn; called with and without the lock} */
         boolean isActive();
 
-        /** {@return true for a branch of a choice, whose {@link #isActive} is checked now and then} */
+        /**
+         * {@return true for a branch of a choice, whose {@link #isActive} is checked now and then}
+         */
         boolean mayLapse();
 
         /** {@return true to wait when the request cannot be served at once} */
         boolean mayWait();
 
-        /** Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}. */
+        /**
+         * Keeps the request from being withdrawn, or committed elsewhere, until {@link #unlock}.
+         */
         void lock();
 
         /** Ends what {@link #lock} began. */
         void unlock();
 
         /**
-         * Decides that the request is served, here; under the lock, when it is active.
+         * Marks an active request as served; called under the lock.
          *
-         * @return told of the result later, without any lock
+         * @return the receiver, called with the result later, without any lock
          */
         Consumer<T> commit();
 
         /**
-         * A request that stands until it is served.
+         * Makes a request that is never withdrawn.
          *
-         * @param <T> what is asked for
-         * @param receiver told of the result
+         * @param <T> the value
+         * @param receiver called with the result
          * @return a request, for one use
          */
         static <T> Request<T> of(Consumer<T> receiver) {

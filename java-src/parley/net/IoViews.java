@@ -10,9 +10,9 @@ import java.io.Writer;
 import java.util.Objects;
 
 /**
- * The classes of {@code java.io} over a stream's own buffers: none keeps anything to itself, so that
- * they can be mixed with each other and with the stream's operations. As {@code java.io} wants it,
- * using a closed one is an {@link IOException}.
+ * The classes of {@code java.io} over a stream's own buffers: none keeps anything to itself, so
+ * that they can be mixed with each other and with the stream's operations. As {@code java.io} wants
+ * it, using a closed one is an {@link IOException}.
  */
 final class IoViews {
     private IoViews() {
@@ -22,7 +22,7 @@ final class IoViews {
         T run() throws IOException;
     }
 
-    /** Misuse of a closed stream, told in the way that users of java.io are prepared for. */
+    /** Misuse of a closed stream is an IOException here, as users of java.io expect. */
     private static <T> T open(SocketStream stream, Call<T> call) throws IOException {
         try {
             return call.run();
@@ -114,7 +114,9 @@ final class IoViews {
         }
     }
 
-    /** Characters and lines in, for callers that want a {@link BufferedReader}; it keeps no buffer. */
+    /**
+     * Characters and lines in, for callers that want a {@link BufferedReader}; it keeps no buffer.
+     */
     static final class LineReader extends BufferedReader {
         private final SocketStream stream;
         private final StreamReader reader;

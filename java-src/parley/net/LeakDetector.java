@@ -10,32 +10,30 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
+import parley.posix.OwnThreads;
 
 /**
- * The safety net below {@code close}: what became unreachable while it was open is closed by a
- * {@link Cleaner} and reported. When that happens is up to the garbage collector; nobody should rely
- * on it. The system property {@value #TRACE}, when true, makes reports tell where the object was
- * made, at the price of a stack trace each.
+ * The safety net for a missing {@code close}: a {@link Cleaner} closes objects that became
+ * unreachable while they were open, and logs them. The garbage collector decides when, so programs
+ * must not rely on it. If the system property {@value #TRACE} is true, the log has the stack of the
+ * call that made the object, at the cost of a stack trace for each object.
  */
 final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
     private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
-    private static final Cleaner CLEANER = Cleaner.create(body -> {
-        Thread thread = new Thread(null, body, "parley-cleaner", 0, false);
-        thread.setDaemon(true);
-        return thread;
-    });
+    private static final Cleaner CLEANER = Cleaner.create(
+            body -> OwnThreads.daemon("parley-cleaner", body));
 
-    /** What is to be closed once nobody can: it must not reach the object that owns it. */
+    /** A resource to close after its owner is unreachable: it must not refer to its owner. */
     interface Resource {
-        /** For the report, or null when nobody has to know. */
+        /** Returns the description for the log, or null for no log. */
         String describe();
 
         void closeAbandoned() throws IOException;
     }
 
-    /** How to close it, where that is all. */
+    /** A resource that is closed without a log. */
     interface Closer {
         void close() throws IOException;
     }
@@ -58,7 +56,7 @@ final class LeakDetector {
         return guard;
     }
 
-    /** As {@link #guard(Object, Resource)}; what may be null when nobody has to know. */
+    /** As {@link #guard(Object, Resource)}; the description may be null for no log. */
     static Guard guard(Object owner, String what, Closer closer) {
         return guard(owner, new Described(what, closer));
     }
@@ -174,7 +172,7 @@ final class LeakDetector {
         private void report(String what) {
             String message = what + " was never closed and is unreachable: closed now; close it,"
                     + " as with-open-stream does" + (made == null ? " (-D" + TRACE
-                    + "=true tells where it was made)" : "");
+                    + "=true logs where it was made)" : "");
             Log.leak(message, made);
         }
     }

@@ -5,9 +5,9 @@ import parley.net.text.Decoder;
 import parley.net.text.LineScanner;
 
 /**
- * Lines out of an {@link InputBuffer}. Where newlines are certain bytes, the end is looked for in the
- * bytes and the line made of them at once; else, and where some are bad, character by character.
- * Guarded by the reader's lock.
+ * Lines out of an {@link InputBuffer}. Where newlines are certain bytes, the end is looked for in
+ * the bytes and the line made of them at once; else, and where some are bad, character by
+ * character. Guarded by the reader's lock.
  */
 final class LineCursor {
     private final CharacterCursor characters;
@@ -23,7 +23,7 @@ final class LineCursor {
         this.ahead = ahead;
     }
 
-    /** The position has moved, or what is there has another meaning. */
+    /** Forgets the scanned part, after a move or a change of format. */
     void rescan() {
         if (scanned != 0) {
             scanned = 0;

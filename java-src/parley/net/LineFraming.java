@@ -15,7 +15,7 @@ import parley.net.text.LineScanner;
 final class LineFraming extends Framing<String> {
     private static final int UTF_8_BYTES = 3; // of a character, at most
 
-    // How far was looked, so that a long line that comes in pieces is looked at once only.
+    // The scanned length, so that a long line in pieces is scanned only once.
     private long scannedFrom = -1; // stream offset
     private int scanned; // bytes from there without an end of line
 

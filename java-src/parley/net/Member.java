@@ -50,11 +50,11 @@ final class Member implements Pollable.Observer {
 
     @Override
     public void changed(Pollable changed) {
-        news.tell(this);
+        news.report(this);
     }
 
     /**
-     * For an object whose close is announced to nobody: ends the wait of the set when its owner
+     * For an object whose close sends no notification: ends the wait of the set when its owner
      * closes it, which NIO does not report.
      *
      * @throws IOException if no thread can be started that looks

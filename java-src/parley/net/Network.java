@@ -8,7 +8,7 @@ import java.net.UnknownHostException;
 record Network(byte[] address, int bits) {
     boolean contains(SocketAddress peer) {
         if (!(peer instanceof InetSocketAddress inet)) {
-            return true; // the permissions of its file tell who may connect
+            return true; // the permissions of its file decide which users may connect
         }
         byte[] other = inet.getAddress().getAddress();
         boolean same = other.length == address.length;

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Lists the streams and servers that are open in this process. The list holds them weakly, so it keeps
- * nothing open. It costs nothing per operation.
+ * Lists the streams and servers that are open in this process. The list holds them weakly, so it
+ * keeps nothing open. It costs nothing per operation.
  *
  * <pre>{@code
  * OpenObjects.trace(true);
@@ -109,8 +109,8 @@ public final class OpenObjects {
     }
 
     /**
-     * Sets whether objects that are opened from now on remember the stack at that point, as the system
-     * property {@code parley.net.trace} does. Each then costs a stack trace.
+     * Sets whether objects that are opened from now on remember the stack at that point, as the
+     * system property {@code parley.net.trace} does. Each then costs a stack trace.
      *
      * @param on true to remember
      */

@@ -12,15 +12,15 @@ import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
 /**
- * Takes values and writes them to a stream as fast as the peer reads and no faster. A value is
- * accepted as a whole, when everything before it was handed to the system and the system takes some
- * of it; the rest of it is the only thing that waits inside. No thread is blocked while it does: the
- * {@link Reactor} tells when there is room again.
+ * Writes values to a stream as fast as the peer reads. A value is accepted as a whole, when
+ * everything before it was sent to the system and the system takes some of it. Only the rest of
+ * that value waits inside. No thread is blocked meanwhile: the {@link Reactor} reports when the
+ * stream is writable again.
  *
- * <p>An outlet ends when writing fails ({@link #cause} tells), when the stream is closed, and when it
- * is closed itself: values offered from then on are refused; what was accepted before is still
- * written. For use by any number of threads; several outlets of one stream, and other writers, do
- * not tear each other's values apart.
+ * <p>An outlet ends when writing fails ({@link #cause} returns the failure), when the stream is
+ * closed, and when it is closed itself. Then it refuses values; accepted values are still written.
+ * Thread-safe. Values of several outlets of one stream, and of other writers, are never
+ * interleaved.
  *
  * <pre>{@code
  * Outlet<String> out = new Outlet<>(stream, Framing.lines(8192), Outlet.Ending.CLOSE, executor);
@@ -30,13 +30,13 @@ import parley.net.wait.Log;
  * @param <T> the values
  */
 public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoCloseable {
-    /** What happens to the stream once an outlet was closed and everything accepted is written. */
+    /** The effect on the stream after an outlet was closed and all accepted values are written. */
     public enum Ending {
-        /** Nothing. */
+        /** None. */
         LEAVE_OPEN,
-        /** Its output is shut down, so that the peer sees the end; also when writing failed. */
+        /** Shuts its output down, so that the peer reads the end; also when writing failed. */
         SHUT_DOWN,
-        /** It is closed; also when writing failed. */
+        /** Closes it; also when writing failed. */
         CLOSE
     }
 
@@ -50,16 +50,16 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     private final SmallLock lock = new SmallLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
-    private boolean draining; // something accepted is not yet with the system; guarded by lock
+    private boolean draining; // the system has not taken all accepted bytes; guarded by lock
     private boolean ended; // the ending was begun; guarded by lock
     private boolean pausing; // guarded by lock
-    private Throwable lost; // why something accepted is not with the system; guarded by lock
+    private Throwable lost; // the cause of lost accepted bytes; guarded by lock
     private boolean flushed; // nothing more will happen; guarded by lock
     private final List<Consumer<Throwable>> flushWaiters = new ArrayList<>(0); // guarded by lock
 
     private enum Outcome { ACCEPTED, REFUSED, NOTHING, LAPSED }
 
-    /** A value on its way in. */
+    /** A value that waits for acceptance, and its request. */
     static final class Offer {
         final Framing.Prepared value;
         final Request<Boolean> request;
@@ -72,11 +72,11 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * An outlet to a stream.
+     * Makes an outlet to a stream.
      *
      * @param stream to write to
-     * @param framing which bytes a value becomes
-     * @param ending what becomes of the stream
+     * @param framing turns values into bytes
+     * @param ending the effect on the stream
      * @param executor where waiting values are served, as for an {@link Intake}
      * @throws IllegalStateException if the stream is closed
      */
@@ -94,8 +94,8 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     /**
      * Writes a value.
      *
-     * @param value the array of a chunk must not be changed before it was accepted
-     * @param receiver told, on the executor, true when it was accepted, false when the outlet is closed
+     * @param value the value; do not change the array of a chunk before it was accepted
+     * @param receiver called on the executor: true for accepted, false when the outlet is closed
      * @throws IllegalArgumentException if the framing has no bytes for it
      */
     public void put(T value, Consumer<Boolean> receiver) {
@@ -106,9 +106,9 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * Writes a value, for a request that may be withdrawn: then nothing of it is written.
+     * Writes a value, for a request that may be withdrawn; a withdrawn one writes nothing.
      *
-     * @param value the array of a chunk must not be changed before it was accepted
+     * @param value the value; do not change the array of a chunk before it was accepted
      * @param request the request
      * @return true when it was accepted, false when the outlet is closed: then the request was
      *     committed and its receiver is not called; else {@link Intake#PENDING}
@@ -117,7 +117,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
      */
     public Object put(T value, Request<Boolean> request) {
         Offer offer = new Offer(framing.prepare(value, stream.externalFormat()), request);
-        List<Runnable> told = new ArrayList<>(0);
+        List<Runnable> calls = new ArrayList<>(0);
         lock.lock();
         try {
             purge();
@@ -127,17 +127,17 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 }
                 return Intake.PENDING;
             }
-            return putNow(offer, told);
+            return putNow(offer, calls);
         } finally {
             lock.unlock();
-            handOver(told);
+            execute(calls);
         }
     }
 
-    private Object putNow(Offer offer, List<Runnable> told) {
+    private Object putNow(Offer offer, List<Runnable> calls) {
         if (!offer.request.mayWait()) {
             Outcome outcome = serve(offer);
-            work(told); // the rest of it, if it was accepted
+            work(calls); // the rest of it, if it was accepted
             return result(outcome);
         }
         add(offer, framing.writing);
@@ -146,7 +146,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             return Intake.PENDING;
         }
         removeFirst();
-        work(told);
+        work(calls);
         return result(outcome);
     }
 
@@ -155,7 +155,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 : outcome == Outcome.REFUSED ? Boolean.FALSE : Intake.PENDING;
     }
 
-    /** Serves the offer that is first, or sees to it that it is tried again. */
+    /** Serves the first offer, or arranges another attempt. */
     private Outcome serveFirst() {
         for (;;) {
             int stamp = trigger.attend();
@@ -213,19 +213,19 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     // ---- going on ----------------------------------------------------------------------------
 
     private void goOn() {
-        List<Runnable> told = new ArrayList<>(1);
+        List<Runnable> calls = new ArrayList<>(1);
         lock.lock();
         try {
             pausing = false;
-            work(told);
+            work(calls);
         } finally {
             lock.unlock();
         }
-        handOver(told);
+        execute(calls);
     }
 
-    /** Does all that can be done now, and sees to the rest. */
-    private void work(List<Runnable> told) {
+    /** Writes and accepts as much as possible now, and arranges another attempt for the rest. */
+    private void work(List<Runnable> calls) {
         purge();
         Outcome outcome = null;
         while (drain() && !isEmpty() && outcome != Outcome.NOTHING) {
@@ -233,36 +233,36 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             if (outcome != Outcome.NOTHING) {
                 Offer done = first();
                 removeFirst();
-                tell(told, done, outcome == Outcome.ACCEPTED);
+                report(calls, done, outcome == Outcome.ACCEPTED);
             }
         }
         while (closed && !isEmpty()) {
             Offer refused = first();
             removeFirst();
             serve(refused);
-            tell(told, refused, false);
+            report(calls, refused, false);
         }
         if (closed && !draining) {
-            finish(told);
+            finish(calls);
         }
         if (!draining && isEmpty()) {
             trigger.rest();
         }
     }
 
-    private void handOver(List<Runnable> told) {
-        for (int i = 0; i < told.size(); i++) {
-            BatchingExecutor.handOver(executor, told.get(i));
+    private void execute(List<Runnable> calls) {
+        for (int i = 0; i < calls.size(); i++) {
+            BatchingExecutor.handOver(executor, calls.get(i));
         }
     }
 
-    private static void tell(List<Runnable> told, Offer offer, boolean accepted) {
+    private static void report(List<Runnable> calls, Offer offer, boolean accepted) {
         if (offer.served != null) {
-            told.add(() -> offer.served.accept(accepted));
+            calls.add(() -> offer.served.accept(accepted));
         }
     }
 
-    /** True when everything accepted is with the system; else this is tried again. */
+    /** Sends accepted bytes; returns true when all are sent, else arranges another attempt. */
     private boolean drain() {
         while (draining && !pausing) {
             int stamp = trigger.attend();
@@ -291,13 +291,13 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
         closed = true;
     }
 
-    private void finish(List<Runnable> told) {
+    private void finish(List<Runnable> calls) {
         if (!ended) {
             ended = true;
             if (ending == Ending.LEAVE_OPEN) {
-                reportFlushed(told);
+                reportFlushed(calls);
             } else {
-                told.add(this::end);
+                calls.add(this::end);
             }
         }
     }
@@ -306,20 +306,20 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
         try {
             endStream();
         } finally {
-            List<Runnable> told = new ArrayList<>(1);
+            List<Runnable> calls = new ArrayList<>(1);
             lock.lock();
             try {
-                reportFlushed(told);
+                reportFlushed(calls);
             } finally {
                 lock.unlock();
             }
-            told.forEach(executor::execute);
+            calls.forEach(executor::execute);
         }
     }
 
-    private void reportFlushed(List<Runnable> told) {
+    private void reportFlushed(List<Runnable> calls) {
         flushed = true;
-        flushWaiters.forEach(waiter -> told.add(() -> waiter.accept(reason())));
+        flushWaiters.forEach(waiter -> calls.add(() -> waiter.accept(reason())));
         flushWaiters.clear();
     }
 
@@ -328,10 +328,10 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * Calls a receiver once this outlet is closed and everything it has accepted was handed to the
-     * system, or cannot be any more. The ending is over by then.
+     * Calls a receiver when this outlet is closed, all accepted values were sent to the system or
+     * are lost, and the ending is done.
      *
-     * @param receiver called by the executor, with null, or with the reason why something was lost
+     * @param receiver called by the executor, with null, or with the cause of a loss
      */
     public void whenFlushed(Consumer<Throwable> receiver) {
         Errors.need("flushed", "the receiver", receiver, "one for the end");
@@ -362,7 +362,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * Why the outlet ended before its time.
+     * Returns the failure that ended the outlet.
      *
      * @return a failure of the stream; null while it is open, and when the outlet or the stream was
      *     closed
@@ -372,26 +372,26 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * Tells whether values are refused.
+     * Returns whether values are refused.
      *
-     * @return true once closed, or when writing has failed
+     * @return true after a close, and when writing has failed
      */
     public boolean isClosed() {
         return closed;
     }
 
-    /** Refuses all further values and those that wait; what was accepted is still written. */
+    /** Refuses later and waiting values; accepted values are still written. */
     @Override
     public void close() {
-        List<Runnable> told = new ArrayList<>(0);
+        List<Runnable> calls = new ArrayList<>(0);
         lock.lock();
         try {
             closed = true;
-            work(told);
+            work(calls);
         } finally {
             lock.unlock();
         }
-        handOver(told);
+        execute(calls);
     }
 
     @Override

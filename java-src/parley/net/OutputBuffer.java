@@ -27,7 +27,7 @@ final class OutputBuffer {
     private int recent; // the last four of them
     private boolean growing; // rather than sending what is full
     private boolean full; // the system did not take all of the last write
-    private volatile IOException failure; // written under the lock; what the system said
+    private volatile IOException failure; // written under the lock; the error of the system
 
     OutputBuffer(StreamTextOutput side) {
         this.side = side;
@@ -71,9 +71,9 @@ final class OutputBuffer {
         }
     }
 
-    /** Returns the index in {@link #bytes} of a place in the output behind the last full drain. */
+    /** Returns the index in {@link #bytes} of a place in the output; 0 for one that is gone. */
     int index(long position) {
-        return (int) (position - sent) + head;
+        return (int) Math.max(0, position - sent + head);
     }
 
     /** Tells whether the last bytes that went are these. */
@@ -85,6 +85,26 @@ final class OutputBuffer {
             mask = mask << 8 | 0xff;
         }
         return sent >= end.length && (recent & mask) == value;
+    }
+
+    /** Returns how many of the next bytes end a character in UTF-8 that has gone in part. */
+    int restOfUtf8() {
+        int gone = 0;
+        while (gone < Math.min(sent, 3) && isContinuation(recent >> 8 * gone)) {
+            gone++;
+        }
+        int lead = gone < sent ? recent >> 8 * gone & 0xff : 0;
+        int length = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        int rest = Math.min(pending(), length - 1 - gone);
+        int found = 0;
+        while (found < rest && isContinuation(bytes[head + found])) {
+            found++;
+        }
+        return found;
+    }
+
+    private static boolean isContinuation(int unit) {
+        return (unit & 0xc0) == 0x80;
     }
 
     /** Tells whether nothing has gone yet. */
@@ -317,7 +337,7 @@ final class OutputBuffer {
 
     /**
      * One write to the transport, or one wait for it where it is known to be full: that saves the
-     * attempt. When time is up there is an attempt all the same.
+     * attempt. After the deadline there is one attempt all the same.
      *
      * @return how many bytes it took
      */
@@ -381,7 +401,7 @@ final class OutputBuffer {
         drop();
     }
 
-    /** While the stream is being closed: tells the peer that this is the end, where TLS does. */
+    /** Sends the peer the end of TLS, while the stream is being closed. */
     void endToClose(Deadline until) throws IOException {
         Transport transport = side.stream.transport();
         try {
@@ -392,7 +412,7 @@ final class OutputBuffer {
         } catch (InterruptedIOException e) { // a timeout is one of these
             throw e;
         } catch (IOException e) {
-            return; // the peer has gone: it is told nothing any more
+            return; // the peer has disconnected
         }
     }
 

@@ -35,7 +35,7 @@ public abstract class Pollable implements Closeable {
         }
     }
 
-    /** In place of ready operations: nobody has asked the kernel, so ask it. */
+    /** In place of ready operations: unknown, so that a check polls the kernel. */
     static final int UNKNOWN = -1;
 
     // An updater, since streams are many: a lock would take 48 bytes in each.
@@ -52,9 +52,9 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status is
-     * the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection to
-     * accept is {@link SocketStatus#READY}.
+     * Makes a foreign NIO channel checkable. Its buffers are not the library's, so that its status
+     * is the kernel's: data and the end of file are both {@link SocketStatus#INPUT}, a connection
+     * to accept is {@link SocketStatus#READY}.
      *
      * @param channel in non-blocking mode whenever it is checked
      * @return the channel as a pollable object; equal to others of the same channel
@@ -65,13 +65,14 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input. Its
-     * status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a connection can
-     * be accepted.
+     * Makes a handle checkable: the number of a raw socket, a pipe, a terminal or standard input.
+     * Its status is the kernel's; a listening socket has {@link SocketStatus#INPUT} when a
+     * connection can be accepted.
      *
      * @param handle the number of an open descriptor
      * @return the handle as a pollable object
-     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and macOS
+     * @throws UnsupportedOperationException without JNA, and on other platforms than Linux and
+     *     macOS
      * @throws IOException if the handle is closed
      * @throws IllegalArgumentException if it is no socket, pipe or terminal
      */
@@ -96,9 +97,9 @@ public abstract class Pollable implements Closeable {
      * (CLISP {@code SOCKET:SOCKET-STATUS}).
      *
      * @param direction what to look for; a server takes any
-     * @param timeout how long to wait for an answer other than {@link SocketStatus#NONE}: null for
+     * @param timeout how long to wait for a status other than {@link SocketStatus#NONE}: null for
      *     ever, zero to poll
-     * @return the status; {@link SocketStatus#NONE} only when the time is up
+     * @return the status; {@link SocketStatus#NONE} only when the call times out
      * @throws IllegalStateException if the object is closed
      * @throws java.nio.channels.AsynchronousCloseException if it is closed during the wait
      * @throws java.io.InterruptedIOException if the thread is interrupted during the wait
@@ -108,7 +109,7 @@ public abstract class Pollable implements Closeable {
         return status("socket-status", direction, timeout);
     }
 
-    /** As {@link #status(Direction, Duration)}, by the name that errors are to tell. */
+    /** As {@link #status(Direction, Duration)}, with the name of the operation for errors. */
     final SocketStatus status(String operation, Direction direction, Duration timeout)
             throws IOException {
         Deadline deadline = Deadline.in(Errors.timeout(operation, timeout));
@@ -119,7 +120,7 @@ public abstract class Pollable implements Closeable {
                 : awaitStatus(operation, direction, deadline);
     }
 
-    /** Looks; what was found while the object was being closed is no answer. */
+    /** Checks once; the result of a check during a close is discarded. */
     private SocketStatus look(String operation, Direction direction) throws IOException {
         SocketStatus status = evaluate(direction, UNKNOWN);
         if (!isOpen()) {
@@ -146,7 +147,9 @@ public abstract class Pollable implements Closeable {
         }
     }
 
-    /** Ends the wait for the kernel when another thread leaves something that it does not report. */
+    /**
+     * Ends the wait for the kernel when another thread leaves something that it does not report.
+     */
     private static final class StatusWait implements Observer, HasDeadline {
         private final String operation;
         private final Thread thread = Thread.currentThread();
@@ -188,7 +191,7 @@ public abstract class Pollable implements Closeable {
     public abstract void close() throws IOException;
 
     /**
-     * What this was made of, for callers that deal in that.
+     * Returns the object that this was made of, for callers that use it.
      *
      * @return the channel of an NIO channel, the number of a descriptor, else this object
      */
@@ -201,12 +204,15 @@ public abstract class Pollable implements Closeable {
         closing = new CloseRecord();
     }
 
-    /** The closing, or null while the object is open, or when only the channel underneath was closed. */
+    /**
+     * The closing, or null while the object is open, or when only the channel underneath was
+     * closed.
+     */
     final CloseRecord closing() {
         return closing;
     }
 
-    /** What the kernel is asked about. */
+    /** Returns the source that is polled for this object. */
     abstract Source source();
 
     /** The operations whose readiness could make the object actionable in the direction. */
@@ -248,7 +254,9 @@ public abstract class Pollable implements Closeable {
         Errors.ifInterrupted(operation, this, interruptHint);
     }
 
-    /** Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile. */
+    /**
+     * Waits as {@link #await(String, int, HasDeadline)}, and is seen by {@link #waits} meanwhile.
+     */
     final void awaitVisibly(String operation, int ops, Deadline deadline) throws IOException {
         StatusWait wait = new StatusWait(operation, deadline);
         observe(wait);
@@ -318,11 +326,11 @@ public abstract class Pollable implements Closeable {
     }
 
     final void tellObservers() {
-        Object told = observers;
-        if (told instanceof Observer) {
-            ((Observer) told).changed(this);
-        } else if (told != null) {
-            for (Observer each : (Observer[]) told) {
+        Object notified = observers;
+        if (notified instanceof Observer) {
+            ((Observer) notified).changed(this);
+        } else if (notified != null) {
+            for (Observer each : (Observer[]) notified) {
                 each.changed(this);
             }
         }

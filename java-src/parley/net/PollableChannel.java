@@ -8,9 +8,9 @@ import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
 
 /**
- * Somebody else's NIO channel as something to check. Its buffers are not ours, so that what can be
- * told is what the kernel tells: data and the end of file are both {@link SocketStatus#INPUT}; a
- * connection to accept is {@link SocketStatus#READY}.
+ * A foreign NIO channel as a pollable object. Its buffers are not visible, so its status is that of
+ * the kernel: data and the end of file are both {@link SocketStatus#INPUT}; a connection to accept
+ * is {@link SocketStatus#READY}.
  */
 final class PollableChannel extends Pollable {
     private static final int INPUT_OPS = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;

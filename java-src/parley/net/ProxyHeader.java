@@ -60,7 +60,7 @@ final class ProxyHeader {
         return destination;
     }
 
-    /** What else version 2 tells (TLVs), by type. */
+    /** The further fields of version 2 (TLVs), by type. */
     Map<Integer, byte[]> extras() {
         return extras;
     }
@@ -249,7 +249,7 @@ final class ProxyHeader {
 
     private byte[] take(int size) throws ProtocolException {
         if (bytes.remaining() < size) {
-            throw new ProtocolException("its PROXY header is too short for what it tells");
+            throw new ProtocolException("its PROXY header is too short for its fields");
         }
         byte[] taken = new byte[size];
         bytes.get(taken);

@@ -56,8 +56,8 @@ public final class Reactor {
      *
      * @param object a stream, a server or another pollable object
      * @param direction what to look for; a server takes any
-     * @param executor where to call the listener; if it rejects the call, the rejection is logged and
-     *     the listener runs on the reactor's thread
+     * @param executor where to call the listener; if it rejects the call, the rejection is
+     *     logged and the listener runs on the reactor's thread
      * @param listener receives the status
      * @return the watch: closing it before the listener was called means that it never will be
      * @throws IOException if the process is out of descriptors or threads
@@ -96,9 +96,9 @@ public final class Reactor {
     }
 
     /**
-     * A listener's registration with the {@link Reactor}: fires once, when the status of the object in
-     * the direction is no longer {@link SocketStatus#NONE}. Closing it cancels; closing it twice, or
-     * after it fired, does nothing.
+     * A listener's registration with the {@link Reactor}: fires once, when the status of the object
+     * in the direction is no longer {@link SocketStatus#NONE}. Closing it cancels; closing it
+     * twice, or after it fired, does nothing.
      */
     public static final class Watch implements AutoCloseable {
         private final Pollable object;
@@ -179,7 +179,7 @@ public final class Reactor {
                 return trigger.arm(stamp);
             } catch (ClosedChannelException e) {
                 if (object.isOpen()) {
-                    throw e; // else the next look tells
+                    throw e; // else the next check reports it
                 }
                 return false;
             }

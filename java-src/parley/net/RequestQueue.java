@@ -4,8 +4,8 @@ import java.util.ArrayDeque;
 import java.util.function.Consumer;
 
 /**
- * Requests in the order they were made; mostly there is one, which costs nothing more. Guarded by
- * the lock of its owner.
+ * FIFO of pending requests. A single request, the usual case, needs no queue. Guarded by the lock
+ * of its owner.
  *
  * @param <C> what is queued
  */
@@ -59,7 +59,7 @@ abstract class RequestQueue<C> {
         }
     }
 
-    /** Tells whether all may cease to stand, so that nobody waits any more. */
+    /** Returns whether all requests may be withdrawn. */
     final boolean allMayLapse() {
         return first != null && mayLapse(first)
                 && (more == null || more.stream().allMatch(this::mayLapse));

@@ -9,10 +9,10 @@ import parley.net.wait.Interest;
 import parley.net.wait.Source;
 
 /**
- * Has its owner try again, on the thread of the {@link EventLoop}, when that is of use: the kernel
- * reports the object ready, a thread left bytes in a buffer, the object was closed, or a pause is
- * over. What the owner does there must not block, and must hand results to receivers on an executor.
- * An owner does, under a lock of its own:
+ * Makes its owner try again, on the thread of the {@link EventLoop}, when the kernel reports the
+ * object ready, a thread left bytes in a buffer, the object was closed, or a pause is over. The
+ * attempt must not block, and must call receivers on an executor. An owner does, under a lock of
+ * its own:
  *
  * <pre>
  * do {
@@ -32,7 +32,7 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
 
     private boolean attending; // guarded by the owner's lock
     private volatile int news; // how many changes were seen
-    private volatile int found = Pollable.UNKNOWN; // what the kernel said last
+    private volatile int found = Pollable.UNKNOWN; // the last report of the kernel
 
     // Asked of the owner, which has them anyway: there are as many triggers as there are channels.
 
@@ -40,7 +40,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
 
     abstract Direction direction();
 
-    /** Returns where to try again, if that may run code of the user's; null for the loop's thread. */
+    /**
+     * Returns where to try again, if that may run code of the user's; null for the loop's thread.
+     */
     Executor executor() {
         return null;
     }
@@ -54,7 +56,7 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         return false;
     }
 
-    /** Tells whether nobody waits any more; must not block. */
+    /** Returns whether no request waits any more; must not block. */
     boolean hasLapsed() {
         return false;
     }
@@ -69,9 +71,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     }
 
     /**
-     * What the kernel reported when the trigger went off.
+     * Returns the report of the kernel that fired the trigger.
      *
-     * @return operations, or {@link Pollable#UNKNOWN}; told once
+     * @return operations, or {@link Pollable#UNKNOWN}; returned once
      */
     int takeFound() {
         int last = found;

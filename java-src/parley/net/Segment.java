@@ -16,7 +16,7 @@ final class Segment {
     /** For a status check, which may find input in thousands of streams before one is read. */
     static final int SMALL = 512;
 
-    /** How many characters are made of bytes, or bytes of characters, at a time. */
+    /** The number of characters that are decoded or encoded at a time. */
     static final int CHARS = Decoder.RUN;
 
     private static final int POOLED = 64;
@@ -25,8 +25,8 @@ final class Segment {
             new AtomicReferenceArray<>(POOLED);
 
     final byte[] bytes;
-    private final ByteBuffer buffer; // over bytes; whoever holds the segment moves its bounds
-    private char[] chars; // whoever holds the segment makes it, when needed
+    private final ByteBuffer buffer; // over bytes; the holder of the segment moves its bounds
+    private char[] chars; // the holder of the segment makes it, when needed
 
     Segment(int size) {
         bytes = new byte[size];

@@ -27,7 +27,7 @@ import parley.net.wait.Threads;
  * try (Server server = Server.builder(echo).port(7007).maxConnections(1000).start()) {
  *     System.out.println("listening on " + server.localAddress());
  *     Thread.sleep(60_000);
- * } // stops accepting, lets idle handlers read the end, gives busy ones a second
+ * } // stops accepting, lets idle handlers read the end, allows busy ones a second
  * }</pre>
  *
  * <p>The stream is closed when the handler returns. While {@link ServerBuilder#maxConnections} are
@@ -110,7 +110,7 @@ public final class Server implements Closeable {
     }
 
     /**
-     * What happened, for audits and logs.
+     * An event, for audits and logs.
      *
      * @param kind {@code connect}, {@code disconnect}, {@code refused} (or what the admission calls
      *     it), {@code lost} (the connection broke), {@code idle}, {@code failed} (the handler

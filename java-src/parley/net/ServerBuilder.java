@@ -90,7 +90,7 @@ public final class ServerBuilder {
     }
 
     /**
-     * Listens where the options tell.
+     * Listens at the address of the options.
      *
      * @param options port and interface, or path; without an interface on all of IPv4
      * @return this
@@ -191,7 +191,7 @@ public final class ServerBuilder {
     /**
      * Expects the header of the PROXY protocol, version 1 or 2, at the beginning of every
      * connection. The address that it announces is the peer of the stream. Only for endpoints that
-     * nobody but proxies can reach; connections of others are closed, since they begin with no
+     * only proxies can reach; connections of others are closed, since they begin with no
      * header.
      *
      * @return this

@@ -80,16 +80,16 @@ final class ServerEvents {
     }
 
     private void report(Server.Event event) {
-        tell(options.audit(), event);
+        report(options.audit(), event);
         if (options.log() != null) {
-            tell(options.log(), event);
+            report(options.log(), event);
         } else if (isForLog(event)) {
             log(event);
         }
     }
 
     /** A consumer that fails must not end the server. */
-    private void tell(Consumer<Server.Event> consumer, Server.Event event) {
+    private void report(Consumer<Server.Event> consumer, Server.Event event) {
         if (consumer != null) {
             try {
                 consumer.accept(event);
@@ -108,7 +108,7 @@ final class ServerEvents {
         };
     }
 
-    /** Logs at most one line of a kind in a second; the next tells how many were left out. */
+    /** Logs at most one line of a kind in a second; the next has the number of omitted lines. */
     private void log(Server.Event event) {
         long now = System.nanoTime();
         Line before = lines.get(event.kind());

@@ -62,7 +62,7 @@ public final class ServerOptions {
     }
 
     /**
-     * How many connections may wait to be accepted; 1, CLISP's default.
+     * Sets how many connections may wait to be accepted; 1, CLISP's default.
      *
      * @return a positive number; the system has its own limit
      */
@@ -80,7 +80,7 @@ public final class ServerOptions {
     }
 
     /**
-     * Who may connect to a Unix-domain server; its owner only by default.
+     * Sets the users that may connect to a Unix-domain server; its owner only by default.
      *
      * @return the permissions of its file
      */

@@ -8,10 +8,10 @@ import java.util.concurrent.locks.LockSupport;
 import parley.net.wait.Deadline;
 
 /**
- * The one lock of a side of a stream. Taking it when it is free is one compare-and-set. It knows its
- * owner, so that use of a stream from inside its own operation is refused, and what the owner is
- * doing: threads that must not wait do not wait for an owner that waits for the transport or runs
- * code of the user's. All others park until the owner releases the lock.
+ * The one lock of a side of a stream. Taking it when it is free is one compare-and-set. It knows
+ * its owner, so that use of a stream from inside its own operation is refused, and what the owner
+ * is doing: threads that must not wait do not wait for an owner that waits for the transport or
+ * runs code of the user's. All others park until the owner releases the lock.
  *
  * <p>A thread may also hold it for a moment, to move one element. Then {@code owner} is
  * {@link #MOMENT}, nothing but that move happens, and other threads spin for that long.
@@ -49,7 +49,7 @@ abstract class SideLock {
 
     private volatile Queue<Thread> parked; // null until there was a first one; through PARKED
 
-    /** What ends a wait for the lock, asked before each park. */
+    /** Ends a wait for the lock; called before each park. */
     interface Wait {
         /** Returns how long to park at most; throws what ends the wait. */
         long nanos() throws java.io.IOException;
@@ -103,7 +103,9 @@ abstract class SideLock {
         }
     }
 
-    /** Ends the wait of a thread; a full stack may prevent that, and then it must not have the lock. */
+    /**
+     * Ends the wait of a thread; a full stack may prevent that, and then it must not have the lock.
+     */
     private void leave(Queue<Thread> queue, Thread current, boolean locked) {
         boolean left = false;
         try {

@@ -3,8 +3,8 @@ package parley.net;
 import java.util.concurrent.locks.AbstractQueuedSynchronizer;
 
 /**
- * A lock as {@link java.util.concurrent.locks.ReentrantLock}, in one object instead of two, for what
- * there is very much of.
+ * A lock as {@link java.util.concurrent.locks.ReentrantLock}, in one object instead of two, for
+ * what there is very much of.
  */
 final class SmallLock extends AbstractQueuedSynchronizer {
     private static final long serialVersionUID = 1;

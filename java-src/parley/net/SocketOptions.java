@@ -48,8 +48,9 @@ public final class SocketOptions {
 
     /**
      * Sets an option. SO_RCVTIMEO and SO_SNDTIMEO of a stream also bound each of its reads and
-     * writes, as {@link SocketStream#readTimeout} and {@link SocketStream#writeTimeout} do; those of a
-     * server bound its accepts without a timeout, and go to the streams accepted, as in the kernel.
+     * writes, as {@link SocketStream#readTimeout} and {@link SocketStream#writeTimeout} do; those
+     * of a server bound its accepts without a timeout, and go to the streams accepted, as in the
+     * kernel.
      *
      * @param object a stream, a server or another pollable object
      * @param option which one

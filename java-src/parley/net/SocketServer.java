@@ -76,7 +76,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Listens where the options say.
+     * Listens at the address of the options.
      *
      * @param options port and interface, or path
      * @return the server
@@ -141,11 +141,11 @@ public final class SocketServer extends Pollable {
      * @param options of the stream; the timeout bounds the wait and is not inherited by the stream
      * @return the stream
      * @throws IllegalStateException if the server is closed
-     * @throws java.net.SocketTimeoutException if time is up
+     * @throws java.net.SocketTimeoutException if it times out
      * @throws java.nio.channels.AsynchronousCloseException if the server is closed meanwhile
      * @throws java.io.InterruptedIOException if the thread is interrupted; the server stays open
      * @throws IOException if accepting fails; while the process or the system is out of descriptors
-     *     or memory the call tries again, ever less often, until its time is up
+     *     or memory the call tries again, ever less often, until it times out
      */
     public SocketStream accept(StreamOptions options) throws IOException {
         Errors.options("socket-accept", options);
@@ -159,7 +159,7 @@ public final class SocketServer extends Pollable {
                 if (stream != null) {
                     return stream;
                 } else if (deadline.hasPassed()) {
-                    throw Errors.timeout("socket-accept", this, "nobody has connected");
+                    throw Errors.timeout("socket-accept", this, "no client has connected");
                 }
                 awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
@@ -172,7 +172,7 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * Accepts a connection if one is there.
+     * Accepts a connection if one waits.
      *
      * @param options of the stream; the timeout does not matter
      * @return the stream, or null
@@ -244,7 +244,7 @@ public final class SocketServer extends Pollable {
      * Waits until an accept will not block (CLISP {@code SOCKET:SOCKET-WAIT}).
      *
      * @param timeout null for ever, zero to poll
-     * @return false when time is up
+     * @return false when it times out
      * @throws IOException as {@link #status}
      */
     public boolean awaitConnection(Duration timeout) throws IOException {

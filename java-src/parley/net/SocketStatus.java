@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 
 /**
- * What can be done with a stream or a server right now without blocking: the values of CLISP's
+ * The operations that are possible on a stream or a server without blocking: the values of CLISP's
  * {@code SOCKET:SOCKET-STATUS}.
  *
  * <table>
@@ -16,9 +16,9 @@ import java.time.Duration;
  * </td></tr>
  * </table>
  *
- * <p>Direction {@code INPUT} gives {@link #NONE}, {@link #INPUT} or {@link #EOF}; direction
- * {@code OUTPUT} gives {@link #NONE} or {@link #OUTPUT}. A server is {@link #READY} when an accept
- * will not block. {@link #ERROR} says that every operation will fail.
+ * <p>Direction {@code INPUT} has {@link #NONE}, {@link #INPUT} or {@link #EOF}; direction
+ * {@code OUTPUT} has {@link #NONE} or {@link #OUTPUT}. A server is {@link #READY} when an accept
+ * will not block. {@link #ERROR} means that every operation will fail.
  *
  * <pre>{@code
  * SocketStatus[] found = SocketStatus.of(new Pollable[] {server, stream},
@@ -85,7 +85,7 @@ public enum SocketStatus {
         }
     }
 
-    /** What is left of this status, taken in direction IO, for somebody who asked for less. */
+    /** Returns the part of this status of direction IO that belongs to a direction. */
     SocketStatus narrow(Direction direction) {
         switch (this) {
             case IO:

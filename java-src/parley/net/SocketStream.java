@@ -94,8 +94,8 @@ public final class SocketStream extends Pollable {
      * @return the stream
      * @throws IllegalArgumentException if the port or the host cannot be one
      * @throws java.net.UnknownHostException if the host has no address
-     * @throws java.net.ConnectException if nobody listens there
-     * @throws java.net.SocketTimeoutException if time is up
+     * @throws java.net.ConnectException if no server listens there
+     * @throws java.net.SocketTimeoutException if it times out
      * @throws IOException if it fails otherwise
      */
     public static SocketStream connect(String host, int port, StreamOptions options)
@@ -223,7 +223,7 @@ public final class SocketStream extends Pollable {
     // ---- element type and format -------------------------------------------------------------
 
     /**
-     * What the elements are (CLISP {@code STREAM-ELEMENT-TYPE}); also answers once closed.
+     * Returns the element type (CLISP {@code STREAM-ELEMENT-TYPE}); works after close, too.
      *
      * @return never null
      */
@@ -246,8 +246,8 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * How characters become bytes and back (CLISP {@code STREAM-EXTERNAL-FORMAT}); also answers
-     * once closed.
+     * Returns the external format (CLISP {@code STREAM-EXTERNAL-FORMAT}); works
+     * after close, too.
      *
      * @return never null
      */
@@ -268,6 +268,10 @@ public final class SocketStream extends Pollable {
         Errors.need("set-stream-external-format!", "the format", format,
                 "an ExternalFormat");
         in.format(format, out);
+    }
+
+    /** Notes the format that both sides have taken; within the lock of the input. */
+    void noteFormat(ExternalFormat format) {
         externalFormat = format;
     }
 
@@ -276,7 +280,7 @@ public final class SocketStream extends Pollable {
     /**
      * Bounds every later read, each for itself.
      *
-     * @param timeout null for no bound, zero to take only what is there
+     * @param timeout null for no limit, zero to take available input only
      */
     public void readTimeout(Duration timeout) {
         in.timeout(timeout);
@@ -366,20 +370,20 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * The other end, as the operating system tells it.
+     * Returns the address of the other end, as the operating system reports it.
      *
      * @return the address; once closed, the one known before; null when not connected yet
-     * @throws IOException if the system does not tell
+     * @throws IOException if the system reports none
      */
     public SocketAddress peerAddress() throws IOException {
         return transport.isOpen() ? transport.peer() : knownPeer;
     }
 
     /**
-     * This end, as the operating system tells it.
+     * Returns the address of this end, as the operating system reports it.
      *
      * @return the address; once closed, the one known before
-     * @throws IOException if the system does not tell
+     * @throws IOException if the system reports none
      */
     public SocketAddress localAddress() throws IOException {
         return transport.isOpen() ? transport.local() : knownLocal;
@@ -449,7 +453,9 @@ public final class SocketStream extends Pollable {
         }
     }
 
-    /** Flushes the output; returns why that failed if it will fail again, so that nothing is kept. */
+    /**
+     * Flushes the output; returns why that failed if it will fail again, so that nothing is kept.
+     */
     private IOException flushLast() throws IOException {
         try {
             out.flushLast();
@@ -535,7 +541,7 @@ public final class SocketStream extends Pollable {
      * @param options not null
      * @param client whether this side is the client
      * @throws IllegalStateException if the stream is closed, or uses TLS already
-     * @throws java.net.SocketTimeoutException if time is up
+     * @throws java.net.SocketTimeoutException if it times out
      * @throws IOException if the peer had sent more in plain text, or the handshake fails
      */
     public void startTls(TlsOptions options, boolean client) throws IOException {
@@ -583,11 +589,12 @@ public final class SocketStream extends Pollable {
     }
 
     /**
-     * What the peers have agreed on. Waits until the handshake is over, within the read timeout.
+     * Returns the result of the TLS handshake. Waits until the handshake is over, within the read
+     * timeout.
      *
      * @return null when the stream does not use TLS
      * @throws IllegalStateException if the stream is closed
-     * @throws IOException if the handshake fails, or time is up
+     * @throws IOException if the handshake fails or times out
      */
     public TlsSession tlsSession() throws IOException {
         requireOpen("tls-session");
@@ -611,7 +618,7 @@ public final class SocketStream extends Pollable {
         return connecting != null;
     }
 
-    /** Waits until a connection begun with timeout zero is there. */
+    /** Waits until a connection begun with timeout zero is established. */
     void finishConnecting(String operation, HasDeadline patient) throws IOException {
         Connecting pending = connecting;
         if (pending != null) {
@@ -620,7 +627,7 @@ public final class SocketStream extends Pollable {
         }
     }
 
-    /** Takes a step at a connection begun with timeout zero; false while it is not there. */
+    /** Takes a step of a connection begun with timeout zero; returns whether it is established. */
     boolean isConnectedNow(String operation) throws IOException {
         Connecting pending = connecting;
         if (pending != null && !pending.isDoneNow(operation)) {

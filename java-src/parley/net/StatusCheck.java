@@ -9,9 +9,9 @@ import parley.net.wait.Poller;
 import parley.net.wait.Registration;
 
 /**
- * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what the
- * kernel reports is evaluated, and nothing else, so that a check costs time in the number of actionable
- * members. For the thread that uses the set. Allocates only to grow.
+ * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what
+ * the kernel reports is evaluated, and nothing else, so that a check costs time in the number of
+ * actionable members. For the thread that uses the set. Allocates only to grow.
  */
 final class StatusCheck {
     // A poll of the JDK shows at most 1,024 members on Linux and 256 elsewhere, a wake-up included. One
@@ -19,7 +19,7 @@ final class StatusCheck {
     private static final int MANY = System.getProperty("os.name").equals("Linux") ? 1000 : 250;
 
     final ActionableMembers actionable = new ActionableMembers();
-    final List<Member> foreign = new ArrayList<>(0); // members whose close is announced to nobody
+    final List<Member> foreign = new ArrayList<>(0); // members whose close sends no notification
     private final StatusSet set;
     private final Poller poller;
     private final ChangeQueue news;
@@ -56,7 +56,7 @@ final class StatusCheck {
         }
     }
 
-    /** One poll, which waits when there is nothing to tell already; what it shows is evaluated. */
+    /** Polls once, waits if no change is pending, and evaluates the reported members. */
     private void round(long nanos) throws IOException {
         takeNews();
         touchClosedForeign();
@@ -154,7 +154,7 @@ final class StatusCheck {
         try {
             return member.object.evaluate(member.direction, ready);
         } catch (IOException e) {
-            return SocketStatus.ERROR; // of this member alone: stream-error tells
+            return SocketStatus.ERROR; // of this member alone: stream-error returns the cause
         }
     }
 

@@ -26,7 +26,7 @@ final class StatusList {
         this.directions = directions;
         members = new Member[objects.length];
         set = new StatusSet(false, objects.length);
-        set.enterIfOpen(); // and not left before the check is done: nobody can close it till then
+        set.enterIfOpen(); // until the check is done, so that no thread can close it before
         try {
             keep = fill() && !Threads.currentIsVirtual();
         } catch (IOException | RuntimeException | Error e) {
@@ -36,7 +36,7 @@ final class StatusList {
         }
     }
 
-    /** True when the set will be told of every member's closing. */
+    /** Returns whether every member notifies the set of its close. */
     private boolean fill() throws IOException {
         boolean announced = true;
         for (int i = 0; i < objects.length; i++) {

@@ -19,9 +19,9 @@ import parley.net.wait.Registration;
  * registered with the kernel between checks, so that a check costs time in the number of actionable
  * members only, and allocates nothing.
  *
- * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed member
- * leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when done: it
- * holds two or three descriptors; its members stay open.
+ * <p>A set is for one thread at a time. Its members may be used, and closed, by any: a closed
+ * member leaves the set and is reported once, as {@link SocketStatus#ERROR}. Close the set when
+ * done: it holds two or three descriptors; its members stay open.
  *
  * <pre>{@code
  * try (StatusSet set = new StatusSet()) {
@@ -58,8 +58,8 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * A set of the user's, or one of the library's own, which ends with the first of its members
-     * and of whose being dropped nobody has to know.
+     * Makes a set for the user, or for the library itself: the latter ends with the first of its
+     * members, and dropping it is not logged.
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
@@ -77,7 +77,7 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
-    /** What is left to do for a set that is gone. */
+    /** Cleans up after an unreachable set. */
     private static void abandon(Poller poller) {
         for (Registration each : poller.registrations()) {
             Member member = (Member) each.attachment;
@@ -151,7 +151,7 @@ public final class StatusSet implements AutoCloseable {
             leaveAgain(member);
             throw e;
         }
-        news.push(member); // it may have something to tell from before
+        news.push(member); // it may have changed before
         return member;
     }
 
@@ -226,7 +226,7 @@ public final class StatusSet implements AutoCloseable {
         return members.size();
     }
 
-    /** What the set knows about an object, or null. */
+    /** Returns the member of an object, or null. */
     Member member(Pollable object) {
         return members.get(object);
     }
@@ -236,8 +236,8 @@ public final class StatusSet implements AutoCloseable {
      *
      * @param timeout null for ever, zero to poll
      * @return this set, its statuses updated
-     * @throws IllegalStateException if the set is closed, another thread uses it, or it is empty and
-     *     the call would wait for ever
+     * @throws IllegalStateException if the set is closed, another thread uses it, or it is
+     *     empty and the call would wait for ever
      * @throws java.nio.channels.AsynchronousCloseException if another thread closes the set during
      *     the wait
      * @throws java.io.InterruptedIOException if the thread is interrupted and would have to wait
@@ -416,7 +416,7 @@ public final class StatusSet implements AutoCloseable {
         }
     }
 
-    /** Once closed, whoever is the last to use the set makes its members forget it. */
+    /** After a close, the last user of the set removes it from its members. */
     private void releaseIfIdle() {
         if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {

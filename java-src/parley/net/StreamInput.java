@@ -8,16 +8,17 @@ import java.util.function.Consumer;
 import parley.net.InputProbe.Sought;
 
 /**
- * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be mixed
- * with nothing lost. Several threads may read; each operation is done as a whole before the next.
- * An operation that times out or is interrupted has consumed nothing.
+ * The input side of a stream: characters and bytes out of one buffer, so that the kinds can be
+ * mixed with nothing lost. Several threads may read; each operation is done as a whole before the
+ * next. An operation that times out or is interrupted has consumed nothing.
  *
  * <p>Every operation throws {@link IllegalStateException} on a closed stream and on one whose
  * element type does not fit, {@link java.nio.channels.AsynchronousCloseException} when the stream
- * is closed during it, {@link java.net.SocketTimeoutException} when time is up,
+ * is closed during it, {@link java.net.SocketTimeoutException} when it times out,
  * {@link InterruptedIOException} when the thread is interrupted (the flag stays set) and
  * {@link IOException} when the connection is broken. "The end" is that of the input: the peer has
- * closed or shut down its output, or this side has shut down its input; it is told again and again.
+ * closed or shut down its output, or this side has shut down its input. Every later read finds it,
+ * too.
  *
  * <pre>{@code
  * StreamInput in = stream.in();
@@ -74,7 +75,7 @@ public final class StreamInput extends StreamTextInput {
     }
 
     /**
-     * Reads a byte if one is there (CLISP {@code EXT:READ-BYTE-NO-HANG}).
+     * Reads a byte if one has arrived (CLISP {@code EXT:READ-BYTE-NO-HANG}).
      *
      * @return 0 to 255, {@link #NOTHING} or {@link #END}
      * @throws IOException see the class
@@ -87,7 +88,7 @@ public final class StreamInput extends StreamTextInput {
     /**
      * Reads an integer of the stream's element type (Common Lisp {@code READ-BYTE}).
      *
-     * @param mode {@link WaitMode#NO_HANG} to take it only when it is there
+     * @param mode {@link WaitMode#NO_HANG} to take it only if it has arrived
      * @return its bits, sign-extended when the type is signed, or null: the end of the input, or
      *     nothing there when the call does not wait
      * @throws IOException see the class
@@ -103,7 +104,7 @@ public final class StreamInput extends StreamTextInput {
      * @param width bytes it takes, 1 to 8
      * @param signed whether its highest bit is its sign
      * @param order which byte comes first
-     * @param mode {@link WaitMode#NO_HANG} to take it only when it is there
+     * @param mode {@link WaitMode#NO_HANG} to take it only if it has arrived
      * @return its bits, or null as {@link #readElement}; an unsigned one of 8 bytes may be negative
      * @throws IOException see the class
      */
@@ -164,7 +165,7 @@ public final class StreamInput extends StreamTextInput {
     /**
      * Reads integers of the stream's element type (CLISP {@code EXT:READ-BYTE-SEQUENCE}).
      *
-     * @param into where to put their bits, as {@link #readElement} tells them
+     * @param into where to put their bits, as {@link #readElement} returns them
      * @param from the first index to fill
      * @param to the index behind the last one
      * @param mode how long to wait
@@ -185,7 +186,7 @@ public final class StreamInput extends StreamTextInput {
     /**
      * Tells what the next byte operation would find (CLISP {@code EXT:READ-BYTE-LOOKAHEAD}).
      *
-     * @return {@link #NOTHING} when it would wait, {@link #END}, or 1 when an element is there
+     * @return {@link #NOTHING} when it would wait, {@link #END}, or 1 when an element has arrived
      * @throws IOException if the connection is broken
      */
     public int byteLookahead() throws IOException {
@@ -200,17 +201,17 @@ public final class StreamInput extends StreamTextInput {
         }
     }
 
-    /** How many bytes are there without waiting. */
+    /** Returns the number of bytes that can be read without waiting. */
     int available() throws IOException {
         return runInt("available", Entry.POLL, 0, bytes::available);
     }
 
     /**
-     * Takes an element of the kind that a framing describes when all of it is there; never waits.
+     * Takes an element of the kind that a framing describes if all of it has arrived; never waits.
      *
-     * @return the element; null when it is not there yet
+     * @return the element; null when it has not arrived yet
      * @throws java.io.EOFException if the input has ended and nothing is left
-     * @throws FramingException if what is there cannot become an element; nothing was consumed
+     * @throws FramingException if the input cannot become an element; nothing was consumed
      * @throws IOException if the connection is broken
      */
     <T> T takeNow(Framing<T> framing) throws IOException {
@@ -298,9 +299,9 @@ public final class StreamInput extends StreamTextInput {
     // ---- what status checks see -------------------------------------------------------------
 
     /**
-     * What is there for the next read, never waiting.
+     * Returns the state of the input for the next read; never waits.
      *
-     * @param ask whether to ask the transport when the buffer does not tell
+     * @param ask whether to poll the transport when the buffer does not suffice
      */
     InputState look() throws IOException {
         return sight.look(Sought.ANYTHING);
@@ -314,7 +315,7 @@ public final class StreamInput extends StreamTextInput {
         return refill.failure();
     }
 
-    /** Tells whether the transport has said that no more will come: it need not be asked again. */
+    /** Returns whether the transport has reported the end, so that no poll is needed. */
     boolean hasEnded() {
         return refill.hasEnded();
     }
@@ -331,6 +332,7 @@ public final class StreamInput extends StreamTextInput {
         run("set-stream-external-format!", Entry.LOCAL, null, () -> {
             out.format(format);
             cursor.format(format);
+            stream.noteFormat(format);
             return null;
         });
     }
@@ -389,7 +391,7 @@ public final class StreamInput extends StreamTextInput {
     }
 
     /**
-     * How many bytes of the stream were read so far.
+     * Returns the number of bytes of the stream that were read so far.
      *
      * @return their number since the connection was made
      * @throws IOException if the lock cannot be had in time

@@ -5,7 +5,7 @@ import parley.net.tls.TlsOptions;
 import parley.net.wait.Deadline;
 
 /**
- * How a stream is made (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
+ * Options of a stream (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
  * {@code SOCKET:SOCKET-ACCEPT}). Immutable; {@link #DEFAULT} or {@link #builder()} to begin with.
  *
  * <pre>{@code
@@ -54,7 +54,7 @@ public final class StreamOptions {
     }
 
     /**
-     * What the elements are; {@link ElementType#CHARACTER} by default.
+     * Sets the type of the elements; {@link ElementType#CHARACTER} by default.
      *
      * @return never null
      */
@@ -63,7 +63,7 @@ public final class StreamOptions {
     }
 
     /**
-     * How characters become bytes; {@link ExternalFormat#DEFAULT} by default.
+     * Sets how characters become bytes; {@link ExternalFormat#DEFAULT} by default.
      *
      * @return never null
      */
@@ -74,7 +74,7 @@ public final class StreamOptions {
     /**
      * Tells whether a read may take more from the system than it was asked for; true by default.
      *
-     * @return false to read only what is asked
+     * @return false to read no more than requested
      */
     public boolean inputBuffered() {
         return inputBuffered;
@@ -90,7 +90,7 @@ public final class StreamOptions {
     }
 
     /**
-     * How long connecting or accepting may take; null, for ever, by default.
+     * Limits connecting or accepting; null, no limit, by default.
      *
      * @return null for ever, zero to begin and return at once, or a bound
      */
@@ -117,7 +117,7 @@ public final class StreamOptions {
     }
 
     /**
-     * How long close may take to hand over what is still buffered; 10 seconds by default.
+     * Limits how long close waits to send buffered output; 10 seconds by default.
      *
      * @return null for ever, or a bound
      */
@@ -126,7 +126,7 @@ public final class StreamOptions {
     }
 
     /**
-     * How many characters (bytes, in ASCII and UTF-8) {@code read-line} gathers before it gives up;
+     * Limits the characters (bytes, in ASCII and UTF-8) of a line that {@code read-line} reads;
      * 16 Mi by default.
      *
      * @return a positive number
@@ -137,7 +137,7 @@ public final class StreamOptions {
 
     /**
      * How TLS is done; null, no TLS, by default. A connect does the handshake, within its timeout;
-     * after an accept the first operation on the stream does it, or whoever checks the stream.
+     * after an accept the first operation on the stream or check of it does it.
      *
      * @return null for none
      */

@@ -7,16 +7,16 @@ import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits;
 
 /**
- * The output side of a stream: characters and bytes into one buffer. Several threads may write; what
- * one operation writes is never interleaved with another's.
+ * The output side of a stream: characters and bytes into one buffer. Several threads may write;
+ * what one operation writes is never interleaved with another's.
  *
  * <p>Every operation throws {@link IllegalStateException} on a closed stream and on one whose
  * element type does not fit, {@link java.nio.channels.AsynchronousCloseException} when the stream
- * is closed during it, {@link java.net.SocketTimeoutException} when time is up,
+ * is closed during it, {@link java.net.SocketTimeoutException} when it times out,
  * {@link java.io.InterruptedIOException} when the thread is interrupted (the flag stays set) and
- * {@link IOException} when nobody can read any more. A write that times out or is interrupted tells
- * in {@code bytesTransferred} how many of its bytes went to the system; the rest of them is not
- * sent later. A flush keeps what it could not send.
+ * {@link IOException} when the peer cannot read any more. When a write times out or is interrupted,
+ * {@code bytesTransferred} of the exception is the number of its bytes that went to the system; the
+ * rest is not sent later. A flush keeps the bytes that it could not send.
  *
  * <pre>{@code
  * StreamOutput out = stream.out();
@@ -208,7 +208,7 @@ public final class StreamOutput extends StreamTextOutput {
      * Takes bytes over as a whole when the system takes some of them now; never waits.
      *
      * @return false when it takes none: then none is taken over
-     * @throws IOException if nobody can read any more
+     * @throws IOException if the peer cannot read any more
      */
     boolean offer(byte[] bytes, String name) throws IOException {
         return run(name, Entry.TRY, false, () -> {
@@ -230,7 +230,7 @@ public final class StreamOutput extends StreamTextOutput {
      * Sends what is buffered as far as the system takes it; never waits.
      *
      * @return true when nothing is left
-     * @throws IOException if nobody can read any more
+     * @throws IOException if the peer cannot read any more
      */
     boolean drained(String name) throws IOException {
         stream.requireOpen(name);
@@ -285,8 +285,8 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     /**
-     * Drops what is buffered and not yet handed to the system (Common Lisp {@code CLEAR-OUTPUT}). In
-     * a charset with shift sequences, the sequence that ends what the peer has seen stays.
+     * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}). When
+     * part of a character was sent, its rest stays; so does the shift sequence that ends the text.
      *
      * @throws IOException if the lock cannot be had in time
      */
@@ -298,7 +298,7 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     /**
-     * How many bytes were written and are still in the buffer.
+     * Returns the number of written bytes that are still in the buffer.
      *
      * @return 0 after a flush
      * @throws IOException if the lock cannot be had in time
@@ -309,7 +309,7 @@ public final class StreamOutput extends StreamTextOutput {
 
     // ---- status and life --------------------------------------------------------------------
 
-    /** Tells whether output is possible now, by what the kernel said or is asked. */
+    /** Returns whether output is possible now, by the given or a new poll of the kernel. */
     boolean isPossible(int ready) throws IOException {
         if (isShut() || failure() != null) {
             return false;
@@ -358,7 +358,7 @@ public final class StreamOutput extends StreamTextOutput {
     /** Before closing: sends what is buffered, within the deadline, unless a writer is blocked. */
     void closing(Deadline until) throws IOException {
         if (!lockToClose(until)) {
-            return; // that writer's bytes are lost with it, and it will be told
+            return; // that writer's bytes are lost with it, and its call will throw
         }
         try {
             if (!isShut() && failure() == null) {

@@ -7,8 +7,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 
 /**
- * Makes two streams that are connected to each other: over a Unix-domain socket whose file nobody else
- * can reach and that is gone when they are made. socketpair(2) would need the C library.
+ * Makes two streams that are connected to each other: over a Unix-domain socket whose file no other
+ * user can reach and that is gone when they are made. socketpair(2) would need the C library.
  */
 final class StreamPair {
     private StreamPair() {

@@ -9,9 +9,9 @@ import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
 
 /**
- * What the two sides of a stream have in common: a lock that makes each operation a whole, the
- * deadlines, and the protocol of beginning, waiting and ending. One side's lock says nothing about
- * the other side.
+ * The common part of the two sides of a stream: a lock that makes each operation atomic, the
+ * deadlines, and the protocol of beginning, waiting and ending. The locks of both sides are
+ * independent.
  */
 abstract class StreamSide extends SideLock implements HasDeadline {
     final SocketStream stream;
@@ -39,35 +39,35 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     /** Under the lock, at the end of an operation. */
     abstract void finish();
 
-    /** Under the lock: tells whether those who watch the stream should look at it. */
+    /** Called under the lock: returns whether observers of the stream should check it. */
     abstract boolean leavesNews();
 
     abstract String sideName();
 
     abstract String timeoutHint();
 
-    /** What to do after an interrupt. */
+    /** The hint for an error after an interrupt. */
     String interruptHint() {
         return Errors.NOTHING_LOST;
     }
 
     // ---- the protocol of an operation --------------------------------------------------------
 
-    /** What an operation does with the lock. */
+    /** The body of an operation, run under the lock. */
     interface Body<T> {
         T run() throws IOException;
     }
 
-    /** What an operation does with the lock, for a number. */
+    /** The body of an operation that returns a number, run under the lock. */
     interface IntBody {
         int run() throws IOException;
     }
 
-    /** How an operation begins. */
+    /** The way in which an operation begins. */
     enum Entry {
         /** Waits for the lock and the connection, within the deadline. */
         WAIT,
-        /** Waits for the lock; does not touch the transport, so that no deadline has a say in it. */
+        /** Waits for the lock; moves no bytes, so that no deadline applies. */
         LOCAL,
         /** Waits for nothing; fails after the deadline. */
         POLL,
@@ -127,8 +127,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     /**
-     * Takes the lock: nothing that can fail follows once it is taken. For operations on one element,
-     * which release it as {@link #run} does and must not allocate a body.
+     * Takes the lock: nothing that can fail follows once it is taken. For operations on one
+     * element, which release it as {@link #run} does and must not allocate a body.
      */
     final boolean enter(String name, Entry entry) throws IOException {
         if (entry == Entry.WAIT) {
@@ -205,8 +205,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
      * Begins an operation that touches nothing but the buffer and takes a moment; {@link #endQuick}
      * must follow.
      *
-     * @return false when the long way is needed: somebody is in, watches or has set a deadline, or
-     *     the side is shut
+     * @return false when the slow path is needed: the lock is held, an observer or a deadline
+     *     exists, or the side is shut
      */
     final boolean beginQuick() {
         if (!tryMoment()) {
@@ -358,8 +358,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     /**
-     * Bounds the calls of this thread on this side, all of them together, in place of the timeout of the
-     * side, until the result is closed by the same thread.
+     * Bounds the calls of this thread on this side, all of them together, in place of the timeout
+     * of the side, until the result is closed by the same thread.
      *
      * @param calls null for no bound, zero to take or hand over only what can be at once
      * @return ends the bound when it is closed

@@ -8,8 +8,8 @@ import parley.net.InputProbe.Sought;
 import parley.net.StreamInput.Line;
 
 /**
- * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read from
- * one buffer.
+ * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read
+ * from one buffer.
  */
 abstract class StreamTextInput extends StreamSide {
     /** Returned instead of an element at the end of the input. */
@@ -112,16 +112,16 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Skips characters and tells the next one, which it leaves there (Common Lisp {@code PEEK-CHAR}
-     * with a peek type).
+     * Skips characters and returns the next one, which stays in the input (Common Lisp
+     * {@code PEEK-CHAR} with a peek type).
      *
-     * @param skip tells which characters to skip; it must not use the stream
+     * @param skip returns true for characters to skip; it must not use the stream
      * @return the first other character, or {@link #END}
      * @throws IOException as {@link #readChar}; then nothing was skipped, or where many were, not
      *     the last of them
      */
     public int peekChar(IntPredicate skip) throws IOException {
-        Errors.need("peek-char", "the predicate", skip, "one that tells what to skip");
+        Errors.need("peek-char", "the predicate", skip, "one that returns true for characters to skip");
         requireCharacters("peek-char");
         return runInt("peek-char", Entry.WAIT, NOTHING,
                 () -> new CharacterSequences(refill, cursor).peekPast(c -> skips(skip, c)));
@@ -137,7 +137,7 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Reads a character if one is there (Common Lisp {@code READ-CHAR-NO-HANG}).
+     * Reads a character if one has arrived (Common Lisp {@code READ-CHAR-NO-HANG}).
      *
      * @return the character, {@link #NOTHING} or {@link #END}
      * @throws IOException as {@link #readChar}
@@ -276,7 +276,7 @@ abstract class StreamTextInput extends StreamSide {
         return sight.now("read-char-will-hang?", Sought.CHARACTER) == InputState.NOTHING;
     }
 
-    /** How many bytes the buffer must remember, for an unread. */
+    /** Returns the number of bytes that the buffer must remember for an unread. */
     int unreadable() {
         return cursor.unreadable();
     }

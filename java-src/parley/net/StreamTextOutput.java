@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 
 /**
- * The characters of the output side of a stream. {@link StreamOutput} adds the bytes; both go into one
- * buffer.
+ * The characters of the output side of a stream. {@link StreamOutput} adds the bytes; both go into
+ * one buffer.
  */
 abstract class StreamTextOutput extends StreamSide {
     private static final char NO_UNIT = 0; // there is a text instead
@@ -38,7 +38,9 @@ abstract class StreamTextOutput extends StreamSide {
         }
     }
 
-    /** Takes a write that failed back, as far as its bytes have not gone, and notes how many have. */
+    /**
+     * Takes a write that failed back, as far as its bytes have not gone, and notes how many have.
+     */
     final void undo(Throwable e, long mark) {
         long went = Math.max(0, buffer.sent() - mark);
         characters.undo(mark, e instanceof CodingException);
@@ -142,7 +144,9 @@ abstract class StreamTextOutput extends StreamSide {
         return write("fresh-line", "", NO_UNIT, true, true);
     }
 
-    /** Returns the text; a sequence of the user's is copied, for its code must not run in the lock. */
+    /**
+     * Returns the text; a sequence of the user's is copied, for its code must not run in the lock.
+     */
     private static String copy(String name, CharSequence text) {
         if (text == null) {
             throw new IllegalArgumentException(

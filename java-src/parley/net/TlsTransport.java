@@ -24,11 +24,13 @@ import parley.net.wait.EventLoop;
 import parley.net.wait.Interest;
 import parley.net.wait.Log;
 import parley.net.wait.Source;
+import parley.posix.OwnThreads;
 
 /**
  * TLS over another transport. To the stream its handshake is a part of connecting: the first
- * operation, or whoever checks the stream, takes it further. Computation that may take long runs on
- * the thread of an operation that may wait, or else on an executor, never on the event loop's thread.
+ * operation on the stream, or a check of it, takes it further. Computation that may take long runs
+ * on the thread of an operation that may wait, or else on an executor, never on the event loop's
+ * thread.
  */
 final class TlsTransport implements Transport {
     private static final AtomicIntegerFieldUpdater<TlsTransport> CHANGES =
@@ -58,11 +60,7 @@ final class TlsTransport implements Transport {
     private static ThreadPoolExecutor workers() {
         int most = Math.max(2, Runtime.getRuntime().availableProcessors());
         ThreadPoolExecutor pool = new ThreadPoolExecutor(most, most, 50, TimeUnit.MILLISECONDS,
-                new LinkedBlockingQueue<>(), body -> {
-                    Thread thread = new Thread(null, body, "parley-tls", 0, false);
-                    thread.setDaemon(true);
-                    return thread;
-                });
+                new LinkedBlockingQueue<>(), body -> OwnThreads.daemon("parley-tls", body));
         pool.allowCoreThreadTimeOut(true);
         return pool;
     }
@@ -90,7 +88,7 @@ final class TlsTransport implements Transport {
         stream = new WeakReference<>(carried);
     }
 
-    /** What the peers have agreed on; null before the handshake is over. */
+    /** Returns the result of the handshake; null before it is over. */
     TlsSession session() {
         return tls.session();
     }
@@ -207,7 +205,9 @@ final class TlsTransport implements Transport {
         }
     }
 
-    /** Has the event loop end the handshake when its time is over, though no thread waits for it. */
+    /**
+     * Has the event loop end the handshake when its time is over, though no thread waits for it.
+     */
     void watch() {
         lock.lock();
         try {
@@ -258,10 +258,10 @@ final class TlsTransport implements Transport {
         } catch (IOException second) {
             peer = "the peer";
         }
-        IOException told = options.explain(e, peer, client);
-        return tls.isDone() && ErrorCode.of(told) == ErrorCode.TLS_HANDSHAKE
+        IOException explained = options.explain(e, peer, client);
+        return tls.isDone() && ErrorCode.of(explained) == ErrorCode.TLS_HANDSHAKE
                 ? new TlsException(ErrorCode.TLS_PROTOCOL_ERROR.name(), peer + ": it broke the protocol"
-                        + " of TLS, or what it sent was damaged (" + Errors.text(e) + ")", e) : told;
+                        + " of TLS, or what it sent was damaged (" + Errors.text(e) + ")", e) : explained;
     }
 
     // ---- bytes -------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ final class TlsTransport implements Transport {
 
         @Override
         public void sourceClosed() {
-            // What is held is lost, as it is with the kernel's own buffers.
+            // Held bytes are lost, like those in the kernel's own buffers.
         }
     }
 

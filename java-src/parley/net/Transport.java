@@ -10,11 +10,11 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 
 /**
- * What carries a stream's bytes: an NIO channel or a descriptor, always non-blocking. A transport
- * does no buffering and no waiting; {@link #source} says how to be waited for.
+ * Carries a stream's bytes over an NIO channel or a descriptor, always non-blocking. A transport
+ * neither buffers nor waits; callers wait for its {@link #source}.
  */
 interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
-    /** Reads what is there: the number of bytes, 0 when there is nothing, -1 at end of file. */
+    /** Reads available bytes; returns their number, 0 without input, -1 at the end of file. */
     @Override
     int read(ByteBuffer into) throws IOException;
 
@@ -44,7 +44,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         return finishConnect();
     }
 
-    /** What connecting waits for; 0 for {@link #changes} only. */
+    /** Returns the operations that connecting waits for; 0 for {@link #changes} only. */
     default int connectOps() {
         return SelectionKey.OP_CONNECT;
     }
@@ -54,7 +54,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         return Deadline.NONE;
     }
 
-    /** How often connecting has gone on in a way that the source does not report. */
+    /** Returns the number of steps of connecting that the source does not report. */
     default int changes() {
         return 0;
     }
@@ -87,7 +87,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
     default void flushLater() {
     }
 
-    /** Before a close in order: tells the peer that this is the end, as {@link #flush} goes on. */
+    /** Sends the peer the end, before an orderly close; {@link #flush} completes it. */
     default void endOutput() throws IOException {
     }
 
@@ -100,13 +100,13 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
 
     /**
      * Closes: when this returns the descriptor is gone and the peer knows. Idempotent, from any
-     * thread; whoever waits for the source is woken.
+     * thread; threads that wait for the source are woken.
      *
      * @param reset drop what the kernel has not sent yet, so that closing cannot wait for it
      */
     void close(boolean reset) throws IOException;
 
-    /** The address of the other end as the system tells it, or null. */
+    /** Returns the address of the other end, as the system reports it, or null. */
     SocketAddress peer() throws IOException;
 
     /** Returns the address of the proxy that has announced the peer, or null when there is none. */
@@ -124,7 +124,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         return 0;
     }
 
-    /** The address of this end as the system tells it, or null. */
+    /** Returns the address of this end, as the system reports it, or null. */
     SocketAddress local() throws IOException;
 
     Source source();
@@ -144,7 +144,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         close(false);
     }
 
-    /** What to show instead of addresses, or null. */
+    /** Returns a description to show instead of addresses, or null. */
     default String title() {
         return null;
     }

@@ -18,11 +18,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -31,13 +30,14 @@ import parley.net.wait.Log;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
+import parley.posix.OwnThreads;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.Sockets;
 
 /**
- * The file by which a Unix-domain server is found (unix(7)): replaced when its server is dead, never
- * when it is alive or no socket at all; removed on close when it is still the same file.
+ * The file by which a Unix-domain server is found (unix(7)): replaced when its server is dead,
+ * never when it is alive or no socket at all; removed on close when it is still the same file.
  */
 final class UnixSocketFile {
     /** Bytes of a path that fit in sockaddr_un.sun_path with its zero. */
@@ -68,8 +68,8 @@ final class UnixSocketFile {
         static final Set<UnixSocketFile> FILES = ConcurrentHashMap.newKeySet();
 
         static {
-            Runtime.getRuntime().addShutdownHook(new Thread(null, Live::deleteAll,
-                    "parley-socket-files", 0, false));
+            Runtime.getRuntime().addShutdownHook(
+                    OwnThreads.daemon("parley-socket-files", Live::deleteAll));
         }
 
         private static void deleteAll() {
@@ -84,8 +84,9 @@ final class UnixSocketFile {
     }
 
     /**
-     * Device, inode and the time of the last change of the content, which a socket file has none of but
-     * being made: a file made anew can get its predecessor's inode, but hardly at the same time.
+     * Device, inode and the time of the last change of the content, which a socket file has none of
+     * but being made: a file made anew can get its predecessor's inode, but hardly at the same
+     * time.
      */
     private record Identity(Object device, Object inode, Object made, boolean isSocket) {
         static Identity of(Path path) throws IOException {
@@ -127,8 +128,8 @@ final class UnixSocketFile {
     }
 
     /**
-     * Spells the path: absolute, or where only that is short enough relative to the working directory, or
-     * through the number of its directory.
+     * Spells the path: absolute, or where only that is short enough relative to the working
+     * directory, or through the number of its directory.
      */
     static Spelling spell(String operation, Path path) throws IOException {
         Path absolute = path.toAbsolutePath();
@@ -154,7 +155,7 @@ final class UnixSocketFile {
         try {
             directory = Handles.directory(path.getParent().toString());
         } catch (PosixException e) {
-            return null; // nothing is there, or it may not be read
+            return null; // no file exists, or it may not be read
         }
         Path spelled = Path.of("/proc/self/fd/" + directory.number(), path.getFileName().toString());
         if (length(spelled) > LONGEST_OF_JDK) {
@@ -207,9 +208,9 @@ final class UnixSocketFile {
     }
 
     /**
-     * Removes the file of a dead server. One process at a time looks and removes, so that no other can
-     * have put a new server's file there between the look and the removal: while a file is there nobody
-     * can bind.
+     * Removes the file of a dead server. One process at a time checks and removes, so that no other
+     * can make a new server's file between the check and the removal: while a file exists, bind
+     * fails.
      */
     private static void removeDead(String operation, Path path) throws IOException {
         Path lockPath = path.resolveSibling(path.getFileName() + ".lock");
@@ -239,10 +240,12 @@ final class UnixSocketFile {
         if (channel.tryLock() == null) {
             return false;
         }
-        byte[] mark = UUID.randomUUID().toString().getBytes(StandardCharsets.US_ASCII);
-        channel.write(ByteBuffer.wrap(mark), 0);
+        // By its size, since closing another descriptor of the file would give the lock up.
+        int size = 1 + ThreadLocalRandom.current().nextInt(1 << 20);
+        channel.truncate(0);
+        channel.write(ByteBuffer.allocate(1), size - 1);
         try {
-            return Arrays.equals(mark, Files.readAllBytes(path));
+            return Files.size(path) == size;
         } catch (NoSuchFileException e) {
             return false;
         }
@@ -259,10 +262,13 @@ final class UnixSocketFile {
         } catch (IOException e) {
             ErrorCode code = ErrorCode.of(e);
             if (code == ErrorCode.ECONNREFUSED || code == ErrorCode.ENOENT) {
-                return;
+                // The first look misses a socket that was bound meanwhile and does not listen yet.
+                if (!isListed(path)) {
+                    return;
+                }
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
-                BindException error = inUse(operation, path, "whether its server lives cannot be"
-                        + " told: " + Errors.text(e) + "; it was left alone");
+                BindException error = inUse(operation, path, "whether its server runs is not"
+                        + " known: " + Errors.text(e) + "; it was left alone");
                 error.addSuppressed(e);
                 throw error;
             }
@@ -271,9 +277,9 @@ final class UnixSocketFile {
     }
 
     /**
-     * Looks the path up where Linux lists bound sockets, which the server does not notice, as it does
-     * a connection. Sockets that were accepted there have its path, too, and do not count. What is not
-     * listed may live all the same, under another name of the file.
+     * Looks the path up where Linux lists bound sockets, which the server does not notice, as it
+     * does a connection. Sockets that were accepted there have its path, too, and do not count.
+     * What is not listed may live all the same, under another name of the file.
      */
     private static boolean isListed(Path path) throws IOException {
         if (!Files.isReadable(LIST)) {
@@ -299,9 +305,9 @@ final class UnixSocketFile {
     }
 
     /**
-     * Gives the file that a bind will make a mode from the beginning, as far as the umask allows, so that
-     * no other user can connect before it is set. Where the platform cannot, connections that came
-     * before it was set are refused.
+     * Gives the file that a bind will make a mode from the beginning, as far as the umask allows,
+     * so that no other user can connect before it is set. Where the platform cannot, connections
+     * that came before it was set are refused.
      */
     static void restrict(ServerSocketChannel channel, Set<PosixFilePermission> mode)
             throws IOException {

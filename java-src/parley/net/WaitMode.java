@@ -1,7 +1,7 @@
 package parley.net;
 
 /**
- * How long a bulk operation waits (CLISP's {@code :NO-HANG} and {@code :INTERACTIVE}).
+ * Limits the wait of a bulk operation (CLISP's {@code :NO-HANG} and {@code :INTERACTIVE}).
  *
  * <pre>{@code
  * byte[] buffer = new byte[4096];
@@ -11,8 +11,8 @@ package parley.net;
 public enum WaitMode {
     /** Until everything asked for is done, or the input has ended. */
     FULL,
-    /** For the first element only; then it takes what is there. */
+    /** Waits for the first element only; then takes the available ones. */
     INTERACTIVE,
-    /** Not at all: what is not there counts as the end. */
+    /** Never waits: missing input counts as the end. */
     NO_HANG
 }

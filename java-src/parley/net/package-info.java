@@ -7,7 +7,7 @@
  * try (SocketStream stream = SocketStream.connect("127.0.0.1", 7007, StreamOptions.DEFAULT)) {
  *     stream.out().writeLine("hello");
  *     stream.out().flush();
- *     String answer = stream.in().readLine();
+ *     String reply = stream.in().readLine();
  * }
  * }</pre>
  */

@@ -252,9 +252,7 @@ public final class DescriptorWatcher {
 
     private void startIfNeeded() throws IOException {
         if (thread == null) {
-            Thread fresh = new Thread(null, this::run, NAME, 0, false);
-            fresh.setDaemon(true);
-            fresh.setContextClassLoader(null);
+            Thread fresh = OwnThreads.daemon(NAME, this::run);
             try {
                 fresh.start();
             } catch (OutOfMemoryError e) {

@@ -182,6 +182,9 @@ public final class Poll {
      * Looks what a channel's descriptor is ready for. When the channel is closed meanwhile the answer is
      * about nothing, and its next operation fails.
      *
+     * @param channel the channel's descriptor
+     * @param events what to look for, of {@link #IN} and {@link #OUT}
+     * @return those of the events that it is ready for, and errors and hang-ups unasked
      * @throws java.nio.channels.ClosedChannelException when the channel is closed
      */
     public static int check(ChannelDescriptor channel, int events) throws IOException {

@@ -29,11 +29,7 @@ public final class ResolverThreads {
     private ResolverThreads() {}
 
     private static Thread thread(Runnable body) {
-        Thread thread = new Thread(
-                null, body, "parley-resolver-" + COUNT.incrementAndGet(), 0, false);
-        thread.setDaemon(true);
-        thread.setContextClassLoader(null); // not that of the program that came first
-        return thread;
+        return OwnThreads.daemon("parley-resolver-" + COUNT.incrementAndGet(), body);
     }
 
     /**

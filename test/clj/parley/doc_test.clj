@@ -16,7 +16,8 @@
 
 (def ^:private pages
   "Pages whose blocks of Clojure run as they stand, one after the other."
-  ["README.md" "doc/getting-started.md" "doc/echo-one-thread.md" "doc/errors.md" "doc/migrating.md"])
+  ["README.md" "doc/getting-started.md" "doc/echo-one-thread.md" "doc/errors.md" "doc/migrating.md" "doc/async.md"
+   "doc/status.md" "doc/streams.md" "doc/descriptors.md"])
 
 (deftest the-snippets-of-pages-run
   (doseq [page pages]

@@ -136,7 +136,7 @@
     (testing "also through clojure.core"
       (stream/set-read-timeout! s 0.001)
       (let [root (last (take-while some? (iterate ex-cause (thrown #(read (stream/socket-reader s))))))]
-        (is (re-find #"^read-[a-z-]+: time is up" (ex-message root)))))
+        (is (re-find #"^read-[a-z-]+: timed out" (ex-message root)))))
     (testing "also of what fails on another thread"
       (stream/set-read-timeout! s nil)
       (stream/write-line "too long" peer)

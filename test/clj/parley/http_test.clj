@@ -144,7 +144,7 @@
         e (is (thrown? ExceptionInfo
                 (with-script "HTTP/1.1 301 Moved Permanently\r\nLocation: http://example.org/new\r\n\r\nmoved"
                   #(http/wget-text "127.0.0.1" "/old" file %))))]
-    (is (re-matches #"wget-text: http://127\.0\.0\.1:\d+/old: the server says 301 Moved Permanently, to be found at http://example\.org/new; redirects are not followed: ask there"
+    (is (re-matches #"wget-text: http://127\.0\.0\.1:\d+/old: the server responded 301 Moved Permanently, to be found at http://example\.org/new; redirects are not followed: request it there"
           (ex-message e)))
     (is (= {:kind :http-status
             :status 301
@@ -275,7 +275,7 @@
         (is (apply < (map :done @seen))))
       (let [e (is (thrown? ExceptionInfo (http/wget-text "127.0.0.1" "/nowhere" (new-file) port)))]
         (is (= 404 (:status (ex-data e))))
-        (is (str/includes? (ex-message e) "/nowhere: the server says 404 Not Found"))))))
+        (is (str/includes? (ex-message e) "/nowhere: the server responded 404 Not Found"))))))
 
 ;; ---- 100 megabytes, and HTTP/1.0 -----------------------------------------------------------------
 
@@ -308,7 +308,7 @@
   (with-jdk-server
     (fn [port _]
       (let [file (new-file)]
-        (is (thrown-with-msg? IOException #"wget-binary: .*/cut: the answer was cut off after 10 of 1000 bytes"
+        (is (thrown-with-msg? IOException #"wget-binary: .*/cut: the response was cut off after 10 of 1000 bytes"
               (http/wget-binary "127.0.0.1" "/cut" file port)))
         (is (empty-beside? file))))))
 
@@ -469,7 +469,7 @@
                                      "1\r\nx\r\n" 20]]]
     (testing what
       (let [file (new-file)]
-        (is (thrown? SocketTimeoutException
+        (is (thrown-with-msg? SocketTimeoutException #"^wget-binary: "
               (with-endless answer more pause
                 (fn [port]
                   (within 5 #(http/wget-binary "127.0.0.1" "/x" file port :timeout 0.5))))))

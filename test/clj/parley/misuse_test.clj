@@ -83,7 +83,7 @@
 
 (deftest c-4-to-c-7-a-host-that-is-none
   (doseq [[host part]
-          {"" "the host is missing, expected a name or an address; for this machine say \"localhost\""
+          {"" "the host is missing, expected a name or an address; for this machine give \"localhost\""
            "1.2.3" "the host \"1.2.3\" is read in different ways .*, expected four decimal numbers such as .*"
            "0177.0.0.1" "the host \"0177.0.0.1\" is read in different ways .*"
            "2130706433" "the host \"2130706433\" is read in different ways .*"

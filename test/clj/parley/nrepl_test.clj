@@ -3,18 +3,20 @@
   (:require
    [clojure.string :as str]
    [clojure.test :refer [deftest is use-fixtures]]
+   [parley.impl.nrepl-socket :as nrepl-socket]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
    [parley.stream :as stream]
    [parley.testing.nrepl :refer [await-that call canary close connect endpoints message path-of raw rest-of send-bytes server values-of with-log-of-nrepl with-nrepl]])
   (:import
    (clojure.lang ExceptionInfo)
-   (java.io Closeable File IOException)
+   (java.io BufferedOutputStream Closeable File IOException OutputStream)
    (java.net ConnectException ServerSocket Socket SocketException StandardSocketOptions URI)
    (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption)
    (java.time Duration)
-   (parley.testing Await Child TemporaryPaths)))
+   (java.util.concurrent Callable)
+   (parley.testing Await Blocked Child TemporaryPaths Threads)))
 
 (set! *warn-on-reflection* true)
 
@@ -473,6 +475,30 @@
               (is (stands-still?)))
             (finally
               (close r))))))))
+
+(deftest an-interrupt-cuts-no-message
+  (let [[a b] (stream/stream-pair :element-type :bivalent)
+        ^OutputStream out (BufferedOutputStream. (nrepl-socket/whole-output (stream/socket-output-stream a)))
+        messages (map #(byte-array %1 (byte %2)) [100 3000000 100 9000] (range))
+        got (byte-array (reduce + (map alength messages)))
+        writer (.start Threads/PLATFORM "writer"
+                 (reify Callable
+                   (call [_]
+                     (doseq [^bytes message messages]
+                       (.write out message)
+                       (.flush out))
+                     (Thread/interrupted))))]
+    (with-open [a ^Closeable a
+                b ^Closeable b]
+      (Blocked/in writer "parley.net.wait.ThreadWaits.await")
+      (.interrupt writer)
+      (is (true? (.await writer)) "the flag is set again")
+      (let [flushed (future (.flush out))]
+        (stream/set-read-timeout! b 20)
+        (is (= (alength got) (stream/read-byte-sequence got b)))
+        (is (nil? (deref flushed 20000 :hangs))))
+      (is (= (mapcat seq messages) (seq got)))
+      (is (stream/open-stream? a)))))
 
 (deftest closing-does-not-wait-for-what-was-interrupted
   (with-nrepl

@@ -140,10 +140,10 @@
     (send-text s "a-token-of-this-test\n")
     (read-until s "user=> ")
     (is (= "3" (answer s "(+ 1 2)")))
-    (is (re-find #"0\.0\.0\.0:\d+ and knows the token" (first @(:lines r)))))
+    (is (re-find #"0\.0\.0\.0:\d+; a client needs the token" (first @(:lines r)))))
   (with-open [^Closeable r (server)]
     (is (.isLoopbackAddress (InetAddress/getByName (:host r))))
-    (is (re-find #"127\.0\.0\.1:\d+ without a token: every user of this machine" (first @(:lines r))))))
+    (is (re-find #"127\.0\.0\.1:\d+ without a token: any local user can run code" (first @(:lines r))))))
 
 (deftest rep-12-t2-a-socket-is-its-owners-alone
   (let [directory (.resolve (temporary-directory) "new/er")]

@@ -133,9 +133,9 @@
               (edn/read-string (slurp (str port-file)))))
         (with-open [s (repl/connect :port-file port-file :token-file token-file)]
           (is (= "3" (do (read-until s "user=> ") (answer s "(+ 1 2)")))))
-        (is (thrown-with-msg? ProtocolException #"^connect: .*its token is another one; the token was not told$"
+        (is (thrown-with-msg? ProtocolException #"^connect: .*its token differs; the token was not sent$"
               (repl/connect :port-file port-file :token "another-token-than-its")))
-        (is (some #(str/includes? % "a wrong answer to the challenge") @(:lines r))))
+        (is (some #(str/includes? % "a wrong proof of the token") @(:lines r))))
       (is (empty? (.list (.toFile directory)))))))
 
 (deftest connect-takes-a-port-a-path-and-no-token
@@ -151,9 +151,9 @@
 (deftest connect-names-what-it-cannot-use
   (let [file (.resolve (temporary-directory) "port")]
     (doseq [[text options message]
-            [["" {} "connect: it is not said, or said twice, where to connect"]
+            [["" {} "connect: there is no endpoint, or more than one"]
              ["" {:port 1
-                  :path "x"} "connect: it is not said, or said twice"]
+                  :path "x"} "connect: there is no endpoint, or more than one"]
              ["5555x" {:port-file file} "connect: :port-file"]
              ["#=(+ 1 2)" {:port-file file} "connect: :port-file"]
              ["{:port 5555 :host 5}" {:port-file file} "connect: :port-file"]
@@ -496,8 +496,8 @@
            {:port "5555"} ":port is \"5555\""
            {:accept "f"} ":accept is \"f\""
            {:accept 'unqualified} ":accept is unqualified"
-           {:accept 'no.such.namespace/repl} ":accept is no.such.namespace/repl, which is not there"
-           {:accept 'clojure.core/no-such-function} ":accept is clojure.core/no-such-function, which is not there"
+           {:accept 'no.such.namespace/repl} ":accept is no.such.namespace/repl, which does not exist"
+           {:accept 'clojure.core/no-such-function} ":accept is clojure.core/no-such-function, which does not exist"
            {:log :stderr} ":log is :stderr"
            {:audit {}} ":audit is {}"
            {:enabled-in :dev} ":enabled-in is :dev"
@@ -537,7 +537,7 @@
       (with-open [s (connect r)]
         (is (= "" (rest-of s))))
       (await-that "the log says so"
-        (some #(str/includes? % (str ":accept is " accept ", which is not there")) @(:lines r))))))
+        (some #(str/includes? % (str ":accept is " accept ", which does not exist")) @(:lines r))))))
 
 (deftest nothing-that-prints-a-server-prints-its-token
   (with-open [^Closeable r (repl/repl-server {:log nil
@@ -566,7 +566,7 @@
   (doseq [options [{:port-file "/nowhere/port"} {:port 1
                                                  :token-file "/nowhere/token"}]]
     (let [e (is (thrown? NoSuchFileException (repl/connect options)))]
-      (is (re-find #"connect: :(port|token)-file is not there; start the server" (ex-message e))))))
+      (is (re-find #"connect: :(port|token)-file does not exist; start the server" (ex-message e))))))
 
 (deftest sessions-and-interrupt-want-a-server
   (is (thrown-with-msg? IllegalArgumentException #"^sessions: the server is nil" (repl/sessions)))

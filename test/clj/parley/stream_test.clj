@@ -757,4 +757,4 @@
       (is (= [-1 -1 -1] [(.read ^Reader reader) (.read reader (char-array 2)) (.read input (byte-array 2))]))
       (.close reader)
       (fails ClosedChannelException ["read" "is closed"] (.read input))
-      (fails ClosedChannelException ["write-string" "is closed"] (.write (stream/socket-writer s) "x")))))
+      (fails ClosedChannelException ["writeString" "is closed"] (.write (stream/socket-writer s) "x")))))

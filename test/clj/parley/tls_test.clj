@@ -235,6 +235,21 @@
            [{:key-password 5} #"^socket-connect: :key-password is a Long"]]]
     (is (thrown-with-msg? IllegalArgumentException message (socket/socket-connect 1 "127.0.0.1" :tls options)))))
 
+(deftest no-message-shows-a-secret
+  (let [secret "MC4CAQAwBQYDK2VwBCIEIHunter2"
+        text (str "-----BEGIN PRIVATE KEY-----\n" secret "\n-----END PRIVATE KEY-----\n")]
+    (doseq [options [text [text] #{{:key text}} {:ca [text]} {:key (str secret "\n")} {:alpn text} {:sni text}
+                     {:sni {text nil}} {text 1} {:client-auth text} {:context text} {:handshake-timeout text}
+                     {:server-name [text]} [{:key-password secret}] [{:token secret}]
+                     {:cert text} {:cert text
+                                   :key text}]
+            :let [e (try
+                      (socket/socket-connect 1 "127.0.0.1" :tls options)
+                      (catch Exception e e))]]
+      (is (not (str/includes? (str (Throwable->map e)) secret)) (ex-message e)))
+    (is (thrown-with-msg? IllegalArgumentException #"^socket-connect: :tls is a private key \(String\), expected"
+          (socket/socket-connect 1 "127.0.0.1" :tls text)))))
+
 (deftest files-that-cannot-be-used-are-named
   (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
     (is (thrown-with-msg? NoSuchFileException #"socket-accept: :cert /no/file: there is no such file"
@@ -464,7 +479,7 @@
         (stream/close (connected port {}))
         (is (= 1100000 (:length (http/wget-binary "127.0.0.1" "/page" file port :tls {:ca ca}))))
         (is (= (slurp page) (slurp file)))
-        (is (thrown-with-msg? Exception #"^wget-binary: http://127.0.0.1:\d+/page: the server says 400"
+        (is (thrown-with-msg? Exception #"^wget-binary: http://127.0.0.1:\d+/page: the server responded 400"
               (http/wget-binary "127.0.0.1" "/page" file port)))
         (is (= :tls-unknown-issuer
               (socket/os-error-code (failure #(http/wget-binary "127.0.0.1" "/page" file port :tls true)))))))))
@@ -530,7 +545,7 @@
                                     :tls {:cert file
                                           :ca ca
                                           :client-auth :need})]
-      (is (some #(str/includes? % "and has a certificate of an issuer in :ca") @lines))
+      (is (some #(str/includes? % "a client needs a certificate of an issuer in :ca") @lines))
       (let [port (:port server)
             mine (assoc (with-key client) :ca ca)]
         (with-open [^SocketStream s (repl/connect :port port :tls mine)]

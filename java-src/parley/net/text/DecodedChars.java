@@ -3,9 +3,10 @@ package parley.net.text;
 import java.util.Arrays;
 
 /**
- * Characters that were decoded, or put back, and not read yet. Their bytes stay in the input buffer,
- * so that they can still be read as something else; the number of bytes of each is kept here. Some
- * have none: those pushed back without having been read, and the second half of a surrogate pair.
+ * Characters that were decoded, or put back, and not read yet. Their bytes stay in the input
+ * buffer, so that they can still be read as something else; the number of bytes of each is kept
+ * here. Some have none: those pushed back without having been read, and the second half of a
+ * surrogate pair.
  */
 public final class DecodedChars {
     private static final long[] NO_ITEMS = {}; // shared by streams that are only checked

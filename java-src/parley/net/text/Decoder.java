@@ -84,7 +84,9 @@ public abstract class Decoder {
         return false;
     }
 
-    /** Returns, at the end, a character whose bytes made the one before it; -1 when there is none. */
+    /**
+     * Returns, at the end, a character whose bytes made the one before it; -1 when there is none.
+     */
     public int heldBack() {
         return -1;
     }

@@ -101,8 +101,12 @@ public abstract class Encoder {
         return NO_BYTES;
     }
 
-    /** Makes a new encoder go on within a text, after these characters of it, or none. */
-    public void resume(char[] last) {
+    /**
+     * Makes a new encoder go on within a text, after these characters of it, or none.
+     *
+     * @param written whether their bytes are there, although an encoder may hold them back
+     */
+    public void resume(char[] last, boolean written) {
         // no state
     }
 
@@ -223,10 +227,16 @@ public abstract class Encoder {
         }
 
         @Override
-        public void resume(char[] last) {
-            String before = "\n" + String.valueOf(last); // the first has the byte order mark
-            encoder.encode(CharBuffer.wrap(before), ByteBuffer.allocate(2 * FINISH), false);
+        public void resume(char[] last, boolean written) {
+            ByteBuffer out = ByteBuffer.allocate(2 * FINISH);
+            encoder.encode(CharBuffer.wrap("\n"), out, false); // it has the byte order mark
+            int start = out.position();
+            encoder.encode(CharBuffer.wrap(last), out, false);
             used = last.length > 0;
+            if (written && used && out.position() == start) {
+                encoder.reset();
+                resume(new char[0], false);
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ import java.util.Arrays;
  * it cannot look ahead, whatever state it keeps. Bytes that only change its state (a byte order
  * mark, an escape sequence) belong to the character that follows them.
  *
- * <p>The JDK's decoders cannot go back to an earlier state, only to the initial one. A byte order is
- * kept all the same, by decoding the first character once more.
+ * <p>The JDK's decoders cannot go back to an earlier state, only to the initial one. A byte order
+ * is kept all the same, by decoding the first character once more.
  */
 final class JdkDecoder extends Decoder {
     /** So many bytes without a character are given up together: they must not be kept for ever. */
@@ -24,7 +24,7 @@ final class JdkDecoder extends Decoder {
     private ByteBuffer in; // over the array of the last call
     private int fed; // bytes of the present character that the decoder has consumed already
     private boolean fresh = true; // nothing was decoded since the last reset
-    private boolean ended; // the decoder was told of the end
+    private boolean ended; // the decoder has received the end of input
     private boolean flushed; // and has given all that it had
     private int heldBack = -1;
     private boolean started; // a character was consumed

@@ -19,7 +19,7 @@ final class SingleByteDecoder extends Decoder {
     private final Charset charset;
     private final Table table;
 
-    /** What each byte stands for. Immutable. */
+    /** The character of each byte. Immutable. */
     static final class Table {
         private final char[] chars = new char[256];
         private final boolean asciiNewlines;

@@ -21,7 +21,7 @@ final class Utf8Decoder extends Decoder {
         return length > 0 ? length : judge(bytes, from, to, atEnd);
     }
 
-    /** The length of a complete, well-formed sequence of two to four bytes, else 0. */
+    /** Returns the length of a complete, well-formed sequence of two to four bytes, else 0. */
     private int decodeLong(byte[] bytes, int from, int to, int first) {
         int length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
         if (first < 0xc2 || first > 0xf4 || to - from < length) {
@@ -74,8 +74,8 @@ final class Utf8Decoder extends Decoder {
     }
 
     /**
-     * The number of characters, or -1 when some bytes are not plainly good. What is most frequent is
-     * done here, without the calls and fields that one character at a time needs.
+     * The number of characters, or -1 when some bytes are not plainly good. What is most frequent
+     * is done here, without the calls and fields that one character at a time needs.
      */
     private int decodeShort(byte[] bytes, int from, int to, char[] into) {
         int length = 0;
@@ -109,8 +109,8 @@ final class Utf8Decoder extends Decoder {
     }
 
     /**
-     * Turns ASCII bytes into characters up to the first byte that is none, whose index it tells. A
-     * loop of its own, which the compiler gets right whatever it has seen of the rest.
+     * Turns ASCII bytes into characters and returns the index of the first other byte. A separate
+     * method, so that the compiler optimises the loop independently of other profiles.
      */
     private static int widen(byte[] bytes, int from, int to, char[] into, int length) {
         int at = from;
@@ -120,7 +120,7 @@ final class Utf8Decoder extends Decoder {
         return at;
     }
 
-    /** Whether three bytes, the first of which says three, are well-formed. */
+    /** Returns whether three bytes, the first of which begins three, are well-formed. */
     private static boolean isPlainThree(byte[] bytes, int at) {
         int unit = three(bytes, at);
         return isTrail(bytes[at + 1]) && isTrail(bytes[at + 2])

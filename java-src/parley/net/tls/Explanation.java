@@ -21,7 +21,7 @@ import javax.net.ssl.SSLProtocolException;
  * language, so the words decide where there is no exception of a class of its own.
  */
 final class Explanation {
-    // Names of constants of parley.net.ErrorCode, which says what they mean.
+    // Names of constants of parley.net.ErrorCode, which describes them.
     static final String HOST_MISMATCH = "TLS_HOST_MISMATCH";
     static final String EXPIRED = "TLS_EXPIRED";
     static final String NOT_YET_VALID = "TLS_NOT_YET_VALID";
@@ -93,7 +93,7 @@ final class Explanation {
         this.client = client;
     }
 
-    /** What is thrown in place of an exception of the engine; other exceptions are left as they are. */
+    /** Returns the exception to throw for one of the engine; returns other exceptions unchanged. */
     IOException of(IOException failure) {
         if (failure instanceof TlsException known) {
             return failed(known.code(), known.code().equals(PLAIN_TEXT) ? reason(PLAIN_TEXT, failure)

@@ -50,7 +50,7 @@ final class Handshake {
         }
     }
 
-    /** A peer that refuses the handshake may have said why before the connection broke. */
+    /** A peer that refuses the handshake may have sent an alert before the connection broke. */
     IOException alertOr(IOException e) {
         try {
             while (reader.isReady() || reader.fill() > 0) {
@@ -107,7 +107,9 @@ final class Handshake {
         return true;
     }
 
-    /** Runs the tasks; returns what one of them threw, which would leave the engine waiting for it. */
+    /**
+     * Runs the tasks; returns what one of them threw, which would leave the engine waiting for it.
+     */
     Throwable runTasks() {
         try {
             for (Runnable each; (each = engine.getDelegatedTask()) != null;) {

@@ -12,7 +12,9 @@ final class HostName {
     private HostName() {
     }
 
-    /** A host without brackets, zone and final dot, in ASCII; null when there is none, as of a path. */
+    /**
+     * A host without brackets, zone and final dot, in ASCII; null when there is none, as of a path.
+     */
     static String bare(String host) {
         if (host == null || host.isEmpty() || host.startsWith("/")) {
             return null;

@@ -19,9 +19,9 @@ import javax.net.ssl.SSLSession;
 import javax.net.ssl.X509ExtendedKeyManager;
 
 /**
- * Chooses the certificate of this side: a server's by the name that the client asks for, and each by
- * the kind of key. A client sends its certificate whatever issuers the server lists: a server that
- * refuses it gives a clearer error than one that got none.
+ * Chooses the certificate of this side: a server's by the name that the client asks for, and each
+ * by the kind of key. A client sends its certificate whatever issuers the server lists: a server
+ * that refuses it reports a clearer error than one that got none.
  */
 final class KeyChoice extends X509ExtendedKeyManager {
     /** A certificate with its issuers, and its key. */
@@ -62,7 +62,7 @@ final class KeyChoice extends X509ExtendedKeyManager {
                 case "RSA" -> "SHA256withRSA";
                 case "EC" -> "SHA256withECDSA";
                 case "EdDSA" -> "EdDSA";
-                default -> null; // RSASSA-PSS has parameters of its own; the handshake will tell
+                default -> null; // RSASSA-PSS has parameters of its own; the handshake will show
             };
             if (name == null) {
                 return true;

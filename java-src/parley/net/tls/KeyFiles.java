@@ -17,8 +17,8 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * Where the certificates and keys of options come from: files, PEM texts and key stores. Immutable, so
- * that they can be read again.
+ * Where the certificates and keys of options come from: files, PEM texts and key stores. Immutable,
+ * so that they can be read again.
  *
  * @param cert a Path, or PEM as a String; null for none, as all the others
  * @param key as cert; when it is null, the key is in the file of cert
@@ -29,7 +29,10 @@ record KeyFiles(Object cert, Object key, char[] keyPassword, Object ca, Object k
         char[] keystorePassword) {
     private static final long LARGEST = 16 << 20;
 
-    /** What was read: own certificates, and those to trust, or null to trust what the platform does. */
+    /**
+     * The content of the files: own certificates, and trusted ones, or null to trust the
+     * platform's.
+     */
     record Contents(List<KeyChoice.Identity> identities, List<X509Certificate> trusted) {
     }
 
@@ -103,7 +106,7 @@ record KeyFiles(Object cert, Object key, char[] keyPassword, Object ca, Object k
         return Arrays.stream(all).map(X509Certificate.class::cast).toList();
     }
 
-    /** Reads, and gives exceptions a message with the function, the option and the file. */
+    /** Reads; exceptions have a message with the function, the option and the file. */
     private record Reader(TlsOptions options, String operation) {
         private interface Work<T> {
             T run() throws GeneralSecurityException, IOException;

@@ -15,9 +15,11 @@ import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 
-/** What is replaced as a whole when certificates are read again. Immutable. */
+/** Keys and certificates that are replaced together by a reload. Immutable. */
 record Material(SSLContext context, List<KeyChoice.Identity> identities) {
-    /** Ciphers of TLS 1.3, and those of TLS 1.2 with forward secrecy and authenticated encryption. */
+    /**
+     * Ciphers of TLS 1.3, and those of TLS 1.2 with forward secrecy and authenticated encryption.
+     */
     private static final Pattern STRONG = Pattern.compile(
             "TLS_(AES|CHACHA20)_.*|TLS_ECDHE_(ECDSA|RSA)_WITH_(AES_\\d+_GCM|CHACHA20_POLY1305)_.*");
 

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Memory for one record, encrypted or not. A connection holds a buffer only while there are bytes in
- * it. Buffers are pooled, so that a record allocates none and an idle connection holds none.
+ * Memory for one record, encrypted or not. A connection holds a buffer only while there are bytes
+ * in it. Buffers are pooled, so that a record allocates none and an idle connection holds none.
  */
 final class RecordBuffers {
     /** More than the largest record of TLS 1.2 and 1.3 with its header. */

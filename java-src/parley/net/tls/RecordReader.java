@@ -7,8 +7,8 @@ import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLException;
 
 /**
- * The encrypted bytes that have come and were not decrypted yet, and of a record that was decrypted the
- * bytes that were not read yet. Guarded by the connection's lock.
+ * The encrypted bytes that have come and were not decrypted yet, and of a record that was decrypted
+ * the bytes that were not read yet. Guarded by the connection's lock.
  */
 final class RecordReader {
     private static final int HEADER = 5;
@@ -34,7 +34,9 @@ final class RecordReader {
         return received;
     }
 
-    /** Tells whether decrypting can make progress with what is here: a whole record, or nonsense. */
+    /**
+     * Tells whether decrypting can make progress with what is here: a whole record, or nonsense.
+     */
     boolean isReady() {
         if (bytes == null || bytes.remaining() < HEADER) {
             return false;
@@ -98,7 +100,7 @@ final class RecordReader {
         return n;
     }
 
-    /** For a record larger than the buffer, which the engine was told to accept. */
+    /** For a record larger than the buffer, which the engine is configured to accept. */
     private void grow() {
         ByteBuffer wider = ByteBuffer.allocate(bytes.capacity() * 2);
         wider.put(bytes).flip();

@@ -30,7 +30,9 @@ final class RecordWriter {
         return wrap(NOTHING);
     }
 
-    /** Adds a record, with as many of these bytes as fit into one if the engine has none to send. */
+    /**
+     * Adds a record, with as many of these bytes as fit into one if the engine has none to send.
+     */
     SSLEngineResult wrap(ByteBuffer from) throws SSLException {
         if (bytes == null) {
             bytes = RecordBuffers.take();

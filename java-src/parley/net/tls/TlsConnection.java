@@ -9,9 +9,9 @@ import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLException;
 
 /**
- * TLS on a connection that a {@link Carrier} carries. Never waits: what cannot be done now is for the
- * caller to try again. Any thread may call any method. The engine does one thing at a time, and so
- * does this class, under one lock; nothing is done under it that can take long.
+ * TLS on a connection that a {@link Carrier} carries. Never waits: what cannot be done now is for
+ * the caller to try again. Any thread may call any method. The engine does one thing at a time, and
+ * so does this class, under one lock; nothing is done under it that can take long.
  *
  * <pre>{@code
  * TlsConnection tls = new TlsConnection(engine, carrier);
@@ -42,7 +42,7 @@ public final class TlsConnection {
         int write(ByteBuffer from) throws IOException;
     }
 
-    /** What a handshake needs to go on. */
+    /** The need of a handshake that is not over. */
     public enum Need {
         /** Nothing: the handshake is over. */
         NOTHING,
@@ -115,7 +115,7 @@ public final class TlsConnection {
      * Goes on with the handshake as far as that is possible now.
      *
      * @return what it needs
-     * @throws IOException if it failed; the peer was told why as far as it takes that now
+     * @throws IOException if it failed; the alert was sent as far as the carrier takes it now
      */
     public Need handshake() throws IOException {
         lock.lock();
@@ -138,8 +138,8 @@ public final class TlsConnection {
     }
 
     /**
-     * Returns the computation that the handshake waits for, to be run once, by any thread that may take
-     * its time.
+     * Returns the computation that the handshake waits for, to be run once, by any thread that may
+     * take its time.
      *
      * @return null when there is none, or another thread runs it
      */
@@ -415,8 +415,9 @@ public final class TlsConnection {
     }
 
     /**
-     * After {@link #endOutput}, before the carrier is closed: takes in what has come, such as session
-     * tickets. Otherwise the system would reset the connection, and the peer lose what is on its way.
+     * After {@link #endOutput}, before the carrier is closed: takes in what has come, such as
+     * session tickets. Otherwise the system would reset the connection, and the peer lose what is
+     * on its way.
      */
     public void deplete() {
         lock.lock();
@@ -460,7 +461,7 @@ public final class TlsConnection {
         holdsInput = reader.holdsPlain() || done && !ended && failure == null && reader.isReady();
     }
 
-    /** Remembers a failure, and has the engine tell the peer. */
+    /** Remembers a failure, and makes the engine alert the peer. */
     private IOException broken(Exception e) {
         if (failure != null) {
             return failure;

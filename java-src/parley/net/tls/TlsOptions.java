@@ -24,13 +24,13 @@ import javax.net.ssl.SSLParameters;
  * StreamOptions options = StreamOptions.builder().tls(server).build();
  * }</pre>
  *
- * <p>The defaults are safe ones. A client trusts what the platform trusts and checks the name of the
- * host. Both sides accept TLS 1.3 and 1.2, with ciphers that have forward secrecy and authenticated
- * encryption, and refuse certificates that have expired, are signed with SHA-1 or have an RSA key under
- * 2048 bits.
+ * <p>The defaults are safe ones. A client trusts what the platform trusts and checks the name of
+ * the host. Both sides accept TLS 1.3 and 1.2, with ciphers that have forward secrecy and
+ * authenticated encryption, and refuse certificates that have expired, are signed with SHA-1 or
+ * have an RSA key under 2048 bits.
  *
- * <p>Immutable, but for {@link #reload()}, which reads the files again. Connections made with the same
- * object can resume each other's sessions, so keep one object for many connections.
+ * <p>Immutable, but for {@link #reload()}, which reads the files again. Connections made with the
+ * same object can resume each other's sessions, so keep one object for many connections.
  */
 public final class TlsOptions {
 
@@ -50,8 +50,8 @@ public final class TlsOptions {
     // ---- making ------------------------------------------------------------------------------
 
     /**
-     * Options with a context that was made elsewhere, and the defaults for everything else. The name of
-     * the host is checked.
+     * Options with a context that was made elsewhere, and the defaults for everything else. The
+     * name of the host is checked.
      *
      * @param context has the certificates and the trust; not null
      * @return new options
@@ -188,7 +188,7 @@ public final class TlsOptions {
     // ---- what was chosen ---------------------------------------------------------------------
 
     /**
-     * How long a handshake may take; 10 seconds by default.
+     * Limits the duration of a handshake; 10 seconds by default.
      *
      * @return null for ever, or a bound
      */
@@ -224,14 +224,14 @@ public final class TlsOptions {
     }
 
     /**
-     * What to throw in place of an exception that the engine threw: one with a code, see
+     * Returns an exception to throw instead of one of the engine: one with a code, see
      * {@link TlsException}, and a message that names the peer, the reason and the cure.
      *
      * @param failure what the engine threw
      * @param peer the peer, for people
      * @param client true when this side is the client
-     * @return an exception of the JDK's class for it, which has the original as a suppressed one; an
-     *     exception that does not come from TLS is returned as it is
+     * @return an exception of the JDK's class for it, which has the original as a suppressed
+     *     one; an exception that does not come from TLS is returned as it is
      */
     public IOException explain(IOException failure, String peer, boolean client) {
         return new Explanation(this, peer, client).of(failure);
@@ -251,7 +251,7 @@ public final class TlsOptions {
         }
 
         /**
-         * Uses a context that was made elsewhere, in place of certificates and trust of these options.
+         * Uses an existing context, in place of certificates and trust of these options.
          *
          * @param context not null
          * @return this
@@ -339,12 +339,12 @@ public final class TlsOptions {
         }
 
         /**
-         * Takes certificates and keys from a key store, and, when there is no {@code ca}, those to trust
-         * from the certificates in it that have no key.
+         * Takes certificates and keys from a key store, and, when there is no {@code ca}, those to
+         * trust from the certificates in it that have no key.
          *
          * @param file PKCS#12 or JKS; the type is found out
-         * @param password of the store, and of the keys unless {@link #keyPassword} sets another; null
-         *     for none
+         * @param password of the store, and of the keys unless {@link #keyPassword} sets
+         *     another; null for none
          * @return this
          */
         public Builder keystore(Path file, char[] password) {
@@ -377,8 +377,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Has a server ask clients for a certificate. A client may send none; one that is not trusted is
-         * refused.
+         * Has a server ask clients for a certificate. A client may send none; one that is not
+         * trusted is refused.
          *
          * @return this
          */
@@ -388,8 +388,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the name that a client asks for and that the certificate has to have, in place of the host
-         * that it connects to.
+         * Sets the name that a client asks for and that the certificate has to have, in place of
+         * the host that it connects to.
          *
          * @param name a host name
          * @return this

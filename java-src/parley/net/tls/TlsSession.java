@@ -10,7 +10,7 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
 /**
- * What two peers have agreed on in a TLS handshake.
+ * The result of a TLS handshake.
  *
  * <pre>{@code
  * TlsSession session = connection.session();
@@ -21,7 +21,8 @@ import javax.net.ssl.SSLSession;
  * @param cipher the cipher suite, for example {@code "TLS_AES_256_GCM_SHA384"}
  * @param alpn the application protocol (RFC 7301), or null when none was agreed on
  * @param serverName the name that the client asked for (RFC 6066), or null when it named none
- * @param peerCertificates the peer's certificate and those that vouch for it; empty when it showed none
+ * @param peerCertificates the peer's certificate and those that vouch for it; empty when it
+ *     showed none
  * @param session the session itself
  */
 public record TlsSession(String protocol, String cipher, String alpn, String serverName,

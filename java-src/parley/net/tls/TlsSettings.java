@@ -12,7 +12,9 @@ import java.util.Map;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 
-/** The values of {@link TlsOptions}, and the checks of them; {@link TlsOptions.Builder} sets them. */
+/**
+ * The values of {@link TlsOptions}, and the checks of them; {@link TlsOptions.Builder} sets them.
+ */
 abstract class TlsSettings implements Cloneable {
     private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
     private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");

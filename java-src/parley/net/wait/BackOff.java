@@ -3,10 +3,10 @@ package parley.net.wait;
 import java.time.Duration;
 
 /**
- * How long something that accepts connections rests while the process or the system has nothing left
- * to accept with. The failure belongs to the connection that waits in the queue; trying again at once
- * would burn a processor, so the pauses grow, from 10 milliseconds to a second. It waits for nothing
- * itself, so that a caller that has other things to wait for can use it. For one thread at a time.
+ * Computes the pauses of accepting while the process or the system has no descriptor or memory
+ * left. The failed connection stays in the queue, so an immediate retry would fail and use a
+ * processor. The pauses grow from 10 milliseconds to a second. This class does not wait itself, so
+ * a caller can wait for other events, too. For one thread at a time.
  */
 public final class BackOff {
     /** The longest pause. */
@@ -15,7 +15,7 @@ public final class BackOff {
 
     private Duration next = FIRST;
 
-    /** Of a caller that has not failed yet. */
+    /** Makes the pauses of a caller that has not failed yet. */
     public BackOff() {
     }
 

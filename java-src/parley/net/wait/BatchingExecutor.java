@@ -15,8 +15,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * holds the others up for a millisecond; then a further thread takes over, so that a hundred tasks
  * that block still all begin.
  *
- * <p>When the pool fails to start a thread, the tasks stay queued, and a thread is asked for again,
- * ever less often. When the pool rejects a worker, its tasks run in the thread that asked for it.
+ * <p>When the pool fails to start a thread, the tasks stay queued, and starting is tried again
+ * after ever longer pauses. When the pool rejects a worker, its tasks run in the calling thread.
  */
 public final class BatchingExecutor implements Executor {
     private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -33,8 +33,8 @@ public final class BatchingExecutor implements Executor {
     /**
      * Makes an executor.
      *
-     * @param pool gives the threads; must not run tasks in the calling thread, nor limit its threads
-     *     where tasks may block
+     * @param pool provides the threads; must not run tasks in the calling thread, nor limit its
+     *     threads where tasks may block
      */
     public BatchingExecutor(Executor pool) {
         this.pool = Objects.requireNonNull(pool,
@@ -42,8 +42,8 @@ public final class BatchingExecutor implements Executor {
     }
 
     /**
-     * Gives a task to an executor. If the executor rejects the task, the rejection is logged and the
-     * task runs in the calling thread, since a result that no receiver gets would be lost.
+     * Gives a task to an executor. If the executor rejects the task, the rejection is logged and
+     * the task runs in the calling thread, since a result that no receiver gets would be lost.
      *
      * @param executor where to run the task
      * @param task must not throw

@@ -34,8 +34,8 @@ public final class ChannelSource extends Source {
     }
 
     /**
-     * The source of a channel that is ours to close; keeps the selector of the event loop open until
-     * {@link #release}.
+     * The source of a channel that is ours to close; keeps the selector of the event loop open
+     * until {@link #release}.
      *
      * @throws IOException if the process is out of descriptors
      */
@@ -58,8 +58,8 @@ public final class ChannelSource extends Source {
     }
 
     /**
-     * The one source of a channel of somebody else's, who will not tell when it is closed; always
-     * the same while it is used, since a poller has one registration for a channel.
+     * Returns the source of a foreign channel, whose owner sends no notification of its close.
+     * Always the same while it is used, since a poller has one registration for a channel.
      */
     public static ChannelSource ofForeign(SelectableChannel channel) {
         FOREIGN_LOCK.lock();
@@ -103,8 +103,8 @@ public final class ChannelSource extends Source {
     }
 
     /**
-     * Throws the reset that hides behind an end of file, since it was told to somebody who used the
-     * descriptor: the kernel tells it once.
+     * Throws a reset that reads as an end of file, because a user of the descriptor has received
+     * it: the kernel reports a reset once.
      */
     public void throwReset() throws IOException {
         if (descriptor != null) {
@@ -127,7 +127,7 @@ public final class ChannelSource extends Source {
         try {
             return Poll.check(descriptor(), Poll.IN) != 0;
         } catch (UnsupportedOperationException e) {
-            return true; // a JDK whose channels do not tell their number
+            return true; // a JDK whose channels have no method for their number
         }
     }
 
@@ -140,7 +140,9 @@ public final class ChannelSource extends Source {
         return found;
     }
 
-    /** Returns the registration of the channel with a poller, made under whichever source, or null. */
+    /**
+     * Returns the registration of the channel with a poller, made under whichever source, or null.
+     */
     Registration keyOf(Poller poller) {
         SelectionKey key = channel.keyFor(poller.selector);
         return key == null || !key.isValid() ? null : (Registration) key.attachment();
@@ -150,7 +152,7 @@ public final class ChannelSource extends Source {
     public Registration join(Poller poller, int ops, Object attachment) throws IOException {
         Registration registration = register(poller, ops, attachment);
         if (!channel.isOpen()) {
-            // Closed since it was registered, perhaps by somebody who did not see that it was.
+            // Closed since it was registered, perhaps by a thread that did not see the registration.
             registration.cancel();
             poller.flush();
             removed(registration);
@@ -201,7 +203,7 @@ public final class ChannelSource extends Source {
                     }
                 }
             } catch (CancelledKeyException e) {
-                // Closed meanwhile: whoever waits finds out by itself when it is woken.
+                // Closed meanwhile: waiting threads find out when they are woken.
                 poller.wakeup();
             }
         }

@@ -3,9 +3,9 @@ package parley.net.wait;
 import java.time.Duration;
 
 /**
- * A point in monotonic time after which a call gives up. A <em>timeout</em> is a span that a caller
- * gives; a <em>deadline</em> is the point that it becomes when the call begins, so that a call made
- * of many waits is bounded as a whole. Immutable.
+ * A point in monotonic time after which a call gives up. A <em>timeout</em> is a time span,
+ * an argument of a call. A <em>deadline</em> is the end of that span, computed when the call
+ * begins, so that it limits all waits of the call together. Immutable.
  */
 public final class Deadline implements HasDeadline {
     /** Never. */
@@ -40,7 +40,7 @@ public final class Deadline implements HasDeadline {
         return timeout.getSeconds() >= FAR / 1_000_000_000L ? FAR : timeout.toNanos();
     }
 
-    /** Itself: a deadline that nobody moves. */
+    /** Returns itself: this deadline does not move. */
     @Override
     public Deadline deadline() {
         return this;

@@ -62,7 +62,7 @@ final class DescriptorMembers {
         }
     }
 
-    /** Removes an entry, if it is there. */
+    /** Removes an entry, if it exists. */
     void remove(Poll.Entry entry) {
         lock.lock();
         try {

@@ -24,7 +24,7 @@ public final class DescriptorSource extends Source {
     private final List<DescriptorWatcher.Watch> waits = new CopyOnWriteArrayList<>(); // few
 
     /**
-     * @param own true when whoever closes the descriptors calls {@link #release} after that
+     * @param own true when the code that closes the descriptors calls {@link #release} after that
      */
     public DescriptorSource(Descriptor input, Descriptor output, boolean own) {
         this.input = input;
@@ -69,7 +69,7 @@ public final class DescriptorSource extends Source {
         return new int[] {handle(input), handle(output)};
     }
 
-    /** The number, which raw socket functions refuse once it is somebody else's. */
+    /** Returns the number, which raw socket functions refuse once the system has reused it. */
     private int handle(Descriptor descriptor) {
         if (!isOpen(descriptor)) {
             return -1;
@@ -170,7 +170,7 @@ public final class DescriptorSource extends Source {
                 new DescriptorRegistration(this, poller, ops, attachment);
         added(registration);
         if (!isOpen()) {
-            // Closed since, perhaps by somebody who did not see that it was registered.
+            // Closed since, perhaps by a thread that did not see the registration.
             registration.cancel();
             removed(registration);
             throw new ClosedChannelException();

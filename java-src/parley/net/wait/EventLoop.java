@@ -18,12 +18,11 @@ import java.util.concurrent.locks.ReentrantLock;
  * goes on when the process has no descriptor left. Starting the thread may fail: then nothing has
  * changed, and the next request tries again.
  *
- * <p>The kernel stays asked for an operation after it was reported, because the usual reader reads
- * and then waits for the same again. The operation is taken back when it is reported more than
- * {@value #PATIENCE} times in a row without an interest in it.
+ * <p>An interest stays registered after a report, because the usual reader reads and waits again. It
+ * is dropped after more than {@value #PATIENCE} reports in a row without a request.
  */
 public final class EventLoop implements Poller.Owner {
-    /** How often an operation may be reported in vain before the kernel is no longer asked. */
+    /** Reports of an operation without a request, after which its interest is dropped. */
     static final int PATIENCE = 2;
 
     private static final long IDLE_NANOS = Duration.ofMillis(500).toNanos();
@@ -233,7 +232,7 @@ public final class EventLoop implements Poller.Owner {
         letGo(registration);
     }
 
-    /** Ends the registration of a source that nobody will take back when it closes. */
+    /** Ends the registration of a source whose close does not deregister it. */
     private void letGo(Registration registration) {
         if (registration != null && registration.interests == null && !registration.cancelled
                 && !registration.source.announcesClose()) {
@@ -266,7 +265,7 @@ public final class EventLoop implements Poller.Owner {
         return locked(() -> watches);
     }
 
-    /** How many sources the kernel is asked about, or was and may be again. */
+    /** Returns the number of sources with an interest, or that may get one again. */
     public int registrations() {
         return locked(() -> poller == null ? 0 : poller.registrations().size());
     }

@@ -26,7 +26,7 @@ public abstract class Interest {
         return false;
     }
 
-    /** Tells whether nobody waits any more; asked now and then while it is doubtful, no lock held. */
+    /** Returns whether no request waits any more; called periodically, without a lock. */
     public boolean isStale() {
         return false;
     }

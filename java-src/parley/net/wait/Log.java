@@ -3,7 +3,7 @@ package parley.net.wait;
 import java.time.ZonedDateTime;
 import java.util.Locale;
 
-/** Reports what no caller is there to receive, to the platform's own loggers. */
+/** Logs events that no caller can receive, to the platform's own loggers. */
 public final class Log {
     /** The parts that log, each by a logger of its own; doc/observing.md lists them. */
     public enum Part {
@@ -17,7 +17,7 @@ public final class Log {
         SERVER("parley.net.server"),
         /** TLS. */
         TLS("parley.net.tls"),
-        /** What was never closed. */
+        /** Unclosed objects. */
         LEAKS("parley.net.leaks"),
         /** The event loop. */
         WAIT("parley.net.wait");
@@ -60,7 +60,7 @@ public final class Log {
         log(Part.LEAKS, System.Logger.Level.WARNING, what, made);
     }
 
-    /** Notes an expected failure, off unless the logger is told to. */
+    /** Logs an expected failure, at a level that is off by default. */
     public static void trace(Part part, String what, Throwable cause) {
         log(part, System.Logger.Level.TRACE, what, cause);
     }

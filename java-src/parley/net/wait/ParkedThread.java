@@ -14,7 +14,9 @@ final class ParkedThread extends Interest {
         this.thread = thread;
     }
 
-    /** Parks the calling thread until the source is ready, as {@link ThreadWaits#await} describes. */
+    /**
+     * Parks the calling thread until the source is ready, as {@link ThreadWaits#await} describes.
+     */
     static void await(EventLoop loop, Source source, int ops, HasDeadline patient)
             throws IOException {
         ParkedThread parked = new ParkedThread(source, Thread.currentThread());
@@ -33,8 +35,8 @@ final class ParkedThread extends Interest {
 
     /**
      * Returns those of the operations that a source is ready for now, found by the loop's own poll;
-     * for threads that can open no selector. Returns 0 on the loop's own thread, which cannot wait for
-     * itself: arming an interest then finds them.
+     * for threads that can open no selector. Returns 0 on the loop's own thread, which cannot wait
+     * for itself: arming an interest then finds them.
      */
     static int ready(EventLoop loop, Source source, int ops) throws IOException {
         if (loop.isLoopThread()) {

@@ -13,15 +13,15 @@ import java.util.function.Consumer;
 import parley.posix.DescriptorWatcher;
 
 /**
- * One place to wait for many sources: a selector, and the protocol by which somebody who closes a
- * source makes it let go. One thread at a time polls; any thread may {@link #wakeup},
- * {@link #flush} or {@link #close}. Keys are visited inside the selector's own loop, so that a poll
- * allocates nothing and leaves no selected set behind.
+ * Waits for many sources: a selector, and the protocol by which closing a source deregisters it.
+ * One thread at a time polls; any thread may {@link #wakeup}, {@link #flush} or {@link #close}.
+ * Keys are visited inside the selector's own loop, so that a poll allocates nothing and leaves no
+ * selected set behind.
  */
 public final class Poller implements AutoCloseable {
-    /** Told of each ready registration, inside the poll: it must only take notes. */
+    /** Visits each ready registration, inside the poll: it must only record them. */
     public interface Visitor {
-        /** The registration is ready for these operations. */
+        /** Records that a registration is ready for these operations. */
         void ready(Registration registration, int ops);
     }
 
@@ -76,12 +76,13 @@ public final class Poller implements AutoCloseable {
     }
 
     /**
-     * Waits until a source is ready, time is up, or somebody wakes or interrupts this thread, and
-     * shows the visitor what is ready. May return early without a reason: callers loop. When very
-     * many sources are ready one poll shows only some of them, and the next one others.
+     * Waits until a source is ready, the wait times out, or this thread is woken or interrupted.
+     * Calls the visitor for each ready registration. May return early without a reason, so callers
+     * loop. When very many sources are ready, one poll visits some of them, and the next one
+     * others.
      *
-     * @param nanos how long to wait; 0 only looks, {@code Long.MAX_VALUE} is for ever
-     * @return how many were shown
+     * @param nanos how long to wait; 0 polls, {@code Long.MAX_VALUE} has no limit
+     * @return the number of visits
      */
     public int poll(long nanos, Visitor visitor) throws IOException {
         turn.lock();
@@ -129,7 +130,7 @@ public final class Poller implements AutoCloseable {
         try {
             ops = key.readyOps();
         } catch (CancelledKeyException e) {
-            return; // closed by another thread just now, which will tell whoever has to know
+            return; // closed by another thread just now, which notifies the owners
         }
         visitor.ready((Registration) key.attachment(), ops);
     }
@@ -171,7 +172,7 @@ public final class Poller implements AutoCloseable {
         }
     }
 
-    /** What is registered, and not cancelled, now. */
+    /** Returns the registrations that are not cancelled. */
     public List<Registration> registrations() {
         List<Registration> all = new ArrayList<>();
         try {
@@ -205,7 +206,7 @@ public final class Poller implements AutoCloseable {
         }
     }
 
-    /** Gets the turn from whoever polls, however long that poll would wait. */
+    /** Takes the turn from a polling thread, however long that poll would wait. */
     private void takeTurn() {
         flushers.incrementAndGet();
         wakeup();

@@ -5,7 +5,7 @@ public abstract class Registration {
     final Source source;
     /** The poller that polls the source. */
     public final Poller poller;
-    /** What the poller's owner knows about the source. */
+    /** The data of the poller's owner for the source. */
     public final Object attachment;
 
     // Of ThreadWaits, all guarded by its lock: the neighbours among the idle registrations.
@@ -58,8 +58,8 @@ public abstract class Registration {
     public abstract void interest(int ops);
 
     /**
-     * Ends the registration; the poller lets go of the source in its next poll, and the source is to
-     * forget the registration after that: see {@link Poller#release}.
+     * Ends the registration; the poller lets go of the source in its next poll, and the source is
+     * to forget the registration after that: see {@link Poller#release}.
      */
     public abstract void cancel();
 
@@ -75,7 +75,7 @@ public abstract class Registration {
 
         @Override
         public void interest(int ops) {
-            // There is nobody to ask.
+            // No owner is left to notify.
         }
 
         @Override

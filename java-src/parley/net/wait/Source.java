@@ -6,9 +6,9 @@ import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import parley.posix.Descriptor;
 
 /**
- * Something whose readiness the kernel can tell: a channel or a descriptor. A source knows every
- * {@link Registration} it has, because the kernel object lives on until the last poller has let go
- * of it: {@link #release} makes them all do so before it returns.
+ * A channel or a descriptor whose readiness the kernel reports. A source records all of its
+ * {@link Registration}s, because the kernel object exists until the last poller has deregistered
+ * it. {@link #release} deregisters it from all pollers before it returns.
  *
  * <p>Operations are the bits of {@link java.nio.channels.SelectionKey}.
  */

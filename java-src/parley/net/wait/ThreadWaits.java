@@ -5,16 +5,16 @@ import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Blocks a thread until one source is ready. A platform thread selects on a poller of its own, which
- * is the fastest way to wait, and there are at most {@value #MOST} such pollers in a process. A
- * virtual thread, and a platform thread for which there is no poller or no descriptor to open one,
- * parks until the {@link EventLoop} wakes it.
+ * Blocks a thread until one source is ready. A platform thread selects on a poller of its own,
+ * which is the fastest way to wait, and there are at most {@value #MOST} such pollers in a process.
+ * A virtual thread, and a platform thread for which there is no poller or no descriptor to open
+ * one, parks until the {@link EventLoop} wakes it.
  *
  * <p>A poller stays registered with the source it served last, so that the usual case (the same
  * side of the same stream again) costs no registration. It is closed with that source.
  */
 public final class ThreadWaits implements Poller.Owner {
-    /** How many pollers a process has at most. */
+    /** Maximum number of pollers in a process. */
     public static final int MOST = 16;
 
     private static final ThreadWaits INSTANCE = new ThreadWaits();
@@ -96,7 +96,9 @@ public final class ThreadWaits implements Poller.Owner {
         }
     }
 
-    /** Returns a registration for the calling thread alone, or null when there is none to be had. */
+    /**
+     * Returns a registration for the calling thread alone, or null when there is none to be had.
+     */
     private Registration acquire(Source source, int ops) throws IOException {
         Registration stolen;
         lock.lock();

@@ -3,8 +3,9 @@ package parley.net.wait;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import parley.posix.OwnThreads;
 
-/** What depends on the kind of the thread that calls. */
+/** Operations that depend on the kind of the calling thread. */
 public final class Threads {
     // Thread.isVirtual came with JDK 21; the baseline is 17.
     private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
@@ -45,12 +46,13 @@ public final class Threads {
      * @throws OutOfMemoryError if the system has no thread left; then nothing was started
      */
     static Thread start(String name, boolean virtual, Runnable body) {
-        Thread thread = unstarted(name, virtual, body);
+        Thread thread = virtual ? unstarted(name, true, body)
+                : OwnThreads.daemon("parley-" + name, body);
         thread.start();
         return thread;
     }
 
-    /** As {@link #start}, of a thread that the caller starts. */
+    /** Returns a daemon thread for code of the caller's, whose context class loader it inherits. */
     public static Thread unstarted(String name, boolean virtual, Runnable body) {
         Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
         thread.setName("parley-" + name);

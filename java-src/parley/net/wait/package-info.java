@@ -1,6 +1,6 @@
 /**
- * Waiting for channels and descriptors: sources, pollers and the event loop. Internal: the types are
- * public because {@code parley.net} uses them, and may change in any release.
+ * Waiting for channels and descriptors: sources, pollers and the event loop. Internal: the types
+ * are public because {@code parley.net} uses them, and may change in any release.
  *
  * <p>A {@link parley.net.wait.Source} answers three questions: is it ready now
  * ({@link parley.net.wait.ThreadWaits#ready}), block this thread until it is

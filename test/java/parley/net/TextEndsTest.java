@@ -5,14 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.lang.reflect.Proxy;
 import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
+import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -90,6 +97,160 @@ class TextEndsTest {
             assertTrue(got.matches("日+x本"), () -> got.length() + " " + got.substring(
                     Math.max(0, got.length() - 20)));
         });
+    }
+
+    /** A transport that takes so many bytes, and then none until it is opened. */
+    private static final class Valve {
+        private static final int EVERYTHING = -1; // and drop it
+
+        private final ByteArrayOutputStream taken = new ByteArrayOutputStream();
+        private int room;
+
+        SocketStream stream(SocketStream real, StreamOptions options) throws IOException {
+            Transport transport = (Transport) Proxy.newProxyInstance(
+                    Transport.class.getClassLoader(), new Class<?>[] {Transport.class},
+                    (proxy, method, args) -> method.getName().equals("write")
+                            ? write((ByteBuffer) args[0])
+                            : method.invoke(real.transport(), args));
+            return new SocketStream(transport, "test", 0, options);
+        }
+
+        private int write(ByteBuffer from) {
+            int n = room == EVERYTHING ? from.remaining() : Math.min(room, from.remaining());
+            if (room == EVERYTHING) {
+                from.position(from.limit());
+                return n;
+            }
+            for (int i = 0; i < n; i++) {
+                taken.write(from.get());
+            }
+            room -= n;
+            return n;
+        }
+    }
+
+    /** A piece of what is written: a text in a charset, or a byte where that is null. */
+    private record Piece(String charset, String text) {
+        void write(SocketStream stream) throws IOException {
+            if (charset == null) {
+                stream.out().writeByte(text.charAt(0));
+                return;
+            }
+            if (!stream.externalFormat().charset().equals(Charset.forName(charset))) {
+                stream.externalFormat(ExternalFormat.of(Charset.forName(charset)));
+            }
+            stream.out().writeString(text);
+        }
+
+        String bytes(int length) throws IOException {
+            String part = text.substring(0, length);
+            return charset == null ? part
+                    : new String(part.getBytes(charset), StandardCharsets.ISO_8859_1);
+        }
+    }
+
+    private static final List<List<Piece>> MIXES = List.of(
+            List.of(new Piece("UTF-8", "aé日\ud834\udd1e"), new Piece(null, "!"),
+                    new Piece("UTF-8", "日")),
+            List.of(new Piece("UTF-8", "a日"), new Piece("ISO-2022-JP", "日本")),
+            List.of(new Piece("ISO-2022-JP", "a日本"), new Piece(null, "!"),
+                    new Piece("ISO-2022-JP", "日本"), new Piece(null, "?"),
+                    new Piece("ISO-2022-JP", "日")),
+            List.of(new Piece("ISO-2022-JP", "日本"), new Piece("UTF-8", "日é")),
+            List.of(new Piece("x-IBM930", "a日本"), new Piece(null, "!"),
+                    new Piece("ISO-2022-JP", "日本"), new Piece("Shift_JIS", "日本")),
+            List.of(new Piece("x-SJIS_0213", "aかきか\u309aか"), new Piece(null, "!"),
+                    new Piece("x-SJIS_0213", "か")),
+            List.of(new Piece("x-SJIS_0213", "か"), new Piece("ISO-2022-JP", "日")));
+
+    /** Returns what may have gone: whole texts, and one that ends behind any character. */
+    private static Set<String> wholes(List<Piece> pieces, String next) throws IOException {
+        Set<String> wholes = new HashSet<>();
+        String before = "";
+        for (Piece piece : pieces) {
+            for (int i = 0; i <= piece.text.length(); i++) {
+                wholes.add(before + piece.bytes(i) + next);
+            }
+            before += piece.bytes(piece.text.length());
+        }
+        return wholes;
+    }
+
+    /** Wherever it is cut: the peer gets whole characters, and then what is written next. */
+    @Test
+    void clearing_leaves_whole_characters_wherever_the_system_stopped() throws Exception {
+        StreamOptions options = StreamOptions.builder().elementType(ElementType.BIVALENT).build();
+        for (List<Piece> pieces : MIXES) {
+            Piece next = new Piece(pieces.get(pieces.size() - 1).charset, "x日");
+            Set<String> wholes = wholes(pieces, next.bytes(2));
+            boolean more = true;
+            for (int room = 1; more; room++) {
+                List<SocketStream> pair = SocketStream.pair(options);
+                Valve valve = new Valve();
+                try (SocketStream peer = pair.get(1);
+                        SocketStream stream = valve.stream(pair.get(0), options)) {
+                    assertTrue(peer.isOpen());
+                    valve.room = room;
+                    more = writeAndClear(stream, pieces);
+                    valve.room = Integer.MAX_VALUE;
+                    next.write(stream);
+                    stream.out().flush();
+                }
+                String got = valve.taken.toString(StandardCharsets.ISO_8859_1);
+                assertTrue(wholes.contains(got), pieces + " cut at " + room + ": " + got);
+            }
+        }
+    }
+
+    @Test
+    void nothing_is_miscounted_behind_two_gigabytes() throws Exception {
+        long much = 3L << 30;
+        StreamOptions options = StreamOptions.builder().elementType(ElementType.BIVALENT)
+                .externalFormat(ExternalFormat.of(Charset.forName("Shift_JIS"))).build();
+        List<SocketStream> pair = SocketStream.pair(options);
+        Valve valve = new Valve();
+        try (SocketStream peer = pair.get(1);
+                SocketStream stream = valve.stream(pair.get(0), options)) {
+            assertTrue(peer.isOpen());
+            valve.room = Valve.EVERYTHING;
+            byte[] piece = new byte[1 << 24];
+            stream.out().writeString("日");
+            for (long sent = 0; sent < much; sent += piece.length) {
+                stream.out().writeBytes(piece, 0, piece.length, WaitMode.FULL);
+            }
+            valve.room = 3;
+            stream.out().writeString("日本語");
+            stream.out().timeout(Duration.ZERO);
+            SocketTimeoutException e =
+                    assertThrows(SocketTimeoutException.class, stream.out()::flush);
+            assertEquals(3, e.bytesTransferred);
+            StreamSide.withTransferred(e, much);
+            assertEquals(Integer.MAX_VALUE, e.bytesTransferred);
+            assertEquals(much, ErrorInfo.of(e).bytesDone());
+            stream.out().clear();
+            valve.room = Integer.MAX_VALUE;
+            stream.out().writeString("x");
+            stream.out().flush();
+            assertEquals("日本x", valve.taken.toString("Shift_JIS"));
+        }
+    }
+
+    /** Returns whether something was dropped. */
+    private static boolean writeAndClear(SocketStream stream, List<Piece> pieces)
+            throws IOException {
+        for (Piece piece : pieces) {
+            piece.write(stream);
+        }
+        stream.out().timeout(Duration.ZERO);
+        try {
+            stream.out().flush();
+            return false;
+        } catch (SocketTimeoutException e) {
+            return true;
+        } finally {
+            stream.out().timeout(null);
+            stream.out().clear();
+        }
     }
 
     /** Writes until the peer takes no more, and the text is cut anywhere. */

@@ -100,7 +100,7 @@ class MisuseTest {
                     () -> stream.in().readElement(null));
             argument("StreamOutput.writeBytes: the wait mode is null, expected a WaitMode",
                     () -> stream.out().writeBytes(new byte[1], 0, 1, null));
-            argument("StreamInput.peekChar: the predicate is null, expected one that tells what to skip",
+            argument("StreamInput.peekChar: the predicate is null, expected one that returns true for characters to skip",
                     () -> stream.in().peekChar(null));
             argument("SocketStatus.of: the objects are null, expected an array of at least one",
                     () -> SocketStatus.of(null, new Direction[0], null));

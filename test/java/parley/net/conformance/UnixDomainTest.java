@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -144,6 +147,51 @@ class UnixDomainTest {
                     }
                 } while (read < 0);
                 assertEquals('x', read);
+            }
+        }
+    }
+
+    /** A process that tries to listen on each path that it is told. */
+    static final class Rival {
+        private Rival() {
+        }
+
+        public static void main(String[] arguments) throws IOException {
+            BufferedReader in = new BufferedReader(
+                    new InputStreamReader(System.in, StandardCharsets.UTF_8));
+            System.out.println("ready");
+            for (String path = in.readLine(); path != null; path = in.readLine()) {
+                try (SocketServer server = listen(Path.of(path))) {
+                    System.out.println("result " + server.isOpen());
+                    in.readLine(); // the other has its result, too
+                } catch (IOException e) {
+                    System.out.println("result " + ErrorCode.of(e));
+                    in.readLine();
+                }
+            }
+        }
+    }
+
+    @Test
+    void UDS_1_of_two_processes_that_replace_a_dead_server_at_once_one_wins() throws Exception {
+        try (Child rival = Child.java(Rival.class)) {
+            assertEquals("ready", rival.line());
+            for (int round = 0; round < 30; round++) {
+                Path path = TemporaryPaths.fresh();
+                leaveBehind(path);
+                rival.tell(path.toString());
+                String mine;
+                try (SocketServer server = listen(path)) {
+                    mine = String.valueOf(server.isOpen());
+                    assertEquals("EADDRINUSE", rival.answer("result"));
+                    Peer.connect(UnixDomainSocketAddress.of(path)).close();
+                } catch (IOException e) {
+                    mine = String.valueOf(ErrorCode.of(e));
+                    assertEquals("EADDRINUSE", mine, e::toString);
+                    assertEquals("true", rival.answer("result"));
+                    Peer.connect(UnixDomainSocketAddress.of(path)).close();
+                }
+                rival.tell("next");
             }
         }
     }
