@@ -62,15 +62,15 @@
         judge (login/judge token)
         left (volatile! tries)
         respond (fn [{:keys [stream]}]
-                 (let [{:keys [verdict]
-                        text :say} (judge (complete line))]
-                   (when text
-                     (say stream text))
-                   (cond
-                     (= :end verdict) [:login-failed "a wrong proof of the token"]
-                     (not= :wrong verdict) verdict
-                     (zero? (long (vswap! left dec))) [:login-failed (str tries " wrong tokens")]
-                     :else :wait)))]
+                  (let [{:keys [verdict]
+                         text :say} (judge (complete line))]
+                    (when text
+                      (say stream text))
+                    (cond
+                      (= :end verdict) [:login-failed "a wrong proof of the token"]
+                      (not= :wrong verdict) verdict
+                      (zero? (long (vswap! left dec))) [:login-failed (str tries " wrong tokens")]
+                      :else :wait)))]
     (fn [{:keys [^SocketStream stream]
           :as client}]
       (loop []

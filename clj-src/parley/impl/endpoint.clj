@@ -249,8 +249,8 @@
   of :port and :host, and perhaps :pid; nil when it is none."
   [text]
   (let [content (try
-               (edn/read-string text)
-               (catch RuntimeException _ nil))
+                  (edn/read-string text)
+                  (catch RuntimeException _ nil))
         {:keys [port host path pid]
          :as found} (if (map? content) content {:port content})]
     (when (and (or (string? path) (options/within? 1 65535 port))

@@ -85,7 +85,7 @@
                   t (nrepl/connect (merge {:token "a-token-of-this-test"}
                                           (if (:socket r) {:socket (:socket r)} {:port (:port r)})))]
         (is (= [3] (values-of t "(+ 1 2)")))
-        (is (str/includes? (first @(:lines r)) "and knows the token"))
+        (is (str/includes? (first @(:lines r)) "a client needs the token"))
         (with-open [other (raw r)]
           (send-bytes other (.getBytes "a-token-of-this-tesT\na-token-of-this-test\nd2:op8:describee"))
           (is (= (int \d) (stream/read-byte other))))
