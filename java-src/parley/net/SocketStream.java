@@ -10,13 +10,9 @@ import java.io.Writer;
 import java.net.SocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
-import parley.net.tls.TlsOptions;
-import parley.net.tls.TlsSession;
 import parley.net.wait.Deadline;
-import parley.net.wait.HasDeadline;
 import parley.net.wait.Source;
 
 /**
@@ -37,40 +33,24 @@ import parley.net.wait.Source;
  * }
  * }</pre>
  */
-public final class SocketStream extends Pollable {
+public final class SocketStream extends StreamConnection {
     private enum State { OPEN, CLOSING, CLOSED }
 
     // An updater, since streams are many: an AtomicReference would take 16 bytes in each.
     private static final AtomicReferenceFieldUpdater<SocketStream, State> STATE =
             AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
 
-    private volatile Transport transport; // replaced by startTls
-    private final String host; // what the creating call was given; null for the peer's
-    private final int port;
-    final SocketAddress knownPeer; // as of the beginning; null while connecting
-    final SocketAddress knownLocal;
-    private final SocketAddress proxy; // null when the peer is the one that the system reports
     private final LeakDetector.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
 
-    private boolean accepted; // by a server; written before the stream is published
     private volatile ElementType elementType;
     private volatile ExternalFormat externalFormat;
-    private volatile Connecting connecting; // null once connected
-    private volatile Duration closeTimeout; // null for none
 
     SocketStream(Transport transport, String host, int port, StreamOptions options)
             throws IOException {
-        this.transport = transport;
-        this.closeTimeout = options.closeTimeout();
-        this.host = host;
-        this.port = port;
-        this.connecting = transport.isConnecting() ? new Connecting(this) : null;
-        this.knownPeer = transport.peer();
-        this.knownLocal = transport.local();
-        this.proxy = transport.proxy();
+        super(transport, host, port, options.closeTimeout());
         this.elementType = options.elementType();
         this.externalFormat = options.externalFormat();
         this.in = new StreamInput(this, options);
@@ -159,6 +139,7 @@ public final class SocketStream extends Pollable {
      *
      * @return always the same one
      */
+    @Override
     public StreamInput in() {
         return in;
     }
@@ -168,6 +149,7 @@ public final class SocketStream extends Pollable {
      *
      * @return always the same one
      */
+    @Override
     public StreamOutput out() {
         return out;
     }
@@ -275,148 +257,7 @@ public final class SocketStream extends Pollable {
         externalFormat = format;
     }
 
-    // ---- deadlines ---------------------------------------------------------------------------
-
-    /**
-     * Bounds every later read, each for itself.
-     *
-     * @param timeout null for no limit, zero to take available input only
-     */
-    public void readTimeout(Duration timeout) {
-        in.timeout(timeout);
-    }
-
-    /**
-     * Bounds every later write, each for itself.
-     *
-     * @param timeout null for no bound
-     */
-    public void writeTimeout(Duration timeout) {
-        out.timeout(timeout);
-    }
-
-    /**
-     * Returns the bound of each read.
-     *
-     * @return null for no bound
-     */
-    public Duration readTimeout() {
-        return in.timeout();
-    }
-
-    /**
-     * Returns the bound of each write.
-     *
-     * @return null for no bound
-     */
-    public Duration writeTimeout() {
-        return out.timeout();
-    }
-
-    /**
-     * Bounds how long a later {@link #close} may take to hand over what is buffered.
-     *
-     * @param timeout null for no bound
-     */
-    public void closeTimeout(Duration timeout) {
-        closeTimeout = Errors.timeout("set-close-timeout!", timeout);
-    }
-
-    /**
-     * Returns how long {@link #close} may take to hand over what is buffered.
-     *
-     * @return null for no bound
-     */
-    public Duration closeTimeout() {
-        return closeTimeout;
-    }
-
-    /**
-     * Ends all reading at a point in time: a read under way then, and each begun later, times out.
-     *
-     * @param fromNow when; null takes an earlier deadline back
-     */
-    public void readDeadline(Duration fromNow) {
-        in.deadline(Deadline.in(fromNow));
-    }
-
-    /**
-     * Ends all writing at a point in time: a write under way then, and each begun later, times out.
-     *
-     * @param fromNow when; null takes an earlier deadline back
-     */
-    public void writeDeadline(Duration fromNow) {
-        out.deadline(Deadline.in(fromNow));
-    }
-
-    // ---- the connection ----------------------------------------------------------------------
-
-    /**
-     * The host that the creating call was given; for an accepted stream, the server's.
-     *
-     * @return also once closed
-     */
-    public String host() {
-        return host != null ? host : Addresses.host(knownPeer);
-    }
-
-    /**
-     * The port that the creating call was given; for an accepted stream, the server's.
-     *
-     * @return also once closed
-     */
-    public int port() {
-        return port;
-    }
-
-    /**
-     * Returns the address of the other end, as the operating system reports it.
-     *
-     * @return the address; once closed, the one known before; null when not connected yet
-     * @throws IOException if the system reports none
-     */
-    public SocketAddress peerAddress() throws IOException {
-        return transport.isOpen() ? transport.peer() : knownPeer;
-    }
-
-    /**
-     * Returns the address of this end, as the operating system reports it.
-     *
-     * @return the address; once closed, the one known before
-     * @throws IOException if the system reports none
-     */
-    public SocketAddress localAddress() throws IOException {
-        return transport.isOpen() ? transport.local() : knownLocal;
-    }
-
-    /**
-     * Returns the address of the proxy that has announced the peer (PROXY protocol). The system
-     * reports this address as the other end, and {@link #peerAddress} the announced one.
-     *
-     * @return also once closed; null for a stream whose peer was not announced
-     */
-    public SocketAddress proxyAddress() {
-        return proxy;
-    }
-
-    /**
-     * Returns how many bytes this stream has read from the connection, those in its buffer
-     * included.
-     *
-     * @return a count, also once closed
-     */
-    public long bytesIn() {
-        return transport.bytesIn();
-    }
-
-    /**
-     * Returns how many bytes this stream has written to the connection.
-     *
-     * @return a count, also once closed
-     */
-    public long bytesOut() {
-        return transport.bytesOut();
-    }
+    // ---- shutdown and errors ------------------------------------------------------------------
 
     /**
      * Ends one or both directions (CLISP {@code SOCKET:SOCKET-STREAM-SHUTDOWN}, shutdown(2)).
@@ -519,137 +360,6 @@ public final class SocketStream extends Pollable {
         return transport;
     }
 
-    // ---- TLS ---------------------------------------------------------------------------------
-
-    /**
-     * Begins TLS on this open connection, as commands like STARTTLS want it, and waits until the
-     * handshake is over. What is buffered is sent in plain text first. This side is the server if
-     * it has accepted the connection.
-     *
-     * @param options not null
-     * @throws IllegalStateException if the stream is closed, or uses TLS already
-     * @throws IOException as {@link #startTls(TlsOptions, boolean)}
-     */
-    public void startTls(TlsOptions options) throws IOException {
-        startTls(options, !accepted);
-    }
-
-    /**
-     * As {@link #startTls(TlsOptions)}, where the caller knows which side this is. The read timeout
-     * and the time for a handshake bound the call.
-     *
-     * @param options not null
-     * @param client whether this side is the client
-     * @throws IllegalStateException if the stream is closed, or uses TLS already
-     * @throws java.net.SocketTimeoutException if it times out
-     * @throws IOException if the peer had sent more in plain text, or the handshake fails
-     */
-    public void startTls(TlsOptions options, boolean client) throws IOException {
-        requireOpen("start-tls!");
-        Errors.need("start-tls!", "the TLS options", options, "TlsOptions");
-        requirePlain();
-        Deadline bound = in.ofNow();
-        in.secure(out, early -> {
-            requirePlain(); // another thread may have been faster
-            TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
-                    : TlsTransport.server(transport, options);
-            tls.carries(this);
-            transport = tls.after(early);
-            connecting = new Connecting(this);
-        });
-        finishHandshake("start-tls!", bound);
-    }
-
-    private void requirePlain() {
-        if (transport instanceof TlsTransport) {
-            throw new IllegalStateException(Errors.name("start-tls!") + ": " + this
-                    + " uses TLS already, expected a stream in plain text");
-        }
-    }
-
-    /** Waits until the TLS handshake is over; the event loop ends one that is given up here. */
-    void finishHandshake(String operation, HasDeadline patient) throws IOException {
-        try {
-            finishConnecting(operation, patient);
-        } catch (IOException e) {
-            IOException failure = connectFailure();
-            if (failure == null) {
-                watchHandshake();
-                throw e;
-            }
-            throw Errors.insecure(operation, this, failure);
-        }
-    }
-
-    /** Has the event loop end a TLS handshake whose time is over. */
-    void watchHandshake() {
-        if (transport instanceof TlsTransport tls) {
-            tls.watch();
-        }
-    }
-
-    /**
-     * Returns the result of the TLS handshake. Waits until the handshake is over, within the read
-     * timeout.
-     *
-     * @return null when the stream does not use TLS
-     * @throws IllegalStateException if the stream is closed
-     * @throws IOException if the handshake fails or times out
-     */
-    public TlsSession tlsSession() throws IOException {
-        requireOpen("tls-session");
-        if (transport instanceof TlsTransport tls) {
-            Deadline bound = in.ofNow();
-            finishConnecting("tls-session", bound);
-            return tls.session();
-        }
-        return null;
-    }
-
-    /** Notes that a server has accepted this connection. */
-    void accepted() {
-        accepted = true;
-    }
-
-    // ---- connecting --------------------------------------------------------------------------
-
-    /** Tells whether a connection begun with timeout zero may still be on its way. */
-    boolean isConnecting() {
-        return connecting != null;
-    }
-
-    /** Waits until a connection begun with timeout zero is established. */
-    void finishConnecting(String operation, HasDeadline patient) throws IOException {
-        Connecting pending = connecting;
-        if (pending != null) {
-            pending.finish(operation, patient);
-            connecting = null;
-        }
-    }
-
-    /** Takes a step of a connection begun with timeout zero; returns whether it is established. */
-    boolean isConnectedNow(String operation) throws IOException {
-        Connecting pending = connecting;
-        if (pending != null && !pending.isDoneNow(operation)) {
-            return false;
-        }
-        connecting = null;
-        return true;
-    }
-
-    /** Takes a step at connecting because its time is over. */
-    void stepAtConnecting() {
-        Connecting pending = connecting;
-        if (pending != null) {
-            pending.step(false);
-        }
-    }
-
-    private IOException connectFailure() {
-        Connecting pending = connecting;
-        return pending == null ? null : pending.failure();
-    }
-
     // ---- status ------------------------------------------------------------------------------
 
     @Override
@@ -659,7 +369,7 @@ public final class SocketStream extends Pollable {
 
     @Override
     int interest(Direction direction) {
-        if (connecting != null) {
+        if (isConnecting()) {
             return transport.connectOps();
         }
         // While a reader runs code of the user's nothing can be found: its end is announced.
@@ -672,14 +382,11 @@ public final class SocketStream extends Pollable {
     SocketStatus evaluate(Direction looked, int ready) throws IOException {
         Direction direction = transport.narrow(looked);
         int known = ready;
-        Connecting pending = connecting;
-        if (pending != null) {
-            if (!pending.step(false)) {
-                return SocketStatus.NONE;
-            } else if (pending.failure() != null) {
-                return SocketStatus.ERROR;
+        if (isConnecting()) {
+            SocketStatus unfinished = stepConnecting();
+            if (unfinished != null) {
+                return unfinished;
             }
-            connecting = null;
             // The kernel was asked about the connection: it has room, and perhaps input already.
             known = ready == UNKNOWN || transport.changes() > 0 ? UNKNOWN
                     : SelectionKey.OP_READ | SelectionKey.OP_WRITE;
@@ -719,8 +426,8 @@ public final class SocketStream extends Pollable {
     public void close() throws IOException {
         if (beginClosing()) {
             try {
-                if (connecting == null) {
-                    out.closing(Deadline.in(closeTimeout));
+                if (!isConnecting()) {
+                    out.closing(Deadline.in(closeTimeout()));
                 }
             } finally {
                 release(false);
@@ -771,7 +478,7 @@ public final class SocketStream extends Pollable {
     /** Describes the state in a word, as {@link OpenObjects.Entry#state()} does. */
     String state() {
         return !isOpen() ? "closed" : connectFailure() != null ? "failed"
-                : connecting != null ? "connecting" : error() != null ? "broken" : "open";
+                : isConnecting() ? "connecting" : error() != null ? "broken" : "open";
     }
 
     @Override
@@ -782,6 +489,6 @@ public final class SocketStream extends Pollable {
             return "#<stream " + title + " " + what + ">";
         }
         return "#<socket-stream " + Addresses.show(knownLocal) + " -> " + (knownPeer == null
-                ? Addresses.show(host(), port) : Addresses.show(knownPeer)) + " " + what + ">";
+                ? Addresses.show(host(), port()) : Addresses.show(knownPeer)) + " " + what + ">";
     }
 }

@@ -338,10 +338,14 @@
             :when (and head (re-find public (slurp file)))]
       (is (str/includes? head "<pre>{@code") (str file)))))
 
+(def ^:private with-libraries-of-the-bench-profile
+  "Namespaces that need JMH and XChart, which only the profile bench of the pom brings."
+  #{"bench.jmh" "bench.page" "bench.performance" "bench.plot"})
+
 (deftest every-other-namespace-loads-without-a-reflection-warning
   ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
   (doseq [n (mapcat deftests/namespaces-under clojure-directories)
-          :when (not (str/ends-with? n "-test"))]
+          :when (not (or (str/ends-with? n "-test") (with-libraries-of-the-bench-profile n)))]
     ;; Clojure has loaded the namespace user when it started, and shown no warning to anybody.
     (is (nil? (if (= "user" n)
                 (deftests/load-namespace (symbol n) :reload)

@@ -1,0 +1,333 @@
+package parley.net;
+
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.time.Duration;
+import parley.net.tls.TlsOptions;
+import parley.net.tls.TlsSession;
+import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
+
+/**
+ * The connection under a {@link SocketStream}: its addresses, its time limits, the wait until it is
+ * established, and TLS.
+ */
+abstract sealed class StreamConnection extends Pollable permits SocketStream {
+    volatile Transport transport; // replaced by startTls
+    private final String host; // what the creating call was given; null for the peer's
+    private final int port;
+    final SocketAddress knownPeer; // as of the beginning; null while connecting
+    final SocketAddress knownLocal;
+    private final SocketAddress proxy; // null when the peer is the one that the system reports
+    private volatile Duration closeTimeout; // null for none
+    private boolean accepted; // by a server; written before the stream is published
+    private volatile Connecting connecting; // null once connected
+
+    StreamConnection(Transport transport, String host, int port, Duration closeTimeout)
+            throws IOException {
+        this.transport = transport;
+        this.closeTimeout = closeTimeout;
+        this.host = host;
+        this.port = port;
+        this.connecting = transport.isConnecting() ? new Connecting(stream()) : null;
+        this.knownPeer = transport.peer();
+        this.knownLocal = transport.local();
+        this.proxy = transport.proxy();
+    }
+
+    private SocketStream stream() {
+        return (SocketStream) this; // the only subclass
+    }
+
+    abstract StreamInput in();
+
+    abstract StreamOutput out();
+
+    // ---- the connection ----------------------------------------------------------------------
+
+    /**
+     * The host that the creating call was given; for an accepted stream, the server's.
+     *
+     * @return also once closed
+     */
+    public String host() {
+        return host != null ? host : Addresses.host(knownPeer);
+    }
+
+    /**
+     * The port that the creating call was given; for an accepted stream, the server's.
+     *
+     * @return also once closed
+     */
+    public int port() {
+        return port;
+    }
+
+    /**
+     * Returns the address of the other end, as the operating system reports it.
+     *
+     * @return the address; once closed, the one known before; null when not connected yet
+     * @throws IOException if the system reports none
+     */
+    public SocketAddress peerAddress() throws IOException {
+        return transport.isOpen() ? transport.peer() : knownPeer;
+    }
+
+    /**
+     * Returns the address of this end, as the operating system reports it.
+     *
+     * @return the address; once closed, the one known before
+     * @throws IOException if the system reports none
+     */
+    public SocketAddress localAddress() throws IOException {
+        return transport.isOpen() ? transport.local() : knownLocal;
+    }
+
+    /**
+     * Returns the address of the proxy that has announced the peer (PROXY protocol). The system
+     * reports this address as the other end, and {@link #peerAddress} the announced one.
+     *
+     * @return also once closed; null for a stream whose peer was not announced
+     */
+    public SocketAddress proxyAddress() {
+        return proxy;
+    }
+
+    /**
+     * Returns how many bytes this stream has read from the connection, those in its buffer
+     * included.
+     *
+     * @return a count, also once closed
+     */
+    public long bytesIn() {
+        return transport.bytesIn();
+    }
+
+    /**
+     * Returns how many bytes this stream has written to the connection.
+     *
+     * @return a count, also once closed
+     */
+    public long bytesOut() {
+        return transport.bytesOut();
+    }
+
+    // ---- deadlines ---------------------------------------------------------------------------
+
+    /**
+     * Bounds every later read, each for itself.
+     *
+     * @param timeout null for no limit, zero to take available input only
+     */
+    public void readTimeout(Duration timeout) {
+        in().timeout(timeout);
+    }
+
+    /**
+     * Bounds every later write, each for itself.
+     *
+     * @param timeout null for no bound
+     */
+    public void writeTimeout(Duration timeout) {
+        out().timeout(timeout);
+    }
+
+    /**
+     * Returns the bound of each read.
+     *
+     * @return null for no bound
+     */
+    public Duration readTimeout() {
+        return in().timeout();
+    }
+
+    /**
+     * Returns the bound of each write.
+     *
+     * @return null for no bound
+     */
+    public Duration writeTimeout() {
+        return out().timeout();
+    }
+
+    /**
+     * Bounds how long a later {@link #close} may take to hand over what is buffered.
+     *
+     * @param timeout null for no bound
+     */
+    public void closeTimeout(Duration timeout) {
+        closeTimeout = Errors.timeout("set-close-timeout!", timeout);
+    }
+
+    /**
+     * Returns how long {@link #close} may take to hand over what is buffered.
+     *
+     * @return null for no bound
+     */
+    public Duration closeTimeout() {
+        return closeTimeout;
+    }
+
+    /**
+     * Ends all reading at a point in time: a read under way then, and each begun later, times out().
+     *
+     * @param fromNow when; null takes an earlier deadline back
+     */
+    public void readDeadline(Duration fromNow) {
+        in().deadline(Deadline.in(fromNow));
+    }
+
+    /**
+     * Ends all writing at a point in time: a write under way then, and each begun later, times out().
+     *
+     * @param fromNow when; null takes an earlier deadline back
+     */
+    public void writeDeadline(Duration fromNow) {
+        out().deadline(Deadline.in(fromNow));
+    }
+
+    // ---- TLS ---------------------------------------------------------------------------------
+
+    /**
+     * Begins TLS on this open connection, as commands like STARTTLS want it, and waits until the
+     * handshake is over. What is buffered is sent in plain text first. This side is the server if
+     * it has accepted the connection.
+     *
+     * @param options not null
+     * @throws IllegalStateException if the stream is closed, or uses TLS already
+     * @throws IOException as {@link #startTls(TlsOptions, boolean)}
+     */
+    public void startTls(TlsOptions options) throws IOException {
+        startTls(options, !accepted);
+    }
+
+    /**
+     * As {@link #startTls(TlsOptions)}, where the caller knows which side this is. The read timeout
+     * and the time for a handshake bound the call.
+     *
+     * @param options not null
+     * @param client whether this side is the client
+     * @throws IllegalStateException if the stream is closed, or uses TLS already
+     * @throws java.net.SocketTimeoutException if it times out
+     * @throws IOException if the peer had sent more in plain text, or the handshake fails
+     */
+    public void startTls(TlsOptions options, boolean client) throws IOException {
+        requireOpen("start-tls!");
+        Errors.need("start-tls!", "the TLS options", options, "TlsOptions");
+        requirePlain();
+        Deadline bound = in().ofNow();
+        in().secure(out(), early -> {
+            requirePlain(); // another thread may have been faster
+            TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
+                    : TlsTransport.server(transport, options);
+            tls.carries(stream());
+            transport = tls.after(early);
+            connecting = new Connecting(stream());
+        });
+        finishHandshake("start-tls!", bound);
+    }
+
+    private void requirePlain() {
+        if (transport instanceof TlsTransport) {
+            throw new IllegalStateException(Errors.name("start-tls!") + ": " + this
+                    + " uses TLS already, expected a stream in plain text");
+        }
+    }
+
+    /** Waits until the TLS handshake is over; the event loop ends one that is given up here. */
+    final void finishHandshake(String operation, HasDeadline patient) throws IOException {
+        try {
+            finishConnecting(operation, patient);
+        } catch (IOException e) {
+            IOException failure = connectFailure();
+            if (failure == null) {
+                watchHandshake();
+                throw e;
+            }
+            throw Errors.insecure(operation, this, failure);
+        }
+    }
+
+    /** Has the event loop end a TLS handshake whose time is over. */
+    final void watchHandshake() {
+        if (transport instanceof TlsTransport tls) {
+            tls.watch();
+        }
+    }
+
+    /**
+     * Returns the result of the TLS handshake. Waits until the handshake is over, within the read
+     * timeout.
+     *
+     * @return null when the stream does not use TLS
+     * @throws IllegalStateException if the stream is closed
+     * @throws IOException if the handshake fails or times out
+     */
+    public TlsSession tlsSession() throws IOException {
+        requireOpen("tls-session");
+        if (transport instanceof TlsTransport tls) {
+            Deadline bound = in().ofNow();
+            finishConnecting("tls-session", bound);
+            return tls.session();
+        }
+        return null;
+    }
+
+    /** Notes that a server has accepted this connection. */
+    final void accepted() {
+        accepted = true;
+    }
+
+    // ---- connecting --------------------------------------------------------------------------
+
+    /** Tells whether a connection begun with timeout zero may still be on its way. */
+    final boolean isConnecting() {
+        return connecting != null;
+    }
+
+    /** Waits until a connection begun with timeout zero is established. */
+    final void finishConnecting(String operation, HasDeadline patient) throws IOException {
+        Connecting pending = connecting;
+        if (pending != null) {
+            pending.finish(operation, patient);
+            connecting = null;
+        }
+    }
+
+    /** Takes a step of a connection begun with timeout zero; returns whether it is established. */
+    final boolean isConnectedNow(String operation) throws IOException {
+        Connecting pending = connecting;
+        if (pending != null && !pending.isDoneNow(operation)) {
+            return false;
+        }
+        connecting = null;
+        return true;
+    }
+
+    /** Takes a step at connecting; returns null once established, else the status meanwhile. */
+    final SocketStatus stepConnecting() {
+        Connecting pending = connecting;
+        if (pending == null) {
+            return null;
+        } else if (!pending.step(false)) {
+            return SocketStatus.NONE;
+        } else if (pending.failure() != null) {
+            return SocketStatus.ERROR;
+        }
+        connecting = null;
+        return null;
+    }
+
+    /** Takes a step at connecting because its time is over. */
+    final void stepAtConnecting() {
+        Connecting pending = connecting;
+        if (pending != null) {
+            pending.step(false);
+        }
+    }
+
+    final IOException connectFailure() {
+        Connecting pending = connecting;
+        return pending == null ? null : pending.failure();
+    }
+}
