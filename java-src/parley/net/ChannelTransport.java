@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.SocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import java.util.concurrent.atomic.AtomicLongFieldUpdater;
@@ -60,7 +61,11 @@ final class ChannelTransport implements Transport {
 
     @Override
     public boolean mayRead() throws IOException {
-        return source.mayRead();
+        try {
+            return source.mayRead();
+        } catch (ClosedChannelException e) {
+            return true; // reading finds that out
+        }
     }
 
     @Override

@@ -91,9 +91,19 @@
   (let [^java.util.List command command]
     (.start (doto (ProcessBuilder. command) (.redirectErrorStream true)))))
 
+(defn- hearing-interrupts
+  "The beginning of a command that hears SIGINT, also where the tests run in the background of a shell,
+  which has its commands ignore it. Empty where env(1) cannot do that."
+  []
+  (let [command ["env" "--default-signal=INT"]]
+    (when (zero? (.waitFor ^Process (apply started (conj command "true"))))
+      command)))
+
 (deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
-  (let [process (started (str (System/getProperty "java.home") "/bin/java") "-cp" (System/getProperty "java.class.path")
-                  "clojure.main" "-m" "parley.tour" "repl")
+  (let [^Process process (apply started
+                           (concat (hearing-interrupts)
+                                   [(str (System/getProperty "java.home") "/bin/java") "-cp" (System/getProperty "java.class.path")
+                                    "clojure.main" "-m" "parley.tour" "repl"]))
         prompt "user=> "]
     (try
       (with-open [in (.outputWriter process)

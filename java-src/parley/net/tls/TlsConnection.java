@@ -72,6 +72,7 @@ public final class TlsConnection {
     private volatile boolean done; // the handshake is over; written under lock
     private volatile boolean ended; // the peer has sent close_notify; written under lock
     private volatile boolean holdsInput; // written under lock
+    private boolean endTaken; // the end or the failure was returned by read; guarded by lock
 
     /**
      * Makes a connection whose handshake has not begun.
@@ -179,7 +180,7 @@ public final class TlsConnection {
     /**
      * Tells whether {@link #read} can make progress without any byte from the carrier.
      *
-     * @return true when decrypted bytes or a whole record are here
+     * @return true when decrypted bytes, a whole record, or the end that was not read yet are here
      */
     public boolean holdsInput() {
         return holdsInput;
@@ -201,8 +202,11 @@ public final class TlsConnection {
             if (reader.holdsPlain()) {
                 return reader.takePlain(into);
             }
-            return ended ? -1 : decrypt(into);
+            int n = ended ? -1 : decrypt(into);
+            endTaken |= n < 0;
+            return n;
         } catch (IOException | RuntimeException e) {
+            endTaken = true;
             throw broken(e);
         } finally {
             settle();
@@ -458,7 +462,8 @@ public final class TlsConnection {
 
     private void settle() {
         reader.releaseIfEmpty();
-        holdsInput = reader.holdsPlain() || done && !ended && failure == null && reader.isReady();
+        boolean atEnd = ended || failure != null;
+        holdsInput = reader.holdsPlain() || done && (atEnd ? !endTaken : reader.isReady());
     }
 
     /** Remembers a failure, and makes the engine alert the peer. */
