@@ -16,10 +16,23 @@ public final class Databases {
 
     private Databases() {}
 
-    /** A protocol's official name, its other names and its number. */
+    /**
+     * A protocol.
+     *
+     * @param name its official name
+     * @param aliases its other names
+     * @param number its number in headers of IP
+     */
     public record Protocol(String name, List<String> aliases, int number) {}
 
-    /** A network's official name, its other names, its address family and number. */
+    /**
+     * A network.
+     *
+     * @param name its official name
+     * @param aliases its other names
+     * @param family its address family
+     * @param number its number
+     */
     public record Network(String name, List<String> aliases, String family, int number) {}
 
     /**

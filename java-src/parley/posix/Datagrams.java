@@ -17,7 +17,13 @@ public final class Datagrams {
 
     private Datagrams() {}
 
-    /** A part of a byte array. */
+    /**
+     * A part of a byte array.
+     *
+     * @param bytes the array
+     * @param offset index of the first byte
+     * @param length how many bytes
+     */
     public record Part(byte[] bytes, int offset, int length) {
         /**
          * Checks the bounds.

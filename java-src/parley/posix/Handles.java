@@ -89,7 +89,11 @@ public final class Handles {
         return descriptor.number();
     }
 
-    /** A call on a descriptor. */
+    /**
+     * A call on a descriptor.
+     *
+     * @param <T> the result
+     */
     @FunctionalInterface
     public interface Call<T> {
         /**

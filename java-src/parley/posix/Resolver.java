@@ -41,10 +41,24 @@ public final class Resolver {
     public record Found(int flags, String family, String type, int protocol, SockAddr address,
             String name) {}
 
-    /** A host and a service: what {@link #name} returns. */
+    /**
+     * A host and a service, as {@link #name} returns them.
+     *
+     * @param host the name of the host, or its address as text
+     * @param service the name of the service, or its port as text
+     */
     public record Named(String host, String service) {}
 
-    /** What to look for; {@code null} and 0 leave a thing open. */
+    /**
+     * A question for addresses; null and 0 leave a part open.
+     *
+     * @param node a host name or an address
+     * @param service the name of a service or a port
+     * @param family for example {@code inet}
+     * @param type for example {@code stream}
+     * @param protocol the number of a protocol
+     * @param flags names of flags, for example {@code passive}
+     */
     public record Question(String node, String service, String family, String type, int protocol,
             Set<String> flags) {}
 

@@ -219,7 +219,12 @@ public final class Sockets {
         }
     }
 
-    /** What {@link #accept} returns. */
+    /**
+     * An accepted connection, as {@link #accept} returns it.
+     *
+     * @param socket the socket, open
+     * @param peer the address of the peer
+     */
     public record Accepted(Descriptor socket, SockAddr peer) {}
 
     /**
