@@ -89,6 +89,9 @@ class VirtualThreadsTest {
         private static long pinned(java.nio.file.Path file) throws Exception {
             long pinned = 0;
             for (RecordedEvent event : RecordingFile.readAllEvents(file)) {
+                if (!event.getEventType().getName().equals("jdk.VirtualThreadPinned")) {
+                    continue; // an event of ours
+                }
                 boolean ours = false;
                 for (RecordedFrame frame : event.getStackTrace().getFrames()) {
                     ours |= frame.getMethod().getType().getName().startsWith("parley.net.");
