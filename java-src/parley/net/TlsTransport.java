@@ -211,7 +211,7 @@ final class TlsTransport implements Transport {
     void watch() {
         lock.lock();
         try {
-            if (!watched && !tls.isDone()) {
+            if (!watched && !tls.isDone() && isOpen()) { // else the timer would outlive the stream
                 watched = true;
                 if (until != null) {
                     EventLoop.shared().post(expiry, until.remaining());
