@@ -405,7 +405,12 @@
         :let [parameters (vec (take-while (complement '#{&}) arguments))]
         :when (not-any? '#{server port} parameters)]
     [of n (list* n parameters)
-     (fn [] (apply @v (mapv #(fitting of % status-set) parameters)))]))
+     (fn []
+       (let [made (apply @v (mapv #(fitting of % status-set) parameters))]
+         (doseq [each (if (vector? made) made [made])
+                 :when (and (instance? java.io.Closeable each)
+                            (not-any? #(identical? each %) [*client* *server* status-set]))]
+           (.close ^java.io.Closeable each))))]))
 
 (deftest every-function-of-a-closed-stream-returns-or-says-what-is-closed
   (socket/with-open-stream [status-set (socket/status-set [*server* :input])]
