@@ -25,7 +25,7 @@ final class FlightEvents {
 
     /** Begins an event of connecting; returns null when nothing is recorded. */
     static Object connecting() {
-        if (!PRESENT || !Recorder.isOn()) {
+        if (!isOn()) {
             return null;
         }
         ConnectEvent event = new ConnectEvent();
@@ -47,7 +47,7 @@ final class FlightEvents {
     }
 
     static void accepted(SocketServer server, SocketStream stream) {
-        if (PRESENT && Recorder.isOn()) {
+        if (isOn()) {
             AcceptEvent event = new AcceptEvent();
             if (event.shouldCommit()) {
                 event.local = Addresses.show(server.localAddress());
@@ -57,34 +57,9 @@ final class FlightEvents {
         }
     }
 
-    /**
-     * Begins an event of a handshake on top of a connection; returns null when nothing is recorded.
-     */
-    static Object handshaking() {
-        if (!PRESENT || !Recorder.isOn()) {
-            return null;
-        }
-        HandshakeEvent event = new HandshakeEvent();
-        event.begin();
-        return event;
-    }
-
-    /** Ends {@link #handshaking}. */
-    static void handshaken(Object begun, SocketAddress peer, String protocol, Throwable failure) {
-        if (begun != null) {
-            HandshakeEvent event = (HandshakeEvent) begun;
-            if (event.shouldCommit()) {
-                event.peer = show(peer);
-                event.protocol = protocol;
-                event.failure = failure == null ? null : failure.toString();
-                event.commit();
-            }
-        }
-    }
-
     /** Begins an event of waiting; returns null when nothing is recorded. */
     static Object waiting() {
-        if (!PRESENT || !Recorder.isOn()) {
+        if (!isOn()) {
             return null;
         }
         WaitEvent event = new WaitEvent();
@@ -105,7 +80,7 @@ final class FlightEvents {
     }
 
     static void closed(SocketStream stream) {
-        if (PRESENT && Recorder.isOn()) {
+        if (isOn()) {
             CloseEvent event = new CloseEvent();
             if (event.shouldCommit()) {
                 event.local = show(stream.knownLocal);
@@ -120,7 +95,7 @@ final class FlightEvents {
 
     /** An accept pauses for want of descriptors or memory. */
     static void acceptPaused(Object server, long nanos, Throwable cause) {
-        if (PRESENT && Recorder.isOn()) {
+        if (isOn()) {
             AcceptPauseEvent event = new AcceptPauseEvent();
             if (event.shouldCommit()) {
                 event.server = server.toString();
@@ -129,6 +104,10 @@ final class FlightEvents {
                 event.commit();
             }
         }
+    }
+
+    private static boolean isOn() {
+        return PRESENT && Recorder.isOn();
     }
 
     private static String show(SocketAddress address) {
@@ -158,15 +137,6 @@ final class FlightEvents {
     private static final class AcceptEvent extends Event {
         @Label("Local Address") String local;
         @Label("Peer Address") String peer;
-    }
-
-    @Name("parley.Handshake")
-    @Label("Handshake")
-    @Category("Parley")
-    private static final class HandshakeEvent extends Event {
-        @Label("Peer Address") String peer;
-        @Label("Protocol") String protocol;
-        @Label("Failure") String failure;
     }
 
     @Name("parley.Wait")
