@@ -104,7 +104,7 @@ final class CharacterCursor {
         lines.rescan();
     }
 
-    /** Tells whether a line feed, when it comes next, is the other half of a return. */
+    /** Returns whether a line feed, when it comes next, is the other half of a return. */
     boolean skipsNewline() {
         return skipNewline;
     }
@@ -124,17 +124,17 @@ final class CharacterCursor {
         return true;
     }
 
-    /** Tells whether characters were decoded, or put back, and not read. */
+    /** Returns whether characters were decoded, or put back, and not read. */
     boolean hasAhead() {
         return !ahead.isEmpty();
     }
 
-    /** Tells whether characters wait that have no bytes in the buffer. */
+    /** Returns whether characters wait that have no bytes in the buffer. */
     boolean hasOwed() {
         return ahead.owed() > 0;
     }
 
-    /** Tells whether the bytes of line ends stand for nothing else. */
+    /** Returns whether the bytes of line ends stand for nothing else. */
     boolean hasAsciiNewlines() {
         return decoder().hasAsciiNewlines();
     }
@@ -158,7 +158,7 @@ final class CharacterCursor {
         return plain && decoder.hasAsciiNewlines() ? decoder : null;
     }
 
-    /** Tells whether a byte behind {@code '\r'} and below 128 is the next character. */
+    /** Returns whether a byte behind {@code '\r'} and below 128 is the next character. */
     boolean isPlain() {
         return ascii && !skipNewline && ahead.isEmpty();
     }

@@ -469,7 +469,7 @@ final class CharacterOutput {
         }
     }
 
-    /** Tells whether {@link #leave} may have something to write. */
+    /** Returns whether {@link #leave} may have something to write. */
     boolean isOpen() {
         return textEnd == OPEN || pendingHigh >= 0;
     }
@@ -487,7 +487,7 @@ final class CharacterOutput {
 
     // ---- the format --------------------------------------------------------------------------
 
-    /** Tells whether a format ends the text that is being written. */
+    /** Returns whether a format ends the text that is being written. */
     boolean leaves(ExternalFormat newFormat) {
         return !newFormat.charset().equals(format.charset());
     }

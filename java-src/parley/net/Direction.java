@@ -26,7 +26,7 @@ public enum Direction {
     }
 
     /**
-     * Tells whether reading is part of this direction.
+     * Returns whether reading is part of this direction.
      *
      * @return true for {@link #INPUT} and {@link #IO}
      */
@@ -35,7 +35,7 @@ public enum Direction {
     }
 
     /**
-     * Tells whether writing is part of this direction.
+     * Returns whether writing is part of this direction.
      *
      * @return true for {@link #OUTPUT} and {@link #IO}
      */

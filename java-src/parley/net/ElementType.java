@@ -50,7 +50,7 @@ public enum ElementType {
     }
 
     /**
-     * Tells whether the integers are signed.
+     * Returns whether the integers are signed.
      *
      * @return true for the signed types
      */
@@ -59,7 +59,7 @@ public enum ElementType {
     }
 
     /**
-     * Tells whether character operations are legal.
+     * Returns whether character operations are legal.
      *
      * @return true for {@link #CHARACTER} and {@link #BIVALENT}
      */
@@ -68,7 +68,7 @@ public enum ElementType {
     }
 
     /**
-     * Tells whether byte operations are legal.
+     * Returns whether byte operations are legal.
      *
      * @return true for every type but {@link #CHARACTER}
      */

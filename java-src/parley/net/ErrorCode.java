@@ -296,7 +296,7 @@ public enum ErrorCode {
     }
 
     /**
-     * Tells whether an accept failed for want of descriptors or memory.
+     * Returns whether an accept failed for want of descriptors or memory.
      *
      * @param e what it threw
      * @return true when trying again later is of use; where the C library cannot be called,
@@ -309,7 +309,7 @@ public enum ErrorCode {
     }
 
     /**
-     * Tells whether a failure without a code can have any: nothing but the C library would know.
+     * Returns whether a failure without a code can have any: nothing but the C library would know.
      */
     static boolean isUnknown(IOException e) {
         return !Words.known().asked && of(e) == null;

@@ -94,7 +94,7 @@ public abstract class Framing<T> {
         return this;
     }
 
-    /** Tells whether the elements are read as characters, not as bytes. */
+    /** Returns whether the elements are read as characters, not as bytes. */
     boolean isText() {
         return false;
     }

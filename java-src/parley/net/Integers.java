@@ -47,7 +47,7 @@ final class Integers {
         return bytes;
     }
 
-    /** Tells whether an integer of so many bytes can have the value. */
+    /** Returns whether an integer of so many bytes can have the value. */
     static boolean fits(long value, int width, boolean signed) {
         if (width == 8) {
             return true;

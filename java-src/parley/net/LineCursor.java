@@ -30,7 +30,7 @@ final class LineCursor {
         }
     }
 
-    /** Tells whether the line returned last was ended by the end of the input. */
+    /** Returns whether the line returned last was ended by the end of the input. */
     boolean wasUnterminated() {
         return unterminated;
     }

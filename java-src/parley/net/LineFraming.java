@@ -71,7 +71,7 @@ final class LineFraming extends Framing<String> {
         return out -> out.offerLine(line);
     }
 
-    /** Tells whether a line is certain to have bytes, and not too many. */
+    /** Returns whether a line is certain to have bytes, and not too many. */
     private boolean isPlain(String line, ExternalFormat format) {
         boolean fits = format.charset().equals(StandardCharsets.UTF_8)
                 && line.length() <= most / UTF_8_BYTES - 1;

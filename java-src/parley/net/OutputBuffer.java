@@ -76,7 +76,7 @@ final class OutputBuffer {
         return (int) Math.max(0, position - sent + head);
     }
 
-    /** Tells whether the last bytes that went are these. */
+    /** Returns whether the last bytes that went are these. */
     boolean endsWith(byte[] end) {
         int value = 0;
         int mask = 0;
@@ -107,7 +107,7 @@ final class OutputBuffer {
         return (unit & 0xc0) == 0x80;
     }
 
-    /** Tells whether nothing has gone yet. */
+    /** Returns whether nothing has gone yet. */
     boolean isUnused() {
         return sent == 0;
     }
@@ -125,7 +125,7 @@ final class OutputBuffer {
         }
     }
 
-    /** Tells whether so many bytes fit behind {@link #tail} without sending any. */
+    /** Returns whether so many bytes fit behind {@link #tail} without sending any. */
     boolean hasRoom(int count) {
         return segment == null || bytes.length - tail >= count;
     }

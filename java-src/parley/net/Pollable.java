@@ -180,7 +180,7 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Tells whether the object can still be used.
+     * Returns whether the object can still be used.
      *
      * @return false once it was closed
      */

@@ -16,10 +16,10 @@ abstract class RequestQueue<C> {
     private C first;
     private ArrayDeque<C> more; // behind the first; null while there was never a second
 
-    /** Tells whether a request still stands. */
+    /** Returns whether a request still stands. */
     abstract boolean isActive(C request);
 
-    /** Tells whether a request may cease to stand unnoticed. */
+    /** Returns whether a request may cease to stand unnoticed. */
     abstract boolean mayLapse(C request);
 
     final C first() {

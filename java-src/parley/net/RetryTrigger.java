@@ -51,7 +51,7 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     @Override
     public abstract void run();
 
-    /** Tells whether those who wait may lose interest without saying so. */
+    /** Returns whether those who wait may lose interest without saying so. */
     boolean mayLapse() {
         return false;
     }

@@ -368,7 +368,7 @@ public final class Server implements Closeable {
         }
     }
 
-    /** Tells a failure of the connection from one of the handler. */
+    /** Returns whether the connection failed, not the handler. */
     private boolean isOfConnection(Connection connection, Throwable e) {
         if (e instanceof java.io.EOFException) {
             return true;

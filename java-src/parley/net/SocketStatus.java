@@ -65,7 +65,7 @@ public enum SocketStatus {
     }
 
     /**
-     * Tells whether something can be done, an error included.
+     * Returns whether something can be done, an error included.
      *
      * @return false for {@link #NONE} only
      */

@@ -319,7 +319,7 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * Tells whether the stream can be read from.
+     * Returns whether the stream can be read from.
      *
      * @return false once input was shut down or the stream was closed
      */
@@ -328,7 +328,7 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * Tells whether the stream can be written to.
+     * Returns whether the stream can be written to.
      *
      * @return false once output was shut down or the stream was closed
      */
@@ -446,7 +446,7 @@ public final class SocketStream extends StreamConnection {
         }
     }
 
-    /** Tells whether it falls to this call to close the stream. */
+    /** Returns whether it falls to this call to close the stream. */
     private boolean beginClosing() {
         boolean begun = STATE.compareAndSet(this, State.OPEN, State.CLOSING);
         if (begun) {

@@ -346,7 +346,7 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * Tells whether the set can be used.
+     * Returns whether the set can be used.
      *
      * @return false once closed
      */

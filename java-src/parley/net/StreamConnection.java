@@ -280,7 +280,7 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
 
     // ---- connecting --------------------------------------------------------------------------
 
-    /** Tells whether a connection begun with timeout zero may still be on its way. */
+    /** Returns whether a connection begun with timeout zero may still be on its way. */
     final boolean isConnecting() {
         return connecting != null;
     }

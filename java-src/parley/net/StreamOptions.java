@@ -72,7 +72,7 @@ public final class StreamOptions {
     }
 
     /**
-     * Tells whether a read may take more from the system than it was asked for; true by default.
+     * Returns whether a read may take more from the system than it was asked for; true by default.
      *
      * @return false to read no more than requested
      */
@@ -81,7 +81,7 @@ public final class StreamOptions {
     }
 
     /**
-     * Tells whether writes are collected until a flush; true by default.
+     * Returns whether writes are collected until a flush; true by default.
      *
      * @return false when each write reaches the socket before it returns
      */

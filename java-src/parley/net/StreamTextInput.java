@@ -102,7 +102,7 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Tells the next character and leaves it there (Common Lisp {@code PEEK-CHAR}).
+     * Returns the next character and leaves it there (Common Lisp {@code PEEK-CHAR}).
      *
      * @return the character, or {@link #END}
      * @throws IOException as {@link #readChar}
@@ -255,7 +255,7 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Tells whether a character can be read without waiting (Common Lisp {@code LISTEN}).
+     * Returns whether a character can be read without waiting (Common Lisp {@code LISTEN}).
      *
      * @return false at the end of the input too
      * @throws IOException if the lock cannot be had in time
@@ -266,7 +266,7 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Tells whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
+     * Returns whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
      *
      * @return false at the end of the input
      * @throws IOException if the lock cannot be had in time

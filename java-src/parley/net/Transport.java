@@ -33,7 +33,7 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
     /** Shuts down one or both directions; the other side sees end of file after output. */
     void shutdown(Direction direction) throws IOException;
 
-    /** Tells whether a connection is still being made. */
+    /** Returns whether a connection is still being made. */
     boolean isConnecting();
 
     /** Takes a step at connecting: true when it is done. */
@@ -64,16 +64,16 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         return Connector.explain(e, host, port);
     }
 
-    /** Tells the transport which stream it carries; it must not keep that reachable. */
+    /** Sets the stream that the transport carries; the transport must not keep it reachable. */
     default void carries(SocketStream stream) {
     }
 
-    /** Tells whether a read finds something, or makes progress, although the kernel has nothing. */
+    /** Returns whether a read finds something, or makes progress, although the kernel has nothing. */
     default boolean holdsInput() {
         return false;
     }
 
-    /** Tells whether something that was written is not with the kernel yet. */
+    /** Returns whether something that was written is not with the kernel yet. */
     default boolean holdsOutput() {
         return false;
     }

@@ -20,7 +20,7 @@ public final class DecodedChars {
     private int last;
     private int bytes;
 
-    /** Tells whether there are none. */
+    /** Returns whether there are none. */
     public boolean isEmpty() {
         return first == last;
     }
@@ -64,7 +64,7 @@ public final class DecodedChars {
         return (int) (items[first] >>> 17) & MOST_OWN;
     }
 
-    /** Tells whether the first one is a return, shown as a newline. */
+    /** Returns whether the first one is a return, shown as a newline. */
     public boolean isReturn() {
         return (items[first] >>> 16 & 1) != 0;
     }
@@ -130,7 +130,7 @@ public final class DecodedChars {
         bytes += own;
     }
 
-    /** Tells whether the last one is a return, shown as a newline. */
+    /** Returns whether the last one is a return, shown as a newline. */
     public boolean endsInReturn() {
         return first < last && (items[last - 1] >>> 16 & 1) != 0;
     }

@@ -55,10 +55,10 @@ public abstract class Decoder {
         return shift;
     }
 
-    /** Tells whether the bytes 10 and 13 stand for newline and return, always and nothing else. */
+    /** Returns whether the bytes 10 and 13 stand for newline and return, always and nothing else. */
     public abstract boolean hasAsciiNewlines();
 
-    /** Tells whether every byte below 128 is the ASCII character of that number. */
+    /** Returns whether every byte below 128 is the ASCII character of that number. */
     public abstract boolean isAsciiCompatible();
 
     /** Returns the characters of a run without newlines, or null when some bytes are bad. */
@@ -79,7 +79,7 @@ public abstract class Decoder {
         // no state
     }
 
-    /** Tells whether bytes were taken in that have made no character yet. */
+    /** Returns whether bytes were taken in that have made no character yet. */
     public boolean holdsBytes() {
         return false;
     }

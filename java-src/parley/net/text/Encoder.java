@@ -54,7 +54,7 @@ public abstract class Encoder {
         return bad;
     }
 
-    /** Tells whether an ASCII character is the byte of that number, whatever came before. */
+    /** Returns whether an ASCII character is the byte of that number, whatever came before. */
     public abstract boolean isAsciiCompatible();
 
     /**

@@ -34,7 +34,7 @@ public final class LineScanner {
         return -1;
     }
 
-    /** Tells whether all bytes of a range are below 128. */
+    /** Returns whether all bytes of a range are below 128. */
     public static boolean isAscii(byte[] bytes, int from, int to) {
         long all = 0;
         int i = from;

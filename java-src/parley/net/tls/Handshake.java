@@ -98,7 +98,7 @@ final class Handshake {
         return n;
     }
 
-    /** Tells whether the calling thread is to run tasks now, outside the lock. */
+    /** Returns whether the calling thread is to run tasks now, outside the lock. */
     boolean claimTasks() {
         if (working || engine.getHandshakeStatus() != HandshakeStatus.NEED_TASK) {
             return false;

@@ -35,7 +35,7 @@ final class RecordReader {
     }
 
     /**
-     * Tells whether decrypting can make progress with what is here: a whole record, or nonsense.
+     * Returns whether decrypting can make progress with what is here: a whole record, or nonsense.
      */
     boolean isReady() {
         if (bytes == null || bytes.remaining() < HEADER) {
@@ -45,7 +45,7 @@ final class RecordReader {
         return bytes.remaining() >= HEADER + length || length > MOST_ENCRYPTED || !isTls();
     }
 
-    /** Tells whether a part of a record is here, or more. */
+    /** Returns whether a part of a record is here, or more. */
     boolean isEmpty() {
         return bytes == null || !bytes.hasRemaining();
     }
@@ -56,7 +56,7 @@ final class RecordReader {
         return (bytes.get(at + 3) & 0xff) << 8 | bytes.get(at + 4) & 0xff;
     }
 
-    /** Tells whether what is here begins as records of TLS do; true while nothing is here. */
+    /** Returns whether what is here begins as records of TLS do; true while nothing is here. */
     boolean isTls() {
         if (isEmpty()) {
             return true;
@@ -66,7 +66,7 @@ final class RecordReader {
                 && (bytes.remaining() == 1 || bytes.get(at + 1) == MAJOR_VERSION);
     }
 
-    /** Tells whether the first byte is that of a hello of SSL 2, which old clients begin with. */
+    /** Returns whether the first byte is that of a hello of SSL 2, which old clients begin with. */
     boolean isSsl2() {
         return !isEmpty() && (bytes.get(bytes.position()) & SSL2_HELLO) != 0;
     }
@@ -125,7 +125,7 @@ final class RecordReader {
         }
     }
 
-    /** Tells whether decrypted bytes are here. */
+    /** Returns whether decrypted bytes are here. */
     boolean holdsPlain() {
         return plain != null;
     }

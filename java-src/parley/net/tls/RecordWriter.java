@@ -20,7 +20,7 @@ final class RecordWriter {
         this.carrier = carrier;
     }
 
-    /** Tells whether there are bytes that the carrier has not taken yet. */
+    /** Returns whether there are bytes that the carrier has not taken yet. */
     boolean holds() {
         return holds;
     }

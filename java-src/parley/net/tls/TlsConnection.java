@@ -104,7 +104,7 @@ public final class TlsConnection {
     // ---- the handshake -----------------------------------------------------------------------
 
     /**
-     * Tells whether the handshake is over.
+     * Returns whether the handshake is over.
      *
      * @return true for ever once it is
      */
@@ -178,7 +178,7 @@ public final class TlsConnection {
     // ---- reading -----------------------------------------------------------------------------
 
     /**
-     * Tells whether {@link #read} can make progress without any byte from the carrier.
+     * Returns whether {@link #read} can make progress without any byte from the carrier.
      *
      * @return true when decrypted bytes, a whole record, or the end that was not read yet are here
      */
@@ -317,7 +317,7 @@ public final class TlsConnection {
     // ---- writing -----------------------------------------------------------------------------
 
     /**
-     * Tells whether bytes that were written, or are the engine's own, still have to be sent.
+     * Returns whether bytes that were written, or are the engine's own, still have to be sent.
      *
      * @return false when the carrier has taken everything
      */

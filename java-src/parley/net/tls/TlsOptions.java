@@ -197,7 +197,7 @@ public final class TlsOptions {
     }
 
     /**
-     * Tells whether a server refuses clients without a certificate that it trusts.
+     * Returns whether a server refuses clients without a certificate that it trusts.
      *
      * @return false also when a context was given that may have them refused
      */

@@ -305,7 +305,7 @@ public final class EventLoop implements Poller.Owner {
 
     // ---- the thread --------------------------------------------------------------------------
 
-    /** Tells whether the calling thread is the loop's own, where nothing may block. */
+    /** Returns whether the calling thread is the loop's own, where nothing may block. */
     public boolean isLoopThread() {
         return Thread.currentThread() == thread;
     }

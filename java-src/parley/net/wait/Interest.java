@@ -21,7 +21,7 @@ public abstract class Interest {
     /** The source was closed; on the thread that closed it. */
     public abstract void sourceClosed();
 
-    /** Tells whether {@link #isStale} may come to hold without anybody telling the reactor. */
+    /** Returns whether {@link #isStale} may come to hold without anybody telling the reactor. */
     public boolean isDoubtful() {
         return false;
     }

@@ -22,7 +22,7 @@ public final class Threads {
         }
     }
 
-    /** Tells whether the calling thread is a virtual one. */
+    /** Returns whether the calling thread is a virtual one. */
     public static boolean currentIsVirtual() {
         if (IS_VIRTUAL == null) {
             return false;
