@@ -371,10 +371,9 @@ public final class EventLoop implements Poller.Owner {
     }
 
     private void round(boolean busy) throws IOException {
-        Poller mine = locked(() -> poller);
-        sleeping = true; // from here on, new requests wake the poll
         try {
-            mine.poll(Math.min(busy ? Long.MAX_VALUE : IDLE_NANOS, tasks.nanosToNext()), note);
+            locked(() -> poller).poll(Math.min(
+                    busy ? Long.MAX_VALUE : IDLE_NANOS, tasks.nanosToNext()), note);
         } finally {
             sleeping = false;
         }
@@ -388,6 +387,7 @@ public final class EventLoop implements Poller.Owner {
         try {
             if (watches > 0 || !tasks.isEmpty()
                     || !abandoned && System.nanoTime() - idleSince < IDLE_NANOS) {
+                sleeping = true; // under the lock, so that whatever changes after this wakes the poll
                 return false;
             }
             thread = null;
