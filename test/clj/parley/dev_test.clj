@@ -1,6 +1,7 @@
 (ns parley.dev-test
   "What dev/user.clj offers to whoever works at a REPL."
   (:require
+   [clojure.string :as str]
    [clojure.test :refer [deftest is]]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -9,7 +10,7 @@
    (clojure.lang DynamicClassLoader Namespace)
    (java.io File IOException)
    (java.net URL URLClassLoader)
-   (parley.testing Leaks)))
+   (parley.testing Child Leaks)))
 
 (set! *warn-on-reflection* true)
 
@@ -102,7 +103,8 @@
 (deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
   (let [^Process process (apply started
                            (concat (hearing-interrupts)
-                                   [(str (System/getProperty "java.home") "/bin/java") "-cp" (System/getProperty "java.class.path")
+                                   [(str (System/getProperty "java.home") "/bin/java") "-XX:TieredStopAtLevel=1" "-cp"
+                                    (str/join File/pathSeparator (concat (Child/compiledPath) ["dev"]))
                                     "clojure.main" "-m" "parley.tour" "repl"]))
         prompt "user=> "]
     (try
