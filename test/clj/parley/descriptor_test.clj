@@ -614,6 +614,8 @@
                               q (stream/make-pipe-output-stream "exit 0")]
       (let [in (first (socket/stream-handles p))
             out (second (socket/stream-handles q))]
+        ;; a command that still runs has the other end open
+        (is (= [0 0] (mapv #(stream/pipe-exit-status % 60) [p q])))
         (is-status :eof in :input)
         (is-status :error in :output)
         (is-status :error out :output)))))
