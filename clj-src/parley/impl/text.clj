@@ -28,14 +28,14 @@
   (Thread/interrupted)
   (InterruptedIOException. "interrupted"))
 
-(defn- next-char
-  "The next character; -1 at the end, also when the connection has failed or idled too long: there is
+(defn- until-end
+  "Calls `read`; returns -1 at the end, also when the connection has failed or idled too long: there is
   nothing more to evaluate."
-  ^long [^StreamInput in ended]
+  [ended read]
   (when (Thread/interrupted)
     (throw (interrupted)))
   (try
-    (long (.readChar in))
+    (read)
     (catch SocketTimeoutException e
       (ended e)
       end)
@@ -66,13 +66,21 @@
     (catch IOException _ true) ; the next read ends
     (catch IllegalStateException _ true)))
 
-(defn- reader-over ^Reader [^SocketStream s {:keys [fill]
-                                             sure :ready?}]
-  (let [fill-part (fn [^chars into offset length]
+(defn- reader-over ^Reader [^SocketStream s ended {:keys [fill]
+                                                   sure :ready?}]
+  (let [in (.in s)
+        read-some (fn [^chars into ^long offset ^long length]
+                    (let [end (long (until-end ended #(.readCharsOfLine in into (int offset) (int (+ offset length)))))]
+                      (if (< offset end)
+                        [(- end offset) (= \newline (aget into (dec end)))]
+                        [-1 false])))
+        fill-part (fn [^chars into offset length]
                     (int (if (zero? (int length))
                            0
-                           (fill length (fn [^StringBuilder units n]
-                                          (.getChars units 0 (int n) into (int offset)))))))]
+                           (fill length
+                             (fn [^StringBuilder units n]
+                               (.getChars units 0 (int n) into (int offset)))
+                             #(read-some into offset length)))))]
     (proxy [Reader] []
       (read
         ([] (let [one (char-array 1)]
@@ -93,8 +101,10 @@
         {:keys [look]
          :as source} (guard/source (assoc options
                                      :next (fn [wait?]
-                                             (if wait? (next-char in ended) (next-char-no-hang in)))))]
-    [(LineNumberingPushbackReader. (reader-over s source)) look]))
+                                             (if wait?
+                                               (until-end ended #(.readChar in))
+                                               (next-char-no-hang in)))))]
+    [(LineNumberingPushbackReader. (reader-over s ended source)) look]))
 
 ;; ---- writing ------------------------------------------------------------------------------------
 

@@ -42,6 +42,14 @@
     (send-text s "(+ 40 2)")
     (is (str/includes? (stream/read-line s) ":val \"42\""))))
 
+(deftest a-session-reads-its-stream-from-the-next-line-on
+  (with-open [^Closeable r (server :grace 0)
+              s (session r)]
+    ;; The guard has looked at the first line, and looks at no other.
+    (doseq [[first-line line] [["1 " "of the stream"] ["2 " "again"]]]
+      (send-text s (str first-line "(parley.stream/read-line (:stream parley.repl/*session*))\n" line "\n"))
+      (is (str/includes? (read-until s (str (pr-str line) "\nuser=> ")) line)))))
+
 (deftest the-first-prompt-comes-to-a-client-that-is-silent
   (with-open [^Closeable r (server)
               s (connect r)]
