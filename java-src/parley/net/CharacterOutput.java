@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.ExternalFormat.LineTerminator;
 import parley.net.text.Decoder;
 import parley.net.text.Encoder;

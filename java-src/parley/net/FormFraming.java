@@ -7,6 +7,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import parley.net.Framing.FormSyntax;
+import parley.net.Framing.FramingException;
 
 /** Forms of EDN, found by a scanner and read by the caller's reader. */
 final class FormFraming<T> extends Framing<T> {

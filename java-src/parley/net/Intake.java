@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.Framing.FramingException;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 

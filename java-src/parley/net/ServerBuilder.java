@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import parley.net.Server.Admission;
 import parley.net.wait.Log;
 
 /**
@@ -23,23 +24,23 @@ import parley.net.wait.Log;
 public final class ServerBuilder {
     private static final Duration DRAIN = Duration.ofSeconds(1);
 
-    private final Server.Handler handler;
-    private ServerOptions listen = ServerOptions.builder().host("127.0.0.1").build();
-    private int handle = -1; // -1 for none
-    private StreamOptions streamOptions = StreamOptions.DEFAULT;
-    private String name;
-    private int maxConnections; // 0 for no limit
-    private int maxPerAddress; // 0 for no limit
-    private String perAddressName; // of that limit, as the caller spells it
-    private Duration idleTimeout;
-    private Duration drain = DRAIN;
-    private boolean virtualThreads = true;
-    private List<Network> proxies; // null: no header is expected; empty: all are trusted
-    private Admission admission;
-    private BiConsumer<Throwable, Connection> onError;
-    private Consumer<Server.Event> audit;
-    private Consumer<Server.Event> log;
-    private Runnable onClose;
+    final Server.Handler handler;
+    ServerOptions listen = ServerOptions.builder().host("127.0.0.1").build();
+    int handle = -1; // -1 for none
+    StreamOptions streamOptions = StreamOptions.DEFAULT;
+    String name;
+    int maxConnections; // 0 for no limit
+    int maxPerAddress; // 0 for no limit
+    String perAddressName; // of that limit, as the caller spells it
+    Duration idleTimeout;
+    Duration drain = DRAIN;
+    boolean virtualThreads = true;
+    List<Network> proxies; // null: no header is expected; empty: all are trusted
+    Admission admission;
+    BiConsumer<Throwable, Server.Connection> onError;
+    Consumer<Server.Event> audit;
+    Consumer<Server.Event> log;
+    Runnable onClose;
 
     ServerBuilder(Server.Handler handler) {
         this.handler = Errors.need("serve", "the handler", handler, "a Server.Handler");
@@ -232,7 +233,7 @@ public final class ServerBuilder {
      * @param consumer of the exception and the connection; null, the default, for a line in the log
      * @return this
      */
-    public ServerBuilder onError(BiConsumer<Throwable, Connection> consumer) {
+    public ServerBuilder onError(BiConsumer<Throwable, Server.Connection> consumer) {
         onError = consumer;
         return this;
     }
@@ -368,7 +369,7 @@ public final class ServerBuilder {
                         stream.in().readLine();
                     }
                 }
-                server.events().pausing(new OutOfMemoryError("a rehearsal"));
+                server.events.pausing(new OutOfMemoryError("a rehearsal"));
                 return true;
             } catch (IOException e) {
                 // There is no loopback here: the first clients will have all that loaded.
@@ -386,82 +387,20 @@ public final class ServerBuilder {
         /** Admits the first connection and refuses the second. */
         private static final class First implements Admission {
             @Override
-            public Admission.Verdict arrived(Connection connection) {
+            public Admission.Verdict arrived(Server.Connection connection) {
                 return connection.id() == 1 ? Admission.Verdict.ADMIT
                         : Admission.Verdict.refuse(ServerEvents.REFUSED, "a rehearsal");
             }
 
             @Override
-            public Admission.Verdict readable(Connection connection) {
+            public Admission.Verdict readable(Server.Connection connection) {
                 return Admission.Verdict.ADMIT;
             }
 
             @Override
-            public Admission.Verdict late(Connection connection) {
+            public Admission.Verdict late(Server.Connection connection) {
                 return Admission.Verdict.ADMIT;
             }
         }
-    }
-
-    // ---- for the server ----------------------------------------------------------------------
-
-    Server.Handler handler() {
-        return handler;
-    }
-
-    StreamOptions streamOptions() {
-        return streamOptions;
-    }
-
-    String name() {
-        return name;
-    }
-
-    int maxConnections() {
-        return maxConnections;
-    }
-
-    int maxPerAddress() {
-        return maxPerAddress;
-    }
-
-    String perAddressName() {
-        return perAddressName;
-    }
-
-    Duration idleTimeout() {
-        return idleTimeout;
-    }
-
-    Duration drain() {
-        return drain;
-    }
-
-    boolean virtualThreads() {
-        return virtualThreads;
-    }
-
-    List<Network> proxies() {
-        return proxies;
-    }
-
-    Admission admission() {
-        return admission;
-    }
-
-    BiConsumer<Throwable, Connection> onError() {
-        return onError;
-    }
-
-    Consumer<Server.Event> audit() {
-        return audit;
-    }
-
-    Consumer<Server.Event> log() {
-        return log;
-    }
-
-    Runnable onClose() {
-        return onClose;
     }
 }

@@ -12,6 +12,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 

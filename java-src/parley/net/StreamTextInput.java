@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.InputProbe.Sought;
 import parley.net.StreamInput.Line;
+import parley.net.StreamInput.LineTooLongException;
 
 /**
  * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read
