@@ -93,38 +93,22 @@ public final class ExternalFormat {
         return new ExternalFormat(charset, lineTerminator, inputErrorAction, action);
     }
 
-    /**
-     * The charset.
-     *
-     * @return never null
-     */
+    /** {@return the charset} */
     public Charset charset() {
         return charset;
     }
 
-    /**
-     * Returns the characters that a newline is written as.
-     *
-     * @return never null
-     */
+    /** {@return the characters that a newline is written as} */
     public LineTerminator lineTerminator() {
         return lineTerminator;
     }
 
-    /**
-     * Returns the action for bytes that are no character.
-     *
-     * @return never null
-     */
+    /** {@return the action for bytes that are no character} */
     public CodingAction inputErrorAction() {
         return inputErrorAction;
     }
 
-    /**
-     * Returns the action for characters without bytes.
-     *
-     * @return never null
-     */
+    /** {@return the action for characters without bytes} */
     public CodingAction outputErrorAction() {
         return outputErrorAction;
     }
@@ -169,11 +153,7 @@ public final class ExternalFormat {
             this.text = text;
         }
 
-        /**
-         * The characters that a newline becomes.
-         *
-         * @return one or two characters
-         */
+        /** {@return the characters that a newline becomes: one or two characters} */
         public String text() {
             return text;
         }
@@ -210,9 +190,8 @@ public final class ExternalFormat {
         }
 
         /**
-         * The replacement.
-         *
-         * @return a character, or -1 when the action is {@link #ERROR} or {@link #IGNORE}
+         * {@return the replacement: -1 when the action is {@link #ERROR} or {@link
+         * #IGNORE}}
          */
         public int replacement() {
             return replacement;

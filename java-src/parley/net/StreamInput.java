@@ -5,6 +5,7 @@ import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
 import java.util.function.Consumer;
 import parley.net.Framing.FramingException;
+import parley.net.InputProbe.InputState;
 import parley.net.InputProbe.Sought;
 
 /**
