@@ -59,6 +59,16 @@ class ArrowsTest {
         assertTrue(types.size() <= 26, types.size() + " public types: " + types);
     }
 
+    @Test
+    void no_file_is_long() throws IOException {
+        try (Stream<Path> files = Files.walk(ROOT)) {
+            for (Path each : files.filter(Files::isRegularFile).toList()) {
+                int lines = Files.readAllLines(each).size();
+                assertTrue(lines <= 500, each + " has " + lines + " lines, expected 500 or fewer");
+            }
+        }
+    }
+
     private static List<Path> sources(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             return files.filter(each -> each.toString().endsWith(".java")).toList();
