@@ -40,7 +40,6 @@ public final class Descriptor implements AutoCloseable {
     private final int socketType; // immutable; 0 for what is no socket
     private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
     private final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
-    private static final int RELEASE_FRAMES = 32; // more than release takes
 
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
     private final CountDownLatch released = new CountDownLatch(1); // the number was given back
@@ -496,7 +495,7 @@ public final class Descriptor implements AutoCloseable {
 
     /** Begins a use, or returns false when the descriptor is closed. */
     boolean tryAcquire() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack(); // a use that does not end would keep close waiting for ever
         int count = uses.get();
         while (count >= 0) {
             if (uses.compareAndSet(count, count + 1)) {
@@ -505,14 +504,6 @@ public final class Descriptor implements AutoCloseable {
             count = uses.get();
         }
         return false;
-    }
-
-    /**
-     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link #release}:
-     * a use that does not end would keep {@link #close} waiting for ever.
-     */
-    private static int reserveStack(int frames) {
-        return frames == 0 ? 0 : 1 + reserveStack(frames - 1);
     }
 
     /** Ends a use; the last one after close gives the number back. */
@@ -532,7 +523,7 @@ public final class Descriptor implements AutoCloseable {
      */
     @Override
     public void close() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack();
         int count = uses.get();
         // this thread's own use keeps the number while the watches fire
         while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {

@@ -14,7 +14,7 @@ import jnr.constants.platform.Shutdown;
  */
 public final class Sockets {
     /** Serialises changes of the mode of sockets that came in blocking mode. */
-    private static final ReentrantLock MODE = new ReentrantLock();
+    private static final ReentrantLock MODE = new StackSafeLock();
 
     private Sockets() {}
 
