@@ -313,7 +313,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             } finally {
                 lock.unlock();
             }
-            calls.forEach(executor::execute);
+            execute(calls);
         }
     }
 
@@ -344,7 +344,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
         } finally {
             lock.unlock();
         }
-        executor.execute(() -> receiver.accept(reason()));
+        BatchingExecutor.handOver(executor, () -> receiver.accept(reason()));
     }
 
     private void endStream() {
