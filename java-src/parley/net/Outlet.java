@@ -125,6 +125,9 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 if (request.mayWait() && request.isActive()) {
                     add(offer, framing.writing);
                 }
+                if (pausing) {
+                    trigger.resume();
+                }
                 return Intake.PENDING;
             }
             return putNow(offer, calls);

@@ -288,6 +288,11 @@ public final class EventLoop implements Poller.Owner {
      */
     public void post(Runnable task, long nanos) {
         tasks.add(task, nanos);
+        resume();
+    }
+
+    /** Has the loop's thread take new tasks into account; starts it if it could not be started before. */
+    public void resume() {
         lock.lock();
         try {
             running();
