@@ -89,7 +89,8 @@ public final class Leaks {
         List<String> left = left(t -> true);
         if (!left.isEmpty()) {
             throw new AssertionError(
-                    "left open after " + grace + ":\n  " + String.join("\n  ", left));
+                    "left open after " + grace + ":\n  " + String.join("\n  ", left) + "\n  "
+                            + Registered.state());
         }
     }
 
