@@ -4,8 +4,11 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.InputProbe.InputState;
 import parley.net.InputProbe.Sought;
 import parley.net.StreamInput.Line;
+import parley.net.StreamInput.LineTooLongException;
 
 /**
  * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read
@@ -35,9 +38,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most.
-     *
-     * @return a positive number
+     * {@return how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most, a
+     * positive number}
      */
     public int lineLimit() {
         return lineLimit;
@@ -124,7 +126,7 @@ abstract class StreamTextInput extends StreamSide {
         Errors.need("peek-char", "the predicate", skip, "one that returns true for characters to skip");
         requireCharacters("peek-char");
         return runInt("peek-char", Entry.WAIT, NOTHING,
-                () -> new CharacterSequences(refill, cursor).peekPast(c -> skips(skip, c)));
+                () -> new CharacterSequences(refill, cursor, false).peekPast(c -> skips(skip, c)));
     }
 
     private boolean skips(IntPredicate skip, int unit) {
@@ -251,7 +253,24 @@ abstract class StreamTextInput extends StreamSide {
         Errors.waitMode("read-char-sequence", mode);
         requireCharacters("read-char-sequence");
         return runInt("read-char-sequence", Entry.of(mode), from,
-                () -> new CharacterSequences(refill, cursor).read(into, from, to, mode));
+                () -> new CharacterSequences(refill, cursor, false).read(into, from, to, mode));
+    }
+
+    /**
+     * Reads what has arrived of one line, its newline included. Waits for the first character only.
+     *
+     * @param into where to put the characters
+     * @param from the first index to fill
+     * @param to the index behind the last one
+     * @return the index of the first character not filled; {@code from} at the end of the input
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException as {@link #readChar}
+     */
+    public int readCharsOfLine(char[] into, int from, int to) throws IOException {
+        Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
+        requireCharacters("read-char-sequence");
+        return runInt("read-char-sequence", Entry.of(WaitMode.INTERACTIVE), from,
+                () -> new CharacterSequences(refill, cursor, true).read(into, from, to, WaitMode.INTERACTIVE));
     }
 
     /**
