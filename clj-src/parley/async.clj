@@ -180,7 +180,7 @@
 ;; ---- failures -----------------------------------------------------------------------------------
 
 (defn channel-error
-  "Returns the exception that closed a channel of this namespace: a parley.net.FramingException for
+  "Returns the exception that closed a channel of this namespace: a parley.net.Framing$FramingException for
   input that cannot become an element. Returns nil while the channel is open, after an orderly end,
   and when it, its stream or its server was closed."
   [ch]

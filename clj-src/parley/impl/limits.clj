@@ -41,7 +41,7 @@
 
 (defn set-line-limit!
   "Sets the maximum number of characters of a line that read-line reads. A longer line throws
-  parley.net.LineTooLongException. Returns nil."
+  parley.net.StreamInput$LineTooLongException. Returns nil."
   [s characters]
   (let [op "set-line-limit!"]
     (.lineLimit (object/in op s) (int (options/line-limit op "the limit" characters)))))

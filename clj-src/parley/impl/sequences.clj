@@ -73,7 +73,7 @@
 
 (defn frames
   "Returns the remaining frames of the stream as a collection like that of lines: byte arrays, each
-  after its length. A frame that is too long or cut off throws parley.net.FramingException; its
+  after its length. A frame that is too long or cut off throws parley.net.Framing$FramingException; its
   bytes stay in the stream.
 
   :length-bytes  bytes of the length, 1, 2, 4 (default) or 8, unsigned
@@ -86,7 +86,7 @@
 (defn forms
   "Returns the remaining EDN forms of the stream, in UTF-8, read by clojure.edn, as a collection
   like that of lines. A form that is malformed, too long or cut off throws
-  parley.net.FramingException; its bytes stay in the stream.
+  parley.net.Framing$FramingException; its bytes stay in the stream.
 
   :readers   a map from tags to functions, besides #inst and #uuid
   :max-size  bytes of the longest form, default 1048576"

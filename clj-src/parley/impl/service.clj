@@ -18,13 +18,13 @@
    (java.nio.channels ClosedChannelException)
    (java.time Duration)
    (java.util.function Consumer)
-   (parley.net Admission Admission$Verdict Connection Server Server$Event Server$Handler SocketServer)))
+   (parley.net Server Server$Admission Server$Admission$Verdict Server$Connection Server$Event Server$Handler SocketServer)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- clients ------------------------------------------------------------------------------------
 
-(defn- new-client [^Connection connection]
+(defn- new-client [^Server$Connection connection]
   (merge {:id (str (.id connection))
           :connection connection
           :stream (.stream connection)
@@ -34,34 +34,34 @@
           :spoke (atom true)}
          (endpoint/peer (.stream connection))))
 
-(defn- client [^Connection connection]
+(defn- client [^Server$Connection connection]
   (.attachment connection))
 
 (defn- others
   "Returns the clients other than one: [admitted waiting]."
-  [^Connection connection]
+  [^Server$Connection connection]
   (let [found (remove #(identical? connection %) (.connections (.server connection)))
-        admitted? (fn [^Connection c] (.isAdmitted c))]
+        admitted? (fn [^Server$Connection c] (.isAdmitted c))]
     [(keep client (filter admitted? found)) (keep client (remove admitted? found))]))
 
 (defn clients
   "Returns the clients that have been admitted, with the :thread of each."
   [{:keys [server]}]
-  (for [^Connection c (.connections ^Server @server)
+  (for [^Server$Connection c (.connections ^Server @server)
         :let [thread (.thread c)]
         :when (and thread (client c))]
     (assoc (client c) :thread thread)))
 
 (defn- about
   "Returns what the audit hook learns of a client."
-  [^Connection connection]
+  [^Server$Connection connection]
   (let [{:keys [peer address user]} (client connection)]
     (cond-> {:session (str (.id connection))
              :peer (or peer (str (.peer connection)))}
       address (assoc :address address)
       user (assoc :user (str user)))))
 
-(defn- refuse [{:keys [^Connection connection]} event why]
+(defn- refuse [{:keys [^Server$Connection connection]} event why]
   (.refuse (.server connection) connection (name event) why))
 
 (defn hostile
@@ -116,19 +116,19 @@
 
 (defn- verdict
   "Returns the Verdict of what a gate has returned."
-  ^Admission$Verdict [{:keys [spoke heard]} found timeout]
+  ^Server$Admission$Verdict [{:keys [spoke heard]} found timeout]
   (case found
-    :admit Admission$Verdict/ADMIT
+    :admit Server$Admission$Verdict/ADMIT
     ;; until it has sent something, it may have to make room
     :admit-silent (do (reset! spoke false)
-                      Admission$Verdict/ADMIT)
+                      Server$Admission$Verdict/ADMIT)
     :wait (do (reset! heard (System/nanoTime))
-              (Admission$Verdict/waitFor timeout))
+              (Server$Admission$Verdict/waitFor timeout))
     (let [[event why] found]
-      (Admission$Verdict/refuse (name event) why))))
+      (Server$Admission$Verdict/refuse (name event) why))))
 
 (defn- welcome [{:keys [gate]
-                 :as service} ^Connection connection]
+                 :as service} ^Server$Connection connection]
   (let [client (new-client connection)]
     (.attach connection client)
     (if-let [why (or (stranger service client) (make-room service client))]
@@ -143,7 +143,7 @@
   late)
 
 (defn- admission [service]
-  (reify Admission
+  (reify Server$Admission
     (arrived [_ connection]
       (welcome service connection))
     (readable [_ connection]
@@ -242,8 +242,8 @@
           (.start listener)))
     service))
 
-(defn- by-id ^Connection [^Server server id]
-  (first (filter (fn [^Connection c] (= (str id) (str (.id c)))) (.connections server))))
+(defn- by-id ^Server$Connection [^Server server id]
+  (first (filter (fn [^Server$Connection c] (= (str id) (str (.id c)))) (.connections server))))
 
 (defn close
   "Ends a service: its endpoint at once, then its clients: those that wait for input at once, others when

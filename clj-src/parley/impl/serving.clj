@@ -11,7 +11,7 @@
    (java.lang.reflect Method)
    (java.nio.channels ServerSocketChannel)
    (java.util.function BiConsumer Consumer)
-   (parley.net Connection Server Server$Event Server$Handler ServerBuilder SocketServer)))
+   (parley.net Server Server$Connection Server$Event Server$Handler ServerBuilder SocketServer)))
 
 (set! *warn-on-reflection* true)
 
@@ -45,7 +45,7 @@
       (reify BiConsumer
         (accept [_ e connection]
           (if two?
-            (f e (.stream ^Connection connection))
+            (f e (.stream ^Server$Connection connection))
             (f e)))))))
 
 (defn- trusted! [op ^ServerBuilder builder x]
@@ -87,7 +87,7 @@
 
 (defn connection
   "Returns what is known of a connection."
-  [^Connection connection]
+  [^Server$Connection connection]
   (let [stream (.stream connection)
         proxy (some-> stream .proxyAddress)]
     (cond-> (assoc (try
@@ -137,7 +137,7 @@
 (defn interrupt
   "Interrupts the handler of a connection: true when there is one of that id, else nil."
   [^Server server id]
-  (when (some (fn [^Connection c] (and (= id (.id c)) (.interrupt c))) (.connections server))
+  (when (some (fn [^Server$Connection c] (and (= id (.id c)) (.interrupt c))) (.connections server))
     true))
 
 (defn facts

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.Server.Admission;
 import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
@@ -41,11 +42,11 @@ final class Acceptor implements Runnable {
 
     /** A connection without a thread. */
     private static final class Pending {
-        final Connection connection;
+        final ServedConnection connection;
         final ProxyHeader header; // null once it was read, or none is expected
         final Deadline until;
 
-        Pending(Connection connection, ProxyHeader header, Deadline until) {
+        Pending(ServedConnection connection, ProxyHeader header, Deadline until) {
             this.connection = connection;
             this.header = header;
             this.until = until;
@@ -60,7 +61,7 @@ final class Acceptor implements Runnable {
         }
 
         private boolean isShut() {
-            return resting || server.isFull();
+            return resting || server.connections.isFull();
         }
 
         @Override
@@ -133,7 +134,7 @@ final class Acceptor implements Runnable {
     @Override
     public void run() {
         try (StatusSet all = set) {
-            while (!server.isClosing() && listener.isOpen()) {
+            while (server.isOpen() && listener.isOpen()) {
                 try {
                     step(all);
                 } catch (Throwable e) {
@@ -141,7 +142,7 @@ final class Acceptor implements Runnable {
                 }
             }
         } finally {
-            pending.values().forEach(each -> server.open().drop(each.connection));
+            pending.values().forEach(each -> server.connections.drop(each.connection));
         }
     }
 
@@ -174,7 +175,7 @@ final class Acceptor implements Runnable {
 
     /** Goes on after a failure of whatever kind: an acceptor that ended would never serve again. */
     private void recover(Throwable e) {
-        if (!server.isClosing() && listener.isOpen()) {
+        if (server.isOpen() && listener.isOpen()) {
             try {
                 rest(e);
             } catch (Throwable again) { // there is no memory even for resting
@@ -188,11 +189,11 @@ final class Acceptor implements Runnable {
         resume = System.nanoTime() + backOff.next().toNanos();
         resting = true;
         wake();
-        server.events().pausing(e);
+        server.events.pausing(e);
     }
 
     private void acceptAll() {
-        for (int i = 0; i < ROUND && !server.isClosing() && !server.isFull(); i++) {
+        for (int i = 0; i < ROUND && server.isOpen() && !server.connections.isFull(); i++) {
             ChannelTransport accepted;
             try {
                 accepted = listener.acceptTransport();
@@ -209,13 +210,13 @@ final class Acceptor implements Runnable {
     }
 
     private void welcome(ChannelTransport accepted) {
-        Connection connection = null;
+        ServedConnection connection = null;
         try {
-            connection = server.open().arrived(accepted);
-            if (!server.expectsHeader()) {
+            connection = server.connections.arrived(accepted);
+            if (!expectsHeader()) {
                 open(connection);
-            } else if (!server.isTrustedProxy(connection)) {
-                server.open().refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY,
+            } else if (!isTrustedProxy(connection)) {
+                server.connections.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY,
                         "it is no trusted proxy");
             } else {
                 add(new Arrival(accepted), new Pending(connection, new ProxyHeader(),
@@ -229,15 +230,24 @@ final class Acceptor implements Runnable {
         }
     }
 
+    private boolean expectsHeader() {
+        return server.options.proxies != null;
+    }
+
+    private boolean isTrustedProxy(ServedConnection connection) {
+        return server.options.proxies.isEmpty()
+                || server.options.proxies.stream().anyMatch(each -> each.contains(connection.peer()));
+    }
+
     private Duration headerTimeout() {
-        Duration set = server.streamOptions().timeout();
+        Duration set = server.options.streamOptions.timeout();
         return set != null ? set : HEADER_TIMEOUT;
     }
 
-    private void abandon(Connection connection, ChannelTransport accepted, Throwable why) {
-        server.events().trace("a client went while it was accepted", why);
+    private void abandon(ServedConnection connection, ChannelTransport accepted, Throwable why) {
+        server.events.trace("a client went while it was accepted", why);
         if (connection != null) {
-            server.open().drop(connection);
+            server.connections.drop(connection);
         } else {
             try {
                 accepted.close(true);
@@ -265,17 +275,17 @@ final class Acceptor implements Runnable {
     // ---- connections without a thread --------------------------------------------------------
 
     /** Makes the stream, and starts the handler or asks the admission. */
-    private void open(Connection connection) throws IOException {
-        connection.opened(listener.stream(connection.transport(), server.streamOptions()),
-                server.idleTimeout());
-        if (server.open().hasRoom(connection)) {
+    private void open(ServedConnection connection) throws IOException {
+        connection.opened(listener.stream(connection.transport(), server.options.streamOptions),
+                server.options.idleTimeout);
+        if (server.connections.hasRoom(connection)) {
             decide(connection, connection.stream(), firstVerdict(connection));
         }
     }
 
     private void look(Pollable each) throws IOException {
         Pending waiting = pending.get(each);
-        Connection connection = waiting.connection;
+        ServedConnection connection = waiting.connection;
         try {
             if (connection.isOver()) { // refused in favour of another
                 forget(each);
@@ -293,7 +303,7 @@ final class Acceptor implements Runnable {
         }
     }
 
-    private void decide(Connection connection, Pollable watched, Admission.Verdict verdict)
+    private void decide(ServedConnection connection, Pollable watched, Admission.Verdict verdict)
             throws IOException {
         Pending known = pending.get(watched);
         if (verdict.isWait()) {
@@ -304,22 +314,22 @@ final class Acceptor implements Runnable {
         }
         forget(watched);
         if (verdict.isAdmit()) {
-            server.start(connection);
+            server.connections.start(connection);
         } else {
             server.refuse(connection, verdict.event(), verdict.reason());
         }
     }
 
     /** An Error ends the connection, and makes the acceptor rest. */
-    private Admission.Verdict firstVerdict(Connection connection) {
-        return server.admission() == null ? Admission.Verdict.ADMIT
-                : verdict(() -> server.admission().arrived(connection));
+    private Admission.Verdict firstVerdict(ServedConnection connection) {
+        return server.options.admission == null ? Admission.Verdict.ADMIT
+                : verdict(() -> server.options.admission.arrived(connection));
     }
 
-    private Admission.Verdict verdict(Connection connection, boolean late) {
+    private Admission.Verdict verdict(ServedConnection connection, boolean late) {
         try {
-            return verdict(() -> late ? server.admission().late(connection)
-                    : server.admission().readable(connection));
+            return verdict(() -> late ? server.options.admission.late(connection)
+                    : server.options.admission.readable(connection));
         } catch (Error e) {
             return cannotLook(e);
         }
@@ -345,9 +355,9 @@ final class Acceptor implements Runnable {
     }
 
     /** Of a connection whose header is wrong or missing. */
-    private void refuse(Pollable each, Connection connection, String why) throws IOException {
+    private void refuse(Pollable each, ServedConnection connection, String why) throws IOException {
         forget(each);
-        server.open().refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);
+        server.connections.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);
     }
 
     private void forget(Pollable watched) throws IOException {

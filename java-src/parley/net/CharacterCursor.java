@@ -3,6 +3,7 @@ package parley.net;
 import java.util.Arrays;
 import java.util.Locale;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.text.DecodedChars;
 import parley.net.text.Decoder;
 

@@ -1,12 +1,14 @@
 package parley.net;
 
 import java.io.IOException;
+import java.nio.CharBuffer;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.ExternalFormat.LineTerminator;
 import parley.net.text.Decoder;
 import parley.net.text.Encoder;
@@ -23,7 +25,8 @@ final class CharacterOutput {
 
     private final StreamTextOutput side;
     private final OutputBuffer buffer;
-    private final One one = new One();
+    private final char[] one = new char[1];
+    private final CharBuffer oneText = CharBuffer.wrap(one); // so that writing one makes no string
     private ExternalFormat format;
     private Encoder encoder; // made with the first character
     private boolean ascii; // the encoder exists and encodes ASCII as one byte each
@@ -58,31 +61,6 @@ final class CharacterOutput {
         private long textFrom;
         private long textEnd;
         private char[] last;
-    }
-
-    /** One character as a sequence, so that writing one makes no string. */
-    private static final class One implements CharSequence {
-        private char unit;
-
-        @Override
-        public int length() {
-            return 1;
-        }
-
-        @Override
-        public char charAt(int index) {
-            return unit;
-        }
-
-        @Override
-        public CharSequence subSequence(int from, int to) {
-            return toString().substring(from, to);
-        }
-
-        @Override
-        public String toString() {
-            return String.valueOf(unit);
-        }
     }
 
     CharacterOutput(StreamTextOutput side, OutputBuffer buffer, ExternalFormat format) {
@@ -253,8 +231,8 @@ final class CharacterOutput {
     }
 
     void put(char unit) throws IOException {
-        one.unit = unit;
-        put(one);
+        one[0] = unit;
+        put(oneText);
     }
 
     void put(CharSequence text) throws IOException {

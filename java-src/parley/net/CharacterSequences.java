@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.util.function.IntPredicate;
+import parley.net.ExternalFormat.CodingException;
 
 /** Many characters at once, into an array. Guarded by the reader's lock. */
 final class CharacterSequences {

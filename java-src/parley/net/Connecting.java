@@ -2,8 +2,8 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
-import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
+import parley.net.wait.Deadline;
 
 /**
  * The connecting of a stream that was made without waiting for it, with a timeout of zero, or whose

@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import parley.net.wait.Deadline;
+import parley.net.wait.Threads;
 
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
@@ -20,9 +21,9 @@ final class Connections {
     private final Server server;
     private final ServerBuilder options;
     private final ServerEvents events;
-    private final Map<Long, Connection> open = new ConcurrentHashMap<>();
+    private final Map<Long, ServedConnection> open = new ConcurrentHashMap<>();
     private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
-    private final ConcurrentSkipListMap<Long, Connection> handshaking =
+    private final ConcurrentSkipListMap<Long, ServedConnection> handshaking =
             new ConcurrentSkipListMap<>(); // by age
     private final AtomicLong accepted = new AtomicLong();
     private final LongAdder bytesIn = new LongAdder(); // of connections that are over
@@ -39,17 +40,17 @@ final class Connections {
     }
 
     boolean isFull() {
-        return options.maxConnections() > 0 && open.size() >= options.maxConnections();
+        return options.maxConnections > 0 && open.size() >= options.maxConnections;
     }
 
-    List<Connection> all() {
-        List<Connection> all = new ArrayList<>(open.values());
-        all.sort(Comparator.comparingLong(Connection::id));
+    List<ServedConnection> all() {
+        List<ServedConnection> all = new ArrayList<>(open.values());
+        all.sort(Comparator.comparingLong(ServedConnection::id));
         return all;
     }
 
-    Connection current() {
-        for (Connection each : open.values()) {
+    ServedConnection current() {
+        for (ServedConnection each : open.values()) {
             if (each.thread() == Thread.currentThread()) {
                 return each;
             }
@@ -62,8 +63,8 @@ final class Connections {
         long out = bytesOut.sum();
         int waiting = 0;
         Duration oldest = Duration.ZERO;
-        List<Connection> all = all();
-        for (Connection each : all) {
+        List<ServedConnection> all = all();
+        for (ServedConnection each : all) {
             in += each.bytesIn();
             out += each.bytesOut();
             waiting += each.isAdmitted() ? 0 : 1;
@@ -75,16 +76,16 @@ final class Connections {
 
     // ---- coming ------------------------------------------------------------------------------
 
-    Connection arrived(ChannelTransport transport) throws IOException {
-        Connection connection = new Connection(server, accepted.incrementAndGet(), transport);
+    ServedConnection arrived(ChannelTransport transport) throws IOException {
+        ServedConnection connection = new ServedConnection(server, accepted.incrementAndGet(), transport);
         open.put(connection.id(), connection);
         return connection;
     }
 
     /** Counts the connection for its address; when that has too many, refuses it: false. */
-    boolean hasRoom(Connection connection) {
+    boolean hasRoom(ServedConnection connection) {
         Object address = connection.address();
-        int most = options.maxPerAddress();
+        int most = options.maxPerAddress;
         if (most == 0 || address == null) {
             return true;
         }
@@ -94,7 +95,7 @@ final class Connections {
         }
         uncount(address);
         refuse(connection, ServerEvents.REFUSED, "max-per-address",
-                "the limit of connections of its address is reached: " + most + " (" + options.perAddressName() + ")");
+                "the limit of connections of its address is reached: " + most + " (" + options.perAddressName + ")");
         return false;
     }
 
@@ -103,10 +104,10 @@ final class Connections {
     }
 
     /** Makes room among those in a handshake: refuses the oldest. */
-    void handshakeBegins(Connection connection) {
+    void handshakeBegins(ServedConnection connection) {
         handshaking.put(connection.id(), connection);
         if (handshaking.size() > MOST_HANDSHAKES) {
-            Map.Entry<Long, Connection> oldest = handshaking.pollFirstEntry();
+            Map.Entry<Long, ServedConnection> oldest = handshaking.pollFirstEntry();
             if (oldest != null) {
                 refuse(oldest.getValue(), ServerEvents.REFUSED, "tls",
                         "its handshake is not over, and " + MOST_HANDSHAKES + " others have begun");
@@ -114,13 +115,28 @@ final class Connections {
         }
     }
 
-    void handshakeEnds(Connection connection) {
+    void handshakeEnds(ServedConnection connection) {
         handshaking.remove(connection.id());
+    }
+
+    /** Starts the handler's thread. */
+    void start(ServedConnection connection) {
+        try {
+            Thread own = Threads.unstarted(server.name + "-" + connection.id(), server.virtual,
+                    connection);
+            connection.thread(own);
+            events.happened(ServerEvents.CONNECT, connection, null, null);
+            own.start();
+        } catch (Throwable e) { // the system has no more threads, or no more memory
+            connection.thread(null);
+            refuse(connection, ServerEvents.REFUSED, "no-thread",
+                    "there is no thread for it: " + Errors.text(e));
+        }
     }
 
     // ---- going -------------------------------------------------------------------------------
 
-    void refuse(Connection connection, String event, String cause, String reason) {
+    void refuse(ServedConnection connection, String event, String cause, String reason) {
         if (!connection.end()) {
             return;
         }
@@ -133,21 +149,21 @@ final class Connections {
     }
 
     /** Ends a connection without an event. */
-    void drop(Connection connection) {
+    void drop(ServedConnection connection) {
         if (connection.end()) {
             forget(connection);
             connection.abort();
         }
     }
 
-    void forget(Connection connection) {
+    void forget(ServedConnection connection) {
         if (open.remove(connection.id()) != null) {
             bytesIn.add(connection.bytesIn());
             bytesOut.add(connection.bytesOut());
             if (connection.wasCounted()) {
                 uncount(connection.address());
             }
-            server.acceptor().wake();
+            server.acceptor.wake();
         }
         if (connection.thread() == null) {
             connection.done();
@@ -157,18 +173,18 @@ final class Connections {
     // ---- closing -----------------------------------------------------------------------------
 
     /** Ends idle handlers at once, the others when they are done or the time to drain is over. */
-    void end(Connection own) {
-        List<Connection> all = all();
+    void end(Server.Connection own) {
+        List<ServedConnection> all = all();
         all.removeIf(each -> !each.isAdmitted()); // the acceptor drops those
-        all.forEach(Connection::endInput);
+        all.forEach(ServedConnection::endInput);
         all.remove(own);
         all.remove(current());
-        List<Connection> late = awaitAll(all, options.drain());
-        for (Connection each : late) {
+        List<ServedConnection> late = awaitAll(all, options.drain);
+        for (ServedConnection each : late) {
             each.abort();
             each.interrupt();
         }
-        for (Connection each : awaitAll(late, LAST_CHANCE)) {
+        for (ServedConnection each : awaitAll(late, LAST_CHANCE)) {
             events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is"
                     + " closed, and it was interrupted, but code that does not look cannot be"
                     + " stopped", null);
@@ -176,10 +192,10 @@ final class Connections {
     }
 
     /** Returns those that are not over in time; an interrupt ends the wait. */
-    private static List<Connection> awaitAll(List<Connection> all, Duration limit) {
+    private static List<ServedConnection> awaitAll(List<ServedConnection> all, Duration limit) {
         Deadline deadline = Deadline.in(limit);
-        List<Connection> late = new ArrayList<>();
-        for (Connection each : all) {
+        List<ServedConnection> late = new ArrayList<>();
+        for (ServedConnection each : all) {
             try {
                 if (!each.await(deadline)) {
                     late.add(each);

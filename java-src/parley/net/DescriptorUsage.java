@@ -62,10 +62,9 @@ final class DescriptorUsage {
     }
 
     /**
-     * Returns the numbers as messages show them.
-     *
-     * @return for example {@code "; 1024 of 1024 descriptors are in use"}; only the limit where the
-     *     system does not count (Linux before 6.2); empty when it reports nothing
+     * {@return the numbers as messages show them, such as {@code "; 1024 of 1024 descriptors
+     * are in use"}; only the limit where the system does not count (Linux before 6.2); empty when
+     * it reports nothing}
      */
     static String count() {
         try {

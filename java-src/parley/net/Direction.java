@@ -26,18 +26,14 @@ public enum Direction {
     }
 
     /**
-     * Returns whether reading is part of this direction.
-     *
-     * @return true for {@link #INPUT} and {@link #IO}
+     * {@return whether reading is part of this direction: true for {@link #INPUT} and {@link #IO}}
      */
     public boolean includesInput() {
         return input;
     }
 
     /**
-     * Returns whether writing is part of this direction.
-     *
-     * @return true for {@link #OUTPUT} and {@link #IO}
+     * {@return whether writing is part of this direction: true for {@link #OUTPUT} and {@link #IO}}
      */
     public boolean includesOutput() {
         return output;

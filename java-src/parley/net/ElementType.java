@@ -40,38 +40,25 @@ public enum ElementType {
         this.signed = signed;
     }
 
-    /**
-     * The width of the integers.
-     *
-     * @return 8, 16, 32 or 64; 0 for {@link #CHARACTER}
-     */
+    /** {@return the width of the integers: 8, 16, 32 or 64; 0 for {@link #CHARACTER}} */
     public int bits() {
         return bits;
     }
 
-    /**
-     * Returns whether the integers are signed.
-     *
-     * @return true for the signed types
-     */
+    /** {@return whether the integers are signed: true for the signed types} */
     public boolean isSigned() {
         return signed;
     }
 
     /**
-     * Returns whether character operations are legal.
-     *
-     * @return true for {@link #CHARACTER} and {@link #BIVALENT}
+     * {@return whether character operations are legal: true for {@link #CHARACTER} and {@link
+     * #BIVALENT}}
      */
     public boolean hasCharacters() {
         return this == CHARACTER || this == BIVALENT;
     }
 
-    /**
-     * Returns whether byte operations are legal.
-     *
-     * @return true for every type but {@link #CHARACTER}
-     */
+    /** {@return whether byte operations are legal: true for every type but {@link #CHARACTER}} */
     public boolean hasBytes() {
         return this != CHARACTER;
     }

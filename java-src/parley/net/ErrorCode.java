@@ -316,9 +316,8 @@ public enum ErrorCode {
     }
 
     /**
-     * The code in lower case, as Clojure's keywords are written.
-     *
-     * @return for example {@code "econnrefused"}, {@code "eai-noname"}
+     * {@return the code in lower case, as Clojure's keywords are written, such as {@code
+     * "econnrefused"}, {@code "eai-noname"}}
      */
     public String lowerCaseName() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');

@@ -1,7 +1,9 @@
 package parley.net;
 
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -91,38 +93,22 @@ public final class ExternalFormat {
         return new ExternalFormat(charset, lineTerminator, inputErrorAction, action);
     }
 
-    /**
-     * The charset.
-     *
-     * @return never null
-     */
+    /** {@return the charset} */
     public Charset charset() {
         return charset;
     }
 
-    /**
-     * Returns the characters that a newline is written as.
-     *
-     * @return never null
-     */
+    /** {@return the characters that a newline is written as} */
     public LineTerminator lineTerminator() {
         return lineTerminator;
     }
 
-    /**
-     * Returns the action for bytes that are no character.
-     *
-     * @return never null
-     */
+    /** {@return the action for bytes that are no character} */
     public CodingAction inputErrorAction() {
         return inputErrorAction;
     }
 
-    /**
-     * Returns the action for characters without bytes.
-     *
-     * @return never null
-     */
+    /** {@return the action for characters without bytes} */
     public CodingAction outputErrorAction() {
         return outputErrorAction;
     }
@@ -167,11 +153,7 @@ public final class ExternalFormat {
             this.text = text;
         }
 
-        /**
-         * The characters that a newline becomes.
-         *
-         * @return one or two characters
-         */
+        /** {@return the characters that a newline becomes: one or two characters} */
         public String text() {
             return text;
         }
@@ -208,9 +190,8 @@ public final class ExternalFormat {
         }
 
         /**
-         * The replacement.
-         *
-         * @return a character, or -1 when the action is {@link #ERROR} or {@link #IGNORE}
+         * {@return the replacement: -1 when the action is {@link #ERROR} or {@link
+         * #IGNORE}}
          */
         public int replacement() {
             return replacement;
@@ -230,6 +211,60 @@ public final class ExternalFormat {
         @Override
         public String toString() {
             return replacement < 0 ? name : "replace with U+" + Integer.toHexString(replacement);
+        }
+    }
+
+    /**
+     * Bytes that are no character, or a character that has no bytes, in the external format of a
+     * stream. Bad bytes count as read: the next read goes on behind them.
+     *
+     * <pre>{@code
+     * try {
+     *     stream.in().readLine();
+     * } catch (CodingException e) {
+     *     stream.in().readLine(); // goes on behind the bad bytes
+     * }
+     * }</pre>
+     */
+    public static final class CodingException extends CharacterCodingException {
+        private static final long serialVersionUID = 1L;
+
+        /** Describes the error and its position. */
+        private final String message;
+        /** Where it is. */
+        private final long offset;
+
+        CodingException(String message, long offset) {
+            this.message = message;
+            this.offset = offset;
+        }
+
+        /** An error for bytes that are no character. */
+        static CodingException malformed(byte[] bytes, int from, int length, long offset,
+                Charset charset) {
+            StringBuilder hex = new StringBuilder();
+            for (int i = from; i < from + Math.min(length, 8); i++) {
+                hex.append(String.format(Locale.ROOT, " %02X", bytes[i]));
+            }
+            return new CodingException(Errors.name("read") + ": the byte" + (length == 1 ? "" : "s") + hex
+                    + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are")
+                    + " no character in " + charset + "; skipped, read on, or set an "
+                    + Errors.spell(":input-error-action", "inputErrorAction")
+                    + " or read bytes", offset);
+        }
+
+        /**
+         * Where it happened.
+         *
+         * @return how many bytes of the stream were read or written before
+         */
+        public long offset() {
+            return offset;
+        }
+
+        @Override
+        public String getMessage() {
+            return message;
         }
     }
 }

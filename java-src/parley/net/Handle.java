@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.Arrays;
+import parley.net.InputProbe.InputState;
 import parley.net.wait.Deadline;
 import parley.net.wait.DescriptorSource;
 import parley.net.wait.Source;

@@ -10,7 +10,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 import parley.net.wait.Deadline;
-import parley.posix.ResolverThreads;
+import parley.posix.Resolver.ResolverThreads;
 
 /** Hosts and ports as users write them, and the addresses that they stand for. */
 final class HostResolver {

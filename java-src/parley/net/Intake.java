@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import parley.net.Framing.FramingException;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
 
@@ -76,7 +77,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             Executor executor) {
         Errors.object("ready", object).requireOpen("ready");
         Errors.direction("ready", direction);
-        return new StatusIntake(object, direction, executor, true);
+        return new Intakes.Statuses(object, direction, executor, true);
     }
 
     /**
@@ -93,7 +94,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             Executor executor) {
         Errors.object("readiness", object).requireOpen("readiness");
         Errors.direction("readiness", direction);
-        return new StatusIntake(object, direction, executor, false);
+        return new Intakes.Statuses(object, direction, executor, false);
     }
 
     /**
@@ -111,7 +112,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             Executor executor) {
         Errors.object("connections", server).requireOpen("connections");
         Errors.options("connections", options);
-        return new ConnectionIntake(server, options, executor);
+        return new Intakes.Connections(server, options, executor);
     }
 
     /**
@@ -128,7 +129,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     public static <T> Intake<T> elements(SocketStream stream, Framing<T> framing,
             Executor executor) {
         Errors.object("elements", stream).requireOpen("elements");
-        return new ElementIntake<>(stream, framing, executor);
+        return new Intakes.Elements<>(stream, framing, executor);
     }
 
     // ---- the kinds of intakes ----------------------------------------------------------------
@@ -361,19 +362,14 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     }
 
     /**
-     * Returns the failure that ended the intake.
-     *
-     * @return a failure of the object, or of its input; null while it is open and after a close
+     * {@return the failure that ended the intake: a failure of the object, or of its input; null
+     * while it is open and after a close}
      */
     public final Throwable cause() {
         return cause;
     }
 
-    /**
-     * Returns whether the intake has ended.
-     *
-     * @return true once closed or at its end
-     */
+    /** {@return whether the intake has ended: true once closed or at its end} */
     public final boolean isClosed() {
         return closed;
     }

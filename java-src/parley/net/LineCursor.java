@@ -1,5 +1,7 @@
 package parley.net;
 
+import parley.net.ExternalFormat.CodingException;
+import parley.net.StreamInput.LineTooLongException;
 import parley.net.text.DecodedChars;
 import parley.net.text.Decoder;
 import parley.net.text.LineScanner;

@@ -9,6 +9,9 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.Framing.FramingException;
+import parley.net.StreamInput.LineTooLongException;
 import parley.net.text.LineScanner;
 
 /** Lines of text. */

@@ -362,20 +362,14 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     /**
-     * Returns the failure that ended the outlet.
-     *
-     * @return a failure of the stream; null while it is open, and when the outlet or the stream was
-     *     closed
+     * {@return the failure that ended the outlet: a failure of the stream; null while it is open,
+     * and when the outlet or the stream was closed}
      */
     public Throwable cause() {
         return cause;
     }
 
-    /**
-     * Returns whether values are refused.
-     *
-     * @return true after a close, and when writing has failed
-     */
+    /** {@return whether values are refused: true after a close, and when writing has failed} */
     public boolean isClosed() {
         return closed;
     }

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
-import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
+import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
 
@@ -179,11 +179,7 @@ public abstract class Pollable implements Closeable {
         }
     }
 
-    /**
-     * Returns whether the object can still be used.
-     *
-     * @return false once it was closed
-     */
+    /** {@return whether the object can still be used: false once it was closed} */
     public abstract boolean isOpen();
 
     /** Closes the object; closing it again does nothing. */
@@ -191,9 +187,8 @@ public abstract class Pollable implements Closeable {
     public abstract void close() throws IOException;
 
     /**
-     * Returns the object that this was made of, for callers that use it.
-     *
-     * @return the channel of an NIO channel, the number of a descriptor, else this object
+     * {@return the object that this was made of, for callers that use it: the channel of an NIO
+     * channel, the number of a descriptor, else this object}
      */
     public Object subject() {
         return this;

@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
+import parley.net.InputProbe.InputState;
 import parley.net.wait.ChannelSource;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;

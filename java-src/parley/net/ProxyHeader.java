@@ -42,7 +42,6 @@ final class ProxyHeader {
 
     private ByteBuffer bytes = ByteBuffer.allocate(FIXED).limit(WORD.length);
     private SocketAddress source; // null when the connection is the sender's own
-    private SocketAddress destination;
     private final Map<Integer, byte[]> extras = new TreeMap<>();
 
     private static Pattern line(String family, String address) {
@@ -53,11 +52,6 @@ final class ProxyHeader {
     /** The client's address; null when the sender speaks for itself or does not know it. */
     SocketAddress source() {
         return source;
-    }
-
-    /** The address that the client has connected to; null when the source is. */
-    SocketAddress destination() {
-        return destination;
     }
 
     /** The further fields of version 2 (TLVs), by type. */
@@ -152,7 +146,7 @@ final class ProxyHeader {
                 Matcher found = family.matcher(line);
                 if (found.matches()) {
                     source = address(found.group(1), found.group(3));
-                    destination = address(found.group(2), found.group(4));
+                    address(found.group(2), found.group(4)); // must be one, too
                     return;
                 }
             }
@@ -217,7 +211,7 @@ final class ProxyHeader {
         if (stream) { // the peer of a datagram is not that of this connection
             ByteBuffer both = ByteBuffer.wrap(ports);
             source = address(from, both.getChar());
-            destination = address(to, both.getChar());
+            address(to, both.getChar()); // must be one, too
         }
     }
 
@@ -231,10 +225,9 @@ final class ProxyHeader {
 
     private void readUnix(boolean stream) throws ProtocolException {
         SocketAddress from = unix(take(UNIX_PATH));
-        SocketAddress to = unix(take(UNIX_PATH));
+        take(UNIX_PATH); // where the client has connected to
         if (stream) {
             source = from;
-            destination = to;
         }
     }
 

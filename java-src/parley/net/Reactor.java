@@ -25,11 +25,7 @@ public final class Reactor {
     private Reactor() {
     }
 
-    /**
-     * Returns the reactor of this process.
-     *
-     * @return always the same one
-     */
+    /** {@return the reactor of this process, always the same one} */
     public static Reactor shared() {
         return SHARED;
     }
@@ -75,19 +71,16 @@ public final class Reactor {
     }
 
     /**
-     * Returns whether the calling thread is the reactor's own, where nothing may block.
-     *
-     * @return true inside a listener called by the reactor
+     * {@return whether the calling thread is the reactor's own, where nothing may block: true
+     * inside a listener called by the reactor}
      */
     public boolean isReactorThread() {
         return EventLoop.shared().isLoopThread();
     }
 
     /**
-     * Returns how much is being watched.
-     *
-     * @return the number of watches that are armed, and of threads that wait without a poller of
-     *     their own; 0 when idle
+     * {@return how much is being watched: the number of watches that are armed, and of threads that
+     * wait without a poller of their own; 0 when idle}
      */
     public int watches() {
         EventLoop shared = EventLoop.shared();

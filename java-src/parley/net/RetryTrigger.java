@@ -71,9 +71,8 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     }
 
     /**
-     * Returns the report of the kernel that fired the trigger.
-     *
-     * @return operations, or {@link Pollable#UNKNOWN}; returned once
+     * {@return the report of the kernel that fired the trigger: operations, or {@link
+     * Pollable#UNKNOWN}; returned once}
      */
     int takeFound() {
         int last = found;

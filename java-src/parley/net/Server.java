@@ -2,12 +2,10 @@ package parley.net;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.SocketAddress;
-import java.net.SocketTimeoutException;
-import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -37,27 +35,27 @@ import parley.net.wait.Threads;
 public final class Server implements Closeable {
     private static final long ACCEPTOR_ENDS_MILLIS = 2000;
 
-    private final ServerBuilder options;
+    final ServerBuilder options;
     private final SocketServer listener;
-    private final String name;
-    private final Acceptor acceptor;
+    final String name;
+    final Acceptor acceptor;
     private final Thread thread;
     private final Instant since = Instant.now();
     private final long began = System.nanoTime();
-    private final boolean virtual;
-    private final Connections connections;
+    final boolean virtual;
+    final Connections connections;
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch unbound = new CountDownLatch(1);
-    private final ServerEvents events;
+    final ServerEvents events;
 
     Server(ServerBuilder options, SocketServer listener) throws IOException {
         this.options = options;
         this.listener = listener;
-        this.name = options.name() != null ? options.name()
+        this.name = options.name != null ? options.name
                 : "server-" + (port() > 0 ? String.valueOf(port()) : host());
         this.events = new ServerEvents(name, options);
         this.connections = new Connections(this, options, events);
-        this.virtual = options.virtualThreads() && Threads.virtualCanSelect();
+        this.virtual = options.virtualThreads && Threads.virtualCanSelect();
         this.acceptor = new Acceptor(this, listener);
         this.thread = Threads.unstarted(name + "-accept", false, acceptor);
     }
@@ -110,6 +108,164 @@ public final class Server implements Closeable {
     }
 
     /**
+     * A connection that the server has accepted: its stream, its peer, and the thread in which the
+     * handler runs. It exists until the handler has returned and the stream is closed.
+     *
+     * <pre>{@code
+     * for (Server.Connection each : server.connections()) {
+     *     System.out.println(each.peer() + " since " + each.since());
+     * }
+     * }</pre>
+     */
+    public interface Connection {
+        /** {@return the number of this connection: 1 for the first that the server accepted} */
+        long id();
+
+        /** {@return the server that accepted the connection} */
+        Server server();
+
+        /** {@return the stream of the handler; null while the header of a proxy is missing} */
+        SocketStream stream();
+
+        /** {@return the address of the client: announced by a trusted proxy, or the system's} */
+        SocketAddress peer();
+
+        /**
+         * {@return the further fields of the header of a proxy (the TLVs of version 2 of the PROXY
+         * protocol) by type, such as 2 for the host name that a client of TLS has requested}
+         */
+        Map<Integer, byte[]> proxyExtras();
+
+        /** {@return when the connection was accepted, in wall clock time} */
+        Instant since();
+
+        /**
+         * {@return whether the handler was started: false while the connection waits for the header
+         * of a proxy or for its admission}
+         */
+        boolean isAdmitted();
+
+        /** {@return the thread of the handler; null before it was started} */
+        Thread thread();
+
+        /** {@return how many bytes were received, the header of a proxy included} */
+        long bytesIn();
+
+        /** {@return how many bytes were sent, without those in the buffer of the stream} */
+        long bytesOut();
+
+        /** {@return the attached object, or null} */
+        Object attachment();
+
+        /**
+         * Keeps an object with this connection, for the code that serves it.
+         *
+         * @param object null or any object
+         */
+        void attach(Object object);
+
+        /**
+         * Interrupts the handler, or what it waits for.
+         *
+         * @return false when the handler does not run
+         */
+        boolean interrupt();
+
+        /**
+         * Waits until the connection is over.
+         *
+         * @param timeout null to wait for ever
+         * @return false when the wait timed out
+         * @throws InterruptedException if the calling thread is interrupted
+         */
+        boolean await(Duration timeout) throws InterruptedException;
+    }
+
+    /**
+     * Decides which connections are served, before they have a thread. All methods are called on the
+     * accepting thread, one at a time, and must not block: they take from the stream only what has
+     * come.
+     *
+     * <pre>{@code
+     * public Admission.Verdict arrived(Connection connection) {
+     *     return isKnown(connection.peer()) ? Admission.Verdict.ADMIT
+     *             : Admission.Verdict.refuse("unknown", "the address is not in the list");
+     * }
+     * }</pre>
+     */
+    public interface Admission {
+        /**
+         * Looks at a new connection.
+         *
+         * @param connection its stream is open, and nothing was read from it
+         * @return what to do with it
+         * @throws IOException if the connection fails; it is refused
+         */
+        Verdict arrived(Connection connection) throws IOException;
+
+        /**
+         * Looks at a waiting connection of which something can be read, the end of file included. It
+         * must take what it waits for, or decide; what is left unread is reported again at once.
+         *
+         * @param connection one that waits
+         * @return what to do with it
+         * @throws IOException if the connection fails; it is refused
+         */
+        Verdict readable(Connection connection) throws IOException;
+
+        /**
+         * Looks at a waiting connection whose time has passed.
+         *
+         * @param connection one that waits
+         * @return what to do with it
+         */
+        Verdict late(Connection connection);
+
+        /**
+         * The decision of an {@link Admission}.
+         *
+         * @param event null to admit or to wait, else the kind of the event of the refusal
+         * @param reason of a refusal, for people
+         * @param within how long a connection may wait, null for ever; counts from the first time that
+         *     the verdict is to wait
+         */
+        public record Verdict(String event, String reason, Duration within) {
+            /** Starts the handler. */
+            public static final Verdict ADMIT = new Verdict(null, "", null);
+
+            /**
+             * Lets a connection wait for input.
+             *
+             * @param within how long; null for ever
+             * @return the verdict
+             */
+            public static Verdict waitFor(Duration within) {
+                return new Verdict(null, null, within);
+            }
+
+            /**
+             * Closes a connection; nothing is sent.
+             *
+             * @param event the kind of the event, such as {@code "refused"}
+             * @param reason for people
+             * @return the verdict
+             */
+            public static Verdict refuse(String event, String reason) {
+                return new Verdict(Errors.need("refuse", "the event", event, "a kind of event"),
+                        reason, null);
+            }
+
+            boolean isAdmit() {
+                return event == null && reason != null;
+            }
+
+            boolean isWait() {
+                return event == null && reason == null;
+            }
+        }
+    }
+
+    /**
      * An event, for audits and logs.
      *
      * @param kind {@code connect}, {@code disconnect}, {@code refused} (or what the admission calls
@@ -145,153 +301,57 @@ public final class Server implements Closeable {
 
     // ---- accessors ---------------------------------------------------------------------------
 
-    /**
-     * Returns the port that the server listens on.
-     *
-     * @return 1 to 65535, 0 for a Unix-domain server; also once closed
-     */
+    /** {@return the port that the server listens on, 0 for a Unix-domain server; also once closed} */
     public int port() {
         return listener.port();
     }
 
     /**
-     * Returns the address that the server listens on, or the path of its file.
-     *
-     * @return for example {@code "127.0.0.1"}; also once closed
+     * {@return the address that the server listens on, such as {@code "127.0.0.1"}, or the path of
+     * its file; also once closed}
      */
     public String host() {
         return listener.host();
     }
 
-    /**
-     * Returns where the server listens.
-     *
-     * @return an address of TCP or of the Unix domain; also once closed
-     */
+    /** {@return the address of TCP or of the Unix domain that the server listens on; also once closed} */
     public SocketAddress localAddress() {
         return listener.localAddress();
     }
 
-    /**
-     * Returns the name of the server, which is in the names of its threads and in its events.
-     *
-     * @return never null
-     */
+    /** {@return the name of the server, which is in the names of its threads and in its events} */
     public String name() {
         return name;
     }
 
-    /**
-     * Returns when the server was started.
-     *
-     * @return wall clock time
-     */
+    /** {@return when the server was started, in wall clock time} */
     public Instant since() {
         return since;
     }
 
-    /**
-     * Returns how long ago the server was started, whatever is done to the clock meanwhile.
-     *
-     * @return zero or more
-     */
+    /** {@return how long ago the server was started, whatever is done to the clock meanwhile} */
     public Duration age() {
         return Duration.ofNanos(System.nanoTime() - began);
     }
 
-    /**
-     * Returns whether the server accepts.
-     *
-     * @return false once closing has begun
-     */
+    /** {@return whether the server accepts: false once closing has begun} */
     public boolean isOpen() {
         return !closing.get();
     }
 
-    /**
-     * Returns the open connections, in the order of their arrival.
-     *
-     * @return a new list
-     */
+    /** {@return a new list of the open connections, in the order of their arrival} */
     public List<Connection> connections() {
-        return connections.all();
+        return new ArrayList<>(connections.all());
     }
 
-    /**
-     * Returns the connection whose handler the calling thread runs.
-     *
-     * @return null on other threads
-     */
+    /** {@return the connection whose handler the calling thread runs; null on other threads} */
     public Connection current() {
         return connections.current();
     }
 
-    /**
-     * Counts.
-     *
-     * @return the numbers of now
-     */
+    /** {@return the counts of now} */
     public Stats stats() {
         return connections.stats(acceptor.isResting());
-    }
-
-    // ---- for the acceptor --------------------------------------------------------------------
-
-    boolean isClosing() {
-        return closing.get();
-    }
-
-    boolean isFull() {
-        return connections.isFull();
-    }
-
-    Duration idleTimeout() {
-        return options.idleTimeout();
-    }
-
-    StreamOptions streamOptions() {
-        return options.streamOptions();
-    }
-
-    Connections open() {
-        return connections;
-    }
-
-    Acceptor acceptor() {
-        return acceptor;
-    }
-
-    Admission admission() {
-        return options.admission();
-    }
-
-    ServerEvents events() {
-        return events;
-    }
-
-    /** Returns whether each connection begins with the header of a proxy. */
-    boolean expectsHeader() {
-        return options.proxies() != null;
-    }
-
-    boolean isTrustedProxy(Connection connection) {
-        return options.proxies().isEmpty()
-                || options.proxies().stream().anyMatch(each -> each.contains(connection.peer()));
-    }
-
-    /** Starts the handler's thread. */
-    void start(Connection connection) {
-        try {
-            Thread own = Threads.unstarted(name + "-" + connection.id(), virtual,
-                    () -> run(connection));
-            connection.thread(own);
-            events.happened(ServerEvents.CONNECT, connection, null, null);
-            own.start();
-        } catch (Throwable e) { // the system has no more threads, or no more memory
-            connection.thread(null);
-            connections.refuse(connection, ServerEvents.REFUSED, "no-thread",
-                    "there is no thread for it: " + Errors.text(e));
-        }
     }
 
     /**
@@ -303,81 +363,7 @@ public final class Server implements Closeable {
      * @param reason for people
      */
     public void refuse(Connection connection, String event, String reason) {
-        connections.refuse(connection, event, event, reason);
-    }
-
-
-    // ---- serving -----------------------------------------------------------------------------
-
-    private void run(Connection connection) {
-        try {
-            if (!connection.isOver() && isSecure(connection)) {
-                options.handler().serve(connection);
-            }
-        } catch (Throwable e) {
-            failed(connection, e);
-        } finally {
-            try {
-                connection.closeQuietly();
-            } finally {
-                ended(connection);
-            }
-        }
-    }
-
-    /** Waits for the handshake of TLS, if there is one; refuses the connection when it fails. */
-    private boolean isSecure(Connection connection) {
-        if (options.streamOptions().tls() == null) {
-            return true;
-        }
-        connections.handshakeBegins(connection);
-        try {
-            connection.stream().tlsSession();
-            return true;
-        } catch (IOException | IllegalStateException e) { // the latter if it was refused meanwhile
-            connections.refuse(connection, ServerEvents.REFUSED, "tls", Errors.text(e));
-            return false;
-        } finally {
-            connections.handshakeEnds(connection);
-        }
-    }
-
-    private void ended(Connection connection) {
-        connection.end();
-        try {
-            // While it is still among the connections, or the stop would be reported before.
-            events.happened(ServerEvents.DISCONNECT, connection, null, null);
-        } finally {
-            connections.forget(connection);
-            connection.done();
-        }
-    }
-
-    private void failed(Connection connection, Throwable thrown) {
-        Throwable e = thrown instanceof UncheckedIOException ? thrown.getCause() : thrown;
-        if (connection.isOver() || isClosing()
-                && (e instanceof IOException || e instanceof InterruptedException)) {
-            events.trace("connection " + connection.id() + " was ended by its server", e);
-        } else if (!isOfConnection(connection, e)) {
-            connection.dropOutput();
-            events.failed(connection, thrown);
-        } else if (e instanceof SocketTimeoutException) {
-            events.happened(ServerEvents.IDLE, connection, Errors.text(e), null);
-        } else if (!(e instanceof ClosedChannelException)) { // closed on this side, by the handler
-            events.happened(ServerEvents.LOST, connection, Errors.text(e), e);
-        }
-    }
-
-    /** Returns whether the connection failed, not the handler. */
-    private boolean isOfConnection(Connection connection, Throwable e) {
-        if (e instanceof java.io.EOFException) {
-            return true;
-        }
-        SocketStream stream = connection.stream();
-        ErrorInfo info = e instanceof IOException ? ErrorInfo.of(e) : null;
-        return info != null && stream.knownPeer != null && stream.knownPeer.equals(info.remote())
-                && stream.knownLocal.equals(info.local())
-                && (options.idleTimeout() != null || !(e instanceof SocketTimeoutException));
+        connections.refuse((ServedConnection) connection, event, event, reason);
     }
 
     // ---- closing -----------------------------------------------------------------------------
@@ -416,8 +402,8 @@ public final class Server implements Closeable {
 
     private void unbind() throws IOException {
         try {
-            if (options.onClose() != null) {
-                options.onClose().run();
+            if (options.onClose != null) {
+                options.onClose.run();
             }
         } finally {
             try {

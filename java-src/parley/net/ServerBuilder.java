@@ -1,12 +1,16 @@
 package parley.net;
 
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import parley.net.Server.Admission;
 import parley.net.wait.Log;
 
 /**
@@ -23,23 +27,23 @@ import parley.net.wait.Log;
 public final class ServerBuilder {
     private static final Duration DRAIN = Duration.ofSeconds(1);
 
-    private final Server.Handler handler;
-    private ServerOptions listen = ServerOptions.builder().host("127.0.0.1").build();
-    private int handle = -1; // -1 for none
-    private StreamOptions streamOptions = StreamOptions.DEFAULT;
-    private String name;
-    private int maxConnections; // 0 for no limit
-    private int maxPerAddress; // 0 for no limit
-    private String perAddressName; // of that limit, as the caller spells it
-    private Duration idleTimeout;
-    private Duration drain = DRAIN;
-    private boolean virtualThreads = true;
-    private List<Network> proxies; // null: no header is expected; empty: all are trusted
-    private Admission admission;
-    private BiConsumer<Throwable, Connection> onError;
-    private Consumer<Server.Event> audit;
-    private Consumer<Server.Event> log;
-    private Runnable onClose;
+    final Server.Handler handler;
+    ServerOptions listen = ServerOptions.builder().host("127.0.0.1").build();
+    int handle = -1; // -1 for none
+    StreamOptions streamOptions = StreamOptions.DEFAULT;
+    String name;
+    int maxConnections; // 0 for no limit
+    int maxPerAddress; // 0 for no limit
+    String perAddressName; // of that limit, as the caller spells it
+    Duration idleTimeout;
+    Duration drain = DRAIN;
+    boolean virtualThreads = true;
+    List<Network> proxies; // null: no header is expected; empty: all are trusted
+    Admission admission;
+    BiConsumer<Throwable, Server.Connection> onError;
+    Consumer<Server.Event> audit;
+    Consumer<Server.Event> log;
+    Runnable onClose;
 
     ServerBuilder(Server.Handler handler) {
         this.handler = Errors.need("serve", "the handler", handler, "a Server.Handler");
@@ -232,7 +236,7 @@ public final class ServerBuilder {
      * @param consumer of the exception and the connection; null, the default, for a line in the log
      * @return this
      */
-    public ServerBuilder onError(BiConsumer<Throwable, Connection> consumer) {
+    public ServerBuilder onError(BiConsumer<Throwable, Server.Connection> consumer) {
         onError = consumer;
         return this;
     }
@@ -314,7 +318,7 @@ public final class ServerBuilder {
      * @throws IOException as {@link SocketServer#listen(ServerOptions)}
      */
     public Server start() throws IOException {
-        Rehearsal.require();
+        rehearsed();
         return begin(listener());
     }
 
@@ -331,7 +335,7 @@ public final class ServerBuilder {
      */
     public Server start(SocketServer listener) throws IOException {
         Errors.need("serve", "the listener", listener, "a SocketServer");
-        Rehearsal.require();
+        rehearsed();
         return begin(listener);
     }
 
@@ -349,6 +353,11 @@ public final class ServerBuilder {
         }
     }
 
+    /** Whether the rehearsal, which the first call begins, has done what it was to do. */
+    static boolean rehearsed() {
+        return Rehearsal.DONE;
+    }
+
     /**
      * Serves, refuses and pauses once, on a server of its own: a class that is first needed while
      * the process has no descriptors or no memory cannot be loaded then, and never will be.
@@ -357,9 +366,9 @@ public final class ServerBuilder {
         private static final boolean DONE = rehearse();
 
         private static boolean rehearse() {
-            ServerBuilder builder = new ServerBuilder(stream -> { }).name("rehearsal")
-                    .log(event -> { })
-                    .admission(new First());
+            Part part = new Part();
+            ServerBuilder builder =
+                    new ServerBuilder(part).name("rehearsal").log(part).admission(part);
             try (Server server = builder.begin(builder.listener())) {
                 for (int i = 0; i < 2; i++) {
                     try (SocketStream stream = SocketStream.connect("127.0.0.1", server.port(),
@@ -368,7 +377,7 @@ public final class ServerBuilder {
                         stream.in().readLine();
                     }
                 }
-                server.events().pausing(new OutOfMemoryError("a rehearsal"));
+                server.events.pausing(new OutOfMemoryError("a rehearsal"));
                 return true;
             } catch (IOException e) {
                 // There is no loopback here: the first clients will have all that loaded.
@@ -377,91 +386,77 @@ public final class ServerBuilder {
             }
         }
 
-        static void require() {
-            if (!DONE) {
-                Log.trace(Log.Part.SERVER, "servers start without a rehearsal", null);
-            }
-        }
-
-        /** Admits the first connection and refuses the second. */
-        private static final class First implements Admission {
+        /**
+         * Admits the first connection and refuses the second. It is a class because the server's
+         * threads call it: the code of a lambda would be in the class above, and would wait for
+         * the end of its initialization, which waits for those threads.
+         */
+        private static final class Part
+                implements Server.Handler, Consumer<Server.Event>, Admission {
             @Override
-            public Admission.Verdict arrived(Connection connection) {
+            public void handle(SocketStream stream) {
+                // The connection ends at once.
+            }
+
+            @Override
+            public void accept(Server.Event event) {
+                // Nobody has to know.
+            }
+
+            @Override
+            public Admission.Verdict arrived(Server.Connection connection) {
                 return connection.id() == 1 ? Admission.Verdict.ADMIT
                         : Admission.Verdict.refuse(ServerEvents.REFUSED, "a rehearsal");
             }
 
             @Override
-            public Admission.Verdict readable(Connection connection) {
+            public Admission.Verdict readable(Server.Connection connection) {
                 return Admission.Verdict.ADMIT;
             }
 
             @Override
-            public Admission.Verdict late(Connection connection) {
+            public Admission.Verdict late(Server.Connection connection) {
                 return Admission.Verdict.ADMIT;
             }
         }
     }
 
-    // ---- for the server ----------------------------------------------------------------------
+    /** Addresses that begin with the same bits. */
+    record Network(byte[] address, int bits) {
+        boolean contains(SocketAddress peer) {
+            if (!(peer instanceof InetSocketAddress inet)) {
+                return true; // the permissions of its file decide which users may connect
+            }
+            byte[] other = inet.getAddress().getAddress();
+            boolean same = other.length == address.length;
+            for (int i = 0; same && i < bits; i++) {
+                int mask = 0x80 >> (i & 7);
+                same = (other[i >> 3] & mask) == (address[i >> 3] & mask);
+            }
+            return same;
+        }
 
-    Server.Handler handler() {
-        return handler;
-    }
+        /** Reads an address as a number, or a network: {@code 10.0.0.0/8}. */
+        static Network parse(String text) {
+            String[] parts = String.valueOf(text).split("/", 2);
+            try {
+                if (parts[0].matches(ProxyHeader.FOUR + "|" + ProxyHeader.SIX)) {
+                    byte[] address = ProxyHeader.ofDigits(parts[0]).getAddress();
+                    int most = address.length * Byte.SIZE;
+                    int bits = parts.length == 1 ? most : Integer.parseInt(parts[1]);
+                    if (bits >= 0 && bits <= most) {
+                        return new Network(address, bits);
+                    }
+                }
+            } catch (UnknownHostException | NumberFormatException e) {
+                throw noNetwork(text);
+            }
+            throw noNetwork(text);
+        }
 
-    StreamOptions streamOptions() {
-        return streamOptions;
-    }
-
-    String name() {
-        return name;
-    }
-
-    int maxConnections() {
-        return maxConnections;
-    }
-
-    int maxPerAddress() {
-        return maxPerAddress;
-    }
-
-    String perAddressName() {
-        return perAddressName;
-    }
-
-    Duration idleTimeout() {
-        return idleTimeout;
-    }
-
-    Duration drain() {
-        return drain;
-    }
-
-    boolean virtualThreads() {
-        return virtualThreads;
-    }
-
-    List<Network> proxies() {
-        return proxies;
-    }
-
-    Admission admission() {
-        return admission;
-    }
-
-    BiConsumer<Throwable, Connection> onError() {
-        return onError;
-    }
-
-    Consumer<Server.Event> audit() {
-        return audit;
-    }
-
-    Consumer<Server.Event> log() {
-        return log;
-    }
-
-    Runnable onClose() {
-        return onClose;
+        private static IllegalArgumentException noNetwork(String text) {
+            return new IllegalArgumentException(Errors.name("serve") + ": the trusted proxy is \""
+                    + text + "\", expected an address as a number or a network, such as \"10.0.0.0/8\"");
+        }
     }
 }

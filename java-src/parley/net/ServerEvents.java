@@ -44,12 +44,12 @@ final class ServerEvents {
         return all;
     }
 
-    void happened(String kind, Connection connection, String reason, Throwable cause) {
+    void happened(String kind, Server.Connection connection, String reason, Throwable cause) {
         count(kind);
         report(new Server.Event(kind, Instant.now(), server, connection, reason, cause));
     }
 
-    void refused(Connection connection, String event, String cause, String reason) {
+    void refused(Server.Connection connection, String event, String cause, String reason) {
         count(cause);
         report(new Server.Event(event, Instant.now(), server, connection, reason, null));
     }
@@ -59,11 +59,11 @@ final class ServerEvents {
     }
 
     /** The handler threw. */
-    void failed(Connection connection, Throwable e) {
+    void failed(Server.Connection connection, Throwable e) {
         happened(FAILED, connection, String.valueOf(e), e);
-        if (options.onError() != null) {
+        if (options.onError != null) {
             try {
-                options.onError().accept(e, connection);
+                options.onError.accept(e, connection);
             } catch (Throwable failure) {
                 Log.error(Log.Part.SERVER, server + ": the handler of errors failed", failure);
             }
@@ -80,9 +80,9 @@ final class ServerEvents {
     }
 
     private void report(Server.Event event) {
-        report(options.audit(), event);
-        if (options.log() != null) {
-            report(options.log(), event);
+        report(options.audit, event);
+        if (options.log != null) {
+            report(options.log, event);
         } else if (isForLog(event)) {
             log(event);
         }
@@ -103,7 +103,7 @@ final class ServerEvents {
     private boolean isForLog(Server.Event event) {
         return switch (event.kind()) {
             case CONNECT, DISCONNECT, LOST, IDLE, STOP -> false;
-            case FAILED -> options.onError() == null;
+            case FAILED -> options.onError == null;
             default -> true;
         };
     }

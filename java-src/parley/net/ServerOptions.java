@@ -33,29 +33,19 @@ public final class ServerOptions {
         reusePort = b.reusePort;
     }
 
-    /**
-     * A builder that holds the defaults.
-     *
-     * @return a new builder
-     */
+    /** {@return a builder that holds the defaults} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /**
-     * The port; 0, the default, lets the system choose.
-     *
-     * @return 0 to 65535
-     */
+    /** {@return the port; 0, the default, lets the system choose; 0 to 65535} */
     public int port() {
         return port;
     }
 
     /**
-     * The interface to listen on, as a name or an address; null, the default, stands for all
-     * interfaces of IPv4.
-     *
-     * @return null or a host
+     * {@return the interface to listen on, as a name or an address; null, the default, stands for
+     * all interfaces of IPv4; null or a host}
      */
     public String host() {
         return host;
@@ -70,11 +60,7 @@ public final class ServerOptions {
         return backlog;
     }
 
-    /**
-     * The file of a Unix-domain server; null, the default, for TCP.
-     *
-     * @return null or a path
-     */
+    /** {@return the file of a Unix-domain server; null, the default, for TCP} */
     public Path path() {
         return path;
     }
@@ -89,20 +75,16 @@ public final class ServerOptions {
     }
 
     /**
-     * Returns whether the server listens on both loopback addresses, 127.0.0.1 and ::1, on one
-     * port.
-     *
-     * @return false by default
+     * {@return whether the server listens on both loopback addresses, 127.0.0.1 and ::1, on one
+     * port; false by default}
      */
     public boolean loopback() {
         return loopback;
     }
 
     /**
-     * Returns whether other sockets may listen on the same port (SO_REUSEPORT), so that the system
-     * distributes connections among them.
-     *
-     * @return false by default
+     * {@return whether other sockets may listen on the same port (SO_REUSEPORT), so that the system
+     * distributes connections among them: false by default}
      */
     public boolean reusePort() {
         return reusePort;
@@ -215,11 +197,7 @@ public final class ServerOptions {
             return this;
         }
 
-        /**
-         * The options collected so far.
-         *
-         * @return immutable options
-         */
+        /** {@return the options collected so far} */
         public ServerOptions build() {
             return new ServerOptions(this);
         }

@@ -11,9 +11,13 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import parley.net.wait.BackOff;
 import parley.net.wait.ChannelSource;
 import parley.net.wait.Deadline;
+import parley.net.wait.Log;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
 
@@ -258,37 +262,27 @@ public final class SocketServer extends Pollable {
     // ---- accessors ---------------------------------------------------------------------------
 
     /**
-     * The address that the server listens on, as a number, or the path of its file.
-     *
-     * @return for example {@code "0.0.0.0"}; also once closed
+     * {@return the address that the server listens on, as a number, or the path of its file: for
+     * example {@code "0.0.0.0"}; also once closed}
      */
     public String host() {
         return Addresses.host(address);
     }
 
     /**
-     * The port that the server listens on.
-     *
-     * @return 1 to 65535, 0 for a Unix-domain server; also once closed
+     * {@return the port that the server listens on: 1 to 65535, 0 for a Unix-domain server; also
+     * once closed}
      */
     public int port() {
         return Addresses.port(address);
     }
 
-    /**
-     * The address that the server listens on.
-     *
-     * @return also once closed
-     */
+    /** {@return the address that the server listens on, also once closed} */
     public SocketAddress localAddress() {
         return address;
     }
 
-    /**
-     * The NIO channel underneath.
-     *
-     * @return always the same one
-     */
+    /** {@return the NIO channel underneath, always the same one} */
     public ServerSocketChannel channel() {
         return channel;
     }
@@ -378,5 +372,49 @@ public final class SocketServer extends Pollable {
     public String toString() {
         return "#<socket-server " + Addresses.show(address)
                 + (twin == null ? "" : " and [::1]") + (isOpen() ? ">" : " closed>");
+    }
+
+    /**
+     * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended
+     * by close and interrupt, and logged once a second at most, however many threads accept.
+     */
+    static final class AcceptBackoff {
+        private static final AtomicLong LAST_REPORT =
+                new AtomicLong(System.nanoTime() - BackOff.LONGEST.toNanos());
+
+        private final String operation;
+        private final Pollable object;
+        private final CountDownLatch closing; // released when the object is closed
+        private final BackOff backOff = new BackOff(); // of the accepting thread
+
+        AcceptBackoff(String operation, Pollable object, CountDownLatch closing) {
+            this.operation = operation;
+            this.object = object;
+            this.closing = closing;
+        }
+
+        /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
+        void pause(IOException cause, Deadline deadline) throws IOException {
+            report(cause);
+            long nanos = Math.min(backOff.next().toNanos(), deadline.remaining());
+            FlightEvents.acceptPaused(object, nanos, cause);
+            try {
+                closing.await(nanos, TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                throw Errors.interrupted(operation, "waited for descriptors to accept with: " + object,
+                        object, "");
+            }
+            if (!object.isOpen()) {
+                throw Errors.closedMeanwhile(operation, object);
+            }
+        }
+
+        private void report(IOException cause) {
+            long now = System.nanoTime();
+            long last = LAST_REPORT.get();
+            if (now - last >= BackOff.LONGEST.toNanos() && LAST_REPORT.compareAndSet(last, now)) {
+                Log.warning(Log.Part.ACCEPT, operation + " pauses, connections wait: " + Errors.text(cause));
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.time.Duration;
+import parley.net.InputProbe.InputState;
 
 /**
  * The operations that are possible on a stream or a server without blocking: the values of CLISP's
@@ -64,11 +65,7 @@ public enum SocketStatus {
         return StatusList.check(objects, directions, timeout);
     }
 
-    /**
-     * Returns whether something can be done, an error included.
-     *
-     * @return false for {@link #NONE} only
-     */
+    /** {@return whether something can be done, an error included: false for {@link #NONE} only} */
     public boolean isActionable() {
         return this != NONE;
     }

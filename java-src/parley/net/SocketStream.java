@@ -12,6 +12,8 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.InputProbe.InputState;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 
@@ -134,30 +136,21 @@ public final class SocketStream extends StreamConnection {
 
     // ---- the two sides -----------------------------------------------------------------------
 
-    /**
-     * The input side.
-     *
-     * @return always the same one
-     */
+    /** {@return the input side, always the same one} */
     @Override
     public StreamInput in() {
         return in;
     }
 
-    /**
-     * The output side.
-     *
-     * @return always the same one
-     */
+    /** {@return the output side, always the same one} */
     @Override
     public StreamOutput out() {
         return out;
     }
 
     /**
-     * A view of the input as characters, over the same buffer; closing it closes the stream.
-     *
-     * @return a reader that can be shared; pushing back works for the character read last
+     * {@return a view of the input as characters, over the same buffer; closing it closes the
+     * stream; a reader that can be shared; pushing back works for the character read last}
      */
     public PushbackReader reader() {
         return new IoViews.StreamReader(this);
@@ -174,29 +167,24 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * A view of the output as characters, over the same buffer; closing it closes the stream.
-     *
-     * @return a writer; its flush is {@link StreamOutput#flush}
+     * {@return a view of the output as characters, over the same buffer; closing it closes the
+     * stream; a writer; its flush is {@link StreamOutput#flush}}
      */
     public Writer writer() {
         return new IoViews.StreamWriter(this);
     }
 
     /**
-     * A view of the input as bytes, over the same buffer, whatever the element type; closing it
-     * closes the stream.
-     *
-     * @return an input stream
+     * {@return a view of the input as bytes, over the same buffer, whatever the element type;
+     * closing it closes the stream; an input stream}
      */
     public InputStream inputStream() {
         return new IoViews.ByteInput(this);
     }
 
     /**
-     * A view of the output as bytes, over the same buffer, whatever the element type; closing it
-     * closes the stream.
-     *
-     * @return an output stream
+     * {@return a view of the output as bytes, over the same buffer, whatever the element type;
+     * closing it closes the stream; an output stream}
      */
     public OutputStream outputStream() {
         return new IoViews.ByteOutput(this);
@@ -204,11 +192,7 @@ public final class SocketStream extends StreamConnection {
 
     // ---- element type and format -------------------------------------------------------------
 
-    /**
-     * Returns the element type (CLISP {@code STREAM-ELEMENT-TYPE}); works after close, too.
-     *
-     * @return never null
-     */
+    /** {@return the element type (CLISP {@code STREAM-ELEMENT-TYPE}); works after close, too} */
     public ElementType elementType() {
         return elementType;
     }
@@ -228,10 +212,7 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * Returns the external format (CLISP {@code STREAM-EXTERNAL-FORMAT}); works
-     * after close, too.
-     *
-     * @return never null
+     * {@return the external format (CLISP {@code STREAM-EXTERNAL-FORMAT}); works after close, too}
      */
     public ExternalFormat externalFormat() {
         return externalFormat;
@@ -319,18 +300,16 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * Returns whether the stream can be read from.
-     *
-     * @return false once input was shut down or the stream was closed
+     * {@return whether the stream can be read from: false once input was shut down or the stream
+     * was closed}
      */
     public boolean isInput() {
         return isOpen() && !in.isShut();
     }
 
     /**
-     * Returns whether the stream can be written to.
-     *
-     * @return false once output was shut down or the stream was closed
+     * {@return whether the stream can be written to: false once output was shut down or the stream
+     * was closed}
      */
     public boolean isOutput() {
         return isOpen() && !out.isShut();
@@ -348,9 +327,8 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * The NIO channel underneath; reading or writing it directly bypasses this stream's buffers.
-     *
-     * @return the channel, or null when the stream is over a descriptor
+     * {@return the NIO channel underneath; reading or writing it directly bypasses this stream's
+     * buffers; the channel, or null when the stream is over a descriptor}
      */
     public SocketChannel channel() {
         return transport.channel();

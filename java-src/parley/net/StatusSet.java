@@ -217,11 +217,7 @@ public final class StatusSet implements AutoCloseable {
         poller.release(member.registration); // now, not at the next check
     }
 
-    /**
-     * The number of members.
-     *
-     * @return 0 or more
-     */
+    /** {@return the number of members} */
     public int size() {
         return members.size();
     }
@@ -286,9 +282,8 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * The number of members that were actionable in the last check.
-     *
-     * @return 0 or more; those removed since do not count
+     * {@return the number of members that were actionable in the last check: 0 or more; those
+     * removed since do not count}
      */
     public int actionable() {
         return check.actionable.count();
@@ -345,11 +340,7 @@ public final class StatusSet implements AutoCloseable {
         return member == null ? null : member.attachment;
     }
 
-    /**
-     * Returns whether the set can be used.
-     *
-     * @return false once closed
-     */
+    /** {@return whether the set can be used: false once closed} */
     public boolean isOpen() {
         return !closed;
     }

@@ -5,8 +5,8 @@ import java.net.SocketAddress;
 import java.time.Duration;
 import parley.net.tls.TlsOptions;
 import parley.net.tls.TlsSession;
-import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
+import parley.net.wait.Deadline;
 
 /**
  * The connection under a {@link SocketStream}: its addresses, its time limits, the wait until it is
@@ -46,18 +46,16 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
     // ---- the connection ----------------------------------------------------------------------
 
     /**
-     * The host that the creating call was given; for an accepted stream, the server's.
-     *
-     * @return also once closed
+     * {@return the host that the creating call was given; for an accepted stream, the server's;
+     * also once closed}
      */
     public String host() {
         return host != null ? host : Addresses.host(knownPeer);
     }
 
     /**
-     * The port that the creating call was given; for an accepted stream, the server's.
-     *
-     * @return also once closed
+     * {@return the port that the creating call was given; for an accepted stream, the server's;
+     * also once closed}
      */
     public int port() {
         return port;
@@ -94,19 +92,15 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
     }
 
     /**
-     * Returns how many bytes this stream has read from the connection, those in its buffer
-     * included.
-     *
-     * @return a count, also once closed
+     * {@return how many bytes this stream has read from the connection, those in its buffer
+     * included, also once closed}
      */
     public long bytesIn() {
         return transport.bytesIn();
     }
 
     /**
-     * Returns how many bytes this stream has written to the connection.
-     *
-     * @return a count, also once closed
+     * {@return how many bytes this stream has written to the connection: a count, also once closed}
      */
     public long bytesOut() {
         return transport.bytesOut();
@@ -132,20 +126,12 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
         out().timeout(timeout);
     }
 
-    /**
-     * Returns the bound of each read.
-     *
-     * @return null for no bound
-     */
+    /** {@return the bound of each read: null for no bound} */
     public Duration readTimeout() {
         return in().timeout();
     }
 
-    /**
-     * Returns the bound of each write.
-     *
-     * @return null for no bound
-     */
+    /** {@return the bound of each write: null for no bound} */
     public Duration writeTimeout() {
         return out().timeout();
     }
@@ -160,9 +146,7 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
     }
 
     /**
-     * Returns how long {@link #close} may take to hand over what is buffered.
-     *
-     * @return null for no bound
+     * {@return how long {@link #close} may take to hand over what is buffered: null for no bound}
      */
     public Duration closeTimeout() {
         return closeTimeout;

@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteOrder;
 import java.util.function.Consumer;
-
+import parley.net.Framing.FramingException;
+import parley.net.InputProbe.InputState;
 import parley.net.InputProbe.Sought;
 
 /**
@@ -407,5 +408,26 @@ public final class StreamInput extends StreamTextInput {
      * @param missingNewline true when the end of the input ended it
      */
     public record Line(String text, boolean missingNewline) {
+    }
+
+    /**
+     * A line is longer than the stream's limit. Nothing was consumed: the characters can be read in
+     * other ways.
+     *
+     * <pre>{@code
+     * try {
+     *     stream.in().readLine();
+     * } catch (LineTooLongException e) {
+     *     stream.abort(); // the limit is StreamOptions.Builder.lineLimit
+     * }
+     * }</pre>
+     */
+    public static final class LineTooLongException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        LineTooLongException(int limit) {
+            super(Errors.name("read-line") + ": no line end within " + limit + " characters, the limit of this stream;"
+                    + " raise the line limit or read in blocks, nothing was consumed");
+        }
     }
 }

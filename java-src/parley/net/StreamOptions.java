@@ -44,11 +44,7 @@ public final class StreamOptions {
         tls = b.tls;
     }
 
-    /**
-     * A builder that holds the defaults.
-     *
-     * @return a new builder
-     */
+    /** {@return a builder that holds the defaults} */
     public static Builder builder() {
         return new Builder();
     }
@@ -72,18 +68,16 @@ public final class StreamOptions {
     }
 
     /**
-     * Returns whether a read may take more from the system than it was asked for; true by default.
-     *
-     * @return false to read no more than requested
+     * {@return whether a read may take more from the system than it was asked for; true by default;
+     * false to read no more than requested}
      */
     public boolean inputBuffered() {
         return inputBuffered;
     }
 
     /**
-     * Returns whether writes are collected until a flush; true by default.
-     *
-     * @return false when each write reaches the socket before it returns
+     * {@return whether writes are collected until a flush; true by default; false when each write
+     * reaches the socket before it returns}
      */
     public boolean outputBuffered() {
         return outputBuffered;
@@ -99,18 +93,15 @@ public final class StreamOptions {
     }
 
     /**
-     * Returns the bound of each read; null, for ever, by default.
-     *
-     * @return null for no bound, zero to take only what has arrived, or a bound
+     * {@return the bound of each read; null, for ever, by default; zero to take
+     * only what has arrived, or a bound}
      */
     public Duration readTimeout() {
         return readTimeout;
     }
 
     /**
-     * Returns the bound of each write; null, for ever, by default.
-     *
-     * @return null for no bound, or a bound
+     * {@return the bound of each write; null, for ever, by default; or a bound}
      */
     public Duration writeTimeout() {
         return writeTimeout;
@@ -303,11 +294,7 @@ public final class StreamOptions {
             return this;
         }
 
-        /**
-         * The options collected so far.
-         *
-         * @return immutable options
-         */
+        /** {@return the options collected so far} */
         public StreamOptions build() {
             return new StreamOptions(this);
         }

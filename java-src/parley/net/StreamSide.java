@@ -5,8 +5,8 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.List;
-import parley.net.wait.Deadline;
 import parley.net.wait.HasDeadline;
+import parley.net.wait.Deadline;
 
 /**
  * The common part of the two sides of a stream: a lock that makes each operation atomic, the
@@ -348,11 +348,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         timeout = Errors.timeout("timeout", newTimeout);
     }
 
-    /**
-     * The bound of each operation.
-     *
-     * @return null for none
-     */
+    /** {@return the bound of each operation: null for none} */
     public Duration timeout() {
         return timeout;
     }

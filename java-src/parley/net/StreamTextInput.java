@@ -4,8 +4,11 @@ import java.io.IOException;
 import java.nio.channels.SelectionKey;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.InputProbe.InputState;
 import parley.net.InputProbe.Sought;
 import parley.net.StreamInput.Line;
+import parley.net.StreamInput.LineTooLongException;
 
 /**
  * The characters of the input side of a stream. {@link StreamInput} adds the bytes; both are read
@@ -35,9 +38,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most.
-     *
-     * @return a positive number
+     * {@return how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most, a
+     * positive number}
      */
     public int lineLimit() {
         return lineLimit;

@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.IOException;
 import java.nio.channels.SelectionKey;
+import parley.net.ExternalFormat.CodingException;
 
 /**
  * The characters of the output side of a stream. {@link StreamOutput} adds the bytes; both go into

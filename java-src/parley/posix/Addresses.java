@@ -10,22 +10,6 @@ final class Addresses {
 
     private Addresses() {}
 
-    /** The local address, or null when the number is not an open socket. */
-    static byte[] local(int fd) {
-        try (NativeBuffer buffer = prepared()) {
-            int result = LibC.getsockname(fd, buffer.address, buffer.address + MAX_SIZE);
-            return result < 0 ? null : content(buffer);
-        }
-    }
-
-    /** The peer's address, or null when there is none. */
-    static byte[] peer(int fd) {
-        try (NativeBuffer buffer = prepared()) {
-            int result = LibC.getpeername(fd, buffer.address, buffer.address + MAX_SIZE);
-            return result < 0 ? null : content(buffer);
-        }
-    }
-
     /** The address family of a socket. */
     static int family(int fd) throws IOException {
         try (NativeBuffer buffer = prepared()) {

@@ -36,8 +36,6 @@ final class Constants {
     static final int SOL_SOCKET = SocketLevel.SOL_SOCKET.intValue();
     static final int SO_TYPE = SocketOption.SO_TYPE.intValue();
     static final int SO_ERROR = SocketOption.SO_ERROR.intValue();
-    /** Linux only, 0 elsewhere. */
-    static final int SO_PEERCRED = orZero(SocketOption.SO_PEERCRED);
     /** macOS only, 0 elsewhere. */
     static final int SO_NOSIGPIPE = orZero(SocketOption.SO_NOSIGPIPE);
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
+import parley.posix.Protocols.SocketTypes;
 
 /**
  * The system's lists of protocols and networks ({@code /etc/protocols}, {@code /etc/networks}). The

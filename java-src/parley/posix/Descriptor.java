@@ -5,8 +5,6 @@ import com.sun.jna.Pointer;
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A file descriptor whose number cannot be recycled under a running call.
@@ -25,7 +23,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  *
  * <p>Thread-safe.
  */
-public final class Descriptor implements AutoCloseable {
+public final class Descriptor extends NumberInUse {
     /** What {@link #read} returns at the end of the data. */
     public static final int EOF = -1;
     /** What reading and writing return when they would have to wait. */
@@ -33,23 +31,13 @@ public final class Descriptor implements AutoCloseable {
     /** What {@link #peek} returns for a socket that listens or is not connected. */
     public static final int NOT_CONNECTED = -3;
 
-    private static final int CLOSED = Integer.MIN_VALUE;
-
-    private final int fd; // immutable
-    private final boolean owned; // immutable
     private final int socketType; // immutable; 0 for what is no socket
     private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
     private final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
-    private static final int RELEASE_FRAMES = 32; // more than release takes
-
-    private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
-    private final CountDownLatch released = new CountDownLatch(1); // the number was given back
 
     private Descriptor(int fd, boolean owned, ResetMemory reset) throws IOException {
-        Posix.require("Descriptor");
+        super(fd, owned);
         DescriptorWatcher.shared(); // opens what waiting needs, while there is a descriptor for it
-        this.fd = fd;
-        this.owned = owned;
         this.reset = reset;
         this.nonblocking = Fcntl.isNonblocking(fd);
         this.socketType = typeOf(fd);
@@ -138,21 +126,6 @@ public final class Descriptor implements AutoCloseable {
      */
     public Descriptor duplicate() throws IOException {
         return using("dup", number -> duplicate(number, reset));
-    }
-
-    /** {@return the number; it says nothing after {@link #close}} */
-    public int number() {
-        return fd;
-    }
-
-    /** {@return false as soon as {@link #close} was called} */
-    public boolean isOpen() {
-        return uses.get() >= 0;
-    }
-
-    /** Says whether closing this closes the number. */
-    boolean isOwned() {
-        return owned;
     }
 
     /** {@return true for sockets of any kind} */
@@ -464,102 +437,6 @@ public final class Descriptor implements AutoCloseable {
         Poll.Entry entry = new Poll.Entry(this, events, null);
         Poll.await(new Poll.Entry[] {entry}, 1, timeoutNanos);
         return entry.found();
-    }
-
-    // ---- uses and close
-
-    private interface Use<T> {
-        T of(int number) throws IOException;
-    }
-
-    private <T> T using(String call, Use<T> use) throws IOException {
-        acquire(call);
-        try {
-            return use.of(fd);
-        } finally {
-            release();
-        }
-    }
-
-    /** Returns how many calls use the number, or a negative number once closed. */
-    int uses() {
-        return uses.get();
-    }
-
-    /** Begins a use of the number, which stays ours until {@link #release}. */
-    int acquire(String call) throws ClosedDescriptorException {
-        if (!tryAcquire()) {
-            throw new ClosedDescriptorException(call + "(" + fd + ")");
-        }
-        return fd;
-    }
-
-    /** Begins a use, or returns false when the descriptor is closed. */
-    boolean tryAcquire() {
-        reserveStack(RELEASE_FRAMES);
-        int count = uses.get();
-        while (count >= 0) {
-            if (uses.compareAndSet(count, count + 1)) {
-                return true;
-            }
-            count = uses.get();
-        }
-        return false;
-    }
-
-    /**
-     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link #release}:
-     * a use that does not end would keep {@link #close} waiting for ever.
-     */
-    private static int reserveStack(int frames) {
-        return frames == 0 ? 0 : 1 + reserveStack(frames - 1);
-    }
-
-    /** Ends a use; the last one after close gives the number back. */
-    void release() {
-        if (uses.decrementAndGet() == CLOSED) {
-            if (owned) {
-                LibC.close(fd);
-            }
-            released.countDown();
-        }
-    }
-
-    /**
-     * Closes the descriptor: threads that wait on it are woken, running calls end, and when this
-     * returns the number has been given back to the system. Idempotent. Never blocks for longer
-     * than the running calls need, which are non-blocking.
-     */
-    @Override
-    public void close() {
-        reserveStack(RELEASE_FRAMES);
-        int count = uses.get();
-        // this thread's own use keeps the number while the watches fire
-        while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {
-            count = uses.get();
-        }
-        if (count >= 0) {
-            try {
-                DescriptorWatcher.closed(this, count > 0);
-            } finally {
-                release();
-            }
-        }
-        awaitRelease();
-    }
-
-    private void awaitRelease() {
-        boolean interrupted = false;
-        while (released.getCount() > 0) {
-            try {
-                released.await();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     @Override

@@ -12,6 +12,7 @@ import jnr.constants.Constant;
 import jnr.constants.platform.IP;
 import jnr.constants.platform.SocketOption;
 import jnr.constants.platform.TCP;
+import parley.posix.Protocols.SocketTypes;
 
 /**
  * The options of sockets that getsockopt(2) and setsockopt(2) know, by the names of CLISP's {@code

@@ -112,11 +112,6 @@ final class LibC {
 
     static native long send(int fd, long buffer, long size, int flags);
 
-    static native long recvfrom(
-            int fd, long buffer, long size, int flags, long address, long sizeInOut);
-
-    static native long sendto(int fd, long buffer, long size, int flags, long address, int asize);
-
     static native long recvmsg(int fd, long message, int flags);
 
     static native long sendmsg(int fd, long message, int flags);

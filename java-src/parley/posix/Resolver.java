@@ -5,8 +5,14 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import jnr.constants.platform.AddressInfo;
 import jnr.constants.platform.ErrnoAddressInfo;
 import jnr.constants.platform.NameInfo;
@@ -80,8 +86,8 @@ public final class Resolver {
         byte[] node = text("getaddrinfo", question.node());
         byte[] service = text("getaddrinfo", question.service());
         String family = question.family() == null ? "unspec" : question.family();
-        int type = question.type() == null ? 0 : SocketTypes.type(question.type());
-        int[] hints = {flags, SocketTypes.domain(family), type, question.protocol()};
+        int type = question.type() == null ? 0 : Protocols.SocketTypes.type(question.type());
+        int[] hints = {flags, Protocols.SocketTypes.domain(family), type, question.protocol()};
         return inThread(() -> lookUp(node, service, hints, question));
     }
 
@@ -117,8 +123,8 @@ public final class Resolver {
             Pointer info = new Pointer(at);
             byte[] address = new Pointer(info.getLong(ADDRESS))
                     .getByteArray(0, Math.min(info.getInt(16), Addresses.MAX_SIZE));
-            all.add(new Found(info.getInt(0), SocketTypes.domainName(info.getInt(4)),
-                    SocketTypes.name(info.getInt(8)), info.getInt(12),
+            all.add(new Found(info.getInt(0), Protocols.SocketTypes.domainName(info.getInt(4)),
+                    Protocols.SocketTypes.name(info.getInt(8)), info.getInt(12),
                     SockAddr.ofKernel(address), NativeText.at(info.getLong(NAME))));
         }
         return List.copyOf(all);
@@ -219,5 +225,64 @@ public final class Resolver {
             default -> throw new IllegalArgumentException("getnameinfo: unknown flag " + name
                     + ", known are nofqdn numerichost namereqd numericserv dgram");
         };
+    }
+
+    /**
+     * The threads that ask the system's resolver, which can be neither interrupted nor timed. They are few:
+     * while a name server is silent, later look-ups wait for a thread within their own deadlines.
+     */
+    public static final class ResolverThreads {
+        /** How many look-ups run at once. */
+        static final int MOST = 16;
+
+        private static final AtomicInteger COUNT = new AtomicInteger();
+        private static final ThreadPoolExecutor POOL = new ThreadPoolExecutor(MOST, MOST, 500,
+                TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), ResolverThreads::thread);
+
+        static {
+            POOL.allowCoreThreadTimeOut(true);
+        }
+
+        private ResolverThreads() {}
+
+        private static Thread thread(Runnable body) {
+            return OwnThreads.daemon("parley-resolver-" + COUNT.incrementAndGet(), body);
+        }
+
+        /**
+         * Runs a look-up on one of the threads and waits for the result.
+         *
+         * @param <T> the type of the result
+         * @param lookUp the look-up
+         * @param nanos how long to wait at most, for a thread and for the result
+         * @return what the look-up returns
+         * @throws TimeoutException when the time has passed; the look-up ends by itself
+         * @throws InterruptedException when the thread is interrupted
+         * @throws ExecutionException with what the look-up threw
+         * @throws IOException when no thread can be started
+         */
+        public static <T> T run(Callable<T> lookUp, long nanos)
+                throws IOException, TimeoutException, InterruptedException, ExecutionException {
+            FutureTask<T> task = new FutureTask<>(lookUp);
+            execute(task);
+            try {
+                return task.get(nanos, TimeUnit.NANOSECONDS);
+            } finally {
+                task.cancel(true);
+                POOL.remove(task);
+            }
+        }
+
+        private static void execute(FutureTask<?> task) throws IOException {
+            try {
+                POOL.execute(task);
+            } catch (OutOfMemoryError e) { // the system has no thread left
+                POOL.getQueue().add(task);
+                if (POOL.getPoolSize() == 0) {
+                    POOL.remove(task);
+                    throw new IOException("no thread for a look-up can be started: " + e.getMessage());
+                }
+            }
+        }
     }
 }

@@ -1,10 +1,14 @@
 package parley.posix;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
+import parley.posix.Protocols.SocketTypes;
 
 /**
  * The address of a socket, as the bytes that the C library has: {@code struct sockaddr}.
@@ -238,5 +242,21 @@ public final class SockAddr {
     private String scope() {
         int scope = Bytes.getInt(bytes, 24);
         return scope == 0 ? "" : "%" + scope;
+    }
+
+    /** Integers in byte arrays, in the byte order of this machine. */
+    private static final class Bytes {
+        private static final VarHandle INT =
+                MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.nativeOrder());
+
+        private Bytes() {}
+
+        static int getInt(byte[] bytes, int at) {
+            return (int) INT.get(bytes, at);
+        }
+
+        static void putInt(byte[] bytes, int at, int value) {
+            INT.set(bytes, at, value);
+        }
     }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.concurrent.locks.ReentrantLock;
 import jnr.constants.platform.Shutdown;
+import parley.posix.Protocols.SocketTypes;
 
 /**
  * The system calls of {@code sys/socket.h} that make and name sockets; those that move data are in

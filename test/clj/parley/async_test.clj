@@ -24,7 +24,7 @@
    (java.time Duration)
    (java.util Arrays)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.net FramingException SocketStream)
+   (parley.net Framing$FramingException SocketStream)
    (parley.testing Await Blocked Cpu Leaks Task Threads)))
 
 (set! *warn-on-reflection* true)
@@ -366,7 +366,7 @@
       (stream/close x)
       (let [ch (pa/elements y as)]
         (is (nil? (taken ch)))
-        (is (instance? FramingException (pa/channel-error ch)))
+        (is (instance? Framing$FramingException (pa/channel-error ch)))
         (is (re-find #"ended within a f(rame|orm)" (ex-message (pa/channel-error ch))))
         (is (= text (stream/read-line y)) "the bytes are still in the stream")))))
 
@@ -402,7 +402,7 @@
           waiting (later lines)]
       (send-bytes x (byte-array [97 -1 98 10]))
       (is (= :closed (taken waiting)))
-      (is (instance? FramingException (pa/channel-error lines)))
+      (is (instance? Framing$FramingException (pa/channel-error lines)))
       (is (re-find #"^elements: a line is malformed: at offset 1 " (ex-message (pa/channel-error lines))))
       (is (= [97 -1 98 10] (vec (taken (pa/elements y)))) "nothing was consumed"))))
 
@@ -427,7 +427,7 @@
             (is (= line (taken waiting)))
             (do
               (is (= :closed (taken waiting)))
-              (is (instance? FramingException (pa/channel-error lines)))
+              (is (instance? Framing$FramingException (pa/channel-error lines)))
               (is (re-find #"^elements: a line of .* expected at most 10" (ex-message (pa/channel-error lines))))
               (is (= line (stream/read-line y)) "nothing was consumed"))))))))
 
@@ -766,4 +766,4 @@
                          (shutdown-agents)))]
     (is (= "nil" (.answer child "before")))
     (is (= "nil" (.answer child "taken")))
-    (is (= "parley.net.FramingException" (.answer child "after")))))
+    (is (= "parley.net.Framing$FramingException" (.answer child "after")))))

@@ -1,9 +1,11 @@
 (ns parley.dev-test
   "What dev/user.clj offers to whoever works at a REPL."
   (:require
+   [clojure.string :as str]
    [clojure.test :refer [deftest is]]
    [parley.socket :as socket]
    [parley.stream :as stream]
+   [parley.tour :as tour]
    [user])
   (:import
    (clojure.lang DynamicClassLoader Namespace)
@@ -98,6 +100,20 @@
   (let [command ["env" "--default-signal=INT"]]
     (when (zero? (.waitFor ^Process (apply started (conj command "true"))))
       command)))
+
+(defn- table
+  "The lines of a text from the table's head to its last row, without the numbers and margins that differ."
+  [text]
+  (->> (str/split-lines text)
+       (map #(str/replace (str/trim %) #"\d+" "N"))
+       (drop-while #(not (re-find #"^after .*:output$" %)))
+       (take-while #(not (or (str/starts-with? % "and the reason") (str/starts-with? % "```"))))))
+
+(deftest the-tour-ends-well-and-the-readme-shows-its-table
+  (let [said (with-out-str (#'tour/tour))]
+    (is (str/ends-with? (str/trim said) "All of it as it should be."))
+    (is (= 9 (count (table said))) said)
+    (is (= (table said) (table (slurp "README.md"))))))
 
 (deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
   (let [^Process process (apply started

@@ -9,7 +9,7 @@
    (java.net InetSocketAddress SocketTimeoutException)
    (java.nio.channels SocketChannel)
    (java.time Duration)
-   (parley.net LineTooLongException)))
+   (parley.net StreamInput$LineTooLongException)))
 
 (set! *warn-on-reflection* true)
 
@@ -46,7 +46,7 @@
     (is (thrown? SocketTimeoutException (stream/read-line a)))
     (stream/write-string "123456" b)
     (stream/force-output b)
-    (is (thrown? LineTooLongException (stream/read-line a)))
+    (is (thrown? StreamInput$LineTooLongException (stream/read-line a)))
     (is (nil? (stream/set-line-limit! a 7)))
     (stream/terpri b)
     (stream/force-output b)

@@ -7,7 +7,7 @@
   (:import
    (java.net SocketTimeoutException)
    (java.util Arrays)
-   (parley.net FramingException SocketStream)))
+   (parley.net Framing$FramingException SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -88,7 +88,7 @@
                                      [stream/forms "#none 5 " #"^forms: .*malformed"]]]
     (with-input (text bytes)
       (fn [^SocketStream s]
-        (is (thrown-with-msg? FramingException message (into [] (f s))))
+        (is (thrown-with-msg? Framing$FramingException message (into [] (f s))))
         (is (Arrays/equals (text bytes) (.readAllBytes (stream/socket-input-stream s))))))))
 
 (deftest options-are-checked-at-once

@@ -506,7 +506,7 @@
       :eof
       :input)
     (catch java.net.SocketTimeoutException _ nil)
-    (catch parley.net.CodingException _ :input)
+    (catch parley.net.ExternalFormat$CodingException _ :input)
     (catch IOException _ :error)))
 
 (defn- probe-output

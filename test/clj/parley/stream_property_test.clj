@@ -18,7 +18,7 @@
    (java.nio.channels ServerSocketChannel SocketChannel)
    (java.nio.charset Charset CharsetEncoder)
    (java.util Arrays Random)
-   (parley.net CodingException)
+   (parley.net ExternalFormat$CodingException)
    (parley.testing Race$Rounds TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -342,7 +342,7 @@
   "What `f` returns, [:error offset] for bytes that are no character."
   [f]
   (try (f)
-       (catch CodingException e
+       (catch ExternalFormat$CodingException e
          [:error (.offset e)])
        (catch java.net.SocketTimeoutException e
          [:blocked (ex-message e)])))

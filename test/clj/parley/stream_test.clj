@@ -13,7 +13,7 @@
    (java.io ByteArrayInputStream ByteArrayOutputStream EOFException IOException InterruptedIOException PushbackReader Reader StringWriter)
    (java.net SocketTimeoutException)
    (java.nio.channels ClosedChannelException)
-   (parley.net CodingException LineTooLongException SocketStream)
+   (parley.net ExternalFormat$CodingException SocketStream StreamInput$LineTooLongException)
    (parley.testing Leaks)))
 
 (set! *warn-on-reflection* true)
@@ -537,11 +537,11 @@
   (with-pair [s peer]
     (send-bytes peer 97 0xff 98)
     (is (= \a (stream/read-char s)))
-    (fails CodingException ["FF" "offset 1" "UTF-8" ":input-error-action"] (stream/read-char s))
+    (fails ExternalFormat$CodingException ["FF" "offset 1" "UTF-8" ":input-error-action"] (stream/read-char s))
     (is (= \b (stream/read-char s)))
     (testing "a line tells of them, and then is still there without them"
       (send-bytes peer 97 0xc3 98 10)
-      (fails CodingException ["C3" "offset 4"] (stream/read-line s))
+      (fails ExternalFormat$CodingException ["C3" "offset 4"] (stream/read-line s))
       (is (= "ab" (stream/read-line s))))
     (stream/set-stream-external-format! s {:input-error-action :ignore})
     (send-bytes peer 0xff 99)
@@ -554,8 +554,8 @@
 
 (deftest unencodable-characters-get-the-action-of-the-format
   (with-pair [s peer :external-format :iso-8859-1]
-    (fails CodingException ["\\€ (U+20AC)" "ISO-8859-1" ":output-error-action"] (stream/write-string "a€b" s))
-    (fails CodingException ["𝄞 (U+1D11E)"] (stream/write-string "𝄞" s))
+    (fails ExternalFormat$CodingException ["\\€ (U+20AC)" "ISO-8859-1" ":output-error-action"] (stream/write-string "a€b" s))
+    (fails ExternalFormat$CodingException ["𝄞 (U+1D11E)"] (stream/write-string "𝄞" s))
     (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action \?})
     (stream/write-string "c€𝄞d" s)
     (stream/set-stream-external-format! s {:charset :iso-8859-1 :output-error-action :ignore})
@@ -566,7 +566,7 @@
 (deftest a-charset-with-state-survives-a-failed-write-and-is-left-at-close
   (with-pair [s peer :external-format "ISO-2022-JP"]
     (stream/write-string "漢" s)
-    (fails CodingException ["\\é (U+00E9)"] (stream/write-string "字é" s))
+    (fails ExternalFormat$CodingException ["\\é (U+00E9)"] (stream/write-string "字é" s))
     (stream/write-string "字" s)
     (stream/close s)
     (is (= (mapv #(bit-and 255 %) (.getBytes "漢字" "ISO-2022-JP")) (bytes-of peer 10)))))
@@ -577,7 +577,7 @@
     (stream/force-output s)
     (is (= [0xf0 0x9d 0x84 0x9e] (bytes-of peer 4)))
     (stream/write-char (first "𝄞") s)
-    (fails CodingException ["\\ud834"] (stream/write-string "x" s))
+    (fails ExternalFormat$CodingException ["\\ud834"] (stream/write-string "x" s))
     (stream/write-string "y" s)
     (stream/force-output s)
     (is (= \y (stream/read-char peer)) "the half was told of and is gone")))
@@ -690,7 +690,7 @@
 (deftest a-line-without-an-end-stops-at-the-limit
   (with-pair [s peer :line-limit 10]
     (send-text peer "0123456789abc")
-    (fails LineTooLongException ["10"] (stream/read-line s))
+    (fails StreamInput$LineTooLongException ["10"] (stream/read-line s))
     (is (= \0 (stream/read-char s)))))
 
 ;; ---- views --------------------------------------------------------------------------------------
@@ -752,7 +752,7 @@
       (arrives s)
       (is (true? (.ready reader)))
       (is (= 2 (.read reader (char-array 5))) "bad bytes are left to the next read")
-      (is (instance? CodingException (failure #(.read ^Reader reader))))
+      (is (instance? ExternalFormat$CodingException (failure #(.read ^Reader reader))))
       (stream/close peer)
       (is (= [-1 -1 -1] [(.read ^Reader reader) (.read reader (char-array 2)) (.read input (byte-array 2))]))
       (.close reader)

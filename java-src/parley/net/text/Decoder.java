@@ -79,11 +79,6 @@ public abstract class Decoder {
         // no state
     }
 
-    /** Returns whether bytes were taken in that have made no character yet. */
-    public boolean holdsBytes() {
-        return false;
-    }
-
     /**
      * Returns, at the end, a character whose bytes made the one before it; -1 when there is none.
      */

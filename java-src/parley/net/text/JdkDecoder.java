@@ -131,11 +131,6 @@ final class JdkDecoder extends Decoder {
     }
 
     @Override
-    public boolean holdsBytes() {
-        return fed > 0;
-    }
-
-    @Override
     public void reset() {
         if (!fresh) {
             fed = 0;

@@ -94,11 +94,6 @@ final class Pem {
         return blocks;
     }
 
-    /** True when a text holds PEM, and is not the name of a file. */
-    static boolean isPem(String text) {
-        return text.contains("-----BEGIN ");
-    }
-
     /** All certificates of a text, in its order; at least one. */
     static List<X509Certificate> certificates(String text) throws GeneralSecurityException {
         List<X509Certificate> certificates = new ArrayList<>();
@@ -114,11 +109,6 @@ final class Pem {
                     + " with -----BEGIN CERTIFICATE-----; openssl x509 -inform der makes PEM of DER");
         }
         return certificates;
-    }
-
-    /** True when a text has a private key. */
-    static boolean hasKey(String text) {
-        return blocks(text).stream().anyMatch(each -> each.label.endsWith("PRIVATE KEY"));
     }
 
     /**

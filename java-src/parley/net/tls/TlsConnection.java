@@ -103,11 +103,7 @@ public final class TlsConnection {
 
     // ---- the handshake -----------------------------------------------------------------------
 
-    /**
-     * Returns whether the handshake is over.
-     *
-     * @return true for ever once it is
-     */
+    /** {@return whether the handshake is over: true for ever once it is} */
     public boolean isDone() {
         return done;
     }
@@ -139,10 +135,8 @@ public final class TlsConnection {
     }
 
     /**
-     * Returns the computation that the handshake waits for, to be run once, by any thread that may
-     * take its time.
-     *
-     * @return null when there is none, or another thread runs it
+     * {@return the computation that the handshake waits for, to be run once, by any thread that may
+     * take its time: null when there is none, or another thread runs it}
      */
     public Runnable task() {
         lock.lock();
@@ -166,11 +160,7 @@ public final class TlsConnection {
         }
     }
 
-    /**
-     * Returns what the peers have agreed on.
-     *
-     * @return null before the handshake is over
-     */
+    /** {@return what the peers have agreed on: null before the handshake is over} */
     public TlsSession session() {
         return done ? TlsSession.of(engine) : null;
     }
@@ -178,9 +168,8 @@ public final class TlsConnection {
     // ---- reading -----------------------------------------------------------------------------
 
     /**
-     * Returns whether {@link #read} can make progress without any byte from the carrier.
-     *
-     * @return true when decrypted bytes, a whole record, or the end that was not read yet are here
+     * {@return whether {@link #read} can make progress without any byte from the carrier: true when
+     * decrypted bytes, a whole record, or the end that was not read yet are here}
      */
     public boolean holdsInput() {
         return holdsInput;
@@ -317,9 +306,8 @@ public final class TlsConnection {
     // ---- writing -----------------------------------------------------------------------------
 
     /**
-     * Returns whether bytes that were written, or are the engine's own, still have to be sent.
-     *
-     * @return false when the carrier has taken everything
+     * {@return whether bytes that were written, or are the engine's own, still have to be sent:
+     * false when the carrier has taken everything}
      */
     public boolean holdsOutput() {
         return writer.holds();

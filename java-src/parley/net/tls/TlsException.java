@@ -32,11 +32,7 @@ public final class TlsException extends SSLException {
         this.code = code;
     }
 
-    /**
-     * Returns the name of the failure.
-     *
-     * @return for example {@code "TLS_TRUNCATED"}
-     */
+    /** {@return the name of the failure, such as {@code "TLS_TRUNCATED"}} */
     public String code() {
         return code;
     }

@@ -61,11 +61,7 @@ public final class TlsOptions {
         return new TlsOptions(settings.context(context), context);
     }
 
-    /**
-     * A builder that holds the defaults.
-     *
-     * @return a new builder
-     */
+    /** {@return a builder that holds the defaults} */
     public static Builder builder() {
         return new Builder("TlsOptions", false);
     }
@@ -197,9 +193,8 @@ public final class TlsOptions {
     }
 
     /**
-     * Returns whether a server refuses clients without a certificate that it trusts.
-     *
-     * @return false also when a context was given that may have them refused
+     * {@return whether a server refuses clients without a certificate that it trusts: false also
+     * when a context was given that may have them refused}
      */
     public boolean needsClientCertificate() {
         return settings.clientAuth == Boolean.TRUE;

@@ -19,11 +19,7 @@ public final class BackOff {
     public BackOff() {
     }
 
-    /**
-     * The pause after one more failure.
-     *
-     * @return twice the one before, at most a second
-     */
+    /** {@return the pause after one more failure: twice the one before, at most a second} */
     public Duration next() {
         Duration pause = next;
         Duration twice = pause.multipliedBy(2);

@@ -119,12 +119,6 @@ public final class DescriptorSource extends Source {
         }
     }
 
-    /** Runs a task once, when one of the operations may be possible or the source is closed. */
-    DescriptorWatcher.Watch watch(int ops, Runnable task) throws IOException {
-        Poll.Entry[] entries = entries(ops);
-        return DescriptorWatcher.watch(entries, entries.length, task);
-    }
-
     private Poll.Entry[] entries(int ops) {
         if (input == output) {
             return new Poll.Entry[] {new Poll.Entry(input, events(ops), null)};

@@ -2,16 +2,19 @@ package parley.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -20,6 +23,7 @@ class ArrowsTest {
     private static final Path ROOT = Path.of("java-src");
     private static final Pattern OURS = Pattern.compile(
             "\\b(parley(?:\\.[a-z]\\w*)+)\\.[A-Z]\\w*", Pattern.MULTILINE);
+    private static final Pattern PUBLIC_TYPE = Pattern.compile("^public ", Pattern.MULTILINE);
     private static final Pattern COMMENT = Pattern.compile("/\\*.*?\\*/|//[^\n]*", Pattern.DOTALL);
 
     @ParameterizedTest
@@ -42,6 +46,27 @@ class ArrowsTest {
         }
         used.remove(name);
         assertEquals(below == null ? Set.of() : new TreeSet<>(List.of(below.split(" "))), used);
+    }
+
+    @Test
+    void the_api_has_few_types() throws IOException {
+        List<String> types = new ArrayList<>();
+        for (Path source : sources(ROOT.resolve("parley/net"))) {
+            if (PUBLIC_TYPE.matcher(Files.readString(source)).find()) {
+                types.add(source.getFileName().toString());
+            }
+        }
+        assertTrue(types.size() <= 26, types.size() + " public types: " + types);
+    }
+
+    @Test
+    void no_file_is_long() throws IOException {
+        try (Stream<Path> files = Files.walk(ROOT)) {
+            for (Path each : files.filter(Files::isRegularFile).toList()) {
+                int lines = Files.readAllLines(each).size();
+                assertTrue(lines <= 500, each + " has " + lines + " lines, expected 500 or fewer");
+            }
+        }
     }
 
     private static List<Path> sources(Path folder) throws IOException {

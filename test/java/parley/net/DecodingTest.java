@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
 import parley.testing.Seeds;
 
 /**

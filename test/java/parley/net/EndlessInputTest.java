@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.StreamInput.LineTooLongException;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import parley.net.SocketServer.AcceptBackoff;
 import parley.testing.Child;
 import parley.testing.Descriptors;
 import parley.testing.Family;

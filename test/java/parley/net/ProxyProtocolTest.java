@@ -205,7 +205,7 @@ class ProxyProtocolTest {
 
     @Test
     void the_announced_peer_is_the_peer_and_the_proxy_is_known() throws Exception {
-        BlockingQueue<Connection> connections = new LinkedBlockingQueue<>();
+        BlockingQueue<Server.Connection> connections = new LinkedBlockingQueue<>();
         Server.Handler handler = new Server.Handler() {
             @Override
             public void handle(SocketStream stream) {
@@ -213,7 +213,7 @@ class ProxyProtocolTest {
             }
 
             @Override
-            public void serve(Connection connection) throws IOException {
+            public void serve(Server.Connection connection) throws IOException {
                 connections.add(connection);
                 connection.stream().in().readLine();
             }
@@ -222,7 +222,7 @@ class ProxyProtocolTest {
                 Peer client = Peer.connect(server.localAddress())) {
             client.send(binary(0x21, 0x11, addresses("203.0.113.7", "192.0.2.1", 4711, 80),
                     tlv(2, line("example.org"))));
-            Connection served = connections.poll(1, TimeUnit.MINUTES);
+            Server.Connection served = connections.poll(1, TimeUnit.MINUTES);
             SocketStream stream = served.stream();
             assertEquals("203.0.113.7:4711", Addresses.show(served.peer()));
             assertEquals(served.peer(), stream.peerAddress());

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import parley.net.ExternalFormat.CodingAction;
+import parley.net.ExternalFormat.CodingException;
 import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Family;

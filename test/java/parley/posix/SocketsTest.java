@@ -135,8 +135,6 @@ class SocketsTest {
             assertEquals("(unnamed)", accepted.peer().toString());
             assertEquals(at, Sockets.peerAddress(client));
             assertEquals(at.path(), Sockets.localAddress(accepted.socket()).path());
-            PeerCredentials who = PeerCredentials.of(accepted.socket());
-            assertEquals(ProcessHandle.current().pid(), who.pid());
             accepted.socket().close();
         }
     }

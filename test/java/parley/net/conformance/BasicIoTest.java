@@ -13,7 +13,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import parley.net.WaitMode;
-import parley.net.CodingException;
+import parley.net.ExternalFormat.CodingException;
 import parley.net.Direction;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;

@@ -2,10 +2,12 @@ package parley.net;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
@@ -14,17 +16,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import parley.net.wait.Deadline;
 
-/**
- * A connection that a {@link Server} has accepted: its stream, its peer, and the thread in which
- * the handler runs. It exists until the handler has returned and the stream is closed.
- *
- * <pre>{@code
- * for (Connection each : server.connections()) {
- *     System.out.println(each.peer() + " since " + each.since());
- * }
- * }</pre>
- */
-public final class Connection {
+/** A connection of a {@link Server}, how it is served, and how it ends. */
+final class ServedConnection implements Server.Connection, Runnable {
     private static final Duration SILENCE = Duration.ofMillis(300);
     private static final Duration LONGEST = Duration.ofSeconds(2);
     private static final int SKIPPED_AT_MOST = 1 << 20;
@@ -45,7 +38,7 @@ public final class Connection {
     private volatile boolean counted; // by its address
     private volatile Object attachment;
 
-    Connection(Server server, long id, ChannelTransport transport) throws IOException {
+    ServedConnection(Server server, long id, ChannelTransport transport) throws IOException {
         this.server = server;
         this.id = id;
         this.transport = transport;
@@ -54,58 +47,32 @@ public final class Connection {
 
     // ---- what is known -----------------------------------------------------------------------
 
-    /**
-     * Returns the number of this connection.
-     *
-     * @return 1 for the first that the server has accepted
-     */
+    @Override
     public long id() {
         return id;
     }
 
-    /**
-     * Returns the server that has accepted the connection.
-     *
-     * @return never null
-     */
+    @Override
     public Server server() {
         return server;
     }
 
-    /**
-     * Returns the stream that the handler is called with.
-     *
-     * @return null while the header of a proxy is still missing
-     */
+    @Override
     public SocketStream stream() {
         return stream;
     }
 
-    /**
-     * Returns the address of the client, as a trusted proxy has announced it or as the system
-     * reports it.
-     *
-     * @return an address of TCP or of the Unix domain
-     */
+    @Override
     public SocketAddress peer() {
         return peer;
     }
 
-    /**
-     * Returns the further fields of the header of a proxy (the TLVs of version 2 of the PROXY
-     * protocol).
-     *
-     * @return values by type, such as 2 for the host name that a client of TLS has asked for
-     */
+    @Override
     public Map<Integer, byte[]> proxyExtras() {
         return extras;
     }
 
-    /**
-     * Returns when the connection was accepted.
-     *
-     * @return a point in wall clock time
-     */
+    @Override
     public Instant since() {
         return since;
     }
@@ -115,65 +82,37 @@ public final class Connection {
         return Duration.ofNanos(System.nanoTime() - began);
     }
 
-    /**
-     * Returns whether the handler was started.
-     *
-     * @return false while the connection waits for a proxy's header or for its admission
-     */
+    @Override
     public boolean isAdmitted() {
         return thread != null;
     }
 
-    /**
-     * Returns the thread of the handler.
-     *
-     * @return null before it was started
-     */
+    @Override
     public Thread thread() {
         return thread;
     }
 
-    /**
-     * Returns how many bytes were received.
-     *
-     * @return bytes, a proxy's header included
-     */
+    @Override
     public long bytesIn() {
         return transport.bytesIn();
     }
 
-    /**
-     * Returns how many bytes were sent.
-     *
-     * @return bytes, those still in the buffer of the stream not included
-     */
+    @Override
     public long bytesOut() {
         return transport.bytesOut();
     }
 
-    /**
-     * Returns what was attached.
-     *
-     * @return null or any object
-     */
+    @Override
     public Object attachment() {
         return attachment;
     }
 
-    /**
-     * Keeps an object with this connection, for the code that serves it.
-     *
-     * @param object null or any object
-     */
+    @Override
     public void attach(Object object) {
         attachment = object;
     }
 
-    /**
-     * Interrupts the handler, or what it waits for.
-     *
-     * @return false when the handler does not run
-     */
+    @Override
     public boolean interrupt() {
         Thread running = thread;
         if (running == null || over.get()) {
@@ -183,13 +122,7 @@ public final class Connection {
         return true;
     }
 
-    /**
-     * Waits until the connection is over.
-     *
-     * @param timeout null to wait for ever
-     * @return false when it was not over in time
-     * @throws InterruptedException if the calling thread is interrupted
-     */
+    @Override
     public boolean await(Duration timeout) throws InterruptedException {
         return await(Deadline.in(timeout));
     }
@@ -254,7 +187,7 @@ public final class Connection {
         try {
             stream.out().clear();
         } catch (IOException | IllegalStateException e) {
-            server.events().trace("the client of connection " + id + " has gone", e);
+            server.events.trace("the client of connection " + id + " has gone", e);
         }
     }
 
@@ -267,7 +200,7 @@ public final class Connection {
         try {
             stream.shutdown(Direction.INPUT);
         } catch (IOException | IllegalStateException e) {
-            server.events().trace("the client of connection " + id + " has gone", e);
+            server.events.trace("the client of connection " + id + " has gone", e);
         }
     }
 
@@ -279,7 +212,7 @@ public final class Connection {
                 transport.close(true);
             }
         } catch (IOException e) {
-            server.events().trace("closing connection " + id, e);
+            server.events.trace("closing connection " + id, e);
         }
     }
 
@@ -296,12 +229,12 @@ public final class Connection {
                 skipInput();
             }
         } catch (IOException | IllegalStateException e) {
-            server.events().trace("the client of connection " + id + " has gone", e);
+            server.events.trace("the client of connection " + id + " has gone", e);
         } finally {
             try {
                 stream.close();
             } catch (IOException e) {
-                server.events().trace("closing connection " + id, e);
+                server.events.trace("closing connection " + id, e);
             }
         }
     }
@@ -317,7 +250,7 @@ public final class Connection {
                 n = in.read(chunk);
             }
         } catch (SocketTimeoutException e) {
-            server.events().trace("the client of connection " + id + " does not close it", e);
+            server.events.trace("the client of connection " + id + " does not close it", e);
         }
     }
 
@@ -330,10 +263,83 @@ public final class Connection {
                 n = transport.read(chunk.clear());
             }
         } catch (IOException e) {
-            server.events().trace("the client of connection " + id + " has gone", e);
+            server.events.trace("the client of connection " + id + " has gone", e);
         } finally {
             abort();
         }
+    }
+
+    // ---- serving -----------------------------------------------------------------------------
+
+    @Override
+    public void run() {
+        try {
+            if (!isOver() && isSecure()) {
+                server.options.handler.serve(this);
+            }
+        } catch (Throwable e) {
+            failed(e);
+        } finally {
+            try {
+                closeQuietly();
+            } finally {
+                ended();
+            }
+        }
+    }
+
+    /** Waits for the handshake of TLS, if there is one; refuses the connection when it fails. */
+    private boolean isSecure() {
+        if (server.options.streamOptions.tls() == null) {
+            return true;
+        }
+        server.connections.handshakeBegins(this);
+        try {
+            stream.tlsSession();
+            return true;
+        } catch (IOException | IllegalStateException e) { // the latter if it was refused meanwhile
+            server.connections.refuse(this, ServerEvents.REFUSED, "tls", Errors.text(e));
+            return false;
+        } finally {
+            server.connections.handshakeEnds(this);
+        }
+    }
+
+    private void ended() {
+        end();
+        try {
+            // While it is still among the connections, or the stop would be reported before.
+            server.events.happened(ServerEvents.DISCONNECT, this, null, null);
+        } finally {
+            server.connections.forget(this);
+            done();
+        }
+    }
+
+    private void failed(Throwable thrown) {
+        Throwable e = thrown instanceof UncheckedIOException ? thrown.getCause() : thrown;
+        if (isOver() || !server.isOpen()
+                && (e instanceof IOException || e instanceof InterruptedException)) {
+            server.events.trace("connection " + id + " was ended by its server", e);
+        } else if (!isOwnFailure(e)) {
+            dropOutput();
+            server.events.failed(this, thrown);
+        } else if (e instanceof SocketTimeoutException) {
+            server.events.happened(ServerEvents.IDLE, this, Errors.text(e), null);
+        } else if (!(e instanceof ClosedChannelException)) { // closed on this side, by the handler
+            server.events.happened(ServerEvents.LOST, this, Errors.text(e), e);
+        }
+    }
+
+    /** Returns whether the connection failed, not the handler. */
+    private boolean isOwnFailure(Throwable e) {
+        if (e instanceof java.io.EOFException) {
+            return true;
+        }
+        ErrorInfo info = e instanceof IOException ? ErrorInfo.of(e) : null;
+        return info != null && stream.knownPeer != null && stream.knownPeer.equals(info.remote())
+                && stream.knownLocal.equals(info.local())
+                && (server.options.idleTimeout != null || !(e instanceof SocketTimeoutException));
     }
 
     @Override
