@@ -48,7 +48,7 @@
   the REPL ends. Maven finds nREPL in Debian's package libnrepl-clojure; clj -M:dev:test brings it."
   []
   (:port (or @nrepl-server
-             (reset! nrepl-server ((requiring-resolve 'parley.nrepl/nrepl-server) :port-file ".nrepl-port")))))
+             (reset! nrepl-server ((requiring-resolve 'parley.nrepl/nrepl-server) :port-file ".nrepl-port" :log println)))))
 
 (defn- renew-aliases
   "Lets a namespace that was not loaded again see those that were, under the names it has for them."

@@ -315,7 +315,8 @@
      (apply require main/repl-requires) ; doc, source and the like
      (require '[parley.socket :as socket]
               '[parley.stream :as stream])
-     (println "parley.socket is socket, parley.stream is stream; (start) (stop) (reload) (run-tests) (nrepl)"))))
+     (println "socket is parley.socket, stream is parley.stream; (doc socket/socket-status) shows a docstring.")
+     (println "(start) an echo server, (stop) it; (reload) changed files, (run-tests); (nrepl) for an editor; Ctrl-D ends."))))
 
 (defn -main
   "Runs the tour, or with the argument \"repl\" a REPL, and exits."
