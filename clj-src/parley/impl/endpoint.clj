@@ -182,11 +182,7 @@
 (defn show
   "Where a server listens, for people."
   [^SocketServer server]
-  (if (unix? server)
-    (str (.localAddress server))
-    (let [^InetSocketAddress address (.localAddress server)
-          host (.getHostAddress (.getAddress address))]
-      (str (if (.contains host ":") (str "[" host "]") host) ":" (.getPort address)))))
+  (Addresses/show (.localAddress server)))
 
 (defn uri
   "Where a server listens, under a scheme."
@@ -215,9 +211,8 @@
   people, :user the UserPrincipal of a Unix-domain peer."
   [address ^SocketStream s]
   (if (instance? InetSocketAddress address)
-    (let [host (Addresses/host address)]
-      {:peer (str host ":" (.getPort ^InetSocketAddress address))
-       :address host})
+    {:peer (Addresses/show address)
+     :address (Addresses/host address)}
     (when s
       (let [user (user s)]
         {:peer (str "user " (.getName user))

@@ -271,6 +271,15 @@ public final class Child implements AutoCloseable {
         run("prlimit", "--pid", Long.toString(pid()), "--nofile=" + limit + ":");
     }
 
+    /** Leaves it so many bytes of memory to map (the soft limit); -1 for all that it wants. */
+    public void limitMemory(long spare) throws Exception {
+        long mapped = Files.readAllLines(Path.of("/proc/" + pid() + "/status")).stream()
+                .filter(line -> line.startsWith("VmSize:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", ""))).sum() << 10;
+        run("prlimit", "--pid", Long.toString(pid()),
+                "--as=" + (spare < 0 ? "unlimited" : mapped + spare) + ":");
+    }
+
     @Override
     public void close() throws IOException {
         process.destroyForcibly();
