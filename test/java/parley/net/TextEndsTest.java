@@ -188,8 +188,9 @@ class TextEndsTest {
             for (int room = 1; more; room++) {
                 List<SocketStream> pair = SocketStream.pair(options);
                 Valve valve = new Valve();
-                try (SocketStream peer = pair.get(1);
-                        SocketStream stream = valve.stream(pair.get(0), options)) {
+                try (SocketStream under = pair.get(0);
+                        SocketStream peer = pair.get(1);
+                        SocketStream stream = valve.stream(under, options)) {
                     assertTrue(peer.isOpen());
                     valve.room = room;
                     more = writeAndClear(stream, pieces);
@@ -210,8 +211,9 @@ class TextEndsTest {
                 .externalFormat(ExternalFormat.of(Charset.forName("Shift_JIS"))).build();
         List<SocketStream> pair = SocketStream.pair(options);
         Valve valve = new Valve();
-        try (SocketStream peer = pair.get(1);
-                SocketStream stream = valve.stream(pair.get(0), options)) {
+        try (SocketStream under = pair.get(0);
+                SocketStream peer = pair.get(1);
+                SocketStream stream = valve.stream(under, options)) {
             assertTrue(peer.isOpen());
             valve.room = Valve.EVERYTHING;
             byte[] piece = new byte[1 << 24];
