@@ -204,15 +204,7 @@ public final class SocketServer extends Pollable {
                     + Errors.words(e) + ": the connection, if any, waits on; try again later"),
                     this, e);
         }
-        if (accepted == null) {
-            return null;
-        }
-        try {
-            return new ChannelTransport(accepted);
-        } catch (IOException | RuntimeException | Error e) {
-            accepted.close();
-            throw e;
-        }
+        return accepted == null ? null : ChannelTransport.ofNew(accepted);
     }
 
     private SocketChannel acceptChannel() throws IOException {
