@@ -95,11 +95,11 @@ public final class Addresses {
     }
 
     /**
-     * Returns an address as messages show it.
+     * Writes an address as Parley shows it everywhere.
      *
-     * @param address TCP or Unix-domain, or null
-     * @return for example {@code "127.0.0.1:80"} or {@code "[::1]:80"}; a path; or {@code "?"} for
-     *     an end without a name
+     * @param address of this machine or of a peer
+     * @return such as {@code "127.0.0.1:7007"}, {@code "[::1]:7007"}, the path of a Unix-domain
+     *     socket, or {@code "?"} for a socket without a name
      */
     public static String show(SocketAddress address) {
         if (!(address instanceof InetSocketAddress)) {

@@ -203,6 +203,9 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             }
             if (request.mayWait()) {
                 add(request, name());
+                if (pausing) {
+                    trigger.resume();
+                }
             }
             return PENDING;
         } finally {

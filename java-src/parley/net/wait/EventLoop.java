@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.StackSafeLock;
 
 /**
  * A thread that polls for all who do not poll themselves: virtual threads inside a read or a write,
@@ -41,7 +42,7 @@ public final class EventLoop implements Poller.Owner {
 
     private final String name;
     private final boolean virtual;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     private Poller poller; // guarded by lock; null while nothing holds and no thread runs
     private int holders; // open streams and servers; guarded by lock
     private boolean abandoned; // the last holder has released; guarded by lock
@@ -287,6 +288,11 @@ public final class EventLoop implements Poller.Owner {
      */
     public void post(Runnable task, long nanos) {
         tasks.add(task, nanos);
+        resume();
+    }
+
+    /** Has the loop's thread take new tasks into account; starts it if it could not be started before. */
+    public void resume() {
         lock.lock();
         try {
             running();
