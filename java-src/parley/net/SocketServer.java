@@ -311,8 +311,19 @@ public final class SocketServer extends Pollable {
         return address;
     }
 
-    /** {@return the NIO channel underneath, always the same one} */
+    /**
+     * Returns the NIO channel underneath. After this call the garbage collector does not close it,
+     * so that it can be used without the server: close one of the two.
+     *
+     * @return the channel, always the same one
+     */
     public ServerSocketChannel channel() {
+        guard.handOut();
+        return channel;
+    }
+
+    /** As {@link #channel}, for use while this server is reachable. */
+    ServerSocketChannel ownChannel() {
         return channel;
     }
 
