@@ -77,7 +77,7 @@ public final class Poll {
             return found;
         }
 
-        private void put(NativeBuffer buffer, int at) {
+        void put(NativeBuffer buffer, int at) {
             int wanted = events;
             boolean asked = wanted != 0 && descriptor.tryAcquire();
             // poll ignores negative numbers, which mark the entries that hold no use
@@ -151,7 +151,7 @@ public final class Poll {
         return ready >= 0 ? ready : check(entries, from, middle) + check(entries, middle, to);
     }
 
-    private static void release(Entry[] entries, NativeBuffer buffer, int from, int to) {
+    static void release(Entry[] entries, NativeBuffer buffer, int from, int to) {
         for (int i = from; i < to; i++) {
             if (buffer.bytes.getInt((i - from) * ENTRY) >= 0) {
                 entries[i].descriptor.release();
