@@ -12,7 +12,8 @@
    [parley.impl.journal :as journal]
    [parley.impl.nrepl-socket :as nrepl-socket]
    [parley.impl.options :as options]
-   [parley.impl.service :as service])
+   [parley.impl.service :as service]
+   [parley.impl.text :as text])
   (:import
    (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException)
    (java.net SocketException)
@@ -115,22 +116,16 @@
   (or (not (.isOpen stream))
       (and (instance? IOException e) (not (instance? InterruptedIOException e)))))
 
-(def ^:private dropped-at-most
-  "Characters of output that a closed server drops before it ends the evaluation that prints them; each
-  answer counts for 64 more."
-  65536)
-
 (defn- dropping
   "Returns a function that is called with each answer that is dropped. Throws when an evaluation for which
-  `ends?` is true goes on printing. The exception is unchecked because java.io.PrintWriter swallows an
+  `running?` is true goes on printing. The exception is unchecked because java.io.PrintWriter swallows an
   IOException."
-  [ends?]
-  (let [dropped (AtomicLong.)]
+  [running?]
+  (let [{:keys [spend renew]} (text/allowance)]
     (fn [{:keys [out err]} e]
-      (let [n (.addAndGet dropped (+ 64 (count out) (count err)))]
-        (when (and (< (long dropped-at-most) n) (ends?))
-          (.set dropped 0)
-          (throw (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e)))))))))
+      (when (and (or out err) (not (spend (+ 64 (count out) (count err)))) (running?))
+        (renew) ; the report of this exception is dropped, too
+        (throw (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e))))))))
 
 (defn- sender
   "Returns a function that sends answers. It drops them when the client has gone: an exception would end the
@@ -163,7 +158,7 @@
   "Returns a transport for the answers to one message; `evaluation` is in the set of those that run, or nil."
   [transport service client running evaluation]
   (let [recv (nrepl 'nrepl.transport/recv)
-        send (sender client transport (dropping #(and (service/closing? service) (contains? @running evaluation))))]
+        send (sender client transport (dropping #(contains? @running evaluation)))]
     ((nrepl 'nrepl.transport/->FnTransport)
      #(recv transport %)
      (fn [answer]

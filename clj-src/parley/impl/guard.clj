@@ -50,63 +50,73 @@
       :clean))
 
 (defn watcher
-  "Returns a function of one character (an int) after the other, which returns :clean, :held while more is
-  needed, or the name of the sender's protocol. It looks at the first line that is not blank, as a server of HTTP
-  does, and only until that line cannot be a request's: later input is code."
+  "Returns a function of one character (an int) after the other, which returns :held while more is needed,
+  the name of the sender's protocol, :clean, or :sure when no later character matters. It looks at the first line
+  that is not blank, as a server of HTTP does, and only until that line cannot be a request's: later input is
+  code."
   []
   (let [line (StringBuilder.)
-        off (volatile! false)]
+        sure (volatile! false)]
     (letfn [(end-of-line []
               (let [text (str line)]
                 (.setLength line 0)
                 (cond
                   (str/blank? text) :clean
                   (re-matches request text) "an HTTP request"
-                  :else (do (vreset! off true) :clean))))
+                  :else :sure)))
             (next-character [c]
               (let [found (match (str (.append line (char c))))]
-                (when (and (= :clean found) (not (str/blank? (str line))))
-                  (vreset! off true))
-                found))]
+                (if (and (= :clean found) (not (str/blank? (str line))))
+                  :sure
+                  found)))]
       (fn [c]
-        (cond
-          @off :clean
-          (= 10 c) (end-of-line)
-          :else (next-character c))))))
+        (if @sure
+          :sure
+          (let [found (if (= 10 c) (end-of-line) (next-character c))]
+            (vreset! sure (= :sure found))
+            found))))))
 
 (defn source
   "Returns functions over the units (characters or bytes) of a client's input. A unit that the watcher is
   not sure of is held back.
 
     :next      a function of `wait?` that returns a unit, -1 at the end, nil when none has come
-    :watch     a watcher, or nil
+    :watch     a watcher, or nil. When it is sure, units are read many at a time
     :hostile   called with what the sender is; the input is at its end then
     :taken     called before units are given out
     :max-line  how many units a line may have; :too-long is called with the number when it has more
 
   The result has :look, which takes what has come and returns false when the input is at its end; :fill, a
-  function of a limit and of `give`, which waits for the first unit, calls `give` with a StringBuilder and
-  a number of units, at most up to the end of a line, and returns the number, -1 at the end; :ready?, the
-  number of units that are sure, nil at the end."
+  function of a limit, of `give` and of `read`, which waits for the first unit, puts units in their place, at
+  most up to the end of a line, and returns their number, -1 at the end; :ready?, the number of units that
+  are sure, nil at the end. `give` is called with a StringBuilder and a number of units; `read` reads units
+  that need no watcher and returns their number, -1 at the end, and whether they end a line."
   [{:keys [next watch max-line hostile too-long taken] :or {taken (fn [])}}]
   (let [passed (StringBuilder.) ; sure and not given out yet
         held (StringBuilder.) ; not sure yet
         length (volatile! 0)
         over (volatile! false)
+        sure (volatile! (nil? watch))
         finish (fn []
                  (.setLength held 0)
                  (vreset! over true))
         pass (fn []
                (.append passed held)
                (.setLength held 0))
+        count-units (fn [n ends-line?] ; false when the line has too many
+                      (let [n (long (vreset! length (if ends-line? 0 (+ (long @length) (long n)))))]
+                        (if (and max-line (< (long max-line) n))
+                          (do (finish) (too-long n) false)
+                          true)))
         take-unit (fn [c]
-                    (let [found (if watch (watch c) :clean)
-                          n (long (vreset! length (if (= 10 c) 0 (inc (long @length)))))]
+                    (let [found (if @sure :sure (watch c))]
                       (.append held (char c))
                       (cond
                         (string? found) (do (finish) (hostile found))
-                        (and max-line (< (long max-line) n)) (do (finish) (too-long n))
-                        (= :clean found) (pass))))
+                        (not (count-units 1 (= 10 c))) nil
+                        (= :held found) nil
+                        :else (do (pass)
+                                  (vreset! sure (= :sure found))))))
         more (fn [wait?]
                (let [c (next wait?)]
                  (cond
@@ -114,21 +124,31 @@
                    (neg? (long c)) (do (pass) (finish) false)
                    :else (do (take-unit c) (not @over)))))
         empty? #(zero? (.length passed))
-        line-complete? #(and (not (empty?)) (= \newline (.charAt passed (dec (.length passed)))))]
+        line-complete? #(and (not (empty?)) (= \newline (.charAt passed (dec (.length passed)))))
+        read-sure (fn [read]
+                    (let [[n ends-line?] (read)]
+                      (cond
+                        (neg? (long n)) (do (finish) -1)
+                        (count-units n ends-line?) (do (taken) n)
+                        :else -1)))
+        give-passed (fn [limit give]
+                      (while (and (empty?) (not @over))
+                        (more true))
+                      (while (and (< (.length passed) (long limit)) (not (line-complete?)) (not @over) (more false)))
+                      (let [n (min (.length passed) (long limit))]
+                        (if (zero? n)
+                          -1
+                          (do (taken)
+                              (give passed n)
+                              (.delete passed 0 (int n))
+                              n))))]
     {:look (fn [] ; a client that has begun to send is waited for until its kind is sure
              (while (and (empty?) (more (pos? (.length held)))))
              (not @over))
-     :fill (fn [limit give]
-             (while (and (empty?) (not @over))
-               (more true))
-             (while (and (< (.length passed) (long limit)) (not (line-complete?)) (not @over) (more false)))
-             (let [n (min (.length passed) (long limit))]
-               (if (zero? n)
-                 -1
-                 (do (taken)
-                     (give passed n)
-                     (.delete passed 0 (int n))
-                     n))))
+     :fill (fn [limit give read]
+             (if (and @sure (empty?) (not @over))
+               (read-sure read)
+               (give-passed limit give)))
      :ready? (fn [] (when-not (and (empty?) @over) (.length passed)))}))
 
 (defn input-stream
@@ -142,9 +162,12 @@
                                        :hostile hostile})]
     (input/input-stream
       (fn [^bytes into offset length]
-        (fill length (fn [^StringBuilder units n]
-                       (dotimes [i n]
-                         (aset into (+ (int offset) i) (unchecked-byte (int (.charAt units i))))))))
+        (fill length
+          (fn [^StringBuilder units n]
+            (dotimes [i n]
+              (aset into (+ (int offset) i) (unchecked-byte (int (.charAt units i))))))
+          (fn []
+            [(.read in into (int offset) (int length)) false])))
       {:available #(if-let [n (ready?)] (+ (long n) (.available in)) 0)
        :close #(.close in)})))
 

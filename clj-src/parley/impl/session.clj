@@ -16,7 +16,6 @@
    (java.io Closeable FileNotFoundException Writer)
    (java.net SocketTimeoutException)
    (java.time Duration)
-   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
@@ -84,13 +83,13 @@
             :as client} {:keys [watch? max-line]}]
   (let [warn (fn [kind & parts]
                (apply journal/warn (:journal service) kind "session " id ": " parts))
-        dropped (AtomicLong.)
+        allowance (text/allowance)
         [in look] (text/reader stream
                     {:watch (when watch? (guard/watcher))
                      :hostile #(service/hostile client %)
                      :max-line max-line
                      :taken (fn []
-                              (.set dropped 0)
+                              ((:renew allowance))
                               (reset! (:spoke client) true))
                      :too-long (fn [length]
                                  (warn ::line "a line of " length " characters or more, closed (:max-line)")
@@ -98,7 +97,7 @@
                      :ended (fn [e]
                               (when (instance? SocketTimeoutException e)
                                 (warn ::idle "nothing came for too long, closed (:idle-timeout)")))})]
-    [in (text/writer stream dropped) look]))
+    [in (text/writer stream allowance) look]))
 
 (defn run
   "Evaluates for a client until its input is at the end or the accept function returns."

@@ -9,7 +9,6 @@
    (clojure.lang LineNumberingPushbackReader)
    (java.io IOException InterruptedIOException Reader UncheckedIOException Writer)
    (java.net SocketTimeoutException)
-   (java.util.concurrent.atomic AtomicLong)
    (parley.net SocketStream StreamInput)))
 
 (set! *warn-on-reflection* true)
@@ -29,14 +28,14 @@
   (Thread/interrupted)
   (InterruptedIOException. "interrupted"))
 
-(defn- next-char
-  "The next character; -1 at the end, also when the connection has failed or idled too long: there is
+(defn- until-end
+  "Calls `read`; returns -1 at the end, also when the connection has failed or idled too long: there is
   nothing more to evaluate."
-  ^long [^StreamInput in ended]
+  [ended read]
   (when (Thread/interrupted)
     (throw (interrupted)))
   (try
-    (long (.readChar in))
+    (read)
     (catch SocketTimeoutException e
       (ended e)
       end)
@@ -67,13 +66,21 @@
     (catch IOException _ true) ; the next read ends
     (catch IllegalStateException _ true)))
 
-(defn- reader-over ^Reader [^SocketStream s {:keys [fill]
-                                             sure :ready?}]
-  (let [fill-part (fn [^chars into offset length]
+(defn- reader-over ^Reader [^SocketStream s ended {:keys [fill]
+                                                   sure :ready?}]
+  (let [in (.in s)
+        read-some (fn [^chars into ^long offset ^long length]
+                    (let [end (long (until-end ended #(.readCharsOfLine in into (int offset) (int (+ offset length)))))]
+                      (if (< offset end)
+                        [(- end offset) (= \newline (aget into (dec end)))]
+                        [-1 false])))
+        fill-part (fn [^chars into offset length]
                     (int (if (zero? (int length))
                            0
-                           (fill length (fn [^StringBuilder units n]
-                                          (.getChars units 0 (int n) into (int offset)))))))]
+                           (fill length
+                             (fn [^StringBuilder units n]
+                               (.getChars units 0 (int n) into (int offset)))
+                             #(read-some into offset length)))))]
     (proxy [Reader] []
       (read
         ([] (let [one (char-array 1)]
@@ -94,15 +101,39 @@
         {:keys [look]
          :as source} (guard/source (assoc options
                                      :next (fn [wait?]
-                                             (if wait? (next-char in ended) (next-char-no-hang in)))))]
-    [(LineNumberingPushbackReader. (reader-over s source)) look]))
+                                             (if wait?
+                                               (until-end ended #(.readChar in))
+                                               (next-char-no-hang in)))))]
+    [(LineNumberingPushbackReader. (reader-over s ended source)) look]))
 
 ;; ---- writing ------------------------------------------------------------------------------------
 
 (def ^:private dropped-at-most
-  "Characters of output that are dropped for each line of input of a client that has gone: enough to
-  evaluate what it sent, not enough for code that prints for ever."
+  "Characters of output that are dropped for a client that has gone."
   65536)
+
+(def ^:private dropping-at-most
+  "Nanoseconds from the first dropped output to the last."
+  1000000000)
+
+(def ^:private sent-after
+  "Nanoseconds after which output is sent unasked. A client that has gone is noticed by sending only."
+  200000000)
+
+(defn allowance
+  "Returns functions that bound the output dropped for a client that has gone: enough for what it sent to be
+  evaluated, not enough for code that prints for ever. :spend takes a number of characters and returns true
+  within the bounds. :renew begins anew, for the next form."
+  []
+  (let [spent (atom nil)]
+    {:spend (fn [n]
+              (let [now (System/nanoTime)
+                    {:keys [characters since]} (swap! spent (fn [{:keys [characters since]}]
+                                                              {:characters (+ (long n) (long (or characters 0)))
+                                                               :since (or since now)}))]
+                (and (<= (long characters) (long dropped-at-most))
+                     (<= (- now (long since)) (long dropping-at-most)))))
+     :renew #(reset! spent nil)}))
 
 (def ^:private checked-at-least
   "Characters after which an interrupt is looked for in the middle of a line, too."
@@ -116,15 +147,14 @@
 
 (defn- failed
   "Drops output of a client that has gone, within bounds, or throws."
-  [^SocketStream s ^AtomicLong dropped n e]
-  (when-not (and (.isOpen s)
-                 (<= (.addAndGet dropped (inc (long n))) (long dropped-at-most)))
+  [^SocketStream s {:keys [spend]} n e]
+  (when-not (and (.isOpen s) (spend (inc (long n))))
     (throw (gone e))))
 
 (defn- write-whole
   "Calls `write`, which writes n characters. An interrupt ends it by an InterruptedException, which no
   writer in between swallows."
-  [s dropped n write]
+  [s allowance n write]
   (try
     (write)
     (catch SocketTimeoutException e
@@ -133,9 +163,9 @@
       (Thread/interrupted)
       (throw (InterruptedException. "interrupted")))
     (catch IOException e
-      (failed s dropped n e))
+      (failed s allowance n e))
     (catch IllegalStateException e ; closed by the server
-      (failed s dropped n e))))
+      (failed s allowance n e))))
 
 (defn- interrupt-check
   "Returns a function of the length of a piece and of its last character. It throws when the thread was
@@ -153,14 +183,23 @@
         nil))))
 
 (defn writer
-  "Returns a Writer over a stream. `dropped` counts the output that was dropped since the last line of input."
-  ^Writer [^SocketStream s ^AtomicLong dropped]
+  "Returns a Writer over a stream. `allowance` bounds the output that is dropped when the client has gone."
+  ^Writer [^SocketStream s allowance]
   (let [out (.writer s)
         check (interrupt-check)
+        sent (long-array [(System/nanoTime)])
+        send-held (fn []
+                    (aset sent 0 (System/nanoTime))
+                    (.flush out))
+        held-long? #(< (long sent-after) (- (System/nanoTime) (aget sent 0)))
         put-string (fn [^String x ^long offset ^long length]
                      (when (pos? length)
                        (check length (long (int (.charAt x (int (dec (+ offset length))))))))
-                     (write-whole s dropped length #(.write out x (int offset) (int length))))
+                     (write-whole s allowance length
+                       (fn []
+                         (.write out x (int offset) (int length))
+                         (when (held-long?)
+                           (send-held)))))
         put-chars (fn [^chars x ^long offset ^long length]
                     (put-string (String. x (int offset) (int length)) 0 length))]
     (proxy [Writer] []
@@ -174,5 +213,5 @@
          (if (string? x)
            (put-string x offset length)
            (put-chars x offset length))))
-      (flush [] (write-whole s dropped 0 #(.flush out)))
+      (flush [] (write-whole s allowance 0 send-held))
       (close [] (.close out)))))

@@ -10,10 +10,12 @@ final class CharacterSequences {
 
     private final InputFiller refill;
     private final CharacterCursor cursor;
+    private final boolean oneLine;
 
-    CharacterSequences(InputFiller refill, CharacterCursor cursor) {
+    CharacterSequences(InputFiller refill, CharacterCursor cursor, boolean oneLine) {
         this.refill = refill;
         this.cursor = cursor;
+        this.oneLine = oneLine;
     }
 
     /** The index behind the last character read; less than asked for at the end, or no wait. */
@@ -28,7 +30,7 @@ final class CharacterSequences {
             do {
                 boolean atEnd = refill.atEnd();
                 at = fillSome(into, from, at, to, atEnd);
-                if (at == to || atEnd || cursor.peek(false, true) != CharacterCursor.MORE) {
+                if (at == to || atEnd || endsLine(into, from, at) || cursor.peek(false, true) != CharacterCursor.MORE) {
                     break; // all, the end, or bad bytes, which the next read will report
                 }
             } while (refill.more(ByteCursor.mayWait(mode, at > from), 1));
@@ -39,6 +41,10 @@ final class CharacterSequences {
             }
             throw e;
         }
+    }
+
+    private boolean endsLine(char[] into, int from, int at) {
+        return oneLine && at > from && into[at - 1] == '\n';
     }
 
     /** Bad bytes are an error only where nothing was read before them. */
@@ -117,6 +123,9 @@ final class CharacterSequences {
                 return at; // all, or nothing more, or it is only pretended
             }
             into[at++] = (char) cursor.take();
+            if (endsLine(into, from, at)) {
+                return at;
+            }
         }
     }
 

@@ -9,6 +9,7 @@ import parley.net.wait.DescriptorSource;
 import parley.net.wait.Source;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
+import parley.posix.MessageFlags;
 import parley.posix.Poll;
 import parley.posix.PosixException;
 import parley.posix.SockAddr;
@@ -71,6 +72,16 @@ final class DescriptorTransport implements Transport {
     @Override
     public boolean mayRead() throws IOException {
         return input == null || !input.hasConnections() || Poll.check(input, Poll.IN) != 0;
+    }
+
+    @Override
+    public int peek(byte[] into) throws IOException {
+        try {
+            return input != null && input.hasConnections()
+                    ? Math.max(0, input.recv(into, 0, into.length, MessageFlags.PEEK)) : 0;
+        } catch (PosixException e) {
+            return 0; // a read meets it again, since the descriptor remembers what is reported once
+        }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.IOException;
 import java.net.SocketAddress;
 import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
@@ -11,6 +12,7 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 import jdk.jfr.Threshold;
 import jdk.jfr.Timespan;
+import parley.net.tls.TlsSession;
 
 /**
  * Events for JDK Flight Recorder. Until a recording exists they cost one look at a field; without
@@ -54,6 +56,29 @@ final class FlightEvents {
                 event.peer = show(stream.knownPeer);
                 event.commit();
             }
+        }
+    }
+
+    /** Begins an event of a TLS handshake; returns null when nothing is recorded. */
+    static Object handshaking() {
+        if (!isOn()) {
+            return null;
+        }
+        HandshakeEvent event = new HandshakeEvent();
+        event.begin();
+        return event;
+    }
+
+    /** Ends {@link #handshaking}, in any thread. The session is null if there is none. */
+    static void handshaken(Object begun, String peer, TlsSession session, IOException failure) {
+        HandshakeEvent event = (HandshakeEvent) begun;
+        if (event.shouldCommit()) {
+            event.peer = peer;
+            event.protocol = session == null ? null : session.protocol();
+            event.cipher = session == null ? null : session.cipher();
+            event.failure = failure != null ? failure.toString()
+                    : session == null ? "closed before the handshake was over" : null;
+            event.commit();
         }
     }
 
@@ -137,6 +162,17 @@ final class FlightEvents {
     private static final class AcceptEvent extends Event {
         @Label("Local Address") String local;
         @Label("Peer Address") String peer;
+    }
+
+    @Name("parley.Handshake")
+    @Label("TLS Handshake")
+    @Category("Parley")
+    @StackTrace(false)
+    private static final class HandshakeEvent extends Event {
+        @Label("Peer Address") String peer;
+        @Label("Protocol") String protocol;
+        @Label("Cipher Suite") String cipher;
+        @Label("Failure") String failure;
     }
 
     @Name("parley.Wait")

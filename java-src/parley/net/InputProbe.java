@@ -2,6 +2,8 @@ package parley.net;
 
 import java.io.IOException;
 
+import parley.net.text.Decoder;
+
 /** Checks the result of the next read of a stream, without waiting and without reading. */
 final class InputProbe {
     /** The kind of element to check for. */
@@ -64,6 +66,9 @@ final class InputProbe {
         Object me = side.owner;
         try {
             InputState found = inBuffer(sought);
+            if (found == InputState.NOTHING && ask && hasArrived(sought)) {
+                return InputState.AVAILABLE;
+            }
             while (found == InputState.NOTHING && ask && side.stream.isOpen()
                     && refill.pollLittle()) {
                 found = inBuffer(sought);
@@ -78,6 +83,30 @@ final class InputProbe {
                     side.unparkNext();
                 }
             }
+        }
+    }
+
+    /**
+     * Returns whether the next element waits in the kernel, where other code uses the descriptor,
+     * too, and would not find bytes that a check has read. Half an element is read all the same:
+     * the kernel would report it again and again.
+     */
+    private boolean hasArrived(Sought sought) throws IOException {
+        if (refill.buffer.remaining() > 0 || cursor.skipsNewline() || side.isShut()
+                || refill.hasEnded() || refill.failure() != null || !side.stream.isOpen()) {
+            return false;
+        }
+        Segment some = Segment.takeSmall();
+        try {
+            int count = side.stream.transport().peek(some.bytes);
+            if (count == 0 || !isForCharacter(sought)) {
+                return count > 0 && count >= side.stream.elementType().width();
+            }
+            Decoder decoder = cursor.decoder();
+            return decoder.hasAsciiNewlines() // and so keeps no state
+                    && decoder.decode(some.bytes, 0, count, false) > 0 && decoder.unit() >= 0;
+        } finally {
+            some.release();
         }
     }
 

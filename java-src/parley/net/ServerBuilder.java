@@ -318,7 +318,7 @@ public final class ServerBuilder {
      * @throws IOException as {@link SocketServer#listen(ServerOptions)}
      */
     public Server start() throws IOException {
-        Rehearsal.require();
+        rehearsed();
         return begin(listener());
     }
 
@@ -335,7 +335,7 @@ public final class ServerBuilder {
      */
     public Server start(SocketServer listener) throws IOException {
         Errors.need("serve", "the listener", listener, "a SocketServer");
-        Rehearsal.require();
+        rehearsed();
         return begin(listener);
     }
 
@@ -353,6 +353,11 @@ public final class ServerBuilder {
         }
     }
 
+    /** Whether the rehearsal, which the first call begins, has done what it was to do. */
+    static boolean rehearsed() {
+        return Rehearsal.DONE;
+    }
+
     /**
      * Serves, refuses and pauses once, on a server of its own: a class that is first needed while
      * the process has no descriptors or no memory cannot be loaded then, and never will be.
@@ -361,9 +366,9 @@ public final class ServerBuilder {
         private static final boolean DONE = rehearse();
 
         private static boolean rehearse() {
-            ServerBuilder builder = new ServerBuilder(stream -> { }).name("rehearsal")
-                    .log(event -> { })
-                    .admission(new First());
+            Part part = new Part();
+            ServerBuilder builder =
+                    new ServerBuilder(part).name("rehearsal").log(part).admission(part);
             try (Server server = builder.begin(builder.listener())) {
                 for (int i = 0; i < 2; i++) {
                     try (SocketStream stream = SocketStream.connect("127.0.0.1", server.port(),
@@ -381,14 +386,23 @@ public final class ServerBuilder {
             }
         }
 
-        static void require() {
-            if (!DONE) {
-                Log.trace(Log.Part.SERVER, "servers start without a rehearsal", null);
+        /**
+         * Admits the first connection and refuses the second. It is a class because the server's
+         * threads call it: the code of a lambda would be in the class above, and would wait for
+         * the end of its initialization, which waits for those threads.
+         */
+        private static final class Part
+                implements Server.Handler, Consumer<Server.Event>, Admission {
+            @Override
+            public void handle(SocketStream stream) {
+                // The connection ends at once.
             }
-        }
 
-        /** Admits the first connection and refuses the second. */
-        private static final class First implements Admission {
+            @Override
+            public void accept(Server.Event event) {
+                // Nobody has to know.
+            }
+
             @Override
             public Admission.Verdict arrived(Server.Connection connection) {
                 return connection.id() == 1 ? Admission.Verdict.ADMIT

@@ -126,7 +126,7 @@ abstract class StreamTextInput extends StreamSide {
         Errors.need("peek-char", "the predicate", skip, "one that returns true for characters to skip");
         requireCharacters("peek-char");
         return runInt("peek-char", Entry.WAIT, NOTHING,
-                () -> new CharacterSequences(refill, cursor).peekPast(c -> skips(skip, c)));
+                () -> new CharacterSequences(refill, cursor, false).peekPast(c -> skips(skip, c)));
     }
 
     private boolean skips(IntPredicate skip, int unit) {
@@ -253,7 +253,24 @@ abstract class StreamTextInput extends StreamSide {
         Errors.waitMode("read-char-sequence", mode);
         requireCharacters("read-char-sequence");
         return runInt("read-char-sequence", Entry.of(mode), from,
-                () -> new CharacterSequences(refill, cursor).read(into, from, to, mode));
+                () -> new CharacterSequences(refill, cursor, false).read(into, from, to, mode));
+    }
+
+    /**
+     * Reads what has arrived of one line, its newline included. Waits for the first character only.
+     *
+     * @param into where to put the characters
+     * @param from the first index to fill
+     * @param to the index behind the last one
+     * @return the index of the first character not filled; {@code from} at the end of the input
+     * @throws IndexOutOfBoundsException if the indices are not within the array
+     * @throws IOException as {@link #readChar}
+     */
+    public int readCharsOfLine(char[] into, int from, int to) throws IOException {
+        Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
+        requireCharacters("read-char-sequence");
+        return runInt("read-char-sequence", Entry.of(WaitMode.INTERACTIVE), from,
+                () -> new CharacterSequences(refill, cursor, true).read(into, from, to, WaitMode.INTERACTIVE));
     }
 
     /**

@@ -49,6 +49,7 @@ final class TlsTransport implements Transport {
     private volatile int wanted; // what the handshake waits for
     private volatile int changes; // through CHANGES
     private boolean watched; // the event loop ends a handshake in time; guarded by lock
+    private Object event; // of Flight Recorder, while a handshake is recorded; guarded by lock
 
     private TlsTransport(Transport inner, TlsOptions options, boolean client, SSLEngine engine) {
         this.inner = inner;
@@ -133,10 +134,19 @@ final class TlsTransport implements Transport {
             }
             begin();
         }
+        try {
+            return advance(work);
+        } catch (IOException e) {
+            handshakeEnds(e);
+            throw e;
+        }
+    }
+
+    private boolean advance(boolean work) throws IOException {
         for (;;) {
             TlsConnection.Need need = tls.handshake();
             if (need == TlsConnection.Need.NOTHING) {
-                watchNoMore();
+                handshakeEnds(null);
                 changed();
                 return true;
             } else if (until.hasPassed()) {
@@ -158,6 +168,7 @@ final class TlsTransport implements Transport {
         try {
             if (until == null) {
                 wanted = client ? SelectionKey.OP_WRITE : SelectionKey.OP_READ;
+                event = FlightEvents.handshaking();
                 until = Deadline.in(options.handshakeTimeout());
                 if (watched) {
                     EventLoop.shared().post(expiry, until.remaining());
@@ -224,15 +235,23 @@ final class TlsTransport implements Transport {
         }
     }
 
-    private void watchNoMore() {
+    /** Removes the timer, and records the end. The failure is null if it succeeded or was closed. */
+    private void handshakeEnds(IOException failure) {
+        Object begun;
         lock.lock();
         try {
             if (watched) {
                 watched = false;
                 EventLoop.shared().cancel(expiry);
             }
+            begun = event;
+            event = null;
         } finally {
             lock.unlock();
+        }
+        if (begun != null) {
+            FlightEvents.handshaken(begun, peerName(), tls.session(),
+                    failure == null ? null : explain(failure, null, 0));
         }
     }
 
@@ -251,13 +270,16 @@ final class TlsTransport implements Transport {
         return until == null ? inner.explain(e, host, port) : explained(e);
     }
 
-    private IOException explained(IOException e) {
-        String peer;
+    private String peerName() {
         try {
-            peer = Addresses.show(inner.peer());
-        } catch (IOException second) {
-            peer = "the peer";
+            return Addresses.show(inner.peer());
+        } catch (IOException e) {
+            return "the peer";
         }
+    }
+
+    private IOException explained(IOException e) {
+        String peer = peerName();
         IOException explained = options.explain(e, peer, client);
         return tls.isDone() && ErrorCode.of(explained) == ErrorCode.TLS_HANDSHAKE
                 ? new TlsException(ErrorCode.TLS_PROTOCOL_ERROR.name(), peer + ": it broke the protocol"
@@ -376,7 +398,7 @@ final class TlsTransport implements Transport {
 
     @Override
     public void close(boolean reset) throws IOException {
-        watchNoMore();
+        handshakeEnds(null);
         if (!reset) {
             tls.deplete();
         }

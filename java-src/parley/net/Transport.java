@@ -26,6 +26,16 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
         return true;
     }
 
+    /**
+     * Copies available bytes, which stay with the kernel for other code that uses the descriptor.
+     *
+     * @return their number, at most the array's length; 0 for none, for an end or a failure, and
+     *     where the transport is not made to share its descriptor, or the kernel cannot
+     */
+    default int peek(byte[] into) throws IOException {
+        return 0;
+    }
+
     /** Writes what fits: the number of bytes, 0 when there is no room. */
     @Override
     int write(ByteBuffer from) throws IOException;

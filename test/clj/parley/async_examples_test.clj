@@ -10,7 +10,7 @@
    [parley.socket :as socket]
    [parley.stream :as stream])
   (:import
-   (java.io IOException)
+   (java.io Closeable IOException)
    (parley.net SocketStream)
    (parley.testing Await Leaks Task Threads)))
 
@@ -41,17 +41,16 @@
     (is (< (count (str/split-lines (slurp (io/resource (str "examples/" file ".clj"))))) 60) file)))
 
 (deftest in-the-chat-all-others-read-what-one-says
-  (let [c (chat/start 0)]
-    (with-open [anna (client (:port c))
-                bert (client (:port c))]
+  (with-open [^Closeable c (chat/start 0)]
+    (with-open [anna (client (:port c))]
       (say anna "Anna")
-      (say bert "Bert")
-      (let [line (stream/read-line anna)]
-        (is (= "* Bert joins" line)))
-      (say anna "hello")
-      (is (= "Anna: hello"
-             (first (drop-while #(= "* Anna joins" %) (repeatedly #(stream/read-line bert))))))
-      (stream/close bert)
+      (Await/until "Anna is known" #(= 1 (count @(:clients c))))
+      (with-open [bert (client (:port c))]
+        (say bert "Bert")
+        (is (= "* Bert joins" (stream/read-line anna)))
+        (say anna "hello")
+        (is (= "Anna: hello"
+               (first (drop-while #(= "* Anna joins" %) (repeatedly #(stream/read-line bert)))))))
       (is (= "* Bert leaves" (stream/read-line anna)))
       (Await/until "Bert is forgotten" #(= 1 (count @(:clients c))))
       (chat/stop c)

@@ -614,6 +614,8 @@
                               q (stream/make-pipe-output-stream "exit 0")]
       (let [in (first (socket/stream-handles p))
             out (second (socket/stream-handles q))]
+        ;; a command that still runs has the other end open
+        (is (= [0 0] (mapv #(stream/pipe-exit-status % 60) [p q])))
         (is-status :eof in :input)
         (is-status :error in :output)
         (is-status :error out :output)))))
@@ -640,6 +642,24 @@
       (doseq [watch watches]
         (is (= :input (first (a/alts!! [watch (a/timeout 5000)])))))
       (is (= [:input :input :io] (socket/socket-status [[x :input] [x :input] x] 0))))))
+
+(deftest a-check-of-a-stream-over-a-handle-leaves-its-input-to-the-other-users
+  (doseq [[element text] [[:character "x"] [:character "\u00e9"] [:unsigned-byte-8 "x"]
+                          [[:unsigned-byte 32] "wxyz"]]]
+    (testing element
+      (with-raw-pair [x y]
+        (socket/with-open-stream [s (stream/make-stream x :element-type element)
+                                  other (stream/make-stream x :element-type element)
+                                  ss (socket/status-set [s :input] [x :input])]
+          (let [members [[s :input] [x :input] [other :input] [(first (socket/stream-handles s)) :input]]
+                bytes (.getBytes ^String text "UTF-8")]
+            (is (= [nil nil nil nil] (socket/socket-status members 0)))
+            (raw/send y bytes)
+            (dotimes [_ 2]
+              (is (= [:input :input :input :input] (socket/socket-status members 5)))
+              (is (= {s :input x :input} (into {} (socket/socket-status ss 5)))))
+            (is (= (count bytes) (raw/recv x (byte-array 8) :timeout 5)))
+            (is (= [nil nil nil nil] (socket/socket-status members 0)) "the handle has taken it")))))))
 
 (deftest the-number-of-a-closed-member-is-another-member-when-it-is-used-again
   (let [[x y] (raw/socketpair :unix :stream)]

@@ -19,7 +19,7 @@
    (java.io ByteArrayInputStream ByteArrayOutputStream IOException InputStream)
    (java.net SocketException)
    (java.util.concurrent.atomic AtomicLong)
-   (parley.testing Leaks)))
+   (parley.testing Child Leaks)))
 
 (set! *warn-on-reflection* true)
 
@@ -176,6 +176,27 @@
       (close hoarder)
       (close late)
       (is (= [3] (values-of other "(+ 1 2)"))))))
+
+(deftest rep-8-announced-lengths-and-endless-lists-fill-no-memory
+  (with-nrepl
+    (with-open [child (testing-repl/in-child '(do
+                                                (require 'parley.nrepl)
+                                                (println "port" (:port ((resolve 'parley.nrepl/nrepl-server) :log nil)))
+                                                @(promise))
+                        "-Xmx256m" "-XX:TieredStopAtLevel=1")]
+      (let [r {:port (parse-long (.answer ^Child child "port"))}
+            silent (vec (repeatedly 30 #(doto (raw r) (send-bytes (.getBytes "d1:a16000000:")))))]
+        (try
+          (with-open [endless (raw r)]
+            (try (send-bytes endless (.getBytes (str "d1:al" (str/join (repeat 8000000 "0:")))))
+                 (catch IOException _ nil)) ; it is closed at its 65,537th element
+            (is (= 0 (rest-of endless))))
+          (with-open [honest (connect r)]
+            (is (= [true] (values-of honest (pr-str '(let [r (Runtime/getRuntime)]
+                                                       (.gc r)
+                                                       (< (- (.totalMemory r) (.freeMemory r)) 100000000)))))))
+          (finally
+            (run! close silent)))))))
 
 (deftest rep-9-strangers-get-nothing-and-nothing-of-theirs-is-evaluated
   (with-nrepl

@@ -4,6 +4,7 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is use-fixtures]]
    [parley.impl.nrepl-socket :as nrepl-socket]
+   [parley.impl.text :as text]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -448,7 +449,7 @@
       (with-open [r (server)
                   t (connect r)]
         (let [session (new-session t)]
-          (send-eval t session print-for-ever)
+          (send-eval t session "(loop [] (@parley.testing.nrepl/canary) (try (println 1) (catch RuntimeException _)) (recur))")
           (await-that "it prints" (< 100 (long @ticks)))
           (close t)
           (await-that "its connection has ended" (empty? @(:open-transports r)))
@@ -461,20 +462,27 @@
                                          :session session
                                          :code "(+ 1 2)"}))))))))))
 
-(deftest printing-ends-after-its-server-has-closed
+(deftest printing-ends-after-its-server-has-closed-or-its-client-has-gone
   (with-nrepl
-    (doseq [options (endpoints)]
+    (doseq [options (endpoints)
+            code [print-for-ever "(loop [] (@parley.testing.nrepl/canary) (println 1) (Thread/sleep 5) (recur))"]
+            ends [:server :client]]
       (reset! ticks 0)
-      (with-redefs [canary (atom tick)]
-        (let [r (server (assoc options :drain 0.1))]
-          (try
-            (with-open [t (connect r)]
-              (send-eval t (new-session t) print-for-ever)
-              (await-that "it prints" (< 100 (long @ticks)))
-              (close r)
-              (is (stands-still?)))
-            (finally
-              (close r))))))))
+      (with-redefs [canary (atom tick)
+                    text/dropping-at-most 100000000]
+        (with-open [r (server (assoc options :drain 0.1))
+                    t (connect r)]
+          (let [session (new-session t)]
+            (send-eval t session code)
+            (await-that "it prints" (< 10 (long @ticks)))
+            (close (case ends :server r :client t))
+            (is (stands-still?) [options code ends])
+            (when (= :client ends)
+              (with-open [again (connect r)]
+                (is (= [3] (call 'nrepl.core/response-values
+                             (message again {:op "eval"
+                                             :session session
+                                             :code "(+ 1 2)"}))))))))))))
 
 (deftest an-interrupt-cuts-no-message
   (let [[a b] (stream/stream-pair :element-type :bivalent)

@@ -9,6 +9,7 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [examples.repl :as example]
+   [parley.impl.text :as text]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -40,6 +41,14 @@
               s (connect r)]
     (send-text s "(+ 40 2)")
     (is (str/includes? (stream/read-line s) ":val \"42\""))))
+
+(deftest a-session-reads-its-stream-from-the-next-line-on
+  (with-open [^Closeable r (server :grace 0)
+              s (session r)]
+    ;; The guard has looked at the first line, and looks at no other.
+    (doseq [[first-line line] [["1 " "of the stream"] ["2 " "again"]]]
+      (send-text s (str first-line "(parley.stream/read-line (:stream parley.repl/*session*))\n" line "\n"))
+      (is (str/includes? (read-until s (str (pr-str line) "\nuser=> ")) line)))))
 
 (deftest the-first-prompt-comes-to-a-client-that-is-silent
   (with-open [^Closeable r (server)
@@ -635,6 +644,9 @@
 (def ^:private print-for-ever
   "(loop [] (swap! parley.repl-test/ticks inc) (println 1) (recur))\n")
 
+(defn- slowly [print]
+  (str "(loop [] (swap! parley.repl-test/ticks inc) (" print " 1) (Thread/sleep 5) (recur))\n"))
+
 (defn- stands-still?
   "Whether the code that prints for ever has come to its end."
   []
@@ -658,20 +670,24 @@
           (is (string? (deref seen 10000 :hangs))))))))
 
 (deftest printing-ends-when-its-client-has-gone-or-its-server-closes
-  (doseq [accept [`core-server/io-prepl `core-server/repl `repl/repl]]
-    (testing accept
+  (doseq [[accept code] (for [accept [`core-server/io-prepl `core-server/repl `repl/repl]
+                              ;; The prepl keeps output that is not flushed to itself.
+                              code [print-for-ever (slowly (if (= accept `core-server/io-prepl) "println" "print"))]]
+                          [accept code])]
+    (testing [accept code]
       (reset! ticks 0)
-      (let [r (server :accept accept :drain 0.1)
-            a (connect r)
-            b (connect r)]
-        (try
-          (doseq [s [a b]]
-            (send-text s print-for-ever))
-          (await-that "both print" (and (< 100 (long @ticks)) (= 2 (count (repl/sessions r)))))
-          (stream/close a :abort true)
-          (await-that "the session of the one that went is over" (= 1 (count (repl/sessions r))))
-          (close r)
-          (is (stands-still?))
-          (finally
-            (stream/close b :abort true)
-            (close r)))))))
+      (with-redefs [text/dropping-at-most 100000000]
+        (let [r (server :accept accept :drain 0.1)
+              a (connect r)
+              b (connect r)]
+          (try
+            (doseq [s [a b]]
+              (send-text s code))
+            (await-that "both print" (and (< 10 (long @ticks)) (= 2 (count (repl/sessions r)))))
+            (stream/close a :abort true)
+            (await-that "the session of the one that went is over" (= 1 (count (repl/sessions r))))
+            (close r)
+            (is (stands-still?))
+            (finally
+              (stream/close b :abort true)
+              (close r))))))))

@@ -51,6 +51,7 @@
   (with-open [^Closeable r (serve echo {:name "shown"})
               s (connect r)]
     (is (= "hello" (ask s "hello")))
+    (await-that "what the kernel took is counted" (= 6 (:bytes-out (first (server/connections r)))))
     (is (= "127.0.0.1" (:host r)))
     (is (pos-int? (:port r)))
     (is (nil? (:path r)))

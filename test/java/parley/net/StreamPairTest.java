@@ -31,6 +31,20 @@ class StreamPairTest {
     }
 
     @Test
+    void a_read_of_a_part_of_a_line_takes_nothing_of_the_next() throws IOException {
+        List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
+        try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {
+            a.out().writeString("long \u00e4nd short\n\nnext\r\n\u00e4\rrest");
+            a.shutdown(Direction.OUTPUT);
+            char[] chars = new char[10];
+            for (String part : List.of("long \u00e4nd ", "short\n", "\n", "next\n", "\u00e4\n", "rest", "")) {
+                int end = b.in().readCharsOfLine(chars, 1, chars.length);
+                assertEquals(part, new String(chars, 1, end - 1));
+            }
+        }
+    }
+
+    @Test
     void nothing_is_left_in_the_file_system() throws IOException {
         List<SocketStream> pair = SocketStream.pair(StreamOptions.DEFAULT);
         try (SocketStream a = pair.get(0); SocketStream b = pair.get(1)) {

@@ -24,23 +24,23 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import parley.testing.Leaks;
 
 @Timeout(180)
 class DescriptorTest {
     private Descriptor[] pair;
-    private int numbersBefore;
+    private Leaks before;
 
     @BeforeEach
     void openPair() throws IOException {
-        Support.closeAll(Support.streams()); // loads everything that stays open
-        numbersBefore = Support.openNumbers();
+        before = Leaks.snapshot();
         pair = Support.streams();
     }
 
     @AfterEach
     void closePair() {
         Support.closeAll(pair);
-        Support.eventually("no descriptor leaks", () -> Support.openNumbers() <= numbersBefore + 2);
+        before.assertBack();
     }
 
     @Test

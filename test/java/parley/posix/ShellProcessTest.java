@@ -1,7 +1,6 @@
 package parley.posix;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static parley.posix.Support.SECOND;
@@ -16,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import parley.testing.Leaks;
 
 @Timeout(180)
 class ShellProcessTest {
@@ -93,15 +93,12 @@ class ShellProcessTest {
 
     @Test
     void starting_and_closing_leaves_no_descriptor() throws Exception {
-        ShellProcess.start("true", true, true).close();
-        Support.eventually("settled", () -> true);
-        int before = Support.openNumbers();
+        Leaks before = Leaks.snapshotBut("process reaper");
         for (int i = 0; i < 10; i++) {
             ShellProcess shell = ShellProcess.start("true", true, true);
             shell.waitFor(10 * SECOND);
             shell.close();
         }
-        Support.eventually("no descriptor leaks", () -> Support.openNumbers() <= before);
-        assertFalse(Support.openNumbers() > before);
+        before.assertBack();
     }
 }

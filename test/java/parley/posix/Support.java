@@ -38,10 +38,6 @@ final class Support {
         Arrays.stream(descriptors).forEach(Descriptor::close);
     }
 
-    static int openNumbers() {
-        return numbers().length;
-    }
-
     /** The numbers that are open now. */
     static int[] numbers() {
         String[] names = new File(Constants.LINUX ? "/proc/self/fd" : "/dev/fd").list();

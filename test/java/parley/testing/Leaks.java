@@ -27,7 +27,7 @@ import parley.posix.Posix;
 
 /**
  * What a process had open at one moment, to be compared with what it has later. Descriptors count,
- * and threads: those named {@code parley-…} or {@code test-…}, and any that is not a daemon;
+ * and threads: those named {@code parley-…} or {@code test-…}, and any but JUnit's that is no daemon;
  * and what the library has registered with selectors that outlive a call.
  *
  * <p>The threads of the library that end some time after their last use do not count, since each
@@ -137,7 +137,8 @@ public final class Leaks {
     private boolean counts(Thread thread) {
         String name = thread.getName();
         return !name.equals(CLEANER) && !loiterers.contains(name)
-                && (name.startsWith("parley-") || name.startsWith("test-") || !thread.isDaemon());
+                && (name.startsWith("parley-") || name.startsWith("test-")
+                        || !thread.isDaemon() && !name.startsWith("junit-"));
     }
 
     /** Compares before and after each case, and each suite. */

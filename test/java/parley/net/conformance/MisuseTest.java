@@ -152,6 +152,8 @@ class MisuseTest {
                         bytes, wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamInput.readChars" + what, () -> link.stream.in().readChars(
                         chars, wrong[0], wrong[1], WaitMode.FULL));
+                range("StreamInput.readCharsOfLine" + what, () -> link.stream.in().readCharsOfLine(
+                        chars, wrong[0], wrong[1]));
                 range("StreamOutput.writeBytes" + what, () -> link.stream.out().writeBytes(
                         bytes, wrong[0], wrong[1], WaitMode.FULL));
                 range("StreamInput.readElements" + what, () -> link.stream.in().readElements(
