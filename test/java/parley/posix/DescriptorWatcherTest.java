@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import parley.testing.Cpu;
+import parley.testing.Descriptors;
 
 @Timeout(180)
 class DescriptorWatcherTest {
@@ -174,7 +175,7 @@ class DescriptorWatcherTest {
         for (int i = 0; i < count; i++) {
             pairs[i] = Support.streams();
         }
-        int open = Support.openNumbers();
+        int open = Descriptors.targets().size();
         for (int i = 0; i < count; i++) {
             int each = i;
             threads[i] = Support.start("blocked-" + i, () -> {
@@ -189,7 +190,7 @@ class DescriptorWatcherTest {
             Support.untilIn(each, "await");
         }
         Support.eventually("all wait", () -> watches() == count);
-        assertEquals(open, Support.openNumbers());
+        assertEquals(open, Descriptors.targets().size());
         for (int i = 0; i < count; i++) {
             if (i % 3 == 0) {
                 pairs[i][0].close();
