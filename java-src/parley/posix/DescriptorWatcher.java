@@ -36,7 +36,7 @@ public final class DescriptorWatcher {
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock
     private volatile int size; // of watches; written under lock
     private int direct; // of these, those whose threads poll themselves; guarded by lock
-    private Thread thread; // the daemon; guarded by lock; null while there is none
+    private Thread thread; // the daemon; guarded by lock; null while none runs
     private boolean polling; // guarded by lock; a poll is under way, or about to begin
     private boolean woken; // guarded by lock; the wake-up descriptor is readable
 
@@ -47,7 +47,7 @@ public final class DescriptorWatcher {
     private DescriptorWatcher() throws IOException {
     }
 
-    /** Returns the one of this process. Every descriptor opens it, before anything waits. */
+    /** Returns the watcher of this process. Every descriptor opens it, before anything waits. */
     static DescriptorWatcher shared() throws IOException {
         DescriptorWatcher opened = shared;
         if (opened == null) {
@@ -252,7 +252,7 @@ public final class DescriptorWatcher {
         } finally {
             lock.unlock();
         }
-        // after it can be found by those who close
+        // after threads that close a descriptor can find the watch
         if (watch.hasClosed()) {
             watch.fire();
         }

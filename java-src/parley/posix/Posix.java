@@ -81,7 +81,7 @@ public final class Posix {
         }
     }
 
-    /** {@return the name of the platform, for messages: Linux, macOS, or what the JVM says} */
+    /** {@return the name of the platform, for messages: Linux, macOS, or the JVM's name for it} */
     public static String platform() {
         return Platform.CURRENT.toString();
     }
@@ -140,7 +140,7 @@ public final class Posix {
         }
     }
 
-    /** Throws what {@code call} failed with, unless {@code result} tells of success. */
+    /** Throws the failure of {@code call}, unless {@code result} is a success. */
     static long check(long result, String call) throws IOException {
         if (result < 0) {
             throw new PosixException(LibC.errno(), call);

@@ -26,7 +26,7 @@ public class PosixException extends IOException {
     }
 
     /**
-     * Makes one that says more than the system does.
+     * Makes an exception with more detail than the text of the system.
      *
      * @param errno the error number of the platform
      * @param call what was called, such as {@code recv(7)}
