@@ -235,7 +235,9 @@ final class TlsTransport implements Transport {
         }
     }
 
-    /** Removes the timer, and records the end. The failure is null if it succeeded or was closed. */
+    /**
+     * Removes the timer, and records the end. The failure is null if it succeeded or was closed.
+     */
     private void handshakeEnds(IOException failure) {
         Object begun;
         lock.lock();

@@ -7,11 +7,11 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Receives and sends as the C functions do on blocking sockets. Each call waits until it can be done.
- * Close, an interrupt and the timeout end the wait.
+ * Receives and sends as the C functions do on blocking sockets. Each call waits until it can be
+ * done. Close, an interrupt and the timeout end the wait.
  *
- * <p>A timeout is in nanoseconds. {@link Long#MAX_VALUE} stands for ever, and {@link #OPTION} for the
- * timeout that SO_RCVTIMEO or SO_SNDTIMEO sets. A call that times out throws a {@link
+ * <p>A timeout is in nanoseconds. {@link Long#MAX_VALUE} stands for ever, and {@link #OPTION} for
+ * the timeout that SO_RCVTIMEO or SO_SNDTIMEO sets. A call that times out throws a {@link
  * SocketTimeoutException}. If it has moved some bytes, it returns their number instead.
  */
 public final class BlockingIo {

@@ -11,8 +11,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * DescriptorWatcher.Watch}: when one becomes ready, no other thread has to run first.
  *
  * <p>All these threads poll one wake-up descriptor as well, so that none needs a descriptor of its
- * own. A wake-up reaches every thread that is in a poll. The next polls begin when all of these have
- * returned: until then the wake-up descriptor stays readable.
+ * own. A wake-up reaches every thread that is in a poll. The next polls begin when all of these
+ * have returned: until then the wake-up descriptor stays readable.
  *
  * <p>Thread-safe.
  */

@@ -13,14 +13,14 @@ import java.nio.ByteBuffer;
  * DescriptorWatcher}. The number returns to the system when the last use has ended. That takes a
  * moment, since only polls block in the kernel, and close wakes them.
  *
- * <p>Reading and writing never block, whether or not the descriptor is in non-blocking mode. Sockets
- * are used with {@code MSG_DONTWAIT}; other descriptors are polled first. The flag {@code O_NONBLOCK}
- * belongs to the open file, and so to other processes as well (a shell and its terminal). It is
- * changed by {@link #nonblocking(boolean)} only. Therefore a read can block in one case: another
- * process has taken the data between the poll and the read.
+ * <p>Reading and writing never block, whether or not the descriptor is in non-blocking mode.
+ * Sockets are used with {@code MSG_DONTWAIT}; other descriptors are polled first. The flag {@code
+ * O_NONBLOCK} belongs to the open file, and so to other processes as well (a shell and its
+ * terminal). It is changed by {@link #nonblocking(boolean)} only. Therefore a read can block in one
+ * case: another process has taken the data between the poll and the read.
  *
- * <p>A reset is remembered. When the kernel reports an end of file after a reset, the reset is thrown
- * again.
+ * <p>A reset is remembered. When the kernel reports an end of file after a reset, the reset is
+ * thrown again.
  *
  * <p>Thread-safe.
  */
@@ -239,8 +239,8 @@ public final class Descriptor extends NumberInUse {
     }
 
     /**
-     * Reads what has arrived into the buffer's remaining space and moves its position. Into a direct
-     * buffer nothing is copied twice.
+     * Reads what has arrived into the buffer's remaining space and moves its position. Into a
+     * direct buffer nothing is copied twice.
      *
      * @param target the buffer
      * @return as {@link #read(byte[], int, int)}

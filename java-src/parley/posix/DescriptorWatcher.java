@@ -12,8 +12,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * many do that already. For all other watches one daemon thread, {@code parley-descriptors}, polls.
  *
  * <p>The daemon thread starts with such a watch and ends a second after the last one. The wake-up
- * descriptors of the polls open with the first {@link Descriptor} and are kept, so that waiting needs
- * no descriptor when the process has none left.
+ * descriptors of the polls open with the first {@link Descriptor} and are kept, so that waiting
+ * needs no descriptor when the process has none left.
  *
  * <p>A watch ends when it fires, when it is cancelled, or when one of its descriptors is closed,
  * which fires it. Watches know descriptors, never numbers: the thread holds a use of each

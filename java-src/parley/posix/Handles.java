@@ -13,10 +13,11 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * Descriptors by number, for the raw socket functions, whose callers have nothing but the number.
  *
- * <p>A number does not show its owner. Therefore this class remembers the numbers that it has handed
- * out: those of descriptors made here, and those lent by a channel or a stream. After a close such a
- * number is refused until it is handed out again, even if the system has reused it for other code.
- * Numbers from outside are used if they are sockets, pipes or terminals. They are never closed.
+ * <p>A number does not show its owner. Therefore this class remembers the numbers that it has
+ * handed out: those of descriptors made here, and those lent by a channel or a stream. After a
+ * close such a number is refused until it is handed out again, even if the system has reused it for
+ * other code. Numbers from outside are used if they are sockets, pipes or terminals. They are never
+ * closed.
  *
  * <p>Thread-safe.
  */
@@ -235,8 +236,8 @@ public final class Handles {
     }
 
     /**
-     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/} and its
-     * number.
+     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/}
+     * and its number.
      *
      * @param path of the directory
      * @return a descriptor, to be closed

@@ -1,8 +1,8 @@
 package parley.posix;
 
 /**
- * Flags of sending and receiving, with their numbers on this platform. Without the C library all are
- * 0.
+ * Flags of sending and receiving, with their numbers on this platform. Without the C library all
+ * are 0.
  */
 public final class MessageFlags {
     /** Urgent (out-of-band) data. */
@@ -11,7 +11,9 @@ public final class MessageFlags {
     public static final int PEEK = Posix.available() ? Constants.MSG_PEEK : 0;
     /** The end of a record. */
     public static final int EOR = Posix.available() ? Constants.MSG_EOR : 0;
-    /** In a result: the message was longer than the buffers. As a flag on Linux: return its size. */
+    /**
+     * In a result: the message was longer than the buffers. As a flag on Linux: return its size.
+     */
     public static final int TRUNC = Posix.available() ? Constants.MSG_TRUNC : 0;
     /** In a result: control data did not fit. */
     public static final int CTRUNC = Posix.available() ? Constants.MSG_CTRUNC : 0;

@@ -81,8 +81,8 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
     }
 
     /**
-     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link #release}:
-     * a use that does not end would keep {@link #close} waiting for ever.
+     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link
+     * #release}: a use that does not end would keep {@link #close} waiting for ever.
      */
     private static int reserveStack(int frames) {
         return frames == 0 ? 0 : 1 + reserveStack(frames - 1);

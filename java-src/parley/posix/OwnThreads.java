@@ -15,8 +15,8 @@ public final class OwnThreads {
     }
 
     /**
-     * Returns a daemon thread that is not started. It has no context class loader and, on JDKs that record
-     * one, no access control context of the callers: either would keep their class loaders.
+     * Returns a daemon thread that is not started. It has no context class loader and, on JDKs that
+     * record one, no access control context of the callers: either would keep their class loaders.
      *
      * @param name the name of the thread
      * @param body what it runs

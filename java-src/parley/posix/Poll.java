@@ -179,8 +179,8 @@ public final class Poll {
     }
 
     /**
-     * Finds what a channel's descriptor is ready for. When the channel is closed meanwhile, the result
-     * means nothing, and the next operation of the channel fails.
+     * Finds what a channel's descriptor is ready for. When the channel is closed meanwhile, the
+     * result means nothing, and the next operation of the channel fails.
      *
      * @param channel the channel's descriptor
      * @param events what to look for, of {@link #IN} and {@link #OUT}

@@ -23,7 +23,9 @@ public final class Posix {
     private static final Path NULL = Path.of("/dev/null");
 
     private static final ReentrantLock LOCK = new ReentrantLock();
-    /** Why nothing here works, NONE when it does, null until it is known; changed with LOCK held. */
+    /**
+     * Why nothing here works, NONE when it does, null until it is known; changed with LOCK held.
+     */
     private static volatile String reason;
 
     private Posix() {}
@@ -63,8 +65,8 @@ public final class Posix {
     }
 
     /**
-     * Throws unless a few descriptors are free: what the JDK cannot load for want of them stays broken
-     * until the end of the process.
+     * Throws unless a few descriptors are free: what the JDK cannot load for want of them stays
+     * broken until the end of the process.
      *
      * @throws IOException in the system's words
      */

@@ -228,8 +228,9 @@ public final class Resolver {
     }
 
     /**
-     * The threads that ask the system's resolver, which can be neither interrupted nor timed. They are few:
-     * while a name server is silent, later look-ups wait for a thread within their own deadlines.
+     * The threads that ask the system's resolver, which can be neither interrupted nor timed. They
+     * are few: while a name server is silent, later look-ups wait for a thread within their own
+     * deadlines.
      */
     public static final class ResolverThreads {
         /** How many look-ups run at once. */

@@ -133,8 +133,8 @@ public final class ShellProcess implements AutoCloseable {
     }
 
     /**
-     * Closes the pipes. The command goes on until it has read the end of its input, or writes to the
-     * closed pipe. When it ends it is reaped.
+     * Closes the pipes. The command goes on until it has read the end of its input, or writes to
+     * the closed pipe. When it ends it is reaped.
      */
     @Override
     public void close() {

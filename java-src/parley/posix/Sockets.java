@@ -151,7 +151,8 @@ public final class Sockets {
      * @param address the address
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
      *     BlockingIo#OPTION} as long as SO_SNDTIMEO allows
-     * @return false when the wait timed out; the connect goes on, and {@link #finishConnect} can be called
+     * @return false when the wait timed out; the connect goes on, and {@link #finishConnect} can be
+     *     called
      * @throws PosixException of the system: ECONNREFUSED …
      */
     public static boolean connect(Descriptor socket, SockAddr address, long timeoutNanos)
@@ -377,8 +378,8 @@ public final class Sockets {
     }
 
     /**
-     * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask (Linux):
-     * fchmod(2).
+     * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask
+     * (Linux): fchmod(2).
      *
      * @param socket the socket
      * @param mode the permission bits, such as 0600

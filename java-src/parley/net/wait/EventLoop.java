@@ -18,8 +18,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * goes on when the process has no descriptor left. Starting the thread may fail: then nothing has
  * changed, and the next request tries again.
  *
- * <p>An interest stays registered after a report, because the usual reader reads and waits again. It
- * is dropped after more than {@value #PATIENCE} reports in a row without a request.
+ * <p>An interest stays registered after a report, because the usual reader reads and waits again.
+ * It is dropped after more than {@value #PATIENCE} reports in a row without a request.
  */
 public final class EventLoop implements Poller.Owner {
     /** Reports of an operation without a request, after which its interest is dropped. */
