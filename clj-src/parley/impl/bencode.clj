@@ -4,6 +4,7 @@
   doc/architecture.md has the reasons."
   {:no-doc true}
   (:require
+   [parley.impl.guard :as guard]
    [parley.impl.input :as input])
   (:import
    (java.io ByteArrayInputStream ByteArrayOutputStream InputStream)
@@ -108,7 +109,9 @@
              (do
                (vswap! used inc)
                (case @state
-                 :message (if (= b (int \d)) (push :map :key) (expected "the d of a message" b))
+                 :message (if (= b (int \d))
+                            (push :map :key)
+                            (str (expected "the d of a message" b) (when (= b 0x16) (str ": " guard/tls-hello))))
                  :key (cond
                         (digit? b) (or (count-element) (text-begins b))
                         (= b ends-map) (do (.pop open) (done))

@@ -182,11 +182,7 @@
 (defn show
   "Where a server listens, for people."
   [^SocketServer server]
-  (if (unix? server)
-    (str (.localAddress server))
-    (let [^InetSocketAddress address (.localAddress server)
-          host (.getHostAddress (.getAddress address))]
-      (str (if (.contains host ":") (str "[" host "]") host) ":" (.getPort address)))))
+  (Addresses/show (.localAddress server)))
 
 (defn uri
   "Where a server listens, under a scheme."

@@ -15,10 +15,14 @@
 
 (set! *warn-on-reflection* true)
 
+(def tls-hello
+  "Describes a client that begins with the hello of TLS."
+  "a TLS client speaks to a plain server; give :tls to the server, or connect without TLS")
+
 (def ^:private first-words
   "Beginnings of the first line of other protocols, and their names."
   (into {"SSH-" "an SSH banner"
-         "\u0016\u0003" "the hello of TLS"}
+         "\u0016\u0003" tls-hello}
     (map (fn [method] [(str method " ") "an HTTP request"]))
     ["GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "PRI"
      "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "SEARCH" "REPORT"]))

@@ -103,6 +103,7 @@
         its (some-> reply nonce-of)]
     (cond
       (nil? reply) "it closed the connection"
+      (str/starts-with? reply "\u0015\u0003") "it speaks TLS on this port, pass :tls" ; an alert
       (nil? its) "it does not ask for the token as a server of this library does"
       :else (let [reply (ask (proof token "client" mine its))]
               (cond

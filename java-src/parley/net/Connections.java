@@ -7,7 +7,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import parley.net.wait.Deadline;
@@ -16,15 +15,12 @@ import parley.net.wait.Threads;
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
     private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
-    private static final int MOST_HANDSHAKES = 256; // at once
 
     private final Server server;
     private final ServerBuilder options;
     private final ServerEvents events;
     private final Map<Long, ServedConnection> open = new ConcurrentHashMap<>();
     private final Map<Object, Integer> addresses = new ConcurrentHashMap<>(); // open ones of each
-    private final ConcurrentSkipListMap<Long, ServedConnection> handshaking =
-            new ConcurrentSkipListMap<>(); // by age
     private final AtomicLong accepted = new AtomicLong();
     private final LongAdder bytesIn = new LongAdder(); // of connections that are over
     private final LongAdder bytesOut = new LongAdder();
@@ -101,22 +97,6 @@ final class Connections {
 
     private void uncount(Object address) {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
-    }
-
-    /** Makes room among those in a handshake: refuses the oldest. */
-    void handshakeBegins(ServedConnection connection) {
-        handshaking.put(connection.id(), connection);
-        if (handshaking.size() > MOST_HANDSHAKES) {
-            Map.Entry<Long, ServedConnection> oldest = handshaking.pollFirstEntry();
-            if (oldest != null) {
-                refuse(oldest.getValue(), ServerEvents.REFUSED, "tls",
-                        "its handshake is not over, and " + MOST_HANDSHAKES + " others have begun");
-            }
-        }
-    }
-
-    void handshakeEnds(ServedConnection connection) {
-        handshaking.remove(connection.id());
     }
 
     /** Starts the handler's thread. */

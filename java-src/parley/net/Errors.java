@@ -307,6 +307,16 @@ final class Errors {
         return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
+    /** The cause and the cure of input that begins with the hello of TLS. */
+    static String plainServer() {
+        return plainServer(spell(":tls", "StreamOptions.tls"));
+    }
+
+    static String plainServer(String option) {
+        return "a TLS client speaks to a plain server; give " + option
+                + " to the accept, or connect without TLS";
+    }
+
     /** The bytes that a close could not send over a broken connection; the stream is closed. */
     static SocketException lost(String operation, Object object, int bytes, IOException e) {
         SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes

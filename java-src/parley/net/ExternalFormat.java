@@ -239,18 +239,16 @@ public final class ExternalFormat {
             this.offset = offset;
         }
 
-        /** An error for bytes that are no character. */
+        /** An error for bytes that are no character, with a cure. */
         static CodingException malformed(byte[] bytes, int from, int length, long offset,
-                Charset charset) {
+                Charset charset, String cure) {
             StringBuilder hex = new StringBuilder();
             for (int i = from; i < from + Math.min(length, 8); i++) {
                 hex.append(String.format(Locale.ROOT, " %02X", bytes[i]));
             }
             return new CodingException(Errors.name("read") + ": the byte" + (length == 1 ? "" : "s") + hex
                     + " at offset " + offset + " of the stream " + (length == 1 ? "is" : "are")
-                    + " no character in " + charset + "; skipped, read on, or set an "
-                    + Errors.spell(":input-error-action", "inputErrorAction")
-                    + " or read bytes", offset);
+                    + " no character in " + charset + "; " + cure, offset);
         }
 
         /**

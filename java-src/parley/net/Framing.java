@@ -24,6 +24,7 @@ public abstract class Framing<T> {
     final String writing;
     final String inputAction;
     final String outputAction;
+    private final String plainServer;
 
     Framing(int most) {
         if (most < 1) {
@@ -35,6 +36,7 @@ public abstract class Framing<T> {
         reading = java ? "Intake.elements" : "elements";
         writing = java ? "Outlet" : "sink";
         inputAction = java ? "inputErrorAction of the ExternalFormat" : ":input-error-action";
+        plainServer = Errors.plainServer(java ? "StreamOptions.tls" : ":tls");
         outputAction = java ? "outputErrorAction of the ExternalFormat" : ":output-error-action";
     }
 
@@ -107,6 +109,16 @@ public abstract class Framing<T> {
      * @throws FramingException when it never will be; then nothing was consumed
      */
     abstract T take(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException;
+
+    /** As {@link #take}; the error of input that begins with the hello of TLS names it. */
+    final T takeNamed(InputBuffer buffer, CharacterCursor cursor, boolean ended) throws IOException {
+        try {
+            return take(buffer, cursor, ended);
+        } catch (FramingException e) {
+            throw buffer.beginsWithTls()
+                    ? new FramingException(e.getMessage() + "; " + plainServer, e) : e;
+        }
+    }
 
     /**
      * The bytes of an element.

@@ -12,6 +12,7 @@ import parley.net.text.Decoder;
 final class InputBuffer implements Decoder.Room {
     private static final byte[] NO_BYTES = {};
     private static final int REMEMBERED = 16;
+    private static final int TLS_HELLO = 0x1603; // type of the record, first byte of the version
 
     byte[] bytes = NO_BYTES;
     int position; // of the next byte to read
@@ -21,6 +22,7 @@ final class InputBuffer implements Decoder.Room {
     private long base; // stream offset of bytes[0]
     private byte[] remembered; // the bytes before position, kept when the segment was given back
     private int rememberedLength;
+    private int opening; // the first two bytes of the stream, as far as they came through here
     private int held = -1; // index of a place to come back to, or -1
 
     int remaining() {
@@ -48,9 +50,17 @@ final class InputBuffer implements Decoder.Room {
         int end = most == 0 ? bytes.length : Math.min(bytes.length, limit + most);
         int n = transport.read(segment.slice(limit, end));
         if (n > 0) {
+            for (long at = base + limit; at < 2 && at < base + limit + n; at++) {
+                opening = opening << Byte.SIZE | bytes[(int) (at - base)] & 0xff;
+            }
             limit += n;
         }
         return n;
+    }
+
+    /** Returns whether the stream begins as a connection of a TLS client does. */
+    boolean beginsWithTls() {
+        return opening == TLS_HELLO;
     }
 
     /** Counts bytes that were read past this buffer, while it was empty. */

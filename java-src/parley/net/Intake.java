@@ -62,8 +62,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         this.trigger = new Trigger(direction);
     }
 
-    // ---- making ------------------------------------------------------------------------------
-
     /**
      * Makes an intake of one status of an object, when it becomes actionable.
      *
@@ -203,6 +201,9 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             }
             if (request.mayWait()) {
                 add(request, name());
+                if (pausing) {
+                    trigger.resume();
+                }
             }
             return PENDING;
         } finally {
@@ -392,8 +393,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     public final String toString() {
         return "#<" + name() + " of " + object + (closed ? " closed>" : ">");
     }
-
-    // ---- requests as the queue sees them -----------------------------------------------------
 
     @Override
     final boolean isActive(Request<T> request) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
 import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * The safety net for a missing {@code close}: a {@link Cleaner} closes objects that became
@@ -20,7 +21,7 @@ import parley.posix.OwnThreads;
  */
 final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
-    private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
+    private static final ReentrantLock LOCK = new StackSafeLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
     private static final Cleaner CLEANER = Cleaner.create(
             body -> OwnThreads.daemon("parley-cleaner", body));

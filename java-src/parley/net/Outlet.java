@@ -125,6 +125,9 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 if (request.mayWait() && request.isActive()) {
                     add(offer, framing.writing);
                 }
+                if (pausing) {
+                    trigger.resume();
+                }
                 return Intake.PENDING;
             }
             return putNow(offer, calls);
@@ -313,7 +316,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             } finally {
                 lock.unlock();
             }
-            calls.forEach(executor::execute);
+            execute(calls);
         }
     }
 
@@ -344,7 +347,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
         } finally {
             lock.unlock();
         }
-        executor.execute(() -> receiver.accept(reason()));
+        BatchingExecutor.handOver(executor, () -> receiver.accept(reason()));
     }
 
     private void endStream() {

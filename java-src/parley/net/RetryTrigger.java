@@ -98,6 +98,11 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         LOOP.post(() -> ring(Pollable.UNKNOWN), nanos);
     }
 
+    /** During a pause that no thread can end, since none could be started: tries to start one. */
+    void resume() {
+        LOOP.resume();
+    }
+
     /** Nothing is wanted: nothing of this trigger stays anywhere. */
     void rest() {
         if (attending) {

@@ -293,15 +293,12 @@ final class ServedConnection implements Server.Connection, Runnable {
         if (server.options.streamOptions.tls() == null) {
             return true;
         }
-        server.connections.handshakeBegins(this);
         try {
             stream.tlsSession();
             return true;
         } catch (IOException | IllegalStateException e) { // the latter if it was refused meanwhile
             server.connections.refuse(this, ServerEvents.REFUSED, "tls", Errors.text(e));
             return false;
-        } finally {
-            server.connections.handshakeEnds(this);
         }
     }
 

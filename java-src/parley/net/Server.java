@@ -60,11 +60,15 @@ public final class Server implements Closeable {
         this.thread = Threads.unstarted(name + "-accept", false, acceptor);
     }
 
-    void begin() {
+    /** Fails with an IOException, as for lack of descriptors, when the system has no thread left. */
+    void begin() throws IOException {
         boolean begun = false;
         try {
             thread.start();
             begun = true;
+        } catch (OutOfMemoryError e) {
+            throw new IOException(Errors.name("serve") + ": the thread that accepts cannot be started: "
+                    + e.getMessage() + "; end some threads, or raise the process's limit", e);
         } finally {
             if (!begun) {
                 acceptor.neverRan();

@@ -10,6 +10,8 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -45,6 +47,7 @@ public final class SocketServer extends Pollable {
     private final LeakDetector.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
+    private final Handshakes handshakes = new Handshakes();
     private boolean twinFirst; // whose turn it is; a race on it does no harm
     private volatile Duration readTimeout; // of accepts, and of streams accepted; null for none
     private volatile Duration writeTimeout; // of streams accepted; null for none
@@ -228,7 +231,7 @@ public final class SocketServer extends Pollable {
     SocketStream stream(ChannelTransport transport, StreamOptions options) throws IOException {
         try {
             SocketStream stream = new SocketStream(options.tls() == null ? transport
-                    : TlsTransport.server(transport, options.tls()), host(), port(), options);
+                    : TlsTransport.server(transport, options.tls(), handshakes), host(), port(), options);
             stream.accepted();
             stream.watchHandshake();
             if (address instanceof InetSocketAddress) {
@@ -241,6 +244,40 @@ public final class SocketServer extends Pollable {
         } catch (IOException | RuntimeException | Error e) {
             transport.close(true);
             throw e;
+        }
+    }
+
+    /** The handshakes under way of a server. When there are too many, the oldest fails. */
+    static final class Handshakes {
+        static final int MOST = 256;
+
+        private final Set<TlsTransport> underWay = new LinkedHashSet<>(); // guarded by lock
+        private final SmallLock lock = new SmallLock();
+
+        void add(TlsTransport newest) {
+            TlsTransport oldest = null;
+            lock.lock();
+            try {
+                underWay.add(newest);
+                if (underWay.size() > MOST) {
+                    oldest = underWay.iterator().next();
+                    underWay.remove(oldest);
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (oldest != null) {
+                oldest.giveWay();
+            }
+        }
+
+        void remove(TlsTransport over) {
+            lock.lock();
+            try {
+                underWay.remove(over);
+            } finally {
+                lock.unlock();
+            }
         }
     }
 

@@ -205,7 +205,7 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
         in().secure(out(), early -> {
             requirePlain(); // another thread may have been faster
             TlsTransport tls = client ? TlsTransport.client(transport, options, host(), port)
-                    : TlsTransport.server(transport, options);
+                    : TlsTransport.server(transport, options, null);
             tls.carries(stream());
             transport = tls.after(early);
             connecting = new Connecting(stream());

@@ -269,7 +269,7 @@ public final class StreamInput extends StreamTextInput {
 
     private <T> T takeOwn(Framing<T> framing) throws IOException {
         return framing.isText() || bytes.settle()
-                ? framing.take(refill.buffer, cursor, refill.atEnd()) : null;
+                ? framing.takeNamed(refill.buffer, cursor, refill.atEnd()) : null;
     }
 
     /**

@@ -40,6 +40,7 @@ final class TlsTransport implements Transport {
     private final Transport inner;
     private final TlsOptions options;
     private final boolean client;
+    private final SocketServer.Handshakes others; // of the same server, or null
     private final TlsConnection tls;
     private final Flusher flusher = new Flusher();
     private final Runnable expiry = this::expire;
@@ -47,14 +48,17 @@ final class TlsTransport implements Transport {
     private volatile WeakReference<SocketStream> stream = new WeakReference<>(null);
     private volatile Deadline until; // of the handshake; null before it; written under lock
     private volatile int wanted; // what the handshake waits for
+    private volatile boolean overtaken; // by too many others
     private volatile int changes; // through CHANGES
     private boolean watched; // the event loop ends a handshake in time; guarded by lock
     private Object event; // of Flight Recorder, while a handshake is recorded; guarded by lock
 
-    private TlsTransport(Transport inner, TlsOptions options, boolean client, SSLEngine engine) {
+    private TlsTransport(Transport inner, TlsOptions options, boolean client,
+            SocketServer.Handshakes others, SSLEngine engine) {
         this.inner = inner;
         this.options = options;
         this.client = client;
+        this.others = others;
         this.tls = new TlsConnection(engine, inner);
     }
 
@@ -68,12 +72,13 @@ final class TlsTransport implements Transport {
 
     /** The client's side of TLS over a transport that is connected to a server, or is being. */
     static TlsTransport client(Transport inner, TlsOptions options, String host, int port) {
-        return new TlsTransport(inner, options, true, options.clientEngine(host, port));
+        return new TlsTransport(inner, options, true, null, options.clientEngine(host, port));
     }
 
-    /** The server's side of TLS over a transport. */
-    static TlsTransport server(Transport inner, TlsOptions options) {
-        return new TlsTransport(inner, options, false, options.serverEngine());
+    /** The server's side of TLS over a transport; the handshakes, or null, limit their number. */
+    static TlsTransport server(Transport inner, TlsOptions options,
+            SocketServer.Handshakes others) {
+        return new TlsTransport(inner, options, false, others, options.serverEngine());
     }
 
     /** Takes encrypted bytes that were read from the inner transport already. */
@@ -153,6 +158,10 @@ final class TlsTransport implements Transport {
                 throw new SocketTimeoutException("the peer did not finish the TLS handshake within "
                         + options.handshakeTimeout().toMillis() / 1000.0 + " s");
             }
+            if (overtaken) {
+                throw new TlsException(ErrorCode.TLS_HANDSHAKE.name(), "the handshake was not"
+                        + " over when " + SocketServer.Handshakes.MOST + " newer ones had begun", null);
+            }
             Runnable task = need == TlsConnection.Need.TASK ? tls.task() : null;
             if (task == null || !work) {
                 want(need);
@@ -220,6 +229,9 @@ final class TlsTransport implements Transport {
      * Has the event loop end the handshake when its time is over, though no thread waits for it.
      */
     void watch() {
+        if (others != null) {
+            others.add(this);
+        }
         lock.lock();
         try {
             if (!watched && !tls.isDone() && isOpen()) { // else the timer would outlive the stream
@@ -251,10 +263,19 @@ final class TlsTransport implements Transport {
         } finally {
             lock.unlock();
         }
+        if (others != null) {
+            others.remove(this);
+        }
         if (begun != null) {
             FlightEvents.handshaken(begun, peerName(), tls.session(),
                     failure == null ? null : explain(failure, null, 0));
         }
+    }
+
+    /** Makes room for newer handshakes. */
+    void giveWay() {
+        overtaken = true;
+        expire();
     }
 
     private void expire() {

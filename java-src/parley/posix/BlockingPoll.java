@@ -23,7 +23,7 @@ final class BlockingPoll {
     static final int MOST_ENTRIES = 2;
 
     private final WakeUp wakeUp = new WakeUp(); // immutable
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     private final Condition drained = lock.newCondition();
     private int polling; // threads in a poll; guarded by lock
     private int leaving; // of these, the threads that the wake-up has yet to reach; guarded by lock

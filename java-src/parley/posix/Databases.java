@@ -13,7 +13,7 @@ import parley.posix.Protocols.SocketTypes;
  * C functions write their results to one place for all threads, so one call is made at a time.
  */
 public final class Databases {
-    private static final ReentrantLock LOCK = new ReentrantLock();
+    private static final ReentrantLock LOCK = new StackSafeLock();
 
     private Databases() {}
 

@@ -27,12 +27,12 @@ public final class DescriptorWatcher {
     /** How long the thread stays when nothing is watched, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
 
-    private static final ReentrantLock OPENING = new ReentrantLock();
+    private static final ReentrantLock OPENING = new StackSafeLock();
     private static volatile DescriptorWatcher shared; // written once, under OPENING
 
     private final WakeUp wakeUp = new WakeUp(); // immutable; of the daemon thread
     private final BlockingPoll blocking = new BlockingPoll(); // immutable
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock
     private volatile int size; // of watches; written under lock
     private int direct; // of these, those whose threads poll themselves; guarded by lock

@@ -12,7 +12,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
     private static final int CLOSED = Integer.MIN_VALUE;
-    private static final int RELEASE_FRAMES = 32; // more than release takes
 
     final int fd; // immutable
     private final boolean owned; // immutable
@@ -69,7 +68,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
 
     /** Begins a use, or returns false when the descriptor is closed. */
     final boolean tryAcquire() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack(); // a use that does not end would keep close waiting for ever
         int count = uses.get();
         while (count >= 0) {
             if (uses.compareAndSet(count, count + 1)) {
@@ -78,14 +77,6 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
             count = uses.get();
         }
         return false;
-    }
-
-    /**
-     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link
-     * #release}: a use that does not end would keep {@link #close} waiting for ever.
-     */
-    private static int reserveStack(int frames) {
-        return frames == 0 ? 0 : 1 + reserveStack(frames - 1);
     }
 
     /** Ends a use. The last use after close returns the number to the system. */
@@ -105,7 +96,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
      */
     @Override
     public void close() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack();
         int count = uses.get();
         // this thread's own use keeps the number while the watches fire
         while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {

@@ -22,7 +22,7 @@ public final class Posix {
     private static final int SPARE = 16;
     private static final Path NULL = Path.of("/dev/null");
 
-    private static final ReentrantLock LOCK = new ReentrantLock();
+    private static final ReentrantLock LOCK = new StackSafeLock();
     /**
      * Why nothing here works, NONE when it does, null until it is known; changed with LOCK held.
      */

@@ -15,7 +15,7 @@ import parley.posix.Protocols.SocketTypes;
  */
 public final class Sockets {
     /** Serialises changes of the mode of sockets that came in blocking mode. */
-    private static final ReentrantLock MODE = new ReentrantLock();
+    private static final ReentrantLock MODE = new StackSafeLock();
 
     private Sockets() {}
 

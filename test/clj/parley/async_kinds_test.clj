@@ -118,7 +118,7 @@
                                              (if (= port ch) v :nothing)))
                                         forms)))
       (make-array java.nio.file.OpenOption 0))
-    (Child/java clojure.main (into-array String [(str script)]))))
+    (Child/clojure [] (into-array String [(str script)]))))
 
 (defn- answer [^Child child]
   (read-string (.answer child "answer ")))

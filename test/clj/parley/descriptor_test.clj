@@ -14,7 +14,7 @@
    [parley.testing.random :as random]
    [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
-   (java.io InterruptedIOException)
+   (java.io File InterruptedIOException)
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files)
@@ -750,7 +750,7 @@
   "A Java machine of its own that evaluates forms, after a shell prepared its standard input."
   ^Child [shell & forms]
   (let [java (str (System/getProperty "java.home") "/bin/java")
-        path (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
+        path (str/join File/pathSeparator (Child/compiledPath))
         script (TemporaryPaths/fresh)]
     (Files/writeString script
       (str/join "\n" (map pr-str (list* '(require '[parley.socket :as socket] '[parley.stream :as stream])

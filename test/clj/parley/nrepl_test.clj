@@ -261,9 +261,7 @@
       (is (not (Files/exists file (make-array LinkOption 0)))))))
 
 (deftest without-nrepl-the-error-says-how-to-bring-it
-  (let [paths (str/split (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-                (re-pattern File/pathSeparator))
-        without (str/join File/pathSeparator (remove #(re-find #"nrepl[^/]*\.jar$" %) paths))
+  (let [without (remove #(re-find #"nrepl[^/]*\.jar$" %) (Child/compiledPath))
         code '(do
                 (println "the machine is up")
                 (require 'parley.nrepl)
@@ -271,9 +269,7 @@
                                    ((resolve 'parley.nrepl/nrepl-server))
                                    (catch IllegalStateException e (ex-message e))))
                 (shutdown-agents))]
-    (with-open [child (Child/command
-                        (into-array String [(str (System/getProperty "java.home") "/bin/java") "-cp" without
-                                            "clojure.main" "-e" (pr-str code)]))]
+    (with-open [child (Child/clojure [] (vec without) (into-array String ["-e" (pr-str code)]))]
       (is (str/starts-with? (.answer child "error")
             "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies")))))
 

@@ -13,7 +13,7 @@
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [answer await-that canary close connect in-child kill over? read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
+   [parley.testing.repl :refer [answer await-that canary close connect in-child in-child-of-sources kill over? read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
    (java.io Closeable File IOException PipedReader PipedWriter)
    (java.net ProtocolException UnknownHostException)
@@ -286,7 +286,7 @@
 ;; ---- REP ----------------------------------------------------------------------------------------
 
 (deftest rep-1-servers-and-sessions-outlive-a-reload-of-the-library
-  (with-open [child (in-child
+  (with-open [child (in-child-of-sources
                       '(do
                          (require '[parley.repl :as repl] '[parley.socket :as socket] '[parley.stream :as stream])
                          (let [server (repl/repl-server {:port 0 :log nil})

@@ -5,7 +5,9 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [parley.http :as http]
+   [parley.nrepl :as nrepl]
    [parley.repl :as repl]
+   [parley.server :as server]
    [parley.socket :as socket]
    [parley.stream :as stream]
    [parley.testing.missing :refer [missing]]
@@ -19,7 +21,7 @@
    (javax.net.ssl SSLContext SSLHandshakeException SSLSocket)
    (parley.net SocketStream)
    (parley.net.tls TlsOptions)
-   (parley.testing Await CertificateAuthority CertificateAuthority$Identity Child TemporaryPaths)))
+   (parley.testing Await CertificateAuthority CertificateAuthority$Identity Child Reported TemporaryPaths TlsPeer)))
 
 (set! *warn-on-reflection* true)
 
@@ -207,6 +209,72 @@
       @greeting
       (is (= :tls-plain-text (socket/os-error-code e)))
       (is (str/includes? (ex-message e) "connect without TLS, or to the port of the server that has it")))))
+
+(defn- sent
+  "Returns a client of a server on a port that has sent bytes."
+  ^SocketStream [port ^bytes bytes]
+  (let [s (socket/socket-connect port "127.0.0.1" :timeout 10 :element-type :byte)]
+    (stream/write-byte-sequence bytes s)
+    (stream/finish-output s)
+    s))
+
+(defn- hello
+  "Returns what a client of TLS sends first."
+  ^bytes []
+  (let [peer (TlsPeer. true)]
+    (.beginHandshake (.engine peer))
+    (.own peer)))
+
+(defn- refusal
+  "Returns the warning of a server about the client that `connect` makes for its port. `start` takes a :log."
+  [start connect]
+  (let [lines (atom [])]
+    (with-open [^Closeable server (start #(swap! lines conj %))
+                ^Closeable _ (connect (:port server))]
+      (letfn [(warning [] (first (filter #(str/includes? % "closed a connection") @lines)))]
+        (Await/until "the client is refused" (reify Callable (call [_] (some? (warning)))))
+        (warning)))))
+
+(def ^:private repl-servers
+  [#(repl/repl-server (assoc %1 :log %2))
+   #(repl/repl-server (assoc %1 :log %2 :token "a-token-of-a-test"))
+   #(nrepl/nrepl-server (assoc %1 :log %2))
+   #(nrepl/nrepl-server (assoc %1 :log %2 :token "a-token-of-a-test"))
+   #(nrepl/nrepl-server (assoc %1 :log %2 :transport-fn (requiring-resolve 'nrepl.transport/edn)))])
+
+(deftest a-tls-client-of-a-plain-server-is-named
+  (doseq [read [#(while (stream/read-char %)) stream/read-line #(read (stream/socket-reader %)) #(into [] (stream/lines %))
+                #(into [] (stream/frames %)) #(into [] (stream/forms % {:max-size 64}))]
+          :let [server (socket/socket-server 0 :interface "127.0.0.1")]]
+    (with-open [^Closeable server server
+                _ (sent (socket/socket-server-port server) (hello))
+                s (socket/socket-accept server :timeout 20 :read-timeout 20)]
+      (is (thrown-with-msg? IOException #"a TLS client speaks to a plain server; give :tls to the accept, or connect without TLS"
+            (read s)))))
+  (let [failed (promise)]
+    (with-open [^Closeable server (server/serve stream/read-line :on-error (fn [e] (deliver failed (ex-message e))))
+                _ (sent (:port server) (hello))]
+      (is (str/includes? (deref failed 20000 "") "a TLS client speaks to a plain server"))))
+  (doseq [start repl-servers]
+    (is (str/includes? (refusal #(start {} %) #(sent % (hello)))
+          "a TLS client speaks to a plain server; give :tls to the server, or connect without TLS"))))
+
+(deftest a-plain-client-of-a-server-with-tls-is-named-and-gets-an-alert
+  (let [tls (with-key own)
+        text (.getBytes "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")]
+    (doseq [start repl-servers]
+      (is (str/includes? (refusal #(start {:tls tls} %) #(sent % text)) "it sent plain text where TLS was expected")))
+    (with-open [server (repl/repl-server :tls tls :token "a-token-of-a-test" :log identity)]
+      (is (thrown-with-msg? java.net.ProtocolException #"it speaks TLS on this port, pass :tls; the token was not sent"
+            (repl/connect :port (:port server) :token "a-token-of-a-test"))))
+    (let [refused (promise)]
+      (with-open [_ (Reported.)
+                  ^Closeable server (server/serve stream/read-line :tls tls :audit #(when (= :refused (:event %)) (deliver refused (:reason %))))]
+        (with-open [s (sent (:port server) text)]
+          (is (str/includes? (deref refused 20000 "") "it sent plain text where TLS was expected"))
+          (is (= [21 3 1 0 2 2 10] (into [] cat (stream/chunks s)))))
+        (is (thrown-with-msg? java.net.ProtocolException #"the server speaks TLS on this port; pass :tls true"
+              (http/wget-text "127.0.0.1" "/" (.toFile (.resolve (TemporaryPaths/directory) "x")) (:port server))))))))
 
 (deftest a-silent-client-does-not-delay-others
   (with-echo {:tls (assoc (with-key own) :handshake-timeout 2)}

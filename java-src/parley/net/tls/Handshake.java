@@ -86,9 +86,14 @@ final class Handshake {
         int n = reader.fill();
         if (n < 0) {
             throw new TlsException("TLS_TRUNCATED",
-                    "the peer closed the connection during the TLS handshake", null);
+                    "the peer closed the connection during the TLS handshake"
+                    + (reader.received() == 0 && engine.getUseClientMode()
+                            ? ", and sent nothing; is it a server with TLS?" : ""), null);
         }
         if (!reader.isTls() && !reader.isSsl2()) {
+            if (!engine.getUseClientMode()) {
+                writer.alertPlainText();
+            }
             throw new TlsException("TLS_PLAIN_TEXT", "the peer does not speak TLS: it sent plain text;"
                     + " use TLS on both sides, or on none", null);
         } else if (reader.received() > MOST) {

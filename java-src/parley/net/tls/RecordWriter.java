@@ -9,6 +9,7 @@ import javax.net.ssl.SSLException;
 /** Records on their way to the peer. Guarded by the connection's lock. */
 final class RecordWriter {
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+    private static final byte[] UNEXPECTED_MESSAGE = {21, 3, 1, 0, 2, 2, 10};
 
     private final SSLEngine engine;
     private final TlsConnection.Carrier carrier;
@@ -52,6 +53,15 @@ final class RecordWriter {
             }
             makeRoom();
         }
+    }
+
+    /**
+     * Adds the alert unexpected_message, for a peer in plain text. The engine would make it only of
+     * what that peer has sent.
+     */
+    void alertPlainText() {
+        bytes = RecordBuffers.take().clear().put(UNEXPECTED_MESSAGE).flip();
+        holds = true;
     }
 
     /** Makes room for another record behind what is here. */

@@ -469,6 +469,9 @@ public final class TlsConnection {
                     && writer.wrap().bytesProduced() > 0; i++) {
                 writer.flush();
             }
+            if (e instanceof SSLException) {
+                writer.flush(); // an alert that is no engine's
+            }
         } catch (IOException | RuntimeException second) {
             failure.addSuppressed(second);
         }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * Blocks a thread until one source is ready. A platform thread selects on a poller of its own,
@@ -21,7 +22,7 @@ public final class ThreadWaits implements Poller.Owner {
     private static final ThreadWaits INSTANCE = new ThreadWaits();
     private static final Poller.Visitor NOTE = (registration, ops) -> registration.found |= ops;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     // The idle registrations, each with its poller, from the longest idle one on: guarded by lock.
     private Registration oldest;
     private Registration newest;

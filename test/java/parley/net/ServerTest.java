@@ -8,12 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -32,6 +34,7 @@ import parley.testing.Keys;
 import parley.testing.Peer;
 import parley.testing.Reported;
 import parley.testing.TemporaryPaths;
+import parley.testing.Timing;
 
 /** Servers with a handler for each connection. */
 @Guarded
@@ -410,18 +413,87 @@ class ServerTest {
             StreamOptions.builder().tls(TlsOptions.of(Keys.context())).build();
 
     @Test
-    void a_handshake_delays_nobody_and_plain_text_is_refused() throws Exception {
+    void TLS_4_silent_clients_delay_nobody_and_plain_text_is_refused() throws Exception {
         BlockingQueue<Server.Event> events = new LinkedBlockingQueue<>();
         try (Server server = Server.builder(ECHO).streams(TLS).log(events::add).start();
                 Peer silent = Peer.connect(server.localAddress());
-                SocketStream client = SocketStream.connect(server.localAddress(), TLS)) {
-            assertEquals("secret", echoed(client, "secret"));
+                Silent more = new Silent().with(9, server.localAddress())) {
+            Timing timing = Timing.start();
+            try (SocketStream client = SocketStream.connect(server.localAddress(), TLS)) {
+                assertEquals("secret", echoed(client, "secret"));
+                timing.tookAtMost(Duration.ofSeconds(1));
+            }
             try (Peer plain = Peer.connect(server.localAddress())) {
                 plain.send("GET / HTTP/1.1\r\n\r\n");
                 Await.until("it is refused", () -> server.stats().events().containsKey("tls"));
             }
-            assertTrue(silent.channel().isOpen());
+            assertFalse(silent.readable(Duration.ZERO) || more.anyIsReadable());
             assertFalse(server.stats().events().containsKey("failed"));
+        }
+    }
+
+    /** Clients that send nothing. */
+    private static final class Silent implements AutoCloseable {
+        private final List<Peer> peers = new ArrayList<>();
+
+        Silent with(int count, SocketAddress server) throws IOException {
+            for (int i = 0; i < count; i++) {
+                peers.add(Peer.connect(server));
+            }
+            return this;
+        }
+
+        boolean anyIsReadable() throws IOException {
+            for (Peer each : peers) {
+                if (each.readable(Duration.ZERO)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        @Override
+        public void close() throws IOException {
+            for (Peer each : peers) {
+                each.close();
+            }
+        }
+    }
+
+    @Test
+    void TLS_4_the_oldest_of_too_many_handshakes_makes_room() throws Exception {
+        int most = SocketServer.Handshakes.MOST;
+        List<String> refused = new CopyOnWriteArrayList<>();
+        try (Server server = Server.builder(ECHO).streams(TLS).log(event -> {
+            if (event.kind().equals(ServerEvents.REFUSED)) {
+                refused.add(event.reason());
+            }
+        }).start();
+                Peer first = Peer.connect(server.localAddress());
+                Silent more = new Silent().with(most - 1, server.localAddress())) {
+            try (SocketStream client = SocketStream.connect(server.localAddress(), TLS)) {
+                assertEquals("secret", echoed(client, "secret"));
+            }
+            assertTrue(first.readable(Duration.ofSeconds(20)), "the end");
+            assertFalse(more.anyIsReadable());
+            Await.until("it is reported", () -> refused.size() == 1);
+            assertTrue(refused.get(0).contains("the handshake was not over when " + most
+                    + " newer ones had begun"), refused::toString);
+        }
+        try (SocketServer server = SocketServer.listen(0); Silent all = new Silent()) {
+            List<SocketStream> streams = new ArrayList<>();
+            for (int i = 0; i <= most; i++) {
+                all.with(1, new InetSocketAddress("127.0.0.1", server.port()));
+                streams.add(server.accept(TLS));
+            }
+            IOException e = assertThrows(IOException.class, () -> streams.get(0).in().readLine());
+            assertTrue(e.getMessage().matches("StreamInput.readLine: [0-9.:]+: the handshake was not over .*"),
+                    e::getMessage);
+            for (SocketStream each : streams) {
+                assertEquals(each == streams.get(0) ? SocketStatus.ERROR : SocketStatus.NONE,
+                        each.status(Direction.IO, Duration.ZERO));
+                each.close();
+            }
         }
     }
 
