@@ -310,15 +310,7 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static SockAddr localAddress(Descriptor socket) throws IOException {
-        int fd = socket.acquire("getsockname");
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            int result =
-                    LibC.getsockname(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
-            Posix.check(result, "getsockname(" + fd + ")");
-            return SockAddr.ofKernel(Addresses.content(buffer));
-        } finally {
-            socket.release();
-        }
+        return address(socket, "getsockname", LibC::getsockname);
     }
 
     /**
@@ -328,11 +320,17 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static SockAddr peerAddress(Descriptor socket) throws IOException {
-        int fd = socket.acquire("getpeername");
+        return address(socket, "getpeername", LibC::getpeername);
+    }
+
+    private interface AddressCall {
+        int run(int fd, long address, long size);
+    }
+
+    private static SockAddr address(Descriptor socket, String name, AddressCall call) throws IOException {
+        int fd = socket.acquire(name);
         try (NativeBuffer buffer = Addresses.prepared()) {
-            int result =
-                    LibC.getpeername(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
-            Posix.check(result, "getpeername(" + fd + ")");
+            Posix.check(call.run(fd, buffer.address, buffer.address + Addresses.MAX_SIZE), name + "(" + fd + ")");
             return SockAddr.ofKernel(Addresses.content(buffer));
         } finally {
             socket.release();
