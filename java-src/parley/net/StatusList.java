@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.Arrays;
-import parley.net.wait.Deadline;
 import parley.posix.OwnThreads;
 
 /**

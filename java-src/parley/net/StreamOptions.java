@@ -2,7 +2,6 @@ package parley.net;
 
 import java.time.Duration;
 import parley.net.tls.TlsOptions;
-import parley.net.wait.Deadline;
 
 /**
  * Options of a stream (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
