@@ -211,9 +211,8 @@
   people, :user the UserPrincipal of a Unix-domain peer."
   [address ^SocketStream s]
   (if (instance? InetSocketAddress address)
-    (let [host (Addresses/host address)]
-      {:peer (str host ":" (.getPort ^InetSocketAddress address))
-       :address host})
+    {:peer (Addresses/show address)
+     :address (Addresses/host address)}
     (when s
       (let [user (user s)]
         {:peer (str "user " (.getName user))

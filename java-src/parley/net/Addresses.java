@@ -18,6 +18,7 @@ import parley.posix.Ipv6Text;
  * Addresses.host(stream.peerAddress());     // "127.0.0.1"
  * Addresses.resolved(stream.peerAddress()); // "127.0.0.1 (localhost)"
  * Addresses.port(stream.peerAddress());     // 44055
+ * Addresses.show(stream.peerAddress());     // "127.0.0.1:44055"
  * }</pre>
  */
 public final class Addresses {

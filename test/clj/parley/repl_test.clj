@@ -83,6 +83,33 @@
       (.close code)
       (is (not= :still-on (deref client 20000 :still-on))))))
 
+(deftest taps-reach-who-reads-though-another-client-does-not
+  (with-open [^Closeable r (server :accept `core-server/io-prepl)
+              deaf (connect r)
+              reader (connect r)]
+    (let [heard (promise)
+          listen #(when (= ::last %) (deliver heard true))
+          big (apply str (repeat 10000 "x"))
+          lines (fn [] (repeatedly #(stream/read-line reader)))
+          tap #(await-that "it is queued" (tap> %))]
+      (doseq [s [deaf reader]]
+        (send-text s ":ready\n")
+        (stream/read-line s))
+      (add-tap listen)
+      (try
+        (tap :first)
+        (is (= "{:tag :tap, :val \":first\"}" (stream/read-line reader)))
+        (dotimes [_ 1500] (tap big))
+        (tap ::last)
+        (is (true? (deref heard 30000 :blocked)))
+        (is (str/includes? (stream/read-line reader) big))
+        (finally
+          (remove-tap listen)))
+      (is (some #(str/includes? % "1501") (do (send-text reader "(+ 1 1500)\n") (lines))))
+      (let [[writer] (filter #(= (str "parley-" (:name r) "-1-taps") (.getName ^Thread %)) (keys (Thread/getAllStackTraces)))]
+        (stream/close deaf :abort true)
+        (await-that "its thread has ended" (not (.isAlive ^Thread writer)))))))
+
 (defn greet
   "An accept function."
   [& names]
