@@ -1,7 +1,6 @@
 package parley.net;
 
 import java.util.Arrays;
-import java.util.Locale;
 import parley.net.ExternalFormat.CodingAction;
 import parley.net.ExternalFormat.CodingException;
 import parley.net.text.DecodedChars;

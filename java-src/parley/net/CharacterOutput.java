@@ -147,7 +147,9 @@ final class CharacterOutput {
         earlier.add(text);
     }
 
-    /** Returns how many of the next bytes end the UTF-8 character that the peer has seen a part of. */
+    /**
+     * Returns how many of the next bytes end the UTF-8 character that the peer has seen a part of.
+     */
     private int restOfUtf8() {
         boolean utf8 = isUtf8() || buffer.sent() < utf8End;
         return utf8 && side.stream.elementType().hasCharacters() ? buffer.restOfUtf8() : 0;

@@ -62,8 +62,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         this.trigger = new Trigger(direction);
     }
 
-    // ---- making ------------------------------------------------------------------------------
-
     /**
      * Makes an intake of one status of an object, when it becomes actionable.
      *
@@ -390,8 +388,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     public final String toString() {
         return "#<" + name() + " of " + object + (closed ? " closed>" : ">");
     }
-
-    // ---- requests as the queue sees them -----------------------------------------------------
 
     @Override
     final boolean isActive(Request<T> request) {

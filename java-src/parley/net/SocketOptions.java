@@ -163,8 +163,9 @@ public final class SocketOptions {
     }
 
     /**
-     * Socket options through the JDK, for platforms without the C library and programs without JNA. The
-     * channel lists the options that it has, so this class needs no table of kinds and platforms.
+     * Socket options through the JDK, for platforms without the C library and programs without JNA.
+     * The channel lists the options that it has, so this class needs no table of kinds and
+     * platforms.
      */
     private static final class JdkOptions {
         private static final int NO_LINGER = -1; // the JDK's value for "off"

@@ -415,8 +415,8 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended
-     * by close and interrupt, and logged once a second at most, however many threads accept.
+     * The rests of one blocking accept while nothing is left to accept with: within its deadline,
+     * ended by close and interrupt, and logged once a second at most, however many threads accept.
      */
     static final class AcceptBackoff {
         private static final AtomicLong LAST_REPORT =
@@ -433,7 +433,9 @@ public final class SocketServer extends Pollable {
             this.closing = closing;
         }
 
-        /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
+        /**
+         * Waits before the next attempt, within the deadline; ends early when the object is closed.
+         */
         void pause(IOException cause, Deadline deadline) throws IOException {
             report(cause);
             long nanos = Math.min(backOff.next().toNanos(), deadline.remaining());

@@ -285,8 +285,9 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     /**
-     * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}). When
-     * part of a character was sent, its rest stays; so does the shift sequence that ends the text.
+     * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}).
+     * When part of a character was sent, its rest stays; so does the shift sequence that ends the
+     * text.
      *
      * @throws IOException if the lock cannot be had in time
      */

@@ -9,7 +9,7 @@ final class NonblockingIo {
 
     private NonblockingIo() {}
 
-    /** Reads from whatever it is; says {@link Descriptor#EOF} at the end. */
+    /** Reads from a descriptor of any kind; {@link Descriptor#EOF} at the end. */
     static int read(Descriptor of, long address, int size) throws IOException {
         if (!of.isSocket()) {
             return readFile(of, address, size);
