@@ -169,7 +169,7 @@ class ThreadFaultsTest {
             use("watch of a handle", () -> Reactor.shared().whenReady(
                     handle, Direction.INPUT, status -> { }).close());
             use("status of a handle", () ->
-                    handle.status(Direction.INPUT, Duration.ofMillis(1)));
+                    handle.status(Direction.INPUT, Duration.ofMillis(100))); // time to begin to wait
             use("status", () -> stream.status(Direction.INPUT, Duration.ofMillis(1)));
             use("look-up", () -> HostResolver.resolve("test", "localhost", Deadline.in(SOON)));
             use("server", () -> Server.builder(client -> { }).log(event -> { }).start().close());
