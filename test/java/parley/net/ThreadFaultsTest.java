@@ -71,7 +71,8 @@ class ThreadFaultsTest {
     /** The child. */
     public static final class Uses {
         /** These work without a new thread, or wait until there is one. */
-        static final List<String> NEED_NONE = List.of("read", "status", "take", "put", "served");
+        static final List<String> NEED_NONE =
+                List.of("read", "status", "status of a handle", "take", "put", "served");
 
         private final Executor executor = new BatchingExecutor(Executors.newCachedThreadPool(body -> {
             Thread thread = new Thread(body, "pool");
@@ -169,7 +170,7 @@ class ThreadFaultsTest {
             use("watch of a handle", () -> Reactor.shared().whenReady(
                     handle, Direction.INPUT, status -> { }).close());
             use("status of a handle", () ->
-                    handle.status(Direction.INPUT, Duration.ofMillis(100))); // time to begin to wait
+                    handle.status(Direction.INPUT, Duration.ofMillis(1)));
             use("status", () -> stream.status(Direction.INPUT, Duration.ofMillis(1)));
             use("look-up", () -> HostResolver.resolve("test", "localhost", Deadline.in(SOON)));
             use("server", () -> Server.builder(client -> { }).log(event -> { }).start().close());
