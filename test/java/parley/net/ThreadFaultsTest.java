@@ -98,7 +98,7 @@ class ThreadFaultsTest {
             handle = Pollable.of(Handles.register(both[0]));
             stay = both[1];
             server = Server.builder(client -> client.out().writeLine("served")).log(event -> { })
-                    .start();
+                    .virtualThreads(false).start();
             intake = Intake.statuses(stream, Direction.INPUT, executor);
             outlet = new Outlet<>(stream, Framing.chunks(1), Outlet.Ending.LEAVE_OPEN, executor);
         }
