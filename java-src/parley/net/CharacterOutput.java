@@ -27,7 +27,7 @@ final class CharacterOutput {
     private final OutputBuffer buffer;
     private final char[] one = new char[1];
     private final CharBuffer oneText = CharBuffer.wrap(one); // so that writing one makes no string
-    private ExternalFormat format;
+    ExternalFormat format; // set by format
     private Encoder encoder; // made with the first character
     private boolean ascii; // the encoder exists and encodes ASCII as one byte each
     private boolean unix; // newlines are line feeds

@@ -193,17 +193,12 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             if (closed) {
                 return commit(request) == null ? PENDING : null;
             }
-            if (!request.isActive()) {
-                return PENDING;
-            }
-            if (isEmpty() && !pausing) {
+            boolean active = request.isActive();
+            if (active && isEmpty() && !pausing) {
                 return takeNow(request, calls);
-            }
-            if (request.mayWait()) {
+            } else if (active && request.mayWait()) {
                 add(request, name());
-                if (pausing) {
-                    trigger.resume();
-                }
+                trigger.resume(pausing);
             }
             return PENDING;
         } finally {

@@ -116,9 +116,9 @@ public final class SocketOptions {
     /** Returns the NIO channel, or what else the object was made of. */
     private static Object channel(Pollable object) {
         if (object instanceof SocketStream stream) {
-            return stream.channel();
+            return stream.transport().channel();
         }
-        return object instanceof SocketServer server ? server.channel() : object.subject();
+        return object instanceof SocketServer server ? server.ownChannel() : object.subject();
     }
 
     private static void reading(Pollable object, Duration limit) {

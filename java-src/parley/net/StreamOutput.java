@@ -387,7 +387,7 @@ public final class StreamOutput extends StreamTextOutput {
     @Override
     void finish() {
         if (!stream.isOpen()) {
-            cut |= buffer.pending() > 0;
+            cut |= buffer.pending() > 0 || stream.transport().holdsOutput();
             buffer.drop();
         } else if (stream.transport().holdsOutput()) {
             stream.transport().flushLater(); // what the system has taken goes without a next call

@@ -17,7 +17,7 @@
    (java.nio.file Files LinkOption)
    (java.time Duration)
    (java.util.concurrent Callable)
-   (parley.testing Await Blocked Child TemporaryPaths Threads)))
+   (parley.testing Await Blocked Child Race$Rounds TemporaryPaths Threads)))
 
 (set! *warn-on-reflection* true)
 
@@ -296,7 +296,7 @@
         (close r)))))
 
 (defn- start-and-stop
-  "Cycles on one port and one path, each hundredth with nREPL's own handler."
+  "Cycles on one port and one path, each thirtieth with nREPL's own handler."
   [n]
   (let [port (with-open [r (server)] (:port r))
         path (str (TemporaryPaths/fresh))
@@ -304,7 +304,7 @@
         shouts (shout nil)]
     (dotimes [i n]
       (doseq [options [{:port port} {:socket path}]]
-        (let [full? (zero? (long (mod i 100)))]
+        (let [full? (zero? (long (mod i 30)))]
           (with-open [r (server (assoc options :handler (if full? evaluates shouts)))
                       t (connect r)]
             (if full?
@@ -316,7 +316,7 @@
 
 (deftest a-port-and-a-path-serve-one-server-after-the-other
   (with-nrepl
-    (start-and-stop 200)))
+    (start-and-stop (Race$Rounds/of 60 300))))
 
 (deftest rep-7-transports-of-a-closed-server-fail-at-once
   (with-nrepl

@@ -356,8 +356,10 @@ public final class EventLoop implements Poller.Owner {
         try {
             thread = null;
             sleeping = false;
-            if (watches > 0) {
+            if (watches > 0 || !tasks.isEmpty()) {
                 running();
+            } else if (holders == 0) {
+                closePoller();
             }
         } catch (IOException e) {
             Log.error(Log.Part.WAIT, "the event loop ended; the next request starts it again", e);

@@ -107,8 +107,8 @@ public final class ThreadWaits implements Poller.Owner {
         try {
             Registration own = idleOf(source, ops);
             if (own != null) {
-                unlist(own);
                 own.interest(ops);
+                unlist(own); // last: what has failed before it leaves the poller with its source
                 return own;
             }
             stolen = pollers < MOST ? null : oldest;
