@@ -313,9 +313,10 @@
    (fn []
      (in-ns 'user)
      (apply require main/repl-requires) ; doc, source and the like
-     (require '[parley.socket :as socket]
+     (require '[clojure.datafy :refer [datafy]]
+              '[parley.socket :as socket]
               '[parley.stream :as stream])
-     (println "socket is parley.socket, stream is parley.stream; (doc socket/socket-status) shows a docstring.")
+     (println "socket is parley.socket, stream is parley.stream; (doc socket/socket-status) shows a docstring, (datafy x) the state.")
      (println "(start) an echo server, (stop) it; (reload) changed files, (run-tests); (nrepl) for an editor; Ctrl-D ends."))))
 
 (defn -main

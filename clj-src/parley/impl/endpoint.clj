@@ -5,6 +5,7 @@
   (:require
    [clojure.edn :as edn]
    [clojure.string :as str]
+   [parley.impl.address :as address]
    [parley.impl.files :as files]
    [parley.impl.options :as options])
   (:import
@@ -74,7 +75,7 @@
                ":tls and :client-auth :need if everyone with a certificate of its :ca may")))))
 
 (defn- bind ^SocketServer [endpoint interface]
-  (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface
+  (SocketServer/listen (address/->server-options "socket-server" endpoint {:interface interface
                                                                            :backlog backlog})))
 
 (defn- listen-tcp [op {:keys [port interface names]

@@ -90,6 +90,7 @@ final class LeakDetector {
                 ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
         private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
         private volatile boolean released;
+        private volatile boolean handedOut;
         private Guard previous = this; // guarded by LOCK, with next
         private Guard next = this; // this when it is not in the list
         private final long began = System.nanoTime();
@@ -151,6 +152,11 @@ final class LeakDetector {
             cleanable.clean();
         }
 
+        /** The resource has a user who may not have the owner: it is closed by its users alone. */
+        void handOut() {
+            handedOut = true;
+        }
+
         /** Of the cleaner alone. */
         @Override
         public void run() {
@@ -158,6 +164,9 @@ final class LeakDetector {
                 return;
             }
             delist();
+            if (handedOut) {
+                return;
+            }
             String what = resource.describe();
             if (what != null) {
                 report(what);

@@ -125,9 +125,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 if (request.mayWait() && request.isActive()) {
                     add(offer, framing.writing);
                 }
-                if (pausing) {
-                    trigger.resume();
-                }
+                trigger.resume(pausing);
                 return Intake.PENDING;
             }
             return putNow(offer, calls);

@@ -98,9 +98,11 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         LOOP.post(() -> ring(Pollable.UNKNOWN), nanos);
     }
 
-    /** During a pause that no thread can end, since none could be started: tries to start one. */
-    void resume() {
-        LOOP.resume();
+    /** Tries to start the thread that ends a pause, if there is one: it may not have been possible. */
+    void resume(boolean pausing) {
+        if (pausing) {
+            LOOP.resume();
+        }
     }
 
     /** Nothing is wanted: nothing of this trigger stays anywhere. */

@@ -16,7 +16,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
     final int fd; // immutable
     private final boolean owned; // immutable
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
-    private final CountDownLatch released = new CountDownLatch(1); // the number was given back
+    private final CountDownLatch released = new CountDownLatch(1); // the number has returned to the system
 
     NumberInUse(int fd, boolean owned) {
         Posix.require("Descriptor");
@@ -24,7 +24,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         this.owned = owned;
     }
 
-    /** {@return the number; it says nothing after {@link #close}} */
+    /** {@return the number, which other code may have after {@link #close}} */
     public int number() {
         return fd;
     }
@@ -34,7 +34,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         return uses.get() >= 0;
     }
 
-    /** Says whether closing this closes the number. */
+    /** Returns whether closing this closes the number. */
     final boolean isOwned() {
         return owned;
     }
@@ -79,7 +79,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         return false;
     }
 
-    /** Ends a use; the last one after close gives the number back. */
+    /** Ends a use. The last use after close returns the number to the system. */
     final void release() {
         if (uses.decrementAndGet() == CLOSED) {
             if (owned) {

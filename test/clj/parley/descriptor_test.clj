@@ -65,7 +65,7 @@
 (defn- until-blocked
   "Returns when the thread waits in the kernel, or is parked."
   [^Thread thread]
-  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "parkNanos"} (.getMethodName e)))
+  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "poll" "parkNanos"} (.getMethodName e)))
                          (.getStackTrace thread)))))
 
 ;; ---- options ------------------------------------------------------------------------------------

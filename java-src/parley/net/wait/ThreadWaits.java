@@ -3,6 +3,7 @@ package parley.net.wait;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
 
 /**
@@ -42,7 +43,7 @@ public final class ThreadWaits implements Poller.Owner {
         if (source instanceof DescriptorSource descriptors) {
             descriptors.await(ops, patient);
             return;
-        } else if (Threads.currentIsVirtual()) {
+        } else if (OwnThreads.currentIsVirtual()) {
             awaitVirtual(source, ops, patient);
             return;
         }
@@ -106,8 +107,8 @@ public final class ThreadWaits implements Poller.Owner {
         try {
             Registration own = idleOf(source, ops);
             if (own != null) {
-                unlist(own);
                 own.interest(ops);
+                unlist(own); // last: what has failed before it leaves the poller with its source
                 return own;
             }
             stolen = pollers < MOST ? null : oldest;
