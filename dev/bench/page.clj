@@ -160,6 +160,23 @@
      ["a form to `io-prepl` in an open session: `repl-server`" (nanos (:parley evaluation))
       (str "`clojure.core.server`: " (nanos (:jdk evaluation))) (number (ratio (:parley evaluation) (:jdk evaluation)))]]))
 
+;; ---- TLS ----------------------------------------------------------------------------------------
+
+(defn- tls-section [_ {:keys [operations idle]}]
+  (let [best (fn [costs k] (min (double (k (costs "JDK"))) (double (k (costs "NETTY")))))]
+    (str
+      (table ["operation" "Parley" "processor" "bytes" "SSLSocket" "processor" "bytes" "Netty" "processor" "bytes" "clock" "processor" "bytes"]
+        (for [{:keys [label costs]} operations]
+          (concat [label]
+            (mapcat (fn [who]
+                      (let [{:keys [wallNanos cpuNanos allocated]} (costs who)]
+                        [(nanos wallNanos) (nanos cpuNanos) (number allocated)]))
+              ["PARLEY" "JDK" "NETTY"])
+            (for [k [:wallNanos :cpuNanos :allocated]]
+              (number (ratio (k (costs "PARLEY")) (best costs k)))))))
+      (table ["an idle connection, bytes" "Parley" "SSLSocket" "Netty"]
+        [(cons "of heap and direct buffers" (map (comp number idle) ["PARLEY" "JDK" "NETTY"]))]))))
+
 ;; ---- serve --------------------------------------------------------------------------------------
 
 (defn- serve-section [_ {:keys [each]}]
@@ -192,6 +209,10 @@ included; the second ratio is by the clock. Bytes are what an operation allocate
    ["channels" "Many connections"
     "Clients live in a second process; at most 100 connections are active. The better quartile of the rounds.\n\n" channels-section]
    ["connections" "Conversations" "By the clock, the lower quartile of the turns; clients are plain sockets.\n\n" connections-section]
+   ["tls" "TLS"
+    "Clients in this process of an `SSLServerSocket` in another: `SSLSocket`, and Netty's `SslHandler` with the JDK's engine, which works in
+its event loop. By the clock and by the processor time of all threads of the client, the lower quartile of the turns; what they allocate. The
+last three columns are Parley's ratios to the better of the others.\n\n" tls-section]
    ["serve" "Idle connections of serve" "2,000 clients of a second process, each served once.\n\n" serve-section]])
 
 (defn write!

@@ -50,6 +50,8 @@
               ((requiring-resolve 'bench.status/run) setting progress))
    "channels" (fn [setting _]
                 ((requiring-resolve 'bench.async/run) (assoc setting :rounds (:channel-rounds setting)) progress))
+   "tls" (fn [setting _]
+           ((requiring-resolve 'bench.tls/run) setting progress))
    "serve" (fn [setting _]
              ((requiring-resolve 'bench.serve/run) setting progress))
    "connections" (fn [setting _]

@@ -60,7 +60,9 @@ public final class Server implements Closeable {
         this.thread = Threads.unstarted(name + "-accept", false, acceptor);
     }
 
-    /** Fails with an IOException, as for lack of descriptors, when the system has no thread left. */
+    /**
+     * Fails with an IOException, as for lack of descriptors, when the system has no thread left.
+     */
     void begin() throws IOException {
         boolean begun = false;
         try {

@@ -17,9 +17,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>Thread-safe.
  */
 final class BlockingPoll {
-    /** How many threads should poll at once, since a wake-up wakes them all. */
+    /** The most threads that poll at once, since a wake-up wakes them all. */
     static final int MOST = 16;
-    /** How many entries a thread polls itself: those of one object. */
+    /** The most entries that a thread polls itself: those of one object. */
     static final int MOST_ENTRIES = 2;
 
     private final WakeUp wakeUp = new WakeUp(); // immutable

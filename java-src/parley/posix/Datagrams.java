@@ -38,7 +38,7 @@ public final class Datagrams {
     }
 
     /**
-     * What was received.
+     * A received message.
      *
      * @param count how many bytes were stored, or {@link Descriptor#WOULD_BLOCK}
      * @param address the sender; null on a connected stream and when nothing came

@@ -25,11 +25,11 @@ import java.nio.ByteBuffer;
  * <p>Thread-safe.
  */
 public final class Descriptor extends NumberInUse {
-    /** What {@link #read} returns at the end of the data. */
+    /** The result of {@link #read} at the end of the data. */
     public static final int EOF = -1;
-    /** What reading and writing return when they would have to wait. */
+    /** The result of reading and writing when they would have to wait. */
     public static final int WOULD_BLOCK = -2;
-    /** What {@link #peek} returns for a socket that listens or is not connected. */
+    /** The result of {@link #peek} for a socket that listens or is not connected. */
     public static final int NOT_CONNECTED = -3;
 
     private final int socketType; // immutable; 0 for what is no socket

@@ -26,7 +26,7 @@ import parley.posix.Protocols.SocketTypes;
 public enum DescriptorOption {
     /** Records debugging information, where the system supports that. */
     SO_DEBUG(Kind.FLAG),
-    /** Whether the socket listens; read only. */
+    /** True when the socket listens; read only. */
     SO_ACCEPTCONN(Kind.FLAG, Access.READ),
     /** Allows sending to broadcast addresses. */
     SO_BROADCAST(Kind.FLAG),
@@ -50,9 +50,9 @@ public enum DescriptorOption {
     SO_RCVBUF(Kind.NUMBER),
     /** Size of the send buffer; Linux returns twice what was set. */
     SO_SNDBUF(Kind.NUMBER),
-    /** How many bytes make the socket readable. */
+    /** The number of bytes that make the socket readable. */
     SO_RCVLOWAT(Kind.NUMBER),
-    /** How much room makes the socket writable; on Linux 1, read only. */
+    /** The room that makes the socket writable; on Linux 1, read only. */
     SO_SNDLOWAT(Kind.NUMBER, Platform.CURRENT == Platform.LINUX ? Access.READ : Access.BOTH),
     /** Limit of each read; of a server, of each accept. */
     SO_RCVTIMEO(Kind.SECONDS),
@@ -77,7 +77,7 @@ public enum DescriptorOption {
     /** Keeps an IPv6 socket from taking IPv4 connections. */
     IPV6_V6ONLY(Kind.FLAG);
 
-    /** How the value of an option looks. */
+    /** The kind of the value of an option. */
     public enum Kind {
         /** A {@link Boolean}. */
         FLAG,

@@ -24,7 +24,7 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 public final class DescriptorWatcher {
     private static final String NAME = "parley-descriptors";
-    /** How long the thread stays when nothing is watched, since starting one costs 100 µs. */
+    /** The time that the thread stays without a watch, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
 
     private static final ReentrantLock OPENING = new StackSafeLock();
@@ -457,7 +457,7 @@ public final class DescriptorWatcher {
         }
     }
 
-    /** Whether the poll has found something, also for a watch made during the poll. */
+    /** Returns whether the poll has found something, also for a watch made during the poll. */
     private boolean hasFound(Watch watch, NativeBuffer buffer) {
         for (int i = 0; i < watch.count; i++) {
             Poll.Entry entry = watch.entries[i];

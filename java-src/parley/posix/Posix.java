@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Whether the C library can be reached, and the checks that every call here shares.
+ * Finds out whether the C library can be called. Has the checks that all calls share.
  *
  * <p>The system property {@code parley.posix}, set to {@code off}, makes this package behave as on
  * a platform that it does not support.
@@ -47,7 +47,9 @@ public final class Posix {
         return known == NONE ? null : known;
     }
 
-    /** What cannot be loaded once never can, so nothing is loaded while descriptors are scarce. */
+    /**
+     * A class that fails to load once never loads, so none is loaded while descriptors are scarce.
+     */
     private static String find() {
         LOCK.lock();
         try {

@@ -12,7 +12,7 @@ public class PosixException extends IOException {
 
     /** The error number of the platform. */
     private final int errno;
-    /** What was called. */
+    /** The name of the failed call. */
     private final String call;
 
     /**

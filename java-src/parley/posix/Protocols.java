@@ -8,7 +8,7 @@ import jnr.constants.platform.IPProto;
 
 /** The numbers of protocols, by their names in the C headers. */
 public final class Protocols {
-    /** Of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
+    /** The protocols of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
     private static final Map<String, Integer> ETHER = Map.ofEntries(
             Map.entry("eth-p-loop", 0x0060), Map.entry("eth-p-pup", 0x0200),
             Map.entry("eth-p-ip", 0x0800), Map.entry("eth-p-x25", 0x0805),

@@ -233,7 +233,7 @@ public final class Resolver {
      * deadlines.
      */
     public static final class ResolverThreads {
-        /** How many look-ups run at once. */
+        /** The most look-ups that run at once. */
         static final int MOST = 16;
 
         private static final AtomicInteger COUNT = new AtomicInteger();

@@ -26,6 +26,18 @@ final class RecordWriter {
         return holds;
     }
 
+    /** Takes room for several records, that go out together, if that many bytes need them. */
+    void expect(int count) {
+        if (bytes == null && count > RecordBuffers.SIZE) {
+            bytes = RecordBuffers.takeWide();
+        }
+    }
+
+    /** Returns whether another record fits behind those that are here. */
+    boolean hasRoom() {
+        return bytes != null && bytes.capacity() - bytes.limit() >= RecordBuffers.SIZE;
+    }
+
     /** Adds a record of the engine's own: of the handshake, or an alert. */
     SSLEngineResult wrap() throws SSLException {
         return wrap(NOTHING);

@@ -326,7 +326,10 @@ public final class TlsConnection {
             requireSound();
             int start = from.position();
             while (from.hasRemaining() && flushNow()) {
-                encryptOne(from);
+                writer.expect(from.remaining());
+                do {
+                    encryptOne(from);
+                } while (from.hasRemaining() && writer.hasRoom());
             }
             flushNow();
             return from.position() - start;

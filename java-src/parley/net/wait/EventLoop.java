@@ -278,7 +278,10 @@ public final class EventLoop implements Poller.Owner {
         resume();
     }
 
-    /** Has the loop's thread take new tasks into account; starts it if it could not be started before. */
+    /**
+     * Has the loop's thread take new tasks into account; starts it if it could not be started
+     * before.
+     */
     public void resume() {
         lock.lock();
         try {

@@ -71,7 +71,8 @@ class ThreadFaultsTest {
     /** The child. */
     public static final class Uses {
         /** These work without a new thread, or wait until there is one. */
-        static final List<String> NEED_NONE = List.of("read", "status", "take", "put", "served");
+        static final List<String> NEED_NONE =
+                List.of("read", "status", "status of a handle", "take", "put", "served");
 
         private final Executor executor = new BatchingExecutor(Executors.newCachedThreadPool(body -> {
             Thread thread = new Thread(body, "pool");
@@ -97,7 +98,7 @@ class ThreadFaultsTest {
             handle = Pollable.of(Handles.register(both[0]));
             stay = both[1];
             server = Server.builder(client -> client.out().writeLine("served")).log(event -> { })
-                    .start();
+                    .virtualThreads(false).start();
             intake = Intake.statuses(stream, Direction.INPUT, executor);
             outlet = new Outlet<>(stream, Framing.chunks(1), Outlet.Ending.LEAVE_OPEN, executor);
         }

@@ -22,9 +22,11 @@ import java.util.stream.Stream;
 final class Compiled {
     private static final Path JAR = Path.of("target", "compiled.jar").toAbsolutePath();
     private static final Path SOURCES = Path.of("clj-src");
-    private static final String COMPILE = "(binding [*compile-path* (System/getProperty \"to\")]"
-            + " (run! compile '[parley.socket parley.stream parley.rawsock parley.server parley.tls"
-            + " parley.async parley.http parley.repl parley.nrepl]))";
+    // Says what it loads, so that a slow machine is not taken for one that hangs.
+    private static final String COMPILE = "(binding [*compile-files* true"
+            + " *compile-path* (System/getProperty \"to\")] (require 'parley.socket 'parley.stream"
+            + " 'parley.rawsock 'parley.server 'parley.tls 'parley.async 'parley.http 'parley.repl"
+            + " 'parley.nrepl :verbose))";
 
     private Compiled() {
     }
