@@ -9,9 +9,9 @@
    [parley.testing.repl :as testing-repl :refer [temporary-directory]])
   (:import
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
-   (java.io ByteArrayOutputStream Closeable PrintStream)
+   (java.io Closeable)
    (java.net InetAddress InetSocketAddress)
-   (parley.testing TemporaryPaths)))
+   (parley.testing Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -46,17 +46,12 @@
       (finally
         (.stop server 0)))))
 
-(defn- stderr-of
-  "What f has printed on the standard error of the process."
+(defn- logged
+  "Returns what is logged while f runs."
   [f]
-  (let [before System/err
-        bytes (ByteArrayOutputStream.)]
-    (System/setErr (PrintStream. bytes true "UTF-8"))
-    (try
-      (f)
-      (finally
-        (System/setErr before)))
-    (.toString bytes "UTF-8")))
+  (with-open [reported (Reported. "parley")]
+    (f)
+    (vec (.messages reported))))
 
 (deftest the-examples-of-the-document-run
   (with-nrepl
@@ -70,17 +65,17 @@
                            "\"target/nrepl/socket\"" (pr-str (str (TemporaryPaths/fresh)))}
                       (map in-directory)
                       ["myapp.port" "myapp.token" ".nrepl-port" "page.txt" "image.iso"])
-              warnings (stderr-of
-                         (fn []
-                           (binding [*ns* (create-ns 'parley.repl-doc-test.examples)
-                                     *out* (java.io.StringWriter.)]
-                             (refer-clojure)
-                             (is (= 4 (count (examples))))
-                             (doseq [text (examples)]
-                               (testing text
-                                 (is (pos? (long (doc/run (at-home text names))))))))))]
-          (is (= 4 (count (re-seq #"(?m)^(?:\w+: )?parley n?repl-" warnings)))
-            (str "each server names those who can use it: " warnings))
+              lines (logged
+                      (fn []
+                        (binding [*ns* (create-ns 'parley.repl-doc-test.examples)
+                                  *out* (java.io.StringWriter.)]
+                          (refer-clojure)
+                          (is (= 4 (count (examples))))
+                          (doseq [text (examples)]
+                            (testing text
+                              (is (pos? (long (doc/run (at-home text names))))))))))]
+          (is (= 4 (count (filter #(re-find #"^parley n?repl-.* listens on " %) lines)))
+            (str "each server names those who can use it: " lines))
           (is (= ["image.iso" "page.txt"] (sort (.list (.toFile directory)))) "the other files are gone"))))))
 
 (deftest the-session-of-the-document-goes-as-it-says

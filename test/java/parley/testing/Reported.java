@@ -8,15 +8,19 @@ import java.util.logging.Logger;
 
 /** What the library logs from when this is made until it is closed; kept off the console. */
 public final class Reported extends Handler implements AutoCloseable {
-    // Held, since the log manager holds loggers weakly.
-    private static final Logger LOGGER = Logger.getLogger("parley.net");
-
+    private final Logger logger; // held, since the log manager holds loggers weakly
     private final List<LogRecord> records = new CopyOnWriteArrayList<>();
 
     /** Begins to listen. */
     public Reported() {
-        LOGGER.addHandler(this);
-        LOGGER.setUseParentHandlers(false);
+        this("parley.net");
+    }
+
+    /** As {@link #Reported()}, to a logger and those below. */
+    public Reported(String name) {
+        logger = Logger.getLogger(name);
+        logger.addHandler(this);
+        logger.setUseParentHandlers(false);
     }
 
     /** All so far, in the order they came. */
@@ -46,7 +50,7 @@ public final class Reported extends Handler implements AutoCloseable {
 
     @Override
     public void close() {
-        LOGGER.removeHandler(this);
-        LOGGER.setUseParentHandlers(true);
+        logger.removeHandler(this);
+        logger.setUseParentHandlers(true);
     }
 }
