@@ -5,6 +5,7 @@
     (stop)        closes it and everything that came of it
     (reload)      stops, then loads every Clojure file that changed; Java needs a new REPL
     (run-tests)   all of test/clj but the nightly ones; (run-tests 'parley.socket-test) only those
+    (nrepl)       an nREPL server for an editor, which finds it by .nrepl-port
     (write-options)  makes doc/options.md anew, after options or their docstrings have changed
 
   A day: (start), connect, try something, change a file, (reload), (run-tests 'parley.the-test), and
@@ -39,6 +40,15 @@
   ([port]
    (stop)
    (:port (reset! echo ((requiring-resolve 'parley.echo/start) port)))))
+
+(defonce ^:private nrepl-server (atom nil))
+
+(defn nrepl
+  "Starts an nREPL server for an editor and returns its port, which is also in .nrepl-port. It runs until
+  the REPL ends. Maven finds nREPL in Debian's package libnrepl-clojure; clj -M:dev:test brings it."
+  []
+  (:port (or @nrepl-server
+             (reset! nrepl-server ((requiring-resolve 'parley.nrepl/nrepl-server) :port-file ".nrepl-port" :log println)))))
 
 (defn- renew-aliases
   "Lets a namespace that was not loaded again see those that were, under the names it has for them."

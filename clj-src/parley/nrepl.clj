@@ -117,7 +117,7 @@
       (and (instance? IOException e) (not (instance? InterruptedIOException e)))))
 
 (defn- dropping
-  "Returns a function that is called with each answer that is dropped. Throws when an evaluation for which
+  "Returns a function that is called with each response that is dropped. Throws when an evaluation for which
   `running?` is true goes on printing. The exception is unchecked because java.io.PrintWriter swallows an
   IOException."
   [running?]
@@ -128,25 +128,25 @@
         (throw (UncheckedIOException. (if (instance? IOException e) e (IOException. (ex-message e) e))))))))
 
 (defn- sender
-  "Returns a function that sends answers. It drops them when the client has gone: an exception would end the
+  "Returns a function that sends responses. It drops them when the client has gone: an exception would end the
   thread of the session, which outlives the connection, and be printed with its stack trace."
-  [client transport drop-answer]
+  [client transport drop-response]
   (let [send (nrepl 'nrepl.transport/send)]
     (fn [{:keys [status ns]
-          :as answer}]
+          :as response}]
       ;; A write that need not wait does not look for interrupts: code that prints for ever would go on.
       ;; A value that is sent whole comes with its namespace.
       (when (and (nil? status) (nil? ns) (Thread/interrupted))
         (throw (InterruptedException. "interrupted")))
       (try
-        (send transport answer)
+        (send transport response)
         (catch Exception e
           (if (connection-lost? client e)
-            (drop-answer answer e)
+            (drop-response response e)
             (throw e)))))))
 
 (defn- over
-  "Returns the set of running evaluations without those that a last answer ends: the one whose answer it is
+  "Returns the set of running evaluations without those that a last response ends: the one that it belongs to
   and the one that was interrupted."
   [running evaluation {:keys [session id status]}]
   (let [ended? (if (some #{"interrupted"} (map name status))
@@ -154,25 +154,25 @@
                  #(identical? evaluation %))]
     (into #{} (remove ended?) running)))
 
-(defn- answering
-  "Returns a transport for the answers to one message; `evaluation` is in the set of those that run, or nil."
+(defn- responding
+  "Returns a transport for the responses to one message. `evaluation` is in the set of those that run, or nil."
   [transport service client running evaluation]
   (let [recv (nrepl 'nrepl.transport/recv)
         send (sender client transport (dropping #(contains? @running evaluation)))]
     ((nrepl 'nrepl.transport/->FnTransport)
      #(recv transport %)
-     (fn [answer]
+     (fn [response]
        (try
-         (send answer)
+         (send response)
          (finally
-           (when (done? answer)
-             (swap! running over evaluation answer)))))
+           (when (done? response)
+             (swap! running over evaluation response)))))
      #(when (instance? Closeable transport)
         (.close ^Closeable transport)))))
 
 (defn- tracked
   "Returns the handler with each evaluation noted in the atom `running` until it is done, by a transport
-  that sees its answers. The messages name the client that sent them."
+  that sees its responses. The messages name the client that sent them."
   [handler service client {:keys [running]}]
   (fn [{:keys [op session id transport]
         :as message}]
@@ -185,7 +185,7 @@
         (swap! running conj evaluation))
       (handler (assoc message
                  ::client (:id client)
-                 :transport (answering transport service client running evaluation))))))
+                 :transport (responding transport service client running evaluation))))))
 
 (defn- await-evaluations
   "Waits until none of a client's evaluations is in the set in an atom."
@@ -329,7 +329,7 @@
                        (fn []
                          (service/close service)
                          ;; What is left is the transport of the evaluation that closes, which ends by itself;
-                         ;; nREPL's stop-server would close it before its answer is sent.
+                         ;; nREPL's stop-server would close it before its response is sent.
                          (reset! open-transports #{})))
       :host (when-not unix? (if (string? bind) bind (.host listener)))
       :port (when-not unix? (.port listener))

@@ -12,6 +12,7 @@
   (:require
    [clojure.core.protocols :as protocols]
    [clojure.pprint :as pprint]
+   [parley.impl.address :as address]
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.serving :as serving]
@@ -55,7 +56,7 @@
 (def ^:private known
   (into #{:port :path :handle :max-connections :max-per-address :idle-timeout :drain :on-error :audit
           :proxy-protocol :threads :name}
-    (concat options/server-options options/stream-options)))
+    (concat address/server-options options/stream-options)))
 
 (defn serve
   "Listens, and calls `handler`, a function or a var of one argument, with the stream of each

@@ -13,22 +13,22 @@
   stays set, the object stays open, and nothing is lost."
   (:require
    [clojure.string :as str]
+   [parley.impl.address :as address]
    [parley.impl.object :as object]
    [parley.impl.observing :as observing]
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.publish :as publish]
    [parley.impl.rawsock :as rawsock]
+   [parley.impl.status :as status]
    [parley.impl.status-set :as status-set-view]
    [parley.impl.tls :as tls]
    [parley.impl.values :as values])
   (:import
-   (clojure.lang APersistentVector RT)
-   (java.net InetSocketAddress SocketAddress UnixDomainSocketAddress)
+   (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
-   (java.time Duration)
-   (parley.net Addresses Direction ErrorCode ErrorInfo Parley Pollable SocketOptions SocketServer SocketStatus SocketStream StatusSet)
-   (parley.posix DescriptorOption PosixException ResolverException SockAddr Sockets)))
+   (parley.net ErrorCode ErrorInfo Parley SocketOptions SocketServer SocketStream StatusSet)
+   (parley.posix PosixException ResolverException Sockets)))
 
 (set! *warn-on-reflection* true)
 
@@ -63,10 +63,10 @@
                ^parley.net.SocketServer [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
-   (let [opts (options/option-map "socket-server" options/server-options opts)]
+   (let [opts (options/option-map "socket-server" address/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (SocketServer/adopt port)
-       (SocketServer/listen (options/->server-options "socket-server" port opts))))))
+       (SocketServer/listen (address/->server-options "socket-server" port opts))))))
 
 (defn socket-server-close
   "Stops listening and returns nil. Then the same port or path can be bound again. Closing again has
@@ -144,10 +144,10 @@
                                     write-timeout close-timeout line-limit tls]}])}
   (^SocketStream [port] (socket-connect port nil))
   (^SocketStream [port host & opts]
-   (let [host (options/->host "socket-connect" "the host" host
+   (let [host (address/->host "socket-connect" "the host" host
                 (str "a string with a name or an address, or an InetAddress, before any options: "
                   "(socket-connect 7007 \"localhost\" :timeout 5)"))
-         {:keys [path port] :as endpoint} (options/endpoint "socket-connect" port)
+         {:keys [path port] :as endpoint} (address/endpoint "socket-connect" port)
          opts (options/->stream-options "socket-connect" (options/option-map "socket-connect" options/stream-options opts))]
      (when (and host (:host endpoint))
        (throw (options/misuse "socket-connect"
@@ -183,17 +183,6 @@
   [s]
   (long (.port (object/stream "socket-stream-port" s))))
 
-(defn- endpoint [^SocketAddress address do-not-resolve?]
-  [(if do-not-resolve? (Addresses/host address) (Addresses/resolved address))
-   (if (instance? InetSocketAddress address) (long (.getPort ^InetSocketAddress address)) 0)])
-
-(defn- raw-endpoint
-  "As endpoint, of the address of a raw socket."
-  [^SockAddr address do-not-resolve?]
-  (if-let [inet (.inetAddress address)]
-    (endpoint (InetSocketAddress. inet (.port address)) do-not-resolve?)
-    [(or (.path address) (str address)) 0]))
-
 (defn socket-stream-peer
   "Returns [host port] of the other end, as the operating system reports it. The host is like
   \"127.0.0.1 (localhost)\", or \"127.0.0.1\" with do-not-resolve?. For a Unix-domain stream
@@ -201,8 +190,8 @@
   ([s] (socket-stream-peer s false))
   ([s do-not-resolve?]
    (if (object/handle? s)
-     (raw-endpoint (rawsock/on [d "socket-stream-peer" s] (Sockets/peerAddress d)) do-not-resolve?)
-     (endpoint (.peerAddress (object/stream "socket-stream-peer" s)) do-not-resolve?))))
+     (address/raw-host-and-port (rawsock/on [d "socket-stream-peer" s] (Sockets/peerAddress d)) do-not-resolve?)
+     (address/host-and-port (.peerAddress (object/stream "socket-stream-peer" s)) do-not-resolve?))))
 
 (defn socket-stream-local
   "Returns [host port] of this end, as socket-stream-peer does of the other end. CLISP
@@ -210,8 +199,8 @@
   ([s] (socket-stream-local s false))
   ([s do-not-resolve?]
    (if (object/handle? s)
-     (raw-endpoint (rawsock/on [d "socket-stream-local" s] (Sockets/localAddress d)) do-not-resolve?)
-     (endpoint (.localAddress (object/stream "socket-stream-local" s)) do-not-resolve?))))
+     (address/raw-host-and-port (rawsock/on [d "socket-stream-local" s] (Sockets/localAddress d)) do-not-resolve?)
+     (address/host-and-port (.localAddress (object/stream "socket-stream-local" s)) do-not-resolve?))))
 
 (defn socket-stream-shutdown
   "Ends a direction, :input, :output or :io, and returns nil. Output is flushed first. Afterwards
@@ -288,58 +277,6 @@
 
 ;; ---- status -------------------------------------------------------------------------------------
 
-(defn- pair? [x]
-  (and (vector? x) (= 2 (count x)) (keyword? (x 1))))
-
-(defn- member
-  "[pollable direction] of an element of a list."
-  [op place x]
-  (if (pair? x)
-    [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
-    [(object/need-pollable op place x) Direction/IO]))
-
-(defn- check-one [op x direction ^Duration timeout]
-  (values/status->value
-    (.status (object/need-pollable op "the argument" x) direction timeout)))
-
-(defn- put-usual!
-  "Puts an element of a list where it belongs and returns true, or returns false when it needs a closer
-  look; fast, since lists may be long and checked often."
-  [^objects objects ^objects directions ^long i x]
-  (let [pair? (and (instance? APersistentVector x) (= 2 (.count ^APersistentVector x)))
-        object (if pair? (.nth ^APersistentVector x 0) x)
-        direction (if pair? (values/direction (.nth ^APersistentVector x 1)) Direction/IO)]
-    (if (and direction (instance? Pollable object))
-      (do (aset objects i object)
-          (aset directions i direction)
-          true)
-      false)))
-
-(defn- check-list [op xs ^Duration timeout]
-  (let [xs (if (or (counted? xs) (seq? xs)) xs (vec xs)) ; an eduction has no count
-        n (count xs)
-        ^objects objects (make-array Pollable n)
-        ^objects directions (make-array Direction n)
-        elements (RT/iter xs)]
-    (dotimes [i n]
-      (let [x (.next elements)]
-        (when-not (put-usual! objects directions i x)
-          (let [[object direction] (member op (str "element " i) x)]
-            (aset objects i object)
-            (aset directions i direction)))))
-    (let [^objects statuses (SocketStatus/of objects directions timeout)]
-      (values/statuses->values statuses))))
-
-(defn- check [op x ^Duration timeout]
-  (if-let [core (status-set-view/core x)]
-    (do (.check core timeout) x)
-    (cond
-      (pair? x) (check-one op (x 0) (values/->direction op (x 1)) timeout)
-      (object/pollable op x) (check-one op x Direction/IO timeout)
-      (and (sequential? x) (seq x)) (check-list op x timeout)
-      :else (throw (options/misuse op (str "the argument is " (options/show x))
-                     "a stream, a server, [object direction], a non-empty list of those, or a status set")))))
-
 (defn socket-status
   "Returns what can be done right now without blocking. Waits until something can be done, or the
   timeout ends. Without a timeout, or with nil, waits for ever. CLISP SOCKET:SOCKET-STATUS.
@@ -360,10 +297,10 @@
 
   Errors: IllegalArgumentException, with the element, for nil, an empty list, an object that cannot
   be checked, an unknown direction; IllegalStateException for a closed member."
-  ([x] (check "socket-status" x nil))
-  ([x seconds] (check "socket-status" x (options/->duration "socket-status" seconds)))
+  ([x] (status/check "socket-status" x nil))
+  ([x seconds] (status/check "socket-status" x (options/->duration "socket-status" seconds)))
   ([x seconds microseconds]
-   (check "socket-status" x (options/->duration "socket-status" seconds microseconds))))
+   (status/check "socket-status" x (options/->duration "socket-status" seconds microseconds))))
 
 (defn socket-status-values
   "Returns [value n]: the value of socket-status, and the number of objects whose status is not nil.
@@ -371,7 +308,7 @@
   ([x] (socket-status-values x nil))
   ([x seconds]
    (let [op "socket-status-values"
-         value (check op x (options/->duration op seconds))]
+         value (status/check op x (options/->duration op seconds))]
      [value (if-let [core (status-set-view/core value)]
               (.actionable core)
               (if (vector? value) (count (remove nil? value)) (if value 1 0)))]))
@@ -416,7 +353,7 @@
   [^Throwable e]
   (need-throwable "error-info" e)
   (when-let [info (ErrorInfo/of e)]
-    (let [place (fn [address] (when address [(Addresses/host address) (Addresses/port address)]))
+    (let [place #(some-> % (address/host-and-port true))
           facts {:op (.operation info)
                  :code (os-error-code e)
                  :local (place (.local info))
@@ -469,7 +406,7 @@
     (try
       (dorun
         (map-indexed (fn [i x]
-                       (let [[object direction] (member "status-set" (str "member " i) x)]
+                       (let [[object direction] (status/member "status-set" (str "member " i) x)]
                          (.add core object direction)))
           members))
       (status-set-view/view core)

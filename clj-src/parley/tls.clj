@@ -52,6 +52,7 @@
   that share it can resume each other's sessions, which makes their handshakes cheaper. Takes the
   keys of the namespace as keywords and values, or a map; without any, the meaning is that of true.
   Errors: those of the namespace; java.nio.file.NoSuchFileException."
+  {:arglists (options/arglists 'parley.net.tls.TlsOptions options/tls-keys)}
   ^TlsOptions [& options]
   (options/->tls "tls-options" (options/option-map "tls-options" options/tls-keys options)))
 
@@ -66,6 +67,7 @@
   :tls-plain-text when unread plain text has arrived, since an attacker may have injected it;
   IllegalStateException when the stream has TLS already; else those of the namespace. Close the
   stream after an error."
+  {:arglists '(^parley.net.SocketStream [s tls & {:keys [role]}])}
   ^SocketStream [s tls & options]
   (let [op "start-tls!"
         stream (object/stream op s)

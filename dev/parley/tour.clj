@@ -5,7 +5,6 @@
   (:require
    [clojure.java.io :as io]
    [clojure.main :as main]
-   [clojure.repl :as repl]
    [clojure.string :as str]
    [parley.socket :as socket]
    [parley.stream :as stream])
@@ -310,15 +309,15 @@
   (say "All of it as it should be."))
 
 (defn- repl []
-  ;; Ctrl-C ends the call and not the session. A flag that is left over must not end the next one.
-  (let [thread (Thread/currentThread)]
-    (repl/set-break-handler! (fn [_] (.interrupt thread))))
-  (main/repl :prompt #(do (Thread/interrupted) (main/repl-prompt))
-             :init #(do (in-ns 'user)
-                        (apply require main/repl-requires) ; doc, source and the like
-                        (require '[parley.socket :as socket]
-                                 '[parley.stream :as stream])
-                        (println "parley.socket is socket, parley.stream is stream; (start) (stop) (reload) (run-tests)"))))
+  ((requiring-resolve 'parley.terminal/start)
+   (fn []
+     (in-ns 'user)
+     (apply require main/repl-requires) ; doc, source and the like
+     (require '[clojure.datafy :refer [datafy]]
+              '[parley.socket :as socket]
+              '[parley.stream :as stream])
+     (println "socket is parley.socket, stream is parley.stream; (doc socket/socket-status) shows a docstring, (datafy x) the state.")
+     (println "(start) an echo server, (stop) it; (reload) changed files, (run-tests); (nrepl) for an editor; Ctrl-D ends."))))
 
 (defn -main
   "Runs the tour, or with the argument \"repl\" a REPL, and exits."

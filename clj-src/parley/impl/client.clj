@@ -4,6 +4,7 @@
   {:no-doc true}
   (:require
    [clojure.string :as str]
+   [parley.impl.address :as address]
    [parley.impl.admission :as admission]
    [parley.impl.endpoint :as endpoint]
    [parley.impl.files :as files]
@@ -58,7 +59,7 @@
     (throw (options/misuse op "there is no endpoint, or more than one" "exactly one of :port, :path and :port-file")))
   (when path
     (endpoint/file-path op ":path" path))
-  (options/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
+  (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
   (if port-file
     (in-port-file op port-file)
     all))
@@ -92,7 +93,7 @@
                                            :element-type :bivalent})]
     (if path
       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
-      (SocketStream/connect ^String (or (options/->host op ":host" host nil) "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
+      (SocketStream/connect ^String (or (address/->host op ":host" host nil) "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
 
 (defn connect
   "A bivalent stream to a server, logged in. `options` are out of `known`."

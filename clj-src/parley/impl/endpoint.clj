@@ -5,6 +5,7 @@
   (:require
    [clojure.edn :as edn]
    [clojure.string :as str]
+   [parley.impl.address :as address]
    [parley.impl.files :as files]
    [parley.impl.options :as options])
   (:import
@@ -74,7 +75,7 @@
                ":tls and :client-auth :need if everyone with a certificate of its :ca may")))))
 
 (defn- bind ^SocketServer [endpoint interface]
-  (SocketServer/listen (options/->server-options "socket-server" endpoint {:interface interface
+  (SocketServer/listen (address/->server-options "socket-server" endpoint {:interface interface
                                                                            :backlog backlog})))
 
 (defn- listen-tcp [op {:keys [port interface names]
@@ -182,11 +183,7 @@
 (defn show
   "Where a server listens, for people."
   [^SocketServer server]
-  (if (unix? server)
-    (str (.localAddress server))
-    (let [^InetSocketAddress address (.localAddress server)
-          host (.getHostAddress (.getAddress address))]
-      (str (if (.contains host ":") (str "[" host "]") host) ":" (.getPort address)))))
+  (Addresses/show (.localAddress server)))
 
 (defn uri
   "Where a server listens, under a scheme."
@@ -215,9 +212,8 @@
   people, :user the UserPrincipal of a Unix-domain peer."
   [address ^SocketStream s]
   (if (instance? InetSocketAddress address)
-    (let [host (Addresses/host address)]
-      {:peer (str host ":" (.getPort ^InetSocketAddress address))
-       :address host})
+    {:peer (Addresses/show address)
+     :address (Addresses/host address)}
     (when s
       (let [user (user s)]
         {:peer (str "user " (.getName user))

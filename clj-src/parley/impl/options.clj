@@ -1,6 +1,6 @@
 (ns parley.impl.options
-  "Where keywords meet enums, and every option and timeout is checked: nowhere else. A mistake is an
-  IllegalArgumentException that names the function, the argument, and what was expected."
+  "Where keywords meet enums, and every option and timeout is checked; endpoints are in parley.impl.address.
+  A mistake is an IllegalArgumentException that names the function, the argument, and what was expected."
   {:no-doc true}
   (:require
    [clojure.string :as str])
@@ -8,14 +8,13 @@
    (java.io File)
    (java.lang.reflect Array)
    (java.math RoundingMode)
-   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
    (java.nio.file Path)
    (java.security KeyStore)
    (java.time Duration)
    (java.util Locale)
    (javax.net.ssl SSLContext)
-   (parley.net Addresses ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator ServerOptions SocketStream StreamOptions StreamOptions$Builder)
+   (parley.net ElementType ExternalFormat ExternalFormat$CodingAction ExternalFormat$LineTerminator StreamOptions StreamOptions$Builder)
    (parley.net.tls TlsOptions TlsOptions$Builder)))
 
 (set! *warn-on-reflection* true)
@@ -133,14 +132,10 @@
   [op what low x expected]
   (integer op what low Integer/MAX_VALUE x expected))
 
-(def ^:private endpoint-forms
-  (str "a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, "
-    "or a map of :host and :port, or of :path"))
-
 (defn port
-  "Returns the port x, from 0 to 65535."
-  ([op x] (port op "the port" x endpoint-forms))
-  ([op what x expected] (integer op what 0 65535 x expected)))
+  "Returns the port x, from 0 to 65535; `what` names it in an error."
+  [op what x expected]
+  (integer op what 0 65535 x expected))
 
 (defn bounds
   "Returns [start end] of the options :start and :end, checked against a length."
@@ -425,76 +420,3 @@
         :line-limit (.lineLimit builder (int (line-limit op ":line-limit" x)))
         :tls (.tls builder (->tls op x))))
     (.build builder)))
-
-;; ---- endpoints ----------------------------------------------------------------------------------
-
-(defn- unix-path
-  "Returns the Path of a Path, a File or a UnixDomainSocketAddress, nil of anything else."
-  ^Path [x]
-  (cond
-    (instance? Path x) x
-    (instance? File x) (.toPath ^File x)
-    (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
-
-(defn ->host
-  "Returns the host x as a string, nil of nil; `what` names it in an error."
-  ^String [op what x expected]
-  (cond
-    (or (nil? x) (string? x)) x
-    (instance? InetAddress x) (.getHostAddress ^InetAddress x)
-    :else (throw (misuse op (str what " is " (show x)) expected))))
-
-(defn- map-endpoint [op {:keys [host path]
-                         :as m}]
-  (option-map op #{:host :port :path} [m])
-  (when (and path (or host (:port m)))
-    (throw (misuse op (str "the endpoint is " (show m)) "a map of :host and :port, or of :path")))
-  (if path
-    {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
-             (throw (misuse op (str ":path is " (show path)) "a path, as a string, a File or a Path")))}
-    {:host (->host op ":host" host "a string with a name or an address")
-     :port (port op ":port" (:port m) "an integer from 0 to 65535")}))
-
-(defn endpoint
-  "Returns {:path Path}, or {:port number :host string or nil}, of a port, a path or an address in any form."
-  [op x]
-  (if-let [path (unix-path x)]
-    {:path path}
-    (cond
-      (map? x) (map-endpoint op x)
-      (instance? InetSocketAddress x) (let [^InetSocketAddress address x]
-                                        {:host (if (.isUnresolved address)
-                                                 (.getHostString address)
-                                                 (Addresses/host address))
-                                         :port (.getPort address)})
-      :else {:port (port op x)})))
-
-(defn- interface-host [op x]
-  (cond
-    (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
-    (Addresses/host (.localAddress ^SocketStream x))
-    :else (->host op ":interface" x
-            "nil, a host name or address, :loopback, or an open socket stream over TCP")))
-
-(def server-options
-  "The keys that every function which makes a server takes besides the endpoint."
-  #{:interface :backlog :mode :so-reuseport})
-
-(defn ->server-options
-  "Returns the ServerOptions of an endpoint and a map with keys out of `server-options`."
-  ^ServerOptions [op where {:keys [interface backlog mode so-reuseport]}]
-  (let [builder (ServerOptions/builder)
-        {:keys [path host port]} (endpoint op (if (nil? where) 0 where))]
-    (when (and interface (or host path))
-      (throw (misuse op (str ":interface is " (show interface) " besides the endpoint " (show where))
-               "one of them: an endpoint with a host or a path has no :interface")))
-    (if path (.path builder path) (.port builder (int port)))
-    (when-not (nil? backlog)
-      (.backlog builder (int (int32 op ":backlog" 1 backlog "a positive number of connections"))))
-    (when-not (or (nil? mode) (string? mode))
-      (throw (misuse op (str ":mode is " (show mode)) "permissions as ls shows them, such as \"rw-------\"")))
-    (some->> mode (.mode builder))
-    (.reusePort builder (boolean (flag op ":so-reuseport" so-reuseport)))
-    (.build (if (= :loopback interface)
-              (.loopback builder)
-              (.host builder (interface-host op (or interface host)))))))

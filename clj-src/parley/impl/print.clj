@@ -8,7 +8,7 @@
   (:import
    (java.io Writer)
    (java.net SocketAddress)
-   (parley.net OpenObjects OpenObjects$Entry OpenObjects$Wait Pollable SocketServer SocketStream StatusSet)))
+   (parley.net Addresses OpenObjects OpenObjects$Entry OpenObjects$Wait Pollable SocketServer SocketStream StatusSet)))
 
 (set! *warn-on-reflection* true)
 
@@ -21,7 +21,7 @@
 (defn address
   "Returns an address as datafy shows it, nil of nil."
   [^SocketAddress a]
-  (some-> a str))
+  (some-> a Addresses/show))
 
 (defn details
   "Returns what is known of an open stream or server, as parley.socket/open-objects describes it."

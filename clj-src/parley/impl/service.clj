@@ -18,7 +18,7 @@
    (java.nio.channels ClosedChannelException)
    (java.time Duration)
    (java.util.function Consumer)
-   (parley.net Server Server$Admission Server$Admission$Verdict Server$Connection Server$Event Server$Handler SocketServer)))
+   (parley.net Addresses Server Server$Admission Server$Admission$Verdict Server$Connection Server$Event Server$Handler SocketServer)))
 
 (set! *warn-on-reflection* true)
 
@@ -57,7 +57,7 @@
   [^Server$Connection connection]
   (let [{:keys [peer address user]} (client connection)]
     (cond-> {:session (str (.id connection))
-             :peer (or peer (str (.peer connection)))}
+             :peer (or peer (Addresses/show (.peer connection)))}
       address (assoc :address address)
       user (assoc :user (str user)))))
 

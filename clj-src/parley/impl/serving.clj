@@ -2,6 +2,7 @@
   "Options, events and connections of parley.net.Server as Clojure's data."
   {:no-doc true}
   (:require
+   [parley.impl.address :as address]
    [parley.impl.endpoint :as endpoint]
    [parley.impl.options :as options]
    [parley.impl.print :as print])
@@ -61,9 +62,9 @@
 
 (defn- listen ^SocketServer [op {:keys [port path]} more]
   (let [where (if (nil? path) (or port 0) (file-path op path))
-        host? (some (options/endpoint op where) [:host :path])]
+        host? (some (address/endpoint op where) [:host :path])]
     (SocketServer/listen
-      (options/->server-options op where
+      (address/->server-options op where
         (cond-> more
           (not (or host? (:interface more))) (assoc :interface "127.0.0.1"))))))
 
@@ -73,7 +74,7 @@
                      :as options}]
   (when (next (filter some? [port path handle]))
     (throw (options/misuse op "there is more than one endpoint" "one of :port, :path and :handle")))
-  (let [more (select-keys options options/server-options)
+  (let [more (select-keys options address/server-options)
         listens? (or handle (instance? ServerSocketChannel port))]
     (when (and listens? (seq more))
       (throw (options/misuse op (str (key (first more)) " is given besides " (if handle ":handle" "a channel"))

@@ -10,6 +10,7 @@
    [clojure.repl]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
+   [parley.impl.prepl :as prepl]
    [parley.impl.service :as service]
    [parley.impl.text :as text])
   (:import
@@ -59,17 +60,20 @@
 
 (defn accept-function
   "Returns what :accept stands for now: a var or a symbol is looked up for each client, so that a new
-  definition takes effect at once."
+  definition takes effect at once. For Clojure's io-prepl it is that of parley.impl.prepl."
   [accept]
   (letfn [(missing [cause]
             (IllegalStateException. (str ":accept is " accept ", which does not exist") cause))]
-    (if (symbol? accept)
-      (or (try
-            (requiring-resolve accept)
-            (catch FileNotFoundException e ; an IOException, yet no news of the connection
-              (throw (missing e))))
-          (throw (missing nil)))
-      accept)))
+    (let [f (if (symbol? accept)
+              (or (try
+                    (requiring-resolve accept)
+                    (catch FileNotFoundException e ; an IOException, yet no news of the connection
+                      (throw (missing e))))
+                  (throw (missing nil)))
+              accept)]
+      (if (contains? #{#'core-server/io-prepl core-server/io-prepl} f)
+        prepl/io-prepl
+        f))))
 
 (defn- session-of [{:keys [id peer stream]} server]
   {:id id

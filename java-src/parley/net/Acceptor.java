@@ -155,12 +155,14 @@ final class Acceptor implements Runnable {
         all.check(timeToWait());
         List<Pollable> found = new ArrayList<>(all.actionable());
         all.forEachActionable((object, status) -> found.add(object));
+        // First those that are here: the next to come may be admitted in place of a silent one.
         for (Pollable each : found) {
-            if (each == door) {
-                acceptAll();
-            } else if (pending.containsKey(each)) {
+            if (pending.containsKey(each)) {
                 look(each);
             }
+        }
+        if (found.contains(door)) {
+            acceptAll();
         }
         expire();
     }
@@ -192,8 +194,12 @@ final class Acceptor implements Runnable {
         server.events.pausing(e);
     }
 
+    /** Accepts, at most until one has to wait: what it sent may have come when the next is accepted. */
     private void acceptAll() {
-        for (int i = 0; i < ROUND && server.isOpen() && !server.connections.isFull(); i++) {
+        int waiting = pending.size();
+        for (int i = 0;
+                i < ROUND && pending.size() == waiting && server.isOpen() && !server.connections.isFull();
+                i++) {
             ChannelTransport accepted;
             try {
                 accepted = listener.acceptTransport();

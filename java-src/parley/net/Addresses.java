@@ -18,6 +18,7 @@ import parley.posix.Ipv6Text;
  * Addresses.host(stream.peerAddress());     // "127.0.0.1"
  * Addresses.resolved(stream.peerAddress()); // "127.0.0.1 (localhost)"
  * Addresses.port(stream.peerAddress());     // 44055
+ * Addresses.show(stream.peerAddress());     // "127.0.0.1:44055"
  * }</pre>
  */
 public final class Addresses {
@@ -93,8 +94,14 @@ public final class Addresses {
                 : InetSocketAddress.createUnresolved(host, port);
     }
 
-    /** {@code 127.0.0.1:80}, {@code [::1]:80}, a path, or {@code ?}. */
-    static String show(SocketAddress address) {
+    /**
+     * Writes an address as Parley shows it everywhere.
+     *
+     * @param address of this machine or of a peer
+     * @return such as {@code "127.0.0.1:7007"}, {@code "[::1]:7007"}, the path of a Unix-domain
+     *     socket, or {@code "?"} for a socket without a name
+     */
+    public static String show(SocketAddress address) {
         if (!(address instanceof InetSocketAddress)) {
             String path = host(address);
             return path.isEmpty() ? "?" : path;

@@ -4,9 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/**
- * Bytes out of the input: through the buffer, big reads past it. Guarded by the reader's lock.
- */
+/** Bytes out of the input: through the buffer, big reads past it. Guarded by the reader's lock. */
 final class ByteCursor {
     private static final int CHUNK = 64 * 1024;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;

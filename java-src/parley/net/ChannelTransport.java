@@ -40,6 +40,16 @@ final class ChannelTransport implements Transport {
         this.source = ChannelSource.ofOwn(channel); // last: a source must be released
     }
 
+    /** Takes over a channel that was just made, which is closed when that fails. */
+    static ChannelTransport ofNew(SocketChannel channel) throws IOException {
+        try {
+            return new ChannelTransport(channel);
+        } catch (IOException | RuntimeException | Error e) {
+            channel.close();
+            throw e;
+        }
+    }
+
     @Override
     public int read(ByteBuffer into) throws IOException {
         int n;

@@ -1,7 +1,6 @@
 package parley.net;
 
 import java.util.Arrays;
-import java.util.Locale;
 import parley.net.ExternalFormat.CodingAction;
 import parley.net.ExternalFormat.CodingException;
 import parley.net.text.DecodedChars;
@@ -24,7 +23,7 @@ final class CharacterCursor {
     private final InputBuffer buffer;
     private final DecodedChars ahead = new DecodedChars();
     private final LineCursor lines;
-    private ExternalFormat format;
+    ExternalFormat format; // set by format
     private Decoder decoder; // made with the first character, so that byte streams need none
     private boolean ascii; // the decoder exists and decodes bytes below 128 as ASCII
 

@@ -27,7 +27,7 @@ final class CharacterOutput {
     private final OutputBuffer buffer;
     private final char[] one = new char[1];
     private final CharBuffer oneText = CharBuffer.wrap(one); // so that writing one makes no string
-    private ExternalFormat format;
+    ExternalFormat format; // set by format
     private Encoder encoder; // made with the first character
     private boolean ascii; // the encoder exists and encodes ASCII as one byte each
     private boolean unix; // newlines are line feeds
@@ -147,7 +147,9 @@ final class CharacterOutput {
         earlier.add(text);
     }
 
-    /** Returns how many of the next bytes end the UTF-8 character that the peer has seen a part of. */
+    /**
+     * Returns how many of the next bytes end the UTF-8 character that the peer has seen a part of.
+     */
     private int restOfUtf8() {
         boolean utf8 = isUtf8() || buffer.sent() < utf8End;
         return utf8 && side.stream.elementType().hasCharacters() ? buffer.restOfUtf8() : 0;

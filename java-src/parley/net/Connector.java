@@ -177,7 +177,7 @@ final class Connector {
         InetSocketAddress target = new InetSocketAddress(address, port);
         ChannelTransport transport;
         try {
-            transport = new ChannelTransport(open(address));
+            transport = ChannelTransport.ofNew(open(address));
         } catch (IOException e) {
             failures.add(explain(e, Addresses.literal(address), port));
             return;
@@ -306,7 +306,7 @@ final class Connector {
         ChannelTransport transport = null;
         boolean connected = false;
         try {
-            transport = new ChannelTransport(SocketChannel.open(StandardProtocolFamily.UNIX));
+            transport = ChannelTransport.ofNew(SocketChannel.open(StandardProtocolFamily.UNIX));
             connected = transport.channel.connect(address);
             while (!connected) {
                 Errors.ifInterrupted(NAME, "a connection to " + host);

@@ -12,6 +12,7 @@ import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 import parley.posix.Handles;
 import parley.posix.ShellProcess;
+import parley.posix.StackSafeLock;
 
 /**
  * Streams over descriptors instead of channels: over a handle (CLISP {@code EXT:MAKE-STREAM}), over
@@ -32,7 +33,7 @@ import parley.posix.ShellProcess;
 public final class DescriptorStreams {
     private static final Map<SocketStream, ShellProcess> PROCESSES =
             Collections.synchronizedMap(new WeakHashMap<>());
-    private static final ReentrantLock KEYBOARD_LOCK = new ReentrantLock();
+    private static final ReentrantLock KEYBOARD_LOCK = new StackSafeLock();
     private static SocketStream keyboard; // guarded by KEYBOARD_LOCK
 
     private DescriptorStreams() {

@@ -11,6 +11,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import parley.net.wait.Log;
 import parley.posix.Posix;
+import parley.posix.StackSafeLock;
 
 /**
  * Counts the open descriptors of this process, with their limit, for messages when no other can be
@@ -23,7 +24,7 @@ final class DescriptorUsage {
     private static final Pattern LIMIT = Pattern.compile("Max open files +(\\d+)");
     private static final int LONGEST = 8192;
 
-    private static final ReentrantLock LOCK = new ReentrantLock();
+    private static final ReentrantLock LOCK = new StackSafeLock();
     private static final RandomAccessFile FILE = open(); // its position is guarded by LOCK
 
     private static volatile boolean prepared;

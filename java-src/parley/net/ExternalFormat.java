@@ -189,10 +189,7 @@ public final class ExternalFormat {
             return new CodingAction("replace", replacement);
         }
 
-        /**
-         * {@return the replacement: -1 when the action is {@link #ERROR} or {@link
-         * #IGNORE}}
-         */
+        /** {@return the replacement: -1 when the action is {@link #ERROR} or {@link #IGNORE}} */
         public int replacement() {
             return replacement;
         }

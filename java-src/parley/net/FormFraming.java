@@ -105,8 +105,8 @@ final class FormFraming<T> extends Framing<T> {
 
     /**
      * Finds where a form of EDN ends, in bytes that come in pieces; each byte is looked at once. It
-     * knows strings, characters, comments, brackets and the prefixes that belong to a following form,
-     * and leaves all judgement to the reader: what is malformed ends somewhere, too.
+     * knows strings, characters, comments, brackets and the prefixes that belong to a following
+     * form, and leaves all judgement to the reader: what is malformed ends somewhere, too.
      */
     private static final class FormScanner {
         /** Maximum nesting of brackets, since readers recurse. */

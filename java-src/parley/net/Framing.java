@@ -294,9 +294,9 @@ public abstract class Framing<T> {
     }
 
     /**
-     * The input cannot become an element of the kind that a {@link Framing} describes: it is too long,
-     * malformed, or cut off by the end of the input. Nothing was consumed: the bytes can still be read
-     * from the stream.
+     * The input cannot become an element of the kind that a {@link Framing} describes: it is too
+     * long, malformed, or cut off by the end of the input. Nothing was consumed: the bytes can
+     * still be read from the stream.
      *
      * <pre>{@code
      * Intake<byte[]> frames = Intake.elements(stream, Framing.lengthPrefixed(4, ByteOrder.BIG_ENDIAN, 1 << 20), executor);

@@ -144,7 +144,9 @@ final class InputProbe {
     enum InputState {
         /** The next element has not arrived yet, or was not checked. */
         NOTHING,
-        /** The next element can be taken, or the attempt will fail at once for a reason of its own. */
+        /**
+         * The next element can be taken, or the attempt will fail at once for a reason of its own.
+         */
         AVAILABLE,
         /** No element will ever come. */
         ENDED,

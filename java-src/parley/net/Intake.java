@@ -62,8 +62,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
         this.trigger = new Trigger(direction);
     }
 
-    // ---- making ------------------------------------------------------------------------------
-
     /**
      * Makes an intake of one status of an object, when it becomes actionable.
      *
@@ -195,14 +193,12 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
             if (closed) {
                 return commit(request) == null ? PENDING : null;
             }
-            if (!request.isActive()) {
-                return PENDING;
-            }
-            if (isEmpty() && !pausing) {
+            boolean active = request.isActive();
+            if (active && isEmpty() && !pausing) {
                 return takeNow(request, calls);
-            }
-            if (request.mayWait()) {
+            } else if (active && request.mayWait()) {
                 add(request, name());
+                trigger.resume(pausing);
             }
             return PENDING;
         } finally {
@@ -392,8 +388,6 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     public final String toString() {
         return "#<" + name() + " of " + object + (closed ? " closed>" : ">");
     }
-
-    // ---- requests as the queue sees them -----------------------------------------------------
 
     @Override
     final boolean isActive(Request<T> request) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
 import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * The safety net for a missing {@code close}: a {@link Cleaner} closes objects that became
@@ -20,7 +21,7 @@ import parley.posix.OwnThreads;
  */
 final class LeakDetector {
     private static final String TRACE = "parley.net.trace";
-    private static final ReentrantLock LOCK = new ReentrantLock(); // of the list of guards
+    private static final ReentrantLock LOCK = new StackSafeLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
     private static final Cleaner CLEANER = Cleaner.create(
             body -> OwnThreads.daemon("parley-cleaner", body));
@@ -89,6 +90,7 @@ final class LeakDetector {
                 ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
         private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
         private volatile boolean released;
+        private volatile boolean handedOut;
         private Guard previous = this; // guarded by LOCK, with next
         private Guard next = this; // this when it is not in the list
         private final long began = System.nanoTime();
@@ -150,6 +152,11 @@ final class LeakDetector {
             cleanable.clean();
         }
 
+        /** The resource has a user who may not have the owner: it is closed by its users alone. */
+        void handOut() {
+            handedOut = true;
+        }
+
         /** Of the cleaner alone. */
         @Override
         public void run() {
@@ -157,6 +164,9 @@ final class LeakDetector {
                 return;
             }
             delist();
+            if (handedOut) {
+                return;
+            }
             String what = resource.describe();
             if (what != null) {
                 report(what);

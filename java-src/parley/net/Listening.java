@@ -161,7 +161,9 @@ final class Listening {
         }
     }
 
-    /** Closes connections made before the file's permissions were set: any user may have made them. */
+    /**
+     * Closes connections made before the file's permissions were set: any user may have made them.
+     */
     private static void refuseEarlyBirds(ServerSocketChannel channel) throws IOException {
         for (SocketChannel early = channel.accept(); early != null; early = channel.accept()) {
             early.close();

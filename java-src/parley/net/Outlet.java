@@ -125,6 +125,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
                 if (request.mayWait() && request.isActive()) {
                     add(offer, framing.writing);
                 }
+                trigger.resume(pausing);
                 return Intake.PENDING;
             }
             return putNow(offer, calls);
@@ -313,7 +314,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
             } finally {
                 lock.unlock();
             }
-            calls.forEach(executor::execute);
+            execute(calls);
         }
     }
 
@@ -344,7 +345,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
         } finally {
             lock.unlock();
         }
-        executor.execute(() -> receiver.accept(reason()));
+        BatchingExecutor.handOver(executor, () -> receiver.accept(reason()));
     }
 
     private void endStream() {

@@ -8,6 +8,7 @@ import java.util.function.Consumer;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.EventLoop;
 import parley.net.wait.Log;
+import parley.posix.StackSafeLock;
 
 /**
  * Watches objects and notifies listeners, with one thread for all of them. The thread starts with
@@ -99,7 +100,7 @@ public final class Reactor {
         private final Consumer<SocketStatus> listener;
         private final Executor executor;
         private final RetryTrigger trigger = new Trigger();
-        private final ReentrantLock lock = new ReentrantLock();
+        private final ReentrantLock lock = new StackSafeLock();
         private boolean done; // guarded by lock
 
         Watch(Pollable object, Direction direction, Executor executor, Consumer<SocketStatus> listener) {

@@ -98,6 +98,13 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         LOOP.post(() -> ring(Pollable.UNKNOWN), nanos);
     }
 
+    /** Tries to start the thread that ends a pause, if there is one: it may not have been possible. */
+    void resume(boolean pausing) {
+        if (pausing) {
+            LOOP.resume();
+        }
+    }
+
     /** Nothing is wanted: nothing of this trigger stays anywhere. */
     void rest() {
         if (attending) {

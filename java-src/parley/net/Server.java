@@ -60,11 +60,17 @@ public final class Server implements Closeable {
         this.thread = Threads.unstarted(name + "-accept", false, acceptor);
     }
 
-    void begin() {
+    /**
+     * Fails with an IOException, as for lack of descriptors, when the system has no thread left.
+     */
+    void begin() throws IOException {
         boolean begun = false;
         try {
             thread.start();
             begun = true;
+        } catch (OutOfMemoryError e) {
+            throw new IOException(Errors.name("serve") + ": the thread that accepts cannot be started: "
+                    + e.getMessage() + "; end some threads, or raise the process's limit", e);
         } finally {
             if (!begun) {
                 acceptor.neverRan();
@@ -182,9 +188,9 @@ public final class Server implements Closeable {
     }
 
     /**
-     * Decides which connections are served, before they have a thread. All methods are called on the
-     * accepting thread, one at a time, and must not block: they take from the stream only what has
-     * come.
+     * Decides which connections are served, before they have a thread. All methods are called on
+     * the accepting thread, one at a time, and must not block: they take from the stream only what
+     * has come.
      *
      * <pre>{@code
      * public Admission.Verdict arrived(Connection connection) {
@@ -204,8 +210,8 @@ public final class Server implements Closeable {
         Verdict arrived(Connection connection) throws IOException;
 
         /**
-         * Looks at a waiting connection of which something can be read, the end of file included. It
-         * must take what it waits for, or decide; what is left unread is reported again at once.
+         * Looks at a waiting connection of which something can be read, the end of file included.
+         * It must take what it waits for, or decide; what is left unread is reported again at once.
          *
          * @param connection one that waits
          * @return what to do with it
@@ -226,8 +232,8 @@ public final class Server implements Closeable {
          *
          * @param event null to admit or to wait, else the kind of the event of the refusal
          * @param reason of a refusal, for people
-         * @param within how long a connection may wait, null for ever; counts from the first time that
-         *     the verdict is to wait
+         * @param within how long a connection may wait, null for ever; counts from the first time
+         *     that the verdict is to wait
          */
         public record Verdict(String event, String reason, Duration within) {
             /** Starts the handler. */
@@ -301,7 +307,9 @@ public final class Server implements Closeable {
 
     // ---- accessors ---------------------------------------------------------------------------
 
-    /** {@return the port that the server listens on, 0 for a Unix-domain server; also once closed} */
+    /**
+     * {@return the port that the server listens on, 0 for a Unix-domain server; also once closed}
+     */
     public int port() {
         return listener.port();
     }
@@ -314,7 +322,10 @@ public final class Server implements Closeable {
         return listener.host();
     }
 
-    /** {@return the address of TCP or of the Unix domain that the server listens on; also once closed} */
+    /**
+     * {@return the address of TCP or of the Unix domain that the server listens on; also once
+     * closed}
+     */
     public SocketAddress localAddress() {
         return listener.localAddress();
     }

@@ -38,23 +38,22 @@ public final class ServerOptions {
         return new Builder();
     }
 
-    /** {@return the port; 0, the default, lets the system choose; 0 to 65535} */
+    /** {@return the port, 0 to 65535; 0, the default, lets the system choose} */
     public int port() {
         return port;
     }
 
     /**
      * {@return the interface to listen on, as a name or an address; null, the default, stands for
-     * all interfaces of IPv4; null or a host}
+     * all interfaces of IPv4}
      */
     public String host() {
         return host;
     }
 
     /**
-     * Sets how many connections may wait to be accepted; 1, CLISP's default.
-     *
-     * @return a positive number; the system has its own limit
+     * {@return how many connections may wait to be accepted; 128 by default. The system has a limit
+     * of its own}
      */
     public int backlog() {
         return backlog;
@@ -65,11 +64,7 @@ public final class ServerOptions {
         return path;
     }
 
-    /**
-     * Sets the users that may connect to a Unix-domain server; its owner only by default.
-     *
-     * @return the permissions of its file
-     */
+    /** {@return the permissions of the file of a Unix-domain server; its owner only by default} */
     public Set<PosixFilePermission> mode() {
         return mode;
     }
@@ -84,7 +79,7 @@ public final class ServerOptions {
 
     /**
      * {@return whether other sockets may listen on the same port (SO_REUSEPORT), so that the system
-     * distributes connections among them: false by default}
+     * distributes connections among them; false by default}
      */
     public boolean reusePort() {
         return reusePort;

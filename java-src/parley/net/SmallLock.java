@@ -1,21 +1,24 @@
 package parley.net;
 
 import java.util.concurrent.locks.AbstractQueuedSynchronizer;
+import parley.posix.StackSafeLock;
 
 /**
- * A lock as {@link java.util.concurrent.locks.ReentrantLock}, in one object instead of two, for
+ * A lock as {@link StackSafeLock}, in one object instead of two, for
  * what there is very much of.
  */
 final class SmallLock extends AbstractQueuedSynchronizer {
     private static final long serialVersionUID = 1;
 
     void lock() {
+        StackSafeLock.reserveStack();
         if (!tryAcquire(1)) {
             acquire(1);
         }
     }
 
     boolean tryLock() {
+        StackSafeLock.reserveStack();
         return tryAcquire(1);
     }
 

@@ -116,9 +116,9 @@ public final class SocketOptions {
     /** Returns the NIO channel, or what else the object was made of. */
     private static Object channel(Pollable object) {
         if (object instanceof SocketStream stream) {
-            return stream.channel();
+            return stream.transport().channel();
         }
-        return object instanceof SocketServer server ? server.channel() : object.subject();
+        return object instanceof SocketServer server ? server.ownChannel() : object.subject();
     }
 
     private static void reading(Pollable object, Duration limit) {
@@ -163,8 +163,9 @@ public final class SocketOptions {
     }
 
     /**
-     * Socket options through the JDK, for platforms without the C library and programs without JNA. The
-     * channel lists the options that it has, so this class needs no table of kinds and platforms.
+     * Socket options through the JDK, for platforms without the C library and programs without JNA.
+     * The channel lists the options that it has, so this class needs no table of kinds and
+     * platforms.
      */
     private static final class JdkOptions {
         private static final int NO_LINGER = -1; // the JDK's value for "off"

@@ -204,15 +204,7 @@ public final class SocketServer extends Pollable {
                     + Errors.words(e) + ": the connection, if any, waits on; try again later"),
                     this, e);
         }
-        if (accepted == null) {
-            return null;
-        }
-        try {
-            return new ChannelTransport(accepted);
-        } catch (IOException | RuntimeException | Error e) {
-            accepted.close();
-            throw e;
-        }
+        return accepted == null ? null : ChannelTransport.ofNew(accepted);
     }
 
     private SocketChannel acceptChannel() throws IOException {
@@ -319,8 +311,19 @@ public final class SocketServer extends Pollable {
         return address;
     }
 
-    /** {@return the NIO channel underneath, always the same one} */
+    /**
+     * Returns the NIO channel underneath. After this call the garbage collector does not close it,
+     * so that it can be used without the server: close one of the two.
+     *
+     * @return the channel, always the same one
+     */
     public ServerSocketChannel channel() {
+        guard.handOut();
+        return channel;
+    }
+
+    /** As {@link #channel}, for use while this server is reachable. */
+    ServerSocketChannel ownChannel() {
         return channel;
     }
 
@@ -412,8 +415,8 @@ public final class SocketServer extends Pollable {
     }
 
     /**
-     * The rests of one blocking accept while nothing is left to accept with: within its deadline, ended
-     * by close and interrupt, and logged once a second at most, however many threads accept.
+     * The rests of one blocking accept while nothing is left to accept with: within its deadline,
+     * ended by close and interrupt, and logged once a second at most, however many threads accept.
      */
     static final class AcceptBackoff {
         private static final AtomicLong LAST_REPORT =
@@ -430,7 +433,9 @@ public final class SocketServer extends Pollable {
             this.closing = closing;
         }
 
-        /** Waits before the next attempt, within the deadline; ends early when the object is closed. */
+        /**
+         * Waits before the next attempt, within the deadline; ends early when the object is closed.
+         */
         void pause(IOException cause, Deadline deadline) throws IOException {
             report(cause);
             long nanos = Math.min(backOff.next().toNanos(), deadline.remaining());

@@ -327,10 +327,14 @@ public final class SocketStream extends StreamConnection {
     }
 
     /**
-     * {@return the NIO channel underneath; reading or writing it directly bypasses this stream's
-     * buffers; the channel, or null when the stream is over a descriptor}
+     * Returns the NIO channel underneath. Reading or writing the channel bypasses the buffers of
+     * this stream. After this call the garbage collector closes neither, so that the channel can be
+     * used without the stream: close one of the two.
+     *
+     * @return the channel, or null when the stream is over a descriptor
      */
     public SocketChannel channel() {
+        guard.handOut();
         return transport.channel();
     }
 

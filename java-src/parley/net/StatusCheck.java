@@ -167,8 +167,8 @@ final class StatusCheck {
     }
 
     /**
-     * The members of a {@link StatusSet} that the last check found actionable. For the thread that uses
-     * the set. Allocates only to grow.
+     * The members of a {@link StatusSet} that the last check found actionable. For the thread that
+     * uses the set. Allocates only to grow.
      */
     static final class ActionableMembers {
         private Member[] members = new Member[8]; // null where one was removed since the check
@@ -212,7 +212,8 @@ final class StatusCheck {
         }
 
         /**
-         * Returns the member of an object, also one that has left the set in the last check, or null.
+         * Returns the member of an object, also one that has left the set in the last check, or
+         * null.
          */
         Member find(Pollable object) {
             for (int i = 0; i < end; i++) {

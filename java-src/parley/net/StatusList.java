@@ -4,8 +4,7 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.Arrays;
-import parley.net.wait.Deadline;
-import parley.net.wait.Threads;
+import parley.posix.OwnThreads;
 
 /**
  * The one-shot check of several objects. Registering with the kernel is what costs, so the platform
@@ -28,7 +27,7 @@ final class StatusList {
         set = new StatusSet(false, objects.length);
         set.enterIfOpen(); // until the check is done, so that no thread can close it before
         try {
-            keep = fill() && !Threads.currentIsVirtual();
+            keep = fill() && !OwnThreads.currentIsVirtual();
         } catch (IOException | RuntimeException | Error e) {
             set.user = null;
             set.close();

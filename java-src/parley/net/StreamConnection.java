@@ -153,7 +153,8 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
     }
 
     /**
-     * Ends all reading at a point in time: a read under way then, and each begun later, times out().
+     * Ends all reading at a point in time: a read under way then, and each begun later, times
+     * out().
      *
      * @param fromNow when; null takes an earlier deadline back
      */
@@ -162,7 +163,8 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
     }
 
     /**
-     * Ends all writing at a point in time: a write under way then, and each begun later, times out().
+     * Ends all writing at a point in time: a write under way then, and each begun later, times
+     * out().
      *
      * @param fromNow when; null takes an earlier deadline back
      */

@@ -2,7 +2,6 @@ package parley.net;
 
 import java.time.Duration;
 import parley.net.tls.TlsOptions;
-import parley.net.wait.Deadline;
 
 /**
  * Options of a stream (the keyword arguments of CLISP's {@code SOCKET:SOCKET-CONNECT} and
@@ -49,34 +48,23 @@ public final class StreamOptions {
         return new Builder();
     }
 
-    /**
-     * Sets the type of the elements; {@link ElementType#CHARACTER} by default.
-     *
-     * @return never null
-     */
+    /** {@return the type of the elements; {@link ElementType#CHARACTER} by default} */
     public ElementType elementType() {
         return elementType;
     }
 
-    /**
-     * Sets how characters become bytes; {@link ExternalFormat#DEFAULT} by default.
-     *
-     * @return never null
-     */
+    /** {@return how characters become bytes; {@link ExternalFormat#DEFAULT} by default} */
     public ExternalFormat externalFormat() {
         return externalFormat;
     }
 
-    /**
-     * {@return whether a read may take more from the system than it was asked for; true by default;
-     * false to read no more than requested}
-     */
+    /** {@return whether a read may take more from the system than requested; true by default} */
     public boolean inputBuffered() {
         return inputBuffered;
     }
 
     /**
-     * {@return whether writes are collected until a flush; true by default; false when each write
+     * {@return whether writes are collected until a flush; true by default. Otherwise each write
      * reaches the socket before it returns}
      */
     public boolean outputBuffered() {
@@ -84,53 +72,44 @@ public final class StreamOptions {
     }
 
     /**
-     * Limits connecting or accepting; null, no limit, by default.
-     *
-     * @return null for ever, zero to begin and return at once, or a bound
+     * {@return the bound of connecting or accepting; null, the default, for none. Zero begins, and
+     * returns at once}
      */
     public Duration timeout() {
         return timeout;
     }
 
     /**
-     * {@return the bound of each read; null, for ever, by default; zero to take
-     * only what has arrived, or a bound}
+     * {@return the bound of each read; null, the default, for none. With zero a read takes only
+     * what has arrived}
      */
     public Duration readTimeout() {
         return readTimeout;
     }
 
-    /**
-     * {@return the bound of each write; null, for ever, by default; or a bound}
-     */
+    /** {@return the bound of each write; null, the default, for none} */
     public Duration writeTimeout() {
         return writeTimeout;
     }
 
     /**
-     * Limits how long close waits to send buffered output; 10 seconds by default.
-     *
-     * @return null for ever, or a bound
+     * {@return how long close may take to send buffered output; 10 seconds by default, null for
+     * ever}
      */
     public Duration closeTimeout() {
         return closeTimeout;
     }
 
     /**
-     * Limits the characters (bytes, in ASCII and UTF-8) of a line that {@code read-line} reads;
-     * 16 Mi by default.
-     *
-     * @return a positive number
+     * {@return how many characters (bytes, in ASCII and UTF-8) a line may have; 16 Mi by default}
      */
     public int lineLimit() {
         return lineLimit;
     }
 
     /**
-     * How TLS is done; null, no TLS, by default. A connect does the handshake, within its timeout;
-     * after an accept the first operation on the stream or check of it does it.
-     *
-     * @return null for none
+     * {@return the options of TLS; null, the default, for no TLS. A connect does the handshake
+     * within its timeout. After an accept, the first operation on the stream or check of it does}
      */
     public TlsOptions tls() {
         return tls;

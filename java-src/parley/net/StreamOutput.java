@@ -285,8 +285,9 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     /**
-     * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}). When
-     * part of a character was sent, its rest stays; so does the shift sequence that ends the text.
+     * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}).
+     * When part of a character was sent, its rest stays; so does the shift sequence that ends the
+     * text.
      *
      * @throws IOException if the lock cannot be had in time
      */
@@ -386,7 +387,7 @@ public final class StreamOutput extends StreamTextOutput {
     @Override
     void finish() {
         if (!stream.isOpen()) {
-            cut |= buffer.pending() > 0;
+            cut |= buffer.pending() > 0 || stream.transport().holdsOutput();
             buffer.drop();
         } else if (stream.transport().holdsOutput()) {
             stream.transport().flushLater(); // what the system has taken goes without a next call

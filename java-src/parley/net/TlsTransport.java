@@ -8,7 +8,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
-import java.time.Duration;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -247,7 +246,9 @@ final class TlsTransport implements Transport {
         }
     }
 
-    /** Removes the timer, and records the end. The failure is null if it succeeded or was closed. */
+    /**
+     * Removes the timer, and records the end. The failure is null if it succeeded or was closed.
+     */
     private void handshakeEnds(IOException failure) {
         Object begun;
         lock.lock();

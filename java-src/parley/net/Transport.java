@@ -78,7 +78,9 @@ interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
     default void carries(SocketStream stream) {
     }
 
-    /** Returns whether a read finds something, or makes progress, although the kernel has nothing. */
+    /**
+     * Returns whether a read finds something, or makes progress, although the kernel has nothing.
+     */
     default boolean holdsInput() {
         return false;
     }

@@ -34,6 +34,7 @@ import parley.posix.OwnThreads;
 import parley.posix.Posix;
 import parley.posix.PosixException;
 import parley.posix.Sockets;
+import parley.posix.StackSafeLock;
 
 /**
  * The file by which a Unix-domain server is found (unix(7)): replaced when its server is dead,
@@ -50,7 +51,7 @@ final class UnixSocketFile {
     // Inode Path, proc_pid_net(5). All of the path counts, whatever spaces it has.
     private static final Pattern SOCKET = Pattern.compile(
             "\\S+: +\\S+ +\\S+ +\\S+ +0001 +01 +\\d+ (?<path>.*)");
-    private static final ReentrantLock REMOVING = new ReentrantLock();
+    private static final ReentrantLock REMOVING = new StackSafeLock();
 
     private static final int TYPE_MASK = 0170000;
     private static final int SOCKET_TYPE = 0140000;

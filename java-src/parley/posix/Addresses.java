@@ -3,7 +3,7 @@ package parley.posix;
 import java.io.IOException;
 import java.util.Arrays;
 
-/** getsockname(2) and getpeername(2) on bare numbers, as the bytes the kernel gives. */
+/** Addresses of sockets, as the bytes that the kernel writes. */
 final class Addresses {
     /** More than any address is long: {@code struct sockaddr_storage}. */
     static final int MAX_SIZE = 128;

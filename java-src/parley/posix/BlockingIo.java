@@ -7,15 +7,15 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Receiving and sending as the C functions do on blocking sockets: waiting, but so that close,
- * interrupts and times end it.
+ * Receives and sends as the C functions do on blocking sockets. Each call waits until it can be
+ * done. Close, an interrupt and the timeout end the wait.
  *
- * <p>A time is in nanoseconds, {@link Long#MAX_VALUE} for ever; {@link #OPTION} takes the one that
- * SO_RCVTIMEO or SO_SNDTIMEO sets. When it is up there is a {@link SocketTimeoutException}, unless
- * something was moved already: then the count of that is returned.
+ * <p>A timeout is in nanoseconds. {@link Long#MAX_VALUE} stands for ever, and {@link #OPTION} for
+ * the timeout that SO_RCVTIMEO or SO_SNDTIMEO sets. A call that times out throws a {@link
+ * SocketTimeoutException}. If it has moved some bytes, it returns their number instead.
  */
 public final class BlockingIo {
-    /** The time that the socket's own option says. */
+    /** Stands for the timeout that an option of the socket sets. */
     public static final long OPTION = -1;
 
     private BlockingIo() {}
@@ -95,7 +95,7 @@ public final class BlockingIo {
      * @param flags a sum of {@link MessageFlags} flags
      * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
      *     BlockingIo#OPTION} as long as the option of the socket allows
-     * @return how many bytes: all, unless time was up
+     * @return how many bytes: all, unless the call timed out
      * @throws IOException when the system call fails
      */
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
@@ -183,7 +183,7 @@ public final class BlockingIo {
         return total;
     }
 
-    /** Repeats an attempt until it need not wait; WOULD_BLOCK when time is up after a part. */
+    /** Repeats an attempt until it need not wait. Returns WOULD_BLOCK on a timeout after a part. */
     private static int untilDone(
             Descriptor descriptor, int events, Clock clock, int done, Attempt attempt)
             throws IOException {
@@ -210,7 +210,7 @@ public final class BlockingIo {
         return Descriptor.WOULD_BLOCK;
     }
 
-    /** The time that SO_RCVTIMEO or SO_SNDTIMEO of a socket sets. */
+    /** Returns the timeout that SO_RCVTIMEO or SO_SNDTIMEO of a socket sets. */
     static long ofOption(Descriptor descriptor, DescriptorOption option) throws IOException {
         if (!descriptor.isSocket()) {
             return Long.MAX_VALUE;
@@ -220,7 +220,7 @@ public final class BlockingIo {
         return none ? Long.MAX_VALUE : limit.toNanos();
     }
 
-    /** A time that begins with the call, and is looked up only when there is a wait. */
+    /** The time that a call has left. An option is read only when the call waits. */
     private static final class Clock {
         private final Descriptor descriptor; // immutable
         private final DescriptorOption option; // immutable
@@ -238,5 +238,6 @@ public final class BlockingIo {
                 timeoutNanos = ofOption(descriptor, option);
             }
             return Poll.left(start, timeoutNanos);
-        }    }
+        }
+    }
 }

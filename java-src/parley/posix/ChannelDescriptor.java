@@ -116,8 +116,8 @@ public final class ChannelDescriptor {
 
     /**
      * Calls the method of the JDK's channels that returns the number. Its package is closed to
-     * reflection, but not to native code: this goes by the table of functions that every JVM has for
-     * native code (JNI). The places in the table are part of its binary interface.
+     * reflection, but not to native code: this goes by the table of functions that every JVM has
+     * for native code (JNI). The places in the table are part of its binary interface.
      */
     private static final class Channels {
         private static final int GET_METHOD_ID = 33;

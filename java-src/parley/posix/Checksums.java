@@ -13,7 +13,7 @@ public final class Checksums {
 
     private Checksums() {}
 
-    /** Where the protocol's part of a frame begins and ends. */
+    /** The bounds of the protocol's part of a frame. */
     private record Payload(int start, int end) {
         int size() {
             return end - start;

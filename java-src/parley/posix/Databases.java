@@ -10,10 +10,10 @@ import parley.posix.Protocols.SocketTypes;
 
 /**
  * The system's lists of protocols and networks ({@code /etc/protocols}, {@code /etc/networks}). The
- * C functions answer in one place of memory for all threads, so one call is made at a time.
+ * C functions write their results to one place for all threads, so one call is made at a time.
  */
 public final class Databases {
-    private static final ReentrantLock LOCK = new ReentrantLock();
+    private static final ReentrantLock LOCK = new StackSafeLock();
 
     private Databases() {}
 

@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * Receiving and sending with addresses, and with several buffers at once: recvfrom, sendto, recvmsg
- * and sendmsg. None waits; {@link Descriptor#WOULD_BLOCK} says that it would have to.
+ * and sendmsg. None waits: a call that would have to returns {@link Descriptor#WOULD_BLOCK}.
  */
 public final class Datagrams {
     /** The most bytes that all the buffers of one message may have together. */
@@ -38,10 +38,10 @@ public final class Datagrams {
     }
 
     /**
-     * What was received.
+     * A received message.
      *
      * @param count how many bytes were stored, or {@link Descriptor#WOULD_BLOCK}
-     * @param address who sent it; null on a connected stream and when nothing came
+     * @param address the sender; null on a connected stream and when nothing came
      * @param flags a sum of {@link MessageFlags} flags: TRUNC when the message was longer than the
      *     buffers
      * @param control the control data, empty when there was none
@@ -49,8 +49,8 @@ public final class Datagrams {
     public record Received(int count, SockAddr address, int flags, byte[] control) {}
 
     /**
-     * Receives into one buffer and tells who sent it: recvfrom(2). Unlike that, it tells in the
-     * flags whether a datagram was cut.
+     * Receives into one buffer and returns the sender, too: recvfrom(2). The flags of the
+     * result contain {@link MessageFlags#TRUNC} when a datagram was cut.
      *
      * @param socket the socket
      * @param bytes the buffer
@@ -97,9 +97,9 @@ public final class Datagrams {
             }
             header.copyOut(parts, count);
             int stored = Math.min(count, size);
-            // Linux gives back the flag that was only for it
-            int answered = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
-            return new Received(stored, header.sender(), answered, header.control());
+            // Linux returns this flag of the request in the result
+            int returned = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
+            return new Received(stored, header.sender(), returned, header.control());
         } finally {
             socket.release();
         }

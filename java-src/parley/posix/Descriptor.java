@@ -9,26 +9,27 @@ import java.nio.ByteBuffer;
 /**
  * A file descriptor whose number cannot be recycled under a running call.
  *
- * <p>Every call counts as a use. {@link #close} refuses new uses, fires the watches of {@link
- * DescriptorWatcher}, and gives the number back when the last use has ended. That is at once, since
- * nothing here blocks in the kernel except the watcher's poll, which close wakes.
+ * <p>Every call counts as a use. {@link #close} refuses new uses and fires the watches of {@link
+ * DescriptorWatcher}. The number returns to the system when the last use has ended. That takes a
+ * moment, since only polls block in the kernel, and close wakes them.
  *
  * <p>Reading and writing never block, whether or not the descriptor is in non-blocking mode.
- * Sockets are used with {@code MSG_DONTWAIT}. Other descriptors are polled first, and as the flag
- * {@code O_NONBLOCK} belongs to the open file and thus to other processes too (a shell and its
- * terminal), it is left alone unless {@link #nonblocking(boolean)} is called; what remains is that
- * a read can block when somebody else took the data between the poll and the read.
+ * Sockets are used with {@code MSG_DONTWAIT}; other descriptors are polled first. The flag {@code
+ * O_NONBLOCK} belongs to the open file, and so to other processes as well (a shell and its
+ * terminal). It is changed by {@link #nonblocking(boolean)} only. Therefore a read can block in one
+ * case: another process has taken the data between the poll and the read.
  *
- * <p>A reset is remembered: where the kernel tells an end of file after it, it is thrown again.
+ * <p>A reset is remembered. When the kernel reports an end of file after a reset, the reset is
+ * thrown again.
  *
  * <p>Thread-safe.
  */
 public final class Descriptor extends NumberInUse {
-    /** What {@link #read} returns at the end of the data. */
+    /** The result of {@link #read} at the end of the data. */
     public static final int EOF = -1;
-    /** What reading and writing return when they would have to wait. */
+    /** The result of reading and writing when they would have to wait. */
     public static final int WOULD_BLOCK = -2;
-    /** What {@link #peek} returns for a socket that listens or is not connected. */
+    /** The result of {@link #peek} for a socket that listens or is not connected. */
     public static final int NOT_CONNECTED = -3;
 
     private final int socketType; // immutable; 0 for what is no socket
@@ -66,8 +67,8 @@ public final class Descriptor extends NumberInUse {
     }
 
     /**
-     * Makes a descriptor over a number that somebody else owns: closing the result does not close
-     * the number, and the somebody must keep it open meanwhile.
+     * Makes a descriptor over a number that other code owns and keeps open. Closing the result does
+     * not close the number.
      *
      * @param fd the number
      * @return the descriptor
@@ -158,13 +159,13 @@ public final class Descriptor extends NumberInUse {
         return nonblocking;
     }
 
-    /** Says what {@link #nonblocking()} said last, without a system call. */
+    /** Returns the last result of {@link #nonblocking()}, without a system call. */
     boolean isNonblocking() {
         return nonblocking;
     }
 
     /**
-     * Sets or clears non-blocking mode of the open file, for everybody who shares it.
+     * Sets or clears non-blocking mode of the open file, for every process that shares the file.
      *
      * @param on true for non-blocking mode
      * @return this
@@ -212,7 +213,7 @@ public final class Descriptor extends NumberInUse {
     // ---- reading and writing
 
     /**
-     * Reads what is there, at most {@code length} bytes.
+     * Reads what has arrived, at most {@code length} bytes.
      *
      * @param bytes the buffer
      * @param offset the index of the first byte in the buffer
@@ -238,8 +239,8 @@ public final class Descriptor extends NumberInUse {
     }
 
     /**
-     * Reads what is there into the buffer's remaining space and moves its position. Into a direct
-     * buffer nothing is copied twice.
+     * Reads what has arrived into the buffer's remaining space and moves its position. Into a
+     * direct buffer nothing is copied twice.
      *
      * @param target the buffer
      * @return as {@link #read(byte[], int, int)}
@@ -274,7 +275,7 @@ public final class Descriptor extends NumberInUse {
      * @param length how many bytes at most
      * @return how many bytes were taken, possibly fewer than {@code length}, or {@link
      *     #WOULD_BLOCK}
-     * @throws PosixException of the system: EPIPE when nobody can read it
+     * @throws PosixException of the system: EPIPE when the reading side is closed
      * @throws IllegalArgumentException when offset and length do not fit, before anything is
      *     written
      */
@@ -424,12 +425,12 @@ public final class Descriptor extends NumberInUse {
     // ---- waiting
 
     /**
-     * Waits until one of the events is there.
+     * Waits until one of the events has happened.
      *
      * @param events a sum of {@link Poll#IN}, {@link Poll#OUT}, {@link Poll#PRI}
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 or less not at all
-     * @return the events that are there, with {@link Poll#ERR} and {@link Poll#HUP} even if not
-     *     asked for; 0 when time was up
+     * @return the events that have happened, {@link Poll#ERR} and {@link Poll#HUP} even without a
+     *     request; 0 when the wait timed out
      * @throws java.io.InterruptedIOException when the thread is interrupted; its flag stays set
      * @throws java.nio.channels.AsynchronousCloseException when the descriptor is closed meanwhile
      */

@@ -16,7 +16,7 @@ import parley.posix.Protocols.SocketTypes;
 
 /**
  * The options of sockets that getsockopt(2) and setsockopt(2) know, by the names of CLISP's {@code
- * socket-options}, and how their values look. That they are there does not need the C library.
+ * socket-options}, and how their values look. Needs no C library.
  *
  * <p>Values: a {@link Kind#FLAG} is a {@link Boolean}; a {@link Kind#NUMBER} an {@link Integer};
  * {@link Kind#SECONDS} a {@link Duration}, zero for no limit; {@link Kind#LINGER} the seconds as an
@@ -26,7 +26,7 @@ import parley.posix.Protocols.SocketTypes;
 public enum DescriptorOption {
     /** Records debugging information, where the system supports that. */
     SO_DEBUG(Kind.FLAG),
-    /** Whether the socket listens; read only. */
+    /** True when the socket listens; read only. */
     SO_ACCEPTCONN(Kind.FLAG, Access.READ),
     /** Allows sending to broadcast addresses. */
     SO_BROADCAST(Kind.FLAG),
@@ -50,9 +50,9 @@ public enum DescriptorOption {
     SO_RCVBUF(Kind.NUMBER),
     /** Size of the send buffer; Linux returns twice what was set. */
     SO_SNDBUF(Kind.NUMBER),
-    /** How many bytes make the socket readable. */
+    /** The number of bytes that make the socket readable. */
     SO_RCVLOWAT(Kind.NUMBER),
-    /** How much room makes the socket writable; on Linux 1, read only. */
+    /** The room that makes the socket writable; on Linux 1, read only. */
     SO_SNDLOWAT(Kind.NUMBER, Platform.CURRENT == Platform.LINUX ? Access.READ : Access.BOTH),
     /** Limit of each read; of a server, of each accept. */
     SO_RCVTIMEO(Kind.SECONDS),
@@ -77,7 +77,7 @@ public enum DescriptorOption {
     /** Keeps an IPv6 socket from taking IPv4 connections. */
     IPV6_V6ONLY(Kind.FLAG);
 
-    /** How the value of an option looks. */
+    /** The kind of the value of an option. */
     public enum Kind {
         /** A {@link Boolean}. */
         FLAG,
@@ -141,7 +141,7 @@ public enum DescriptorOption {
      * remembered by the descriptor.
      *
      * @param descriptor the descriptor
-     * @return the value as the class comment says, possibly null
+     * @return the value as the class comment describes it, possibly null
      * @throws UnsupportedOperationException where the platform has no such option
      * @throws PosixException of the system: ENOPROTOOPT or EOPNOTSUPP where this kind of socket
      *     does not have it
@@ -160,7 +160,7 @@ public enum DescriptorOption {
      * Sets the option.
      *
      * @param descriptor the descriptor
-     * @param value as the class comment says; a number also as any {@link Number} without a
+     * @param value as the class comment describes it; a number also as any {@link Number} without a
      *     fraction, null for a flag is false, for seconds no limit
      * @return the value before the call
      * @throws IllegalArgumentException when the value is of another kind, or out of range
@@ -234,7 +234,7 @@ public enum DescriptorOption {
             if (Numbers.sixth(this) == Numbers.MISSING || Constants.LINUX) {
                 throw e;
             }
-            // macOS does not answer for the fourth protocol on a socket of the sixth
+            // macOS has no value of IPv4 for a socket of IPv6
             return RawOptions.readBytes(
                     fd, Numbers.IPV6, Numbers.sixth(this), size, call("getsockopt"));
         }

@@ -8,10 +8,11 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Waits for descriptors: one daemon thread, {@code parley-descriptors}, polls all that are watched.
+ * Waits for descriptors. A platform thread that waits polls its own ({@link BlockingPoll}), unless
+ * many do that already. For all other watches one daemon thread, {@code parley-descriptors}, polls.
  *
- * <p>The thread starts with a watch and ends a second after the last one. It polls a wake-up
- * descriptor as well, which is opened with the first {@link Descriptor} and kept, so that waiting
+ * <p>The daemon thread starts with such a watch and ends a second after the last one. The wake-up
+ * descriptors of the polls open with the first {@link Descriptor} and are kept, so that waiting
  * needs no descriptor when the process has none left.
  *
  * <p>A watch ends when it fires, when it is cancelled, or when one of its descriptors is closed,
@@ -23,18 +24,19 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 public final class DescriptorWatcher {
     private static final String NAME = "parley-descriptors";
-    /** How long the thread stays when nothing is watched, since starting one costs 100 µs. */
+    /** The time that the thread stays without a watch, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
 
-    private static final ReentrantLock OPENING = new ReentrantLock();
+    private static final ReentrantLock OPENING = new StackSafeLock();
     private static volatile DescriptorWatcher shared; // written once, under OPENING
 
-    private final int wakeInput; // immutable
-    private final int wakeOutput; // immutable; the same number for an eventfd
-    private final ReentrantLock lock = new ReentrantLock();
+    private final WakeUp wakeUp = new WakeUp(); // immutable; of the daemon thread
+    private final BlockingPoll blocking = new BlockingPoll(); // immutable
+    private final ReentrantLock lock = new StackSafeLock();
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock
     private volatile int size; // of watches; written under lock
-    private Thread thread; // guarded by lock; null while there is none
+    private int direct; // of these, those whose threads poll themselves; guarded by lock
+    private Thread thread; // the daemon; guarded by lock; null while none runs
     private boolean polling; // guarded by lock; a poll is under way, or about to begin
     private boolean woken; // guarded by lock; the wake-up descriptor is readable
 
@@ -43,18 +45,9 @@ public final class DescriptorWatcher {
     private int[] places = new int[64]; // by number: the index among those polled, 0 for none
 
     private DescriptorWatcher() throws IOException {
-        if (Constants.LINUX) {
-            int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
-            wakeInput = Posix.check(LibC.Linux.eventfd(0, flags), "eventfd");
-            wakeOutput = wakeInput;
-        } else {
-            int[] ends = Fcntl.pipe();
-            wakeInput = ends[0];
-            wakeOutput = ends[1];
-        }
     }
 
-    /** Returns the one of this process. Every descriptor opens it, before anything waits. */
+    /** Returns the watcher of this process. Every descriptor opens it, before anything waits. */
     static DescriptorWatcher shared() throws IOException {
         DescriptorWatcher opened = shared;
         if (opened == null) {
@@ -74,11 +67,12 @@ public final class DescriptorWatcher {
 
     /** Interest in some descriptors that fires once. */
     public final class Watch implements AutoCloseable {
-        private final Poll.Entry[] entries; // the first count are immutable
-        private final int count; // immutable
+        final Poll.Entry[] entries; // the first count are immutable
+        final int count; // immutable
         private final Thread waiter; // immutable; null for a watch with a task
         private final Runnable task; // immutable; null for a watch with a waiter
         private int index; // among the watches; guarded by lock
+        private boolean isDirect; // the waiter polls itself; set before others find the watch
         private volatile boolean over; // written under lock
         private IOException failure; // written before over
 
@@ -100,7 +94,7 @@ public final class DescriptorWatcher {
             lock.lock();
             try {
                 boolean first = end(null);
-                if (first && watches.isEmpty()) {
+                if (first && !isDirect && watches.size() == direct) {
                     wake(); // the thread lets go of what it polls, and counts its idle time
                 }
                 return first;
@@ -132,8 +126,13 @@ public final class DescriptorWatcher {
         public void await(long timeoutNanos) throws IOException {
             long start = System.nanoTime();
             long left = timeoutNanos;
-            while (!over && left > 0 && !Thread.currentThread().isInterrupted()) {
-                LockSupport.parkNanos(this, left);
+            boolean ready = false;
+            while (!ready && !over && left > 0 && !Thread.currentThread().isInterrupted()) {
+                if (isDirect) {
+                    ready = blocking.poll(this, left);
+                } else {
+                    LockSupport.parkNanos(this, left);
+                }
                 left = Poll.left(start, timeoutNanos);
             }
             throwFailure();
@@ -150,6 +149,10 @@ public final class DescriptorWatcher {
             }
         }
 
+        boolean isOver() {
+            return over;
+        }
+
         /** Takes the watch out, under the lock; returns false when it is out. */
         private boolean end(IOException why) {
             if (over) {
@@ -163,11 +166,15 @@ public final class DescriptorWatcher {
                 last.index = index;
             }
             size = watches.size();
+            direct -= isDirect ? 1 : 0;
             return true;
         }
 
         private void report() {
-            if (waiter != null) {
+            if (isDirect) {
+                blocking.wake();
+                return;
+            } else if (waiter != null) {
                 LockSupport.unpark(waiter);
                 return;
             }
@@ -230,15 +237,22 @@ public final class DescriptorWatcher {
     private Watch add(Watch watch) throws IOException {
         lock.lock();
         try {
-            startIfNeeded();
+            watch.isDirect = watch.waiter != null && watch.count <= BlockingPoll.MOST_ENTRIES
+                    && direct < BlockingPoll.MOST && !OwnThreads.currentIsVirtual();
+            if (!watch.isDirect) {
+                startIfNeeded();
+            }
             watch.index = watches.size();
             watches.add(watch);
             size = watches.size();
-            wake();
+            direct += watch.isDirect ? 1 : 0;
+            if (!watch.isDirect) {
+                wake();
+            }
         } finally {
             lock.unlock();
         }
-        // after it can be found by those who close
+        // after threads that close a descriptor can find the watch
         if (watch.hasClosed()) {
             watch.fire();
         }
@@ -267,10 +281,7 @@ public final class DescriptorWatcher {
     private void wake() {
         if (polling && !woken) {
             woken = true;
-            try (NativeBuffer one = NativeBuffer.take(8)) {
-                one.bytes.putLong(0, 1);
-                LibC.write(wakeOutput, one.address, 8);
-            }
+            wakeUp.write();
         }
     }
 
@@ -346,15 +357,16 @@ public final class DescriptorWatcher {
     private boolean round(List<Watch> fired) {
         NativeBuffer buffer = null;
         int count = 0;
+        boolean idle;
         try {
             lock.lock();
             try {
                 buffer = NativeBuffer.take((entries() + 1) * Poll.ENTRY);
                 count = prepare(buffer);
+                idle = watches.size() == direct;
             } finally {
                 lock.unlock();
             }
-            boolean idle = size == 0;
             int n = LibC.poll(buffer.address, count, idle ? IDLE_MILLIS : -1);
             int errno = n < 0 ? LibC.errno() : 0;
             return settle(buffer, fired, idle && n == 0, errno == Constants.EINTR ? 0 : errno);
@@ -377,11 +389,11 @@ public final class DescriptorWatcher {
     /** Fills in what to poll, each number once, and begins to use it; under the lock. */
     private int prepare(NativeBuffer buffer) {
         polling = true;
-        Poll.put(buffer, 0, wakeInput, Poll.IN);
+        Poll.put(buffer, 0, wakeUp.input, Poll.IN);
         int count = 1;
         for (int i = 0; i < watches.size(); i++) {
             Watch watch = watches.get(i);
-            for (int j = 0; j < watch.count; j++) {
+            for (int j = 0; j < watch.count && !watch.isDirect; j++) {
                 count = prepare(buffer, watch.entries[j], count);
             }
         }
@@ -420,14 +432,14 @@ public final class DescriptorWatcher {
         try {
             polling = false;
             drain();
-            if (idle && watches.isEmpty()) {
+            if (idle && watches.size() == direct) {
                 thread = null;
                 return false;
             }
             IOException failure = errno == 0 ? null : new PosixException(errno, "poll");
             for (int i = watches.size() - 1; i >= 0; i--) {
                 Watch watch = watches.get(i);
-                if (failure != null || hasFound(watch, buffer)) {
+                if (!watch.isDirect && (failure != null || hasFound(watch, buffer))) {
                     watch.end(failure);
                     fired.add(watch);
                 }
@@ -441,13 +453,11 @@ public final class DescriptorWatcher {
     private void drain() {
         if (woken) {
             woken = false;
-            try (NativeBuffer some = NativeBuffer.take(8)) {
-                LibC.read(wakeInput, some.address, 8);
-            }
+            wakeUp.drain();
         }
     }
 
-    /** Whether the poll has found something, also for a watch made during the poll. */
+    /** Returns whether the poll has found something, also for a watch made during the poll. */
     private boolean hasFound(Watch watch, NativeBuffer buffer) {
         for (int i = 0; i < watch.count; i++) {
             Poll.Entry entry = watch.entries[i];

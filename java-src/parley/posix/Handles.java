@@ -11,18 +11,18 @@ import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Descriptors by number, for those who have nothing but the number: the raw socket functions.
+ * Descriptors by number, for the raw socket functions, whose callers have nothing but the number.
  *
- * <p>A number says nothing of who owns it. So it is remembered which numbers were handed out: those
- * of descriptors made here, and those lent by a channel or a stream. When such a number was closed it is
- * refused until it is handed out again, even if the system has meanwhile given it to somebody else.
- * Other numbers, which came from outside, are used as they are if they are sockets, pipes or
- * terminals, but never closed.
+ * <p>A number does not show its owner. Therefore this class remembers the numbers that it has
+ * handed out: those of descriptors made here, and those lent by a channel or a stream. After a
+ * close such a number is refused until it is handed out again, even if the system has reused it for
+ * other code. Numbers from outside are used if they are sockets, pipes or terminals. They are never
+ * closed.
  *
  * <p>Thread-safe.
  */
 public final class Handles {
-    /** What is known of a number: exactly one of the parts is there, or none once it was closed. */
+    /** The descriptor of a number: exactly one part is set, or none after a close. */
     private record Handed(Descriptor made, WeakReference<?> lent) {
         static final Handed CLOSED = new Handed(null, null);
 
@@ -76,8 +76,8 @@ public final class Handles {
     }
 
     /**
-     * Hands out the number of a stream's descriptor, which can be used until the stream is closed,
-     * and is the stream's to close. A number that the stream only borrows stays what it was.
+     * Hands out the number of a stream's descriptor, for use until the stream is closed. Only the
+     * stream closes it. A number that the stream borrows does not change.
      *
      * @param descriptor the descriptor
      * @return the number
@@ -116,7 +116,7 @@ public final class Handles {
      * @return what the call returns
      * @throws ClosedDescriptorException when it, or its channel, was closed
      * @throws PosixException EBADF when the number is not open
-     * @throws IllegalArgumentException when it is negative, or somebody's file or epoll
+     * @throws IllegalArgumentException when it is negative, or a file or epoll of other code
      */
     public static <T> T with(String name, int number, Call<T> call) throws IOException {
         Posix.require(name);
@@ -205,7 +205,7 @@ public final class Handles {
     /**
      * Registers the descriptors that came as control data (SCM_RIGHTS), so that they can be closed.
      *
-     * @param control as recvmsg(2) gives it
+     * @param control as recvmsg(2) returns it
      */
     static void adopt(byte[] control) throws IOException {
         ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
@@ -225,7 +225,7 @@ public final class Handles {
     }
 
     /**
-     * {@return a duplicate of what the number is, for those who keep it}
+     * {@return a duplicate of the descriptor of a number, for callers that keep it}
      *
      * @param name what is called, for messages
      * @param number the number of the descriptor
@@ -236,8 +236,8 @@ public final class Handles {
     }
 
     /**
-     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/} and its
-     * number.
+     * Opens a directory of Linux, which has a short path while it is open: {@code /proc/self/fd/}
+     * and its number.
      *
      * @param path of the directory
      * @return a descriptor, to be closed

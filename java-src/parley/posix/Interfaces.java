@@ -107,7 +107,7 @@ public final class Interfaces {
         return SockAddr.ofKernel(address.getByteArray(0, size));
     }
 
-    /** Linux does not say how long an address is, but each family has one size. */
+    /** Linux does not store the length of an address, but each family has one size. */
     private static int sizeOf(int family) {
         if (family == Constants.AF_INET6) {
             return 28;

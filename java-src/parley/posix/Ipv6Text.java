@@ -1,8 +1,8 @@
 package parley.posix;
 
 /**
- * The usual short form of an IPv6 address, as RFC 5952 has it; the JDK prints the long one. Needs no
- * C library.
+ * The usual short form of an IPv6 address, as RFC 5952 has it; the JDK prints the long one. Needs
+ * no C library.
  */
 public final class Ipv6Text {
     private static final int GROUPS = 8;

@@ -26,7 +26,7 @@ final class NativeBuffer implements AutoCloseable {
 
     /** The bytes, in native order; position and limit mean nothing. */
     final ByteBuffer bytes; // content: the thread that took it
-    /** Where they are. */
+    /** The address of the bytes. */
     final long address; // immutable
 
     private NativeBuffer(int size) {

@@ -23,7 +23,7 @@ final class NativeText {
         return address == 0 ? null : new Pointer(address).getString(0, "UTF-8");
     }
 
-    /** What the C library says to people at an address, as the JDK decodes it; null for null. */
+    /** Returns a text of the C library for people, as the JDK decodes it; null for null. */
     static String words(long address) {
         if (address == 0) {
             return null;

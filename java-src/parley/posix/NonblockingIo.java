@@ -4,12 +4,12 @@ import java.io.IOException;
 
 /** The native reading and writing of {@link Descriptor}, between it and native memory. */
 final class NonblockingIo {
-    /** What a writable pipe takes at least without blocking: PIPE_BUF. */
+    /** The bytes that a writable pipe takes at least without blocking: PIPE_BUF. */
     private static final int PIPE_BUF = Platform.CURRENT == Platform.LINUX ? 4096 : 512;
 
     private NonblockingIo() {}
 
-    /** Reads from whatever it is; says {@link Descriptor#EOF} at the end. */
+    /** Reads from a descriptor of any kind; {@link Descriptor#EOF} at the end. */
     static int read(Descriptor of, long address, int size) throws IOException {
         if (!of.isSocket()) {
             return readFile(of, address, size);

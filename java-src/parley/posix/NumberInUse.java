@@ -12,12 +12,11 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
     private static final int CLOSED = Integer.MIN_VALUE;
-    private static final int RELEASE_FRAMES = 32; // more than release takes
 
     final int fd; // immutable
     private final boolean owned; // immutable
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
-    private final CountDownLatch released = new CountDownLatch(1); // the number was given back
+    private final CountDownLatch released = new CountDownLatch(1); // the number has returned to the system
 
     NumberInUse(int fd, boolean owned) {
         Posix.require("Descriptor");
@@ -25,7 +24,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         this.owned = owned;
     }
 
-    /** {@return the number; it says nothing after {@link #close}} */
+    /** {@return the number, which other code may have after {@link #close}} */
     public int number() {
         return fd;
     }
@@ -35,7 +34,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         return uses.get() >= 0;
     }
 
-    /** Says whether closing this closes the number. */
+    /** Returns whether closing this closes the number. */
     final boolean isOwned() {
         return owned;
     }
@@ -69,7 +68,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
 
     /** Begins a use, or returns false when the descriptor is closed. */
     final boolean tryAcquire() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack(); // a use that does not end would keep close waiting for ever
         int count = uses.get();
         while (count >= 0) {
             if (uses.compareAndSet(count, count + 1)) {
@@ -80,15 +79,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
         return false;
     }
 
-    /**
-     * Throws StackOverflowError now, while no use is held, if the stack has no room for {@link #release}:
-     * a use that does not end would keep {@link #close} waiting for ever.
-     */
-    private static int reserveStack(int frames) {
-        return frames == 0 ? 0 : 1 + reserveStack(frames - 1);
-    }
-
-    /** Ends a use; the last one after close gives the number back. */
+    /** Ends a use. The last use after close returns the number to the system. */
     final void release() {
         if (uses.decrementAndGet() == CLOSED) {
             if (owned) {
@@ -105,7 +96,7 @@ abstract sealed class NumberInUse implements AutoCloseable permits Descriptor {
      */
     @Override
     public void close() {
-        reserveStack(RELEASE_FRAMES);
+        StackSafeLock.reserveStack();
         int count = uses.get();
         // this thread's own use keeps the number while the watches fire
         while (count >= 0 && !uses.compareAndSet(count, (count | CLOSED) + 1)) {

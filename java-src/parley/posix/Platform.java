@@ -25,7 +25,7 @@ enum Platform {
         return name.startsWith("mac") || name.startsWith("darwin") ? MACOS : OTHER;
     }
 
-    /** Says whether this JVM's pointers and longs have the size that the layouts here assume. */
+    /** Returns whether this JVM's pointers and longs have the size that the layouts here assume. */
     static boolean lp64() {
         String arch = System.getProperty("os.arch", "");
         return arch.matches("amd64|x86_64|aarch64|arm64|riscv64|loongarch64");

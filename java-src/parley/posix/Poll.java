@@ -77,7 +77,7 @@ public final class Poll {
             return found;
         }
 
-        private void put(NativeBuffer buffer, int at) {
+        void put(NativeBuffer buffer, int at) {
             int wanted = events;
             boolean asked = wanted != 0 && descriptor.tryAcquire();
             // poll ignores negative numbers, which mark the entries that hold no use
@@ -151,7 +151,7 @@ public final class Poll {
         return ready >= 0 ? ready : check(entries, from, middle) + check(entries, middle, to);
     }
 
-    private static void release(Entry[] entries, NativeBuffer buffer, int from, int to) {
+    static void release(Entry[] entries, NativeBuffer buffer, int from, int to) {
         for (int i = from; i < to; i++) {
             if (buffer.bytes.getInt((i - from) * ENTRY) >= 0) {
                 entries[i].descriptor.release();
@@ -179,8 +179,8 @@ public final class Poll {
     }
 
     /**
-     * Looks what a channel's descriptor is ready for. When the channel is closed meanwhile the answer is
-     * about nothing, and its next operation fails.
+     * Finds what a channel's descriptor is ready for. When the channel is closed meanwhile, the
+     * result means nothing, and the next operation of the channel fails.
      *
      * @param channel the channel's descriptor
      * @param events what to look for, of {@link #IN} and {@link #OUT}

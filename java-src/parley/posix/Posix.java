@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Whether the C library can be reached, and the checks that every call here shares.
+ * Finds out whether the C library can be called. Has the checks that all calls share.
  *
  * <p>The system property {@code parley.posix}, set to {@code off}, makes this package behave as on
  * a platform that it does not support.
@@ -22,8 +22,10 @@ public final class Posix {
     private static final int SPARE = 16;
     private static final Path NULL = Path.of("/dev/null");
 
-    private static final ReentrantLock LOCK = new ReentrantLock();
-    /** Why nothing here works, NONE when it does, null until it is known; changed with LOCK held. */
+    private static final ReentrantLock LOCK = new StackSafeLock();
+    /**
+     * Why nothing here works, NONE when it does, null until it is known; changed with LOCK held.
+     */
     private static volatile String reason;
 
     private Posix() {}
@@ -45,7 +47,9 @@ public final class Posix {
         return known == NONE ? null : known;
     }
 
-    /** What cannot be loaded once never can, so nothing is loaded while descriptors are scarce. */
+    /**
+     * A class that fails to load once never loads, so none is loaded while descriptors are scarce.
+     */
     private static String find() {
         LOCK.lock();
         try {
@@ -63,8 +67,8 @@ public final class Posix {
     }
 
     /**
-     * Throws unless a few descriptors are free: what the JDK cannot load for want of them stays broken
-     * until the end of the process.
+     * Throws unless a few descriptors are free: what the JDK cannot load for want of them stays
+     * broken until the end of the process.
      *
      * @throws IOException in the system's words
      */
@@ -81,7 +85,7 @@ public final class Posix {
         }
     }
 
-    /** {@return the name of the platform, for messages: Linux, macOS, or what the JVM says} */
+    /** {@return the name of the platform, for messages: Linux, macOS, or the JVM's name for it} */
     public static String platform() {
         return Platform.CURRENT.toString();
     }
@@ -140,7 +144,7 @@ public final class Posix {
         }
     }
 
-    /** Throws what {@code call} failed with, unless {@code result} tells of success. */
+    /** Throws the failure of {@code call}, unless {@code result} is a success. */
     static long check(long result, String call) throws IOException {
         if (result < 0) {
             throw new PosixException(LibC.errno(), call);

@@ -12,7 +12,7 @@ public class PosixException extends IOException {
 
     /** The error number of the platform. */
     private final int errno;
-    /** What was called. */
+    /** The name of the failed call. */
     private final String call;
 
     /**
@@ -26,7 +26,7 @@ public class PosixException extends IOException {
     }
 
     /**
-     * Makes one that says more than the system does.
+     * Makes an exception with more detail than the text of the system.
      *
      * @param errno the error number of the platform
      * @param call what was called, such as {@code recv(7)}
@@ -55,7 +55,8 @@ public class PosixException extends IOException {
 
     /**
      * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
-     * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN, EOPNOTSUPP, EDEADLK.
+     * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN,
+     * EOPNOTSUPP, EDEADLK.
      *
      * @param errno the error number of the platform
      * @return the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
@@ -88,8 +89,9 @@ public class PosixException extends IOException {
     }
 
     /**
-     * Returns the C library's words for a symbolic name in the language and charset of this process:
-     * strerror(3), gai_strerror(3). The JDK's messages of failed system calls consist of these words.
+     * Returns the C library's words for a symbolic name in the language and charset of this
+     * process: strerror(3), gai_strerror(3). The JDK's messages of failed system calls consist of
+     * these words.
      *
      * @param name such as {@code ECONNREFUSED} or {@code EAI_NONAME}
      * @return the words, or null when the platform has no such error or no C library can be called

@@ -6,9 +6,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import jnr.constants.platform.IPProto;
 
-/** The numbers of protocols by the names that the C headers give them. */
+/** The numbers of protocols, by their names in the C headers. */
 public final class Protocols {
-    /** Of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
+    /** The protocols of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
     private static final Map<String, Integer> ETHER = Map.ofEntries(
             Map.entry("eth-p-loop", 0x0060), Map.entry("eth-p-pup", 0x0200),
             Map.entry("eth-p-ip", 0x0800), Map.entry("eth-p-x25", 0x0805),
@@ -26,8 +26,8 @@ public final class Protocols {
      *
      * @param name {@code ipproto-icmp} or {@code icmp}; {@code eth-p-arp}, which comes out in
      *     network order, as packet sockets want it
-     * @throws IllegalArgumentException naming those that there are
-     * @throws UnsupportedOperationException where there is no C library
+     * @throws IllegalArgumentException for an unknown name; the message lists the known ones
+     * @throws UnsupportedOperationException without the C library
      */
     public static int number(String name) {
         Integer ether = ETHER.get(name);

@@ -35,14 +35,14 @@ public final class Resolver {
     private Resolver() {}
 
     /**
-     * One answer of {@link #addresses}.
+     * A result of {@link #addresses}.
      *
      * @param flags the flags of the question
      * @param family {@code inet}, {@code inet6} …
      * @param type {@code stream}, {@code dgram} …
      * @param protocol the protocol's number
      * @param address where to connect or bind
-     * @param name the canonical name, in the first answer if it was asked for, else null
+     * @param name the canonical name, in the first result if requested, else null
      */
     public record Found(int flags, String family, String type, int protocol, SockAddr address,
             String name) {}
@@ -228,11 +228,12 @@ public final class Resolver {
     }
 
     /**
-     * The threads that ask the system's resolver, which can be neither interrupted nor timed. They are few:
-     * while a name server is silent, later look-ups wait for a thread within their own deadlines.
+     * The threads that ask the system's resolver, which can be neither interrupted nor timed. They
+     * are few: while a name server is silent, later look-ups wait for a thread within their own
+     * deadlines.
      */
     public static final class ResolverThreads {
-        /** How many look-ups run at once. */
+        /** The most look-ups that run at once. */
         static final int MOST = 16;
 
         private static final AtomicInteger COUNT = new AtomicInteger();

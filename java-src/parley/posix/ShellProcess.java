@@ -112,7 +112,7 @@ public final class ShellProcess implements AutoCloseable {
      * Waits for the command to end.
      *
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever
-     * @return the exit status, null when time was up
+     * @return the exit status, null when the wait timed out
      * @throws InterruptedException when the thread is interrupted
      */
     public Integer waitFor(long timeoutNanos) throws InterruptedException {
@@ -134,7 +134,7 @@ public final class ShellProcess implements AutoCloseable {
 
     /**
      * Closes the pipes. The command goes on until it has read the end of its input, or writes to
-     * nobody; it is reaped when it ends, whether or not anybody asks.
+     * the closed pipe. When it ends it is reaped.
      */
     @Override
     public void close() {

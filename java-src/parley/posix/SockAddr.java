@@ -17,7 +17,7 @@ import parley.posix.Protocols.SocketTypes;
  * Unix-domain socket. Two addresses with the same bytes are equal. Immutable.
  */
 public final class SockAddr {
-    /** Where the data begins, after the family (on macOS length and family). */
+    /** The index of the data, after the family (on macOS length and family). */
     private static final int HEADER = 2;
     private static final int INET_SIZE = 16;
     private static final int INET6_SIZE = 28;

@@ -15,7 +15,7 @@ import parley.posix.Protocols.SocketTypes;
  */
 public final class Sockets {
     /** Serialises changes of the mode of sockets that came in blocking mode. */
-    private static final ReentrantLock MODE = new ReentrantLock();
+    private static final ReentrantLock MODE = new StackSafeLock();
 
     private Sockets() {}
 
@@ -90,7 +90,7 @@ public final class Sockets {
         }
     }
 
-    /** Makes a number just given by the system a descriptor, which macOS must be told to close. */
+    /** Makes a descriptor of a new number. On macOS, sets close-on-exec, too. */
     private static Descriptor prepared(int fd) throws IOException {
         Descriptor made = Descriptor.ownOrClose(fd);
         try {
@@ -150,8 +150,9 @@ public final class Sockets {
      * @param socket the socket
      * @param address the address
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
-     *     BlockingIo#OPTION} what SO_SNDTIMEO says
-     * @return false when time was up; the connect goes on, and {@link #finishConnect} can be called
+     *     BlockingIo#OPTION} as long as SO_SNDTIMEO allows
+     * @return false when the wait timed out; the connect goes on, and {@link #finishConnect} can be
+     *     called
      * @throws PosixException of the system: ECONNREFUSED …
      */
     public static boolean connect(Descriptor socket, SockAddr address, long timeoutNanos)
@@ -196,7 +197,7 @@ public final class Sockets {
      * @param call what is called, for messages
      * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
      *     BlockingIo#OPTION} as long as the option of the socket allows
-     * @return false when time was up
+     * @return false when the wait timed out
      * @throws PosixException when it failed
      */
     public static boolean finishConnect(Descriptor socket, String call, long timeoutNanos)
@@ -210,7 +211,7 @@ public final class Sockets {
             if (errno != 0) {
                 socket.remember(new PosixException(errno, call));
             }
-            PosixException failure = socket.error(); // a status check may have been told first
+            PosixException failure = socket.error(); // a status check may have seen it first
             if (errno != 0 || failure != null) {
                 throw new PosixException(errno != 0 ? errno : failure.errno(), call);
             }
@@ -233,8 +234,8 @@ public final class Sockets {
      *
      * @param server a socket that listens
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
-     *     BlockingIo#OPTION} what SO_RCVTIMEO says
-     * @return the connection, or null when time was up
+     *     BlockingIo#OPTION} as long as SO_RCVTIMEO allows
+     * @return the connection, or null when the wait timed out
      * @throws InterruptedIOException when the thread is interrupted; its flag stays set
      */
     public static Accepted accept(Descriptor server, long timeoutNanos) throws IOException {
@@ -282,7 +283,7 @@ public final class Sockets {
     }
 
     /**
-     * Makes a call that has no MSG_DONTWAIT, where the one who owns the descriptor may have it in
+     * Makes a call that has no MSG_DONTWAIT, where the owner of the descriptor may have it in
      * blocking mode: then the mode is changed for the call, one call at a time.
      */
     private static int withoutBlocking(Descriptor socket, Call call) throws IOException {
@@ -309,15 +310,7 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static SockAddr localAddress(Descriptor socket) throws IOException {
-        int fd = socket.acquire("getsockname");
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            int result =
-                    LibC.getsockname(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
-            Posix.check(result, "getsockname(" + fd + ")");
-            return SockAddr.ofKernel(Addresses.content(buffer));
-        } finally {
-            socket.release();
-        }
+        return address(socket, "getsockname", LibC::getsockname);
     }
 
     /**
@@ -327,11 +320,17 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static SockAddr peerAddress(Descriptor socket) throws IOException {
-        int fd = socket.acquire("getpeername");
+        return address(socket, "getpeername", LibC::getpeername);
+    }
+
+    private interface AddressCall {
+        int run(int fd, long address, long size);
+    }
+
+    private static SockAddr address(Descriptor socket, String name, AddressCall call) throws IOException {
+        int fd = socket.acquire(name);
         try (NativeBuffer buffer = Addresses.prepared()) {
-            int result =
-                    LibC.getpeername(fd, buffer.address, buffer.address + Addresses.MAX_SIZE);
-            Posix.check(result, "getpeername(" + fd + ")");
+            Posix.check(call.run(fd, buffer.address, buffer.address + Addresses.MAX_SIZE), name + "(" + fd + ")");
             return SockAddr.ofKernel(Addresses.content(buffer));
         } finally {
             socket.release();
@@ -339,7 +338,7 @@ public final class Sockets {
     }
 
     /**
-     * Says whether the next byte to read is the one after urgent data: sockatmark(3).
+     * Returns whether the next byte to read is the one after urgent data: sockatmark(3).
      *
      * @param socket the socket
      * @return true when the next byte to read follows urgent data
@@ -377,8 +376,8 @@ public final class Sockets {
     }
 
     /**
-     * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask (Linux):
-     * fchmod(2).
+     * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask
+     * (Linux): fchmod(2).
      *
      * @param socket the socket
      * @param mode the permission bits, such as 0600

@@ -9,15 +9,17 @@
    [parley.nrepl]
    [parley.rawsock :as rawsock]
    [parley.repl]
+   [parley.server]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.tls])
   (:import
    (java.nio.channels SocketChannel)))
 
 (set! *warn-on-reflection* true)
 
 (def ^:private namespaces
-  '[parley.socket parley.stream parley.rawsock parley.async parley.http parley.repl parley.nrepl])
+  '[parley.socket parley.stream parley.rawsock parley.async parley.http parley.server parley.tls parley.repl parley.nrepl])
 
 (def ^:private no-options
   "Functions whose variable arguments are no options with fixed keys."
@@ -55,7 +57,7 @@
   {'port 0 'path "/nowhere" 'host "127.0.0.1" 'page "/" 'file "nowhere" 'type [:unsigned-byte 16]
    'endianness :big 'text "x" 'chars (char-array 1) 'array (byte-array 1) 'n 1 'x 1 'c \c 'peek-type nil
    'command "true" 'frame (byte-array 64) 'buffer (byte-array 1) 'socket 0 'handle 0 'message {} 'option :so-type
-   'value 1})
+   'value 1 'handler identity 'tls true})
 
 (deftest arglists-name-the-key-of-every-option
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
@@ -75,7 +77,7 @@
   (doseq [v [#'socket/socket-server #'socket/socket-accept #'socket/socket-connect #'socket/socket-stream
              #'stream/make-stream #'stream/make-pipe-input-stream #'stream/make-pipe-output-stream
              #'stream/make-pipe-io-stream #'parley.repl/repl-server #'parley.repl/connect
-             #'parley.nrepl/nrepl-server #'parley.nrepl/connect]
+             #'parley.nrepl/nrepl-server #'parley.nrepl/connect #'parley.server/serve #'parley.tls/start-tls!]
           arglist (:arglists (meta v))
           :let [tag (:tag (meta arglist))]]
     (is (and tag (isa? (Class/forName (str tag)) java.io.Closeable)) (str v " " arglist))))

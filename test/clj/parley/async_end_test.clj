@@ -7,7 +7,7 @@
    [parley.async :as parley]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.repl :refer [in-child]])
+   [parley.testing.repl :refer [in-child-of-sources]])
   (:import
    (java.io Closeable IOException)))
 
@@ -95,7 +95,7 @@
               (parley/flushed x)))))))
 
 (deftest ^:nightly channels-of-every-generation-are-known
-  (with-open [child (in-child
+  (with-open [child (in-child-of-sources
                       '(do
                          (require '[parley.async :as parley] '[parley.socket :as socket])
                          (let [server (socket/socket-server 0 :interface "127.0.0.1")

@@ -13,8 +13,9 @@
    [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
    (java.nio.file Files)
+   (java.util.function Supplier)
    (parley.net SocketStream)
-   (parley.testing Child TemporaryPaths)))
+   (parley.testing Child FullStack FullStack$Operation TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -118,7 +119,7 @@
                                              (if (= port ch) v :nothing)))
                                         forms)))
       (make-array java.nio.file.OpenOption 0))
-    (Child/java clojure.main (into-array String [(str script)]))))
+    (Child/clojure [] (into-array String [(str script)]))))
 
 (defn- answer [^Child child]
   (read-string (.answer child "answer ")))
@@ -234,3 +235,35 @@
               (.close ^SocketStream s))))
         (testing "and what waits on them goes with the choice"
           (await-watches 0))))))
+
+;; ---- faults -------------------------------------------------------------------------------------
+
+(deftest a-full-stack-leaves-every-channel-usable
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
+                            client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
+                            accepted (socket/socket-accept server :timeout 20)
+                            waiting (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+    (stream/write-string (apply str (repeat 50 "line\n")) client)
+    (stream/finish-output client)
+    (is (stream/open-stream? waiting))
+    (doseq [[what make attempt expected]
+            [["ready" #(pa/ready accepted :input) a/poll! :input]
+             ["readiness" #(pa/readiness accepted :input) a/poll! :input]
+             ["elements" #(pa/elements accepted :line) a/poll! "line"]
+             ["sink" #(pa/sink client :line) #(a/offer! % "more") true]]]
+      (testing what
+        (let [ch (volatile! (make))]
+          (attempt @ch)
+          (FullStack/probe what
+            (reify FullStack$Operation
+              (run [_]
+                (when (= what "ready")
+                  (vreset! ch (make)))
+                (attempt @ch)))
+            (reify Supplier
+              (get [_] nil)))
+          (when (= what "ready")
+            (vreset! ch (make)))
+          (is (= expected (taken (a/thread (if (= what "sink") (a/>!! @ch "last") (taken @ch)))))
+            "in another thread, which a lock that was not freed would keep out")
+          (a/close! @ch))))))

@@ -15,7 +15,7 @@
    [parley.stream :as stream]
    [parley.testing.channels :refer [await-watches later long-enough taken watches]]
    [parley.testing.random :as random]
-   [parley.testing.repl :refer [in-child]])
+   [parley.testing.repl :refer [in-child-of-sources]])
   (:import
    (java.io IOException)
    (java.net StandardSocketOptions)
@@ -744,7 +744,7 @@
 
 (deftest channels-made-before-a-reload-stay-what-they-are
   ;; In a process of its own, since a reload changes what later tests of this process would use.
-  (with-open [child (in-child
+  (with-open [child (in-child-of-sources
                       '(do
                          (doseq [libspec '[[clojure.core.async :as a] [parley.stream :as stream]
                                            [parley.socket :as socket] [parley.async :as pa]]]

@@ -164,9 +164,12 @@
           args [[:timeout 5] [{:timeout 5}] [:timeout nil] [nil]]]
     (testing [label args]
       (is (nil? (thrown #(write args))))))
-  (doseq [[label write] (writers *client*)]
-    (let [e (thrown #(write [:timeout "5"]))]
-      (is (re-find (re-pattern (str "^" label ": the timeout is \"5\"")) (str (some-> e ex-message)))))))
+  (doseq [[label write] (writers *client*)
+          [args part] {[:timeout "5"] ": the timeout is \"5\""
+                       [5] ": unknown option 5 \\(Long\\), expected one of .*:timeout"
+                       [:tiemout 5] ": unknown option :tiemout .* did you mean :timeout\\?"}]
+    (testing [label args]
+      (is (re-find (re-pattern (str "^" label part)) (str (some-> (thrown #(write args)) ex-message)))))))
 
 (deftest a-write-that-nobody-reads-times-out
   (let [e (thrown #(stream/write-byte-sequence (byte-array 20000000) *client* :timeout 0.05))]

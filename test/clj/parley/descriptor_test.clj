@@ -14,7 +14,7 @@
    [parley.testing.random :as random]
    [parley.testing.raw-pair :refer [with-raw-pair]])
   (:import
-   (java.io InterruptedIOException)
+   (java.io File InterruptedIOException)
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files)
@@ -65,7 +65,7 @@
 (defn- until-blocked
   "Returns when the thread waits in the kernel, or is parked."
   [^Thread thread]
-  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "parkNanos"} (.getMethodName e)))
+  (is (eventually #(some (fn [^StackTraceElement e] (#{"select" "poll" "parkNanos"} (.getMethodName e)))
                          (.getStackTrace thread)))))
 
 ;; ---- options ------------------------------------------------------------------------------------
@@ -750,7 +750,7 @@
   "A Java machine of its own that evaluates forms, after a shell prepared its standard input."
   ^Child [shell & forms]
   (let [java (str (System/getProperty "java.home") "/bin/java")
-        path (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
+        path (str/join File/pathSeparator (Child/compiledPath))
         script (TemporaryPaths/fresh)]
     (Files/writeString script
       (str/join "\n" (map pr-str (list* '(require '[parley.socket :as socket] '[parley.stream :as stream])

@@ -11,7 +11,7 @@
    (clojure.lang DynamicClassLoader Namespace)
    (java.io File IOException)
    (java.net URL URLClassLoader)
-   (parley.testing Leaks)))
+   (parley.testing Child Leaks)))
 
 (set! *warn-on-reflection* true)
 
@@ -118,7 +118,8 @@
 (deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
   (let [^Process process (apply started
                            (concat (hearing-interrupts)
-                                   [(str (System/getProperty "java.home") "/bin/java") "-cp" (System/getProperty "java.class.path")
+                                   [(str (System/getProperty "java.home") "/bin/java") "-XX:TieredStopAtLevel=1" "-cp"
+                                    (str/join File/pathSeparator (concat (Child/compiledPath) ["dev"]))
                                     "clojure.main" "-m" "parley.tour" "repl"]))
         prompt "user=> "]
     (try

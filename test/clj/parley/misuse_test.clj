@@ -349,6 +349,7 @@
   (cond
     (= 'socket function) (raw/sock-close made)
     (= 'socketpair function) (run! raw/sock-close made)
+    (vector? made) (run! #(close-made function %) made)
     (instance? SocketStream made) (when-not (identical? made *client*) (.abort ^SocketStream made))
     (instance? SocketServer made) (when-not (identical? made *server*) (.close ^SocketServer made))))
 

@@ -7,7 +7,7 @@
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as properties]
    [parley.impl.bencode :as bencode]
-   [parley.impl.endpoint]
+   [parley.impl.endpoint :as endpoint]
    [parley.impl.guard]
    [parley.impl.login]
    [parley.nrepl :as nrepl]
@@ -237,6 +237,31 @@
         (with-open [t (connect r)]
           (is (= [3] (values-of t "(+ 1 2)"))))))))
 
+(deftest rep-12-t6-silent-clients-do-not-lock-the-owner-out
+  (with-nrepl
+    (with-open [r (server :login-timeout nil :max-unauthenticated 2)
+                oldest (raw r)
+                _younger (raw r)
+                owner (connect r)]
+      (is (= [3] (values-of owner "(+ 1 2)")))
+      (is (= 0 (rest-of oldest))))))
+
+(deftest rep-12-t8-no-error-ends-the-acceptor
+  (with-nrepl
+    (with-open [r (server)]
+      (doseq [error [(StackOverflowError. "a test") (OutOfMemoryError. "a test")]]
+        (let [met (promise)
+              peer endpoint/peer]
+          (with-redefs [endpoint/peer (fn [& args]
+                                        (if (deliver met true)
+                                          (throw error)
+                                          (apply peer args)))]
+            (with-open [s (raw r)]
+              (is (= 0 (rest-of s)))
+              (is (realized? met)))
+            (with-open [t (connect r)]
+              (is (= [3] (values-of t "(+ 1 2)"))))))))))
+
 (deftest rep-12-t1-an-address-that-others-reach-is-refused
   (with-nrepl
     (is (thrown-with-msg? IllegalArgumentException #"^nrepl-server: refusing to offer code evaluation on \"0\.0\.0\.0\""
@@ -326,7 +351,7 @@
         (dead?)))))
 
 (deftest rep-12-t1-the-interface
-  (guarded-by [parley.impl.endpoint/check-interface (constantly nil)]
+  (guarded-by [endpoint/check-interface (constantly nil)]
     (try
       (close (server :bind "0.0.0.0"))
       true

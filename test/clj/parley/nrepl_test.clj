@@ -17,7 +17,7 @@
    (java.nio.file Files LinkOption)
    (java.time Duration)
    (java.util.concurrent Callable)
-   (parley.testing Await Blocked Child TemporaryPaths Threads)))
+   (parley.testing Await Blocked Child Race$Rounds TemporaryPaths Threads)))
 
 (set! *warn-on-reflection* true)
 
@@ -261,9 +261,7 @@
       (is (not (Files/exists file (make-array LinkOption 0)))))))
 
 (deftest without-nrepl-the-error-says-how-to-bring-it
-  (let [paths (str/split (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-                (re-pattern File/pathSeparator))
-        without (str/join File/pathSeparator (remove #(re-find #"nrepl[^/]*\.jar$" %) paths))
+  (let [without (remove #(re-find #"nrepl[^/]*\.jar$" %) (Child/compiledPath))
         code '(do
                 (println "the machine is up")
                 (require 'parley.nrepl)
@@ -271,9 +269,7 @@
                                    ((resolve 'parley.nrepl/nrepl-server))
                                    (catch IllegalStateException e (ex-message e))))
                 (shutdown-agents))]
-    (with-open [child (Child/command
-                        (into-array String [(str (System/getProperty "java.home") "/bin/java") "-cp" without
-                                            "clojure.main" "-e" (pr-str code)]))]
+    (with-open [child (Child/clojure [] (vec without) (into-array String ["-e" (pr-str code)]))]
       (is (str/starts-with? (.answer child "error")
             "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies")))))
 
@@ -300,7 +296,7 @@
         (close r)))))
 
 (defn- start-and-stop
-  "Cycles on one port and one path, each hundredth with nREPL's own handler."
+  "Cycles on one port and one path, each thirtieth with nREPL's own handler."
   [n]
   (let [port (with-open [r (server)] (:port r))
         path (str (TemporaryPaths/fresh))
@@ -308,7 +304,7 @@
         shouts (shout nil)]
     (dotimes [i n]
       (doseq [options [{:port port} {:socket path}]]
-        (let [full? (zero? (long (mod i 100)))]
+        (let [full? (zero? (long (mod i 30)))]
           (with-open [r (server (assoc options :handler (if full? evaluates shouts)))
                       t (connect r)]
             (if full?
@@ -320,7 +316,7 @@
 
 (deftest a-port-and-a-path-serve-one-server-after-the-other
   (with-nrepl
-    (start-and-stop 200)))
+    (start-and-stop (Race$Rounds/of 60 300))))
 
 (deftest rep-7-transports-of-a-closed-server-fail-at-once
   (with-nrepl

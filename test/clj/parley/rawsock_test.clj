@@ -68,11 +68,11 @@
     [thread result]))
 
 (defn- until-waiting
-  "Returns when the thread is parked."
+  "Returns when the thread waits in the kernel, or is parked."
   [^Thread thread]
   (let [end (+ (System/nanoTime) 5000000000)]
     (while (and (< (System/nanoTime) end)
-                (not-any? #(= "parkNanos" (.getMethodName ^StackTraceElement %)) (.getStackTrace thread)))
+                (not-any? #(#{"poll" "parkNanos"} (.getMethodName ^StackTraceElement %)) (.getStackTrace thread)))
       (java.util.concurrent.locks.LockSupport/parkNanos 1000000))))
 
 ;; ---- addresses ----------------------------------------------------------------------------------

@@ -11,7 +11,6 @@
    [release])
   (:import
    (java.io File)
-   (java.nio.file Path)
    (parley.net Parley)
    (parley.testing Child)))
 
@@ -19,22 +18,12 @@
 
 ;; ---- libraries that Parley does not bring -------------------------------------------------------
 
-(defn- class-path
-  "The class path of the tests without the jars whose names the pattern finds."
-  [without]
-  (->> (str/split (System/getProperty "surefire.test.class.path" (System/getProperty "java.class.path"))
-                  (re-pattern File/pathSeparator))
-       (remove #(and (str/ends-with? % ".jar") (re-find without (.getName (io/file %)))))
-       (str/join File/pathSeparator)))
-
 (defn- evaluate
-  "Evaluates forms in another JVM without some jars. Returns what the last one prints as \"answer …\"."
+  "Evaluates forms in another JVM without the jars whose names the pattern finds. Returns what the last one
+  prints as \"answer …\"."
   [without & forms]
-  (let [java (str (Path/of (System/getProperty "java.home") (into-array ["bin" "java"])))]
-    (with-open [child (Child/command (into-array String
-                                       [java "-XX:TieredStopAtLevel=1" "-XX:+UseSerialGC"
-                                        "-cp" (class-path without) "clojure.main" "-e"
-                                        (pr-str (list* 'do forms))]))]
+  (let [path (remove #(re-find without (.getName (io/file %))) (Child/sourcePath))]
+    (with-open [child (Child/clojure [] (vec path) (into-array String ["-e" (pr-str (list* 'do forms))]))]
       (.answer child "answer"))))
 
 (deftest without-core-async-the-namespaces-load-and-parley-async-names-the-jar

@@ -375,8 +375,11 @@
                            ((resolve 'parley.repl/repl-server) {:port-file ~(files 0)
                                                                 :token-file ~(files 1)})
                            (println "files" (count (.list (java.io.File. ~(str directory)))))
+                           ;; Clients that come at the same time would meet half of what is loaded later.
+                           (println "loaded" (every? find-ns ['clojure.repl 'clojure.pprint 'clojure.java.javadoc]))
                            (System/exit 0)))]
       (is (= "2" (.answer child "files")))
+      (is (= "true" (.answer child "loaded")))
       (is (= 0 (.exitCode child)))
       (is (empty? (.list (.toFile directory)))))))
 

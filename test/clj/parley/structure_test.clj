@@ -93,6 +93,18 @@
   (doseq [file (files "clj-src")]
     (is (<= (count (str/split-lines (slurp file))) 500) file)))
 
+(deftest the-pages-name-tests-that-exist
+  (doseq [page ["README.md" "CONTRIBUTING.md" "test/README.md"]
+          [_ kind test] (re-seq #"-D(test|parley\.test)=([\w./*-]+)" (slurp page))
+          :let [[namespace deftest] (str/split test #"/")
+                file (if (= "test" kind)
+                       (first (filter #(= (str test ".java") (.getName ^File %)) (file-seq (io/file "test/java"))))
+                       (io/file "test/clj" (str (-> namespace (str/replace "." "/") (str/replace "-" "_")) ".clj")))]]
+    (is (and file (.isFile ^File file)) (str page ": " test))
+    (when deftest
+      (is (re-find (re-pattern (str "\\(deftest " (str/replace deftest "*" ".*") "(?=\\s)")) (slurp file))
+          (str page ": " test)))))
+
 ;; ---- the default locale ---------------------------------------------------------------------------
 
 (def ^:private locale-dependent

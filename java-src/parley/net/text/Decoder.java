@@ -55,7 +55,9 @@ public abstract class Decoder {
         return shift;
     }
 
-    /** Returns whether the bytes 10 and 13 stand for newline and return, always and nothing else. */
+    /**
+     * Returns whether the bytes 10 and 13 stand for newline and return, always and nothing else.
+     */
     public abstract boolean hasAsciiNewlines();
 
     /** Returns whether every byte below 128 is the ASCII character of that number. */

@@ -65,7 +65,8 @@ public abstract class Encoder {
     public abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
 
     /**
-     * Encodes the first characters if all of them are ASCII; else what is behind {@code at} is undefined.
+     * Encodes the first characters if all of them are ASCII; else what is behind {@code at} is
+     * undefined.
      *
      * @return whether they are
      */

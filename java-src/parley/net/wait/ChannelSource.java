@@ -15,10 +15,11 @@ import parley.posix.Descriptor;
 import parley.posix.Handles;
 import parley.posix.Poll;
 import parley.posix.Posix;
+import parley.posix.StackSafeLock;
 
 /** A non-blocking NIO channel as a source, or two that are waited for as one. */
 public final class ChannelSource extends Source {
-    private static final ReentrantLock FOREIGN_LOCK = new ReentrantLock();
+    private static final ReentrantLock FOREIGN_LOCK = new StackSafeLock();
     private static final Map<SelectableChannel, WeakReference<ChannelSource>> FOREIGN =
             new WeakHashMap<>(); // guarded by FOREIGN_LOCK
 

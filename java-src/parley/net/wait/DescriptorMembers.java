@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.DescriptorWatcher;
 import parley.posix.Poll;
+import parley.posix.StackSafeLock;
 
 /**
  * The descriptors that a {@link Poller} polls besides its channels. Any thread may add, change and
@@ -16,7 +17,7 @@ final class DescriptorMembers {
     private static final Poll.Entry[] NONE = {};
 
     private final Runnable wake; // ends the wait of the thread that watches
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     private final List<DescriptorSource.DescriptorRegistration> ready =
             new ArrayList<>(); // belongs to the thread that checks
     // Guarded by lock. What stands before size does not change: removing makes a new array.

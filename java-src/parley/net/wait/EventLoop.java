@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.StackSafeLock;
 
 /**
  * A thread that polls for all who do not poll themselves: virtual threads inside a read or a write,
@@ -18,8 +19,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * goes on when the process has no descriptor left. Starting the thread may fail: then nothing has
  * changed, and the next request tries again.
  *
- * <p>An interest stays registered after a report, because the usual reader reads and waits again. It
- * is dropped after more than {@value #PATIENCE} reports in a row without a request.
+ * <p>An interest stays registered after a report, because the usual reader reads and waits again.
+ * It is dropped after more than {@value #PATIENCE} reports in a row without a request.
  */
 public final class EventLoop implements Poller.Owner {
     /** Reports of an operation without a request, after which its interest is dropped. */
@@ -41,7 +42,7 @@ public final class EventLoop implements Poller.Owner {
 
     private final String name;
     private final boolean virtual;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     private Poller poller; // guarded by lock; null while nothing holds and no thread runs
     private int holders; // open streams and servers; guarded by lock
     private boolean abandoned; // the last holder has released; guarded by lock
@@ -154,7 +155,7 @@ public final class EventLoop implements Poller.Owner {
             }
             Poller running = running();
             Registration registration = ops == 0 && !interest.source().announcesClose() ? null
-                    : registration(interest.source(), running);
+                    : Registration.of(interest.source(), running);
             link(interest, registration, ops);
             // The thread that closes the source notifies this loop after closing: if the source is
             // open now, that notification is still to come, and finds the interest.
@@ -189,19 +190,6 @@ public final class EventLoop implements Poller.Owner {
         } finally {
             lock.unlock();
         }
-    }
-
-    /** Returns the registration of a source with the loop's poller, made if need be. */
-    private static Registration registration(Source source, Poller running) throws IOException {
-        Registration own = source.registrationWith(running);
-        if (own == null && source instanceof ChannelSource channel) {
-            own = channel.keyOf(running); // under another source: a selector has one key for both
-        }
-        if (own != null && own.cancelled) {
-            own.source.removed(own);
-            own = null;
-        }
-        return own != null ? own : source.join(running, 0, null);
     }
 
     private void link(Interest interest, Registration registration, int ops) {
@@ -287,6 +275,14 @@ public final class EventLoop implements Poller.Owner {
      */
     public void post(Runnable task, long nanos) {
         tasks.add(task, nanos);
+        resume();
+    }
+
+    /**
+     * Has the loop's thread take new tasks into account; starts it if it could not be started
+     * before.
+     */
+    public void resume() {
         lock.lock();
         try {
             running();
@@ -360,8 +356,10 @@ public final class EventLoop implements Poller.Owner {
         try {
             thread = null;
             sleeping = false;
-            if (watches > 0) {
+            if (watches > 0 || !tasks.isEmpty()) {
                 running();
+            } else if (holders == 0) {
+                closePoller();
             }
         } catch (IOException e) {
             Log.error(Log.Part.WAIT, "the event loop ended; the next request starts it again", e);

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import parley.posix.DescriptorWatcher;
+import parley.posix.StackSafeLock;
 
 /**
  * Waits for many sources: a selector, and the protocol by which closing a source deregisters it.
@@ -46,7 +47,7 @@ public final class Poller implements AutoCloseable {
     final Selector selector;
     private final Owner owner;
     // Held while selecting. Fair, so that a flusher's turn comes before the owner's next one.
-    private final ReentrantLock turn = new ReentrantLock(true);
+    private final ReentrantLock turn = new StackSafeLock(true);
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
     private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);

@@ -1,5 +1,7 @@
 package parley.net.wait;
 
+import java.io.IOException;
+
 /** One source in one poller. */
 public abstract class Registration {
     final Source source;
@@ -82,5 +84,18 @@ public abstract class Registration {
         public void cancel() {
             // Nothing was registered.
         }
+    }
+
+    /** Returns the registration of a source with a poller, which is made if need be. */
+    static Registration of(Source source, Poller poller) throws IOException {
+        Registration own = source.registrationWith(poller);
+        if (own == null && source instanceof ChannelSource channel) {
+            own = channel.keyOf(poller); // under another source: a selector has one key for both
+        }
+        if (own != null && own.cancelled) {
+            own.source.removed(own);
+            own = null;
+        }
+        return own != null ? own : source.join(poller, 0, null);
     }
 }

@@ -3,6 +3,8 @@ package parley.net.wait;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * Blocks a thread until one source is ready. A platform thread selects on a poller of its own,
@@ -20,7 +22,7 @@ public final class ThreadWaits implements Poller.Owner {
     private static final ThreadWaits INSTANCE = new ThreadWaits();
     private static final Poller.Visitor NOTE = (registration, ops) -> registration.found |= ops;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final ReentrantLock lock = new StackSafeLock();
     // The idle registrations, each with its poller, from the longest idle one on: guarded by lock.
     private Registration oldest;
     private Registration newest;
@@ -41,7 +43,7 @@ public final class ThreadWaits implements Poller.Owner {
         if (source instanceof DescriptorSource descriptors) {
             descriptors.await(ops, patient);
             return;
-        } else if (Threads.currentIsVirtual()) {
+        } else if (OwnThreads.currentIsVirtual()) {
             awaitVirtual(source, ops, patient);
             return;
         }
@@ -105,8 +107,8 @@ public final class ThreadWaits implements Poller.Owner {
         try {
             Registration own = idleOf(source, ops);
             if (own != null) {
-                unlist(own);
                 own.interest(ops);
+                unlist(own); // last: what has failed before it leaves the poller with its source
                 return own;
             }
             stolen = pollers < MOST ? null : oldest;

@@ -1,37 +1,10 @@
 package parley.net.wait;
 
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 import parley.posix.OwnThreads;
 
 /** Operations that depend on the kind of the calling thread. */
 public final class Threads {
-    // Thread.isVirtual came with JDK 21; the baseline is 17.
-    private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
-
     private Threads() {
-    }
-
-    private static MethodHandle isVirtualHandle() {
-        try {
-            return MethodHandles.publicLookup().findVirtual(
-                    Thread.class, "isVirtual", MethodType.methodType(boolean.class));
-        } catch (NoSuchMethodException | IllegalAccessException e) {
-            return null; // a JDK without virtual threads
-        }
-    }
-
-    /** Returns whether the calling thread is a virtual one. */
-    public static boolean currentIsVirtual() {
-        if (IS_VIRTUAL == null) {
-            return false;
-        }
-        try {
-            return (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
-        } catch (Throwable e) {
-            throw new AssertionError(e); // Thread.isVirtual throws nothing
-        }
     }
 
     /** Returns whether a virtual thread may wait in a selector without holding its carrier. */

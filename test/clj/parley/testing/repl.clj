@@ -113,11 +113,18 @@
 
 (def missing missing/missing)
 
+(defn- said-up [code]
+  (into-array String ["-e" (pr-str (list 'do '(println "the machine is up") code))]))
+
 (defn in-child
   "Evaluates code in a Java machine of its own and gives the machine."
   ^Child [code & options]
-  (let [code (list 'do '(println "the machine is up") code)]
-    (Child/java (vec options) clojure.main (into-array String ["-e" (pr-str code)]))))
+  (Child/clojure (vec options) (said-up code)))
+
+(defn in-child-of-sources
+  "As `in-child`, with nothing compiled before, so that namespaces can be loaded again."
+  ^Child [code & options]
+  (Child/clojure (vec options) (Child/sourcePath) (said-up code)))
 
 (def canary
   "What strangers try to change."

@@ -178,6 +178,27 @@ class StatusFaultsTest {
     }
 
     @Test
+    void a_full_stack_leaves_streams_and_servers_to_be_waited_for() throws Exception {
+        try (SocketServer server = SocketServer.listen(ServerOptions.builder().host("127.0.0.1")
+                        .build());
+                SocketStream stream = SocketStream.connect("127.0.0.1", server.port(),
+                        StreamOptions.DEFAULT)) {
+            Pollable[] both = {stream, server};
+            Direction[] directions = {Direction.INPUT, Direction.INPUT};
+            for (Pollable each : both) {
+                each.status(Direction.INPUT, Duration.ZERO);
+                FullStack.probe(each, () -> each.status(Direction.INPUT, Duration.ZERO), () -> null);
+            }
+            FullStack.probe("StatusList.check",
+                    () -> StatusList.check(both, directions, Duration.ZERO), () -> null);
+            Task<SocketStatus> other = Threads.PLATFORM.start("other",
+                    () -> server.status(Direction.INPUT, SOON));
+            assertSame(SocketStatus.READY, other.await());
+            assertSame(SocketStatus.READY, StatusList.check(both, directions, SOON)[1]);
+        }
+    }
+
+    @Test
     void an_error_of_one_member_leaves_a_set_free_and_the_others_right() throws Exception {
         Descriptor[] more = Sockets.socketpair("unix", "stream", 0);
         try (Boom boom = new Boom(Handle.of(Handles.register(more[0])))) {

@@ -5,12 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import parley.testing.Await;
 import parley.testing.Leaks;
+import parley.testing.Reported;
 
 /** Two streams that are connected to each other. */
 @Timeout(60)
@@ -52,6 +57,22 @@ class StreamPairTest {
             assertEquals(false, Files.exists(file));
             assertEquals(false, Files.exists(file.getParent()));
             assertEquals(true, b.isOpen());
+        }
+    }
+
+    @Test
+    void what_is_held_through_its_channel_alone_stays_open() throws IOException {
+        try (Reported reported = new Reported();
+                ServerSocketChannel server = SocketServer.listen(ServerOptions.builder()
+                        .host("127.0.0.1").build()).channel();
+                SocketChannel channel = SocketStream.pair(StreamOptions.DEFAULT).get(0).channel()) {
+            Await.until("the other one of the pair is collected and closed", () -> {
+                System.gc();
+                return channel.read(ByteBuffer.allocate(1)) < 0;
+            });
+            System.gc();
+            assertEquals(true, channel.isOpen() && server.isOpen());
+            assertEquals(1, reported.about("never closed"));
         }
     }
 

@@ -258,7 +258,7 @@ class DescriptorTest {
                 thrown.set(e);
             }
         });
-        Support.untilIn(waiting, "parkNanos");
+        Support.untilIn(waiting, "poll");
         pair[0].close();
         Support.join(waiting);
         assertInstanceOf(AsynchronousCloseException.class, thrown.get());
@@ -277,7 +277,7 @@ class DescriptorTest {
                 flag.set(Thread.currentThread().isInterrupted());
             }
         });
-        Support.untilIn(waiting, "parkNanos");
+        Support.untilIn(waiting, "poll");
         waiting.interrupt();
         Support.join(waiting);
         assertInstanceOf(InterruptedIOException.class, thrown.get());

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.channels.AsynchronousCloseException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +19,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import parley.testing.Cpu;
+import parley.testing.Descriptors;
 
 @Timeout(180)
 class DescriptorWatcherTest {
@@ -158,6 +162,62 @@ class DescriptorWatcherTest {
             Support.eventually("the thread goes", () -> !Support.threadExists(THREAD));
         }
         Support.closeAll(pair);
+    }
+
+    /** More threads than may poll themselves, so that some wait for the thread of the watcher. */
+    @Test
+    void blocked_threads_need_no_descriptor_and_are_woken_one_by_one() throws Exception {
+        Support.closeAll(Support.streams()); // opens what waiting needs
+        int count = BlockingPoll.MOST + 4;
+        Descriptor[][] pairs = new Descriptor[count][];
+        Thread[] threads = new Thread[count];
+        Object[] results = new Object[count];
+        for (int i = 0; i < count; i++) {
+            pairs[i] = Support.streams();
+        }
+        int open = Descriptors.targets().size();
+        for (int i = 0; i < count; i++) {
+            int each = i;
+            threads[i] = Support.start("blocked-" + i, () -> {
+                try {
+                    results[each] = pairs[each][0].await(Poll.IN, Long.MAX_VALUE);
+                } catch (IOException e) {
+                    results[each] = e.getClass();
+                }
+            });
+        }
+        for (Thread each : threads) {
+            Support.untilIn(each, "await");
+        }
+        Support.eventually("all wait", () -> watches() == count);
+        assertEquals(open, Descriptors.targets().size());
+        for (int i = 0; i < count; i++) {
+            if (i % 3 == 0) {
+                pairs[i][0].close();
+            } else if (i % 3 == 1) {
+                threads[i].interrupt();
+            } else {
+                pairs[i][1].write(new byte[1], 0, 1);
+            }
+            Support.join(threads[i]);
+            assertEquals(List.of(AsynchronousCloseException.class, InterruptedIOException.class,
+                    Poll.IN).get(i % 3), results[i], "thread " + i);
+            assertEquals(count - i - 1, watches(), "the others wait on");
+            if (i == count / 2) {
+                Cpu.assertIdle();
+            }
+        }
+        for (Descriptor[] pair : pairs) {
+            Support.closeAll(pair);
+        }
+    }
+
+    private static int watches() {
+        try {
+            return DescriptorWatcher.size();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
     }
 
     @Test

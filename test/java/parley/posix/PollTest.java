@@ -141,7 +141,7 @@ class PollTest {
         private static int wait(Descriptor[] pair) throws Exception {
             Thread main = Thread.currentThread();
             Thread writer = Support.start("test-writer", () -> {
-                Support.untilIn(main, "parkNanos");
+                Support.untilIn(main, "poll");
                 try {
                     pair[1].write(new byte[1], 0, 1);
                 } catch (IOException e) {

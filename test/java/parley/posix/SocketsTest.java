@@ -98,12 +98,12 @@ class SocketsTest {
             }
         };
         Thread first = Support.start("test-accepting", accepting);
-        Support.untilIn(first, "parkNanos");
+        Support.untilIn(first, "poll");
         first.interrupt();
         Support.join(first);
         assertInstanceOf(InterruptedIOException.class, thrown.get());
         Thread second = Support.start("test-accepting", accepting);
-        Support.untilIn(second, "parkNanos");
+        Support.untilIn(second, "poll");
         server.close();
         Support.join(second);
         assertInstanceOf(AsynchronousCloseException.class, thrown.get());

@@ -26,6 +26,9 @@ import java.util.stream.Stream;
 public final class Child implements AutoCloseable {
     private static final String END = new String("end of output"); // compared by identity
 
+    private static final List<String> FLAGS =
+            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+
     // Set to run children with so many.
     private static final String DESCRIPTORS = System.getProperty("parley.child.descriptors");
 
@@ -103,16 +106,56 @@ public final class Child implements AutoCloseable {
         if (DESCRIPTORS != null) {
             command.addAll(List.of("prlimit", "--nofile=" + DESCRIPTORS + ":"));
         }
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.add(java());
+        command.addAll(FLAGS);
         if (DESCRIPTORS != null) {
             command.add("-XX:-MaxFDLimit"); // else the Java machine takes the hard limit
         }
-        // What a child that is killed leaves behind goes with this machine's own.
-        command.add("-Djava.io.tmpdir=" + TemporaryPaths.root());
+        command.add(temporary());
         command.addAll(options);
         command.addAll(List.of("-cp", classPath(), main.getName()));
         return command;
+    }
+
+    /** Runs Clojure with the library compiled in a Java machine of its own. */
+    public static Child clojure(List<String> options, String... arguments) throws IOException {
+        return clojure(options, compiledPath(), arguments);
+    }
+
+    /** As {@link #clojure(List, String...)}, with another class path. */
+    public static Child clojure(List<String> options, List<String> path, String... arguments)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(java()));
+        command.addAll(FLAGS);
+        command.add(temporary());
+        command.addAll(options);
+        command.addAll(List.of("-cp", String.join(File.pathSeparator, path), "clojure.main"));
+        command.addAll(List.of(arguments));
+        return new Child(command);
+    }
+
+    /**
+     * The class path of the tests without the directory of tools for a REPL, which every Clojure
+     * loads that finds it.
+     */
+    public static List<String> sourcePath() {
+        return Stream.of(classPath().split(File.pathSeparator))
+                .filter(each -> !each.endsWith("/dev")).toList();
+    }
+
+    /** As {@link #sourcePath}, with the library compiled, so that it cannot be reloaded. */
+    public static List<String> compiledPath() {
+        List<String> path = sourcePath();
+        return Stream.concat(Stream.of(Compiled.jar(path).toString()), path.stream()).toList();
+    }
+
+    /** What a child that is killed leaves behind goes with this machine's own. */
+    private static String temporary() {
+        return "-Djava.io.tmpdir=" + TemporaryPaths.root();
+    }
+
+    private static String java() {
+        return Path.of(System.getProperty("java.home"), "bin", "java").toString();
     }
 
     /** Runs any command. */
@@ -226,6 +269,15 @@ public final class Child implements AutoCloseable {
     /** Lets it have so many descriptors (the soft limit). */
     public void limitDescriptors(long limit) throws Exception {
         run("prlimit", "--pid", Long.toString(pid()), "--nofile=" + limit + ":");
+    }
+
+    /** Leaves it so many bytes of memory to map (the soft limit); -1 for all that it wants. */
+    public void limitMemory(long spare) throws Exception {
+        long mapped = Files.readAllLines(Path.of("/proc/" + pid() + "/status")).stream()
+                .filter(line -> line.startsWith("VmSize:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", ""))).sum() << 10;
+        run("prlimit", "--pid", Long.toString(pid()),
+                "--as=" + (spare < 0 ? "unlimited" : mapped + spare) + ":");
     }
 
     @Override

@@ -12,11 +12,12 @@ import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * Marks a suite of which no case may hang ({@link Watchdog}) or leave anything open ({@link Leaks}).
+ * Marks a suite of which no case may hang ({@link Watchdog}), leave anything open ({@link Leaks}) or
+ * log a warning that nobody expects ({@link Quiet}).
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
-@ExtendWith({Leaks.Check.class, Watchdog.class})
+@ExtendWith({Quiet.class, Leaks.Check.class, Watchdog.class})
 @DisplayNameGeneration(Guarded.Facts.class)
 public @interface Guarded {
 

@@ -63,10 +63,16 @@ class ClosingTest {
         }
     }
 
-    @Race(25)
     @EveryCase
     void CL_1_a_call_that_begins_as_its_object_is_closed_sees_no_end(Case cell)
             throws Exception {
+        int rounds = Race.Rounds.of(cell.family().isTls() ? 2 : 25); // handshakes take long
+        for (int i = 0; i < rounds; i++) {
+            closeAsCallsBegin(cell);
+        }
+    }
+
+    private static void closeAsCallsBegin(Case cell) throws Exception {
         for (Call call : List.of(Call.READ_BYTE, Call.READ_CHAR, Call.READ_LINE, Call.READ_BYTES,
                 Call.READER_VIEW, Call.INPUT_VIEW, Call.STATUS, Call.ACCEPT)) {
             try (Stuck stuck = call.in(cell)) {

@@ -236,13 +236,13 @@ class DeadlineTest {
     @EveryCase
     void DL_8_a_timeout_bounds_a_trickled_line_as_a_whole(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
-            link.stream.readTimeout(Duration.ofMillis(300));
+            link.stream.readTimeout(Duration.ofMillis(100));
             Timing timing = Timing.start();
             Task<String> reader = cell.start("reader", () -> link.stream.in().readLine());
             Task<Peer> sender = cell.start("sender", () -> link.peer.trickle(
-                    Payload.bytes(0, 12), Duration.ofMillis(50)));
+                    Payload.bytes(0, 12), Duration.ofMillis(15)));
             reader.failure(SocketTimeoutException.class);
-            timing.endedAbout(Duration.ofMillis(300), reader);
+            timing.endedAbout(Duration.ofMillis(100), reader);
             sender.await();
             link.peer.send("\n");
             link.stream.readTimeout(null);
@@ -253,11 +253,11 @@ class DeadlineTest {
     @EveryCase
     void DL_9_a_timed_out_write_tells_how_much_went(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
-            link.stream.writeTimeout(Duration.ofMillis(300));
+            link.stream.writeTimeout(Duration.ofMillis(100));
             Timing timing = Timing.start();
             SocketTimeoutException e = assertThrows(SocketTimeoutException.class,
                     () -> Sockets.write(link.stream, Payload.bytes(0, Link.MUCH)));
-            timing.tookAbout(Duration.ofMillis(300));
+            timing.tookAbout(Duration.ofMillis(100));
             assertTrue(e.bytesTransferred > 0 && e.bytesTransferred < Link.MUCH);
             link.stream.writeTimeout(null);
             Task<byte[]> drain = cell.start("drain", link.peer::receiveAll);
@@ -287,7 +287,7 @@ class DeadlineTest {
 
     @EveryCase
     void DL_11_wakeups_for_nothing_do_not_prolong_a_status(Case cell) throws Exception {
-        Duration timeout = Duration.ofMillis(900);
+        Duration timeout = Duration.ofMillis(150);
         byte[] face = "\uD83D\uDE00".getBytes(StandardCharsets.UTF_8); // four bytes
         try (Link link = Link.connected(cell, Sockets.options()
                 .elementType(ElementType.CHARACTER).build()); StatusSet set = new StatusSet()) {
@@ -297,7 +297,7 @@ class DeadlineTest {
                     () -> link.stream.status(Direction.INPUT, timeout));
             Task<StatusSet> many = cell.start("many", () -> set.check(timeout));
             for (int i = 0; i < 3; i++) { // three quarters of a character are none
-                Await.pass(Duration.ofMillis(100));
+                Await.pass(Duration.ofMillis(30));
                 link.peer.send(new byte[] {face[i]});
                 link.stream.out().writeChar('x'); // wakes who waits for the stream
                 link.stream.out().flush();
@@ -327,7 +327,7 @@ class DeadlineTest {
 
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void DL_13_a_connect_to_a_full_queue_times_out(Case cell) throws Exception {
-        Duration timeout = Duration.ofMillis(500);
+        Duration timeout = Duration.ofMillis(150);
         try (PeerListener full = PeerListener.full(cell.family())) {
             long before = Descriptors.visible() ? Descriptors.sockets() : 0;
             Timing timing = Timing.start();
@@ -342,7 +342,7 @@ class DeadlineTest {
     @EveryCase
     void DL_14_close_gives_up_on_a_peer_that_takes_nothing_and_says_so(Case cell)
             throws Exception {
-        Duration patience = Duration.ofMillis(200);
+        Duration patience = Duration.ofMillis(100);
         try (Link link = Link.narrow(cell, 4096,
                 Sockets.options().closeTimeout(patience).build())) {
             link.leavePending(link.fill());
@@ -359,13 +359,13 @@ class DeadlineTest {
         try (SocketServer server = Sockets.listen(cell)) {
             Timing timing = Timing.start();
             Task<SocketStream> one = cell.start("one",
-                    () -> server.accept(Sockets.timeout(Duration.ofMillis(300))));
+                    () -> server.accept(Sockets.timeout(Duration.ofMillis(100))));
             Task<SocketStream> two = cell.start("two",
-                    () -> server.accept(Sockets.timeout(Duration.ofMillis(300))));
+                    () -> server.accept(Sockets.timeout(Duration.ofMillis(100))));
             one.failure(SocketTimeoutException.class);
             two.failure(SocketTimeoutException.class);
-            timing.endedAbout(Duration.ofMillis(300), one);
-            timing.endedAbout(Duration.ofMillis(300), two);
+            timing.endedAbout(Duration.ofMillis(100), one);
+            timing.endedAbout(Duration.ofMillis(100), two);
         }
     }
 

@@ -143,6 +143,9 @@ class NettyTest {
         @Override
         public void close() throws IOException {
             stream.abort();
+            if (channel.isDone()) {
+                channel.join().close().syncUninterruptibly(); // or its descriptor might stay open
+            }
             group.shutdownGracefully(0, 0, TimeUnit.SECONDS).syncUninterruptibly();
         }
     }

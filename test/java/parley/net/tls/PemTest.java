@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,6 +23,14 @@ import parley.testing.TemporaryPaths;
 /** Reads what openssl writes, in all its forms. */
 class PemTest {
     private static final char[] PASSWORD = "open".toCharArray();
+
+    private static final Map<String, CertificateAuthority.Identity> OWN = new ConcurrentHashMap<>();
+
+    /** A key of a kind, with its certificate; a key of RSA takes long to find, so there is one of each. */
+    private static CertificateAuthority.Identity own(String kind, int bits) {
+        return OWN.computeIfAbsent(kind + bits,
+                each -> CertificateAuthority.request("x").key(kind, bits).selfSigned());
+    }
 
     private static String openssl(String input, String... arguments) throws Exception {
         List<String> command = new java.util.ArrayList<>(List.of("openssl"));
@@ -52,8 +62,7 @@ class PemTest {
         "Ed25519, 0, pkcs8 -topk8 -nocrypt",
         "Ed25519, 0, pkcs8 -topk8"})
     void keys_are_read_in_every_form(String kind, int bits, String command) throws Exception {
-        CertificateAuthority.Identity own =
-                CertificateAuthority.request("x").key(kind, bits).selfSigned();
+        CertificateAuthority.Identity own = own(kind, bits);
         String written = openssl(own.keyText(), (command + " -passout pass:sesame").split(" "));
         PrivateKey key = Pem.privateKey("some words\n" + written, "sesame".toCharArray());
         assertEquals(own.key().getAlgorithm(), key.getAlgorithm());
@@ -70,7 +79,7 @@ class PemTest {
     @ParameterizedTest
     @ValueSource(strings = {"pkcs8 -topk8", "rsa -traditional -aes256"})
     void a_wrong_password_and_none_are_clear_errors(String command) throws Exception {
-        PrivateKey key = CertificateAuthority.request("x").key("RSA", 2048).selfSigned().key();
+        PrivateKey key = own("RSA", 2048).key();
         String text = openssl(CertificateAuthority.pem("PRIVATE KEY", key.getEncoded()),
                 (command + " -passout pass:sesame").split(" "));
         assertEquals("the password does not open the key", assertThrows(

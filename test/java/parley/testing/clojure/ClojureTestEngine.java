@@ -13,6 +13,7 @@ import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.UniqueId;
 import org.junit.platform.engine.discovery.ClassSelector;
 import org.junit.platform.engine.support.descriptor.EngineDescriptor;
+import parley.testing.Quiet;
 
 /**
  * Runs clojure.test's deftests on the JUnit Platform, each under its own name: a namespace is a
@@ -88,6 +89,7 @@ public final class ClojureTestEngine implements TestEngine {
     public void execute(ExecutionRequest request) {
         TestDescriptor engine = request.getRootTestDescriptor();
         EngineExecutionListener listener = request.getEngineExecutionListener();
+        Quiet.check(); // begins to collect
         listener.executionStarted(engine);
         for (TestDescriptor child : engine.getChildren()) {
             NamespaceDescriptor namespace = (NamespaceDescriptor) child;
@@ -108,12 +110,22 @@ public final class ClojureTestEngine implements TestEngine {
                 l.executionFinished(d, TestExecutionResult.failed(d.problem()));
             }
         }
-        return tests.isEmpty() ? result(null) : result(Deftest.run(
+        Throwable failure = tests.isEmpty() ? null : Deftest.run(
                 namespace.getDisplayName(),
                 namespace.all(),
                 tests.keySet(),
                 deftest -> l.executionStarted(tests.get(deftest)),
-                (deftest, problem) -> l.executionFinished(tests.get(deftest), result(problem))));
+                (deftest, problem) -> l.executionFinished(tests.get(deftest), result(problem)));
+        return result(failure != null ? failure : logged());
+    }
+
+    private static Throwable logged() {
+        try {
+            Quiet.check();
+            return null;
+        } catch (AssertionError e) {
+            return e;
+        }
     }
 
     private static TestExecutionResult result(Throwable problem) {
