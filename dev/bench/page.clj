@@ -175,7 +175,7 @@
             (for [k [:wallNanos :cpuNanos :allocated]]
               (number (ratio (k (costs "PARLEY")) (best costs k)))))))
       (table ["an idle connection, bytes" "Parley" "SSLSocket" "Netty"]
-        [(cons "of heap and direct buffers" (map (comp number idle) ["PARLEY" "JDK" "NETTY"]))]))))
+        [(cons "of heap" (map (comp number idle) ["PARLEY" "JDK" "NETTY"]))]))))
 
 ;; ---- serve --------------------------------------------------------------------------------------
 

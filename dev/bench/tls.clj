@@ -61,4 +61,4 @@
                                                  [k (lower-quartile (map k costs))]))))})))
      :idle (do
              (progress "TLS: idle connections")
-             (update-vals (in-turns 5 #(call bench "idle" [% 500])) #(nth (sort %) 2)))}))
+             (update-vals (in-turns 3 #(call bench "idle" [% 500])) #(second (sort %))))}))

@@ -1,12 +1,10 @@
 package parley.bench;
 
 import com.sun.management.ThreadMXBean;
-import io.netty.util.internal.PlatformDependent;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,7 +60,7 @@ public final class Tls implements AutoCloseable {
         server = new ProcessBuilder(java + "java", "-XX:+UseSerialGC", "-cp",
                 System.getProperty("java.class.path"), TlsServer.class.getName(), store.toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        port = Integer.parseInt(new BufferedReader(new InputStreamReader(server.getInputStream())).readLine());
+        port = Integer.parseInt(firstLine(server));
     }
 
     /** A context that has the key and trusts its certificate, and no session yet. */
@@ -157,37 +155,47 @@ public final class Tls implements AutoCloseable {
         }
     }
 
-    /** Returns the bytes of memory, on and off the heap, of an idle connection. */
-    public double idle(String contender, int count)
+    /**
+     * Returns the bytes of the heap that an idle connection takes, in a Java machine of its own, since
+     * each contender leaves things behind. Buffers that Netty pools outside of the heap do not count.
+     */
+    public double idle(String contender, int count) throws IOException {
+        Process process = new ProcessBuilder(System.getProperty("java.home") + "/bin/java", "-XX:+UseSerialGC",
+                "-cp", System.getProperty("java.class.path"), Tls.class.getName(), store.toString(),
+                "" + port, contender, "" + count).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        return Double.parseDouble(firstLine(process));
+    }
+
+    /** Measures {@link #idle}. */
+    public static void main(String[] args)
             throws IOException, GeneralSecurityException, InterruptedException {
-        TlsClient.Maker maker = maker(contender);
-        for (int i = 0; i < 20; i++) { // fills the pools of buffers
-            connectOnce(maker);
-        }
-        double before = memory();
+        TlsClient.Maker maker = TlsClient.Contender.valueOf(args[2]).maker(context(Path.of(args[0])));
+        int port = Integer.parseInt(args[1]);
+        int count = Integer.parseInt(args[3]);
         List<TlsClient> clients = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
+        double before = 0;
+        for (int i = -100; i < count; i++) { // the first fill pools
+            if (i == 0) {
+                before = used();
+            }
             TlsClient client = maker.connect(port);
             greet(client);
             clients.add(client);
         }
-        double with = memory();
-        for (TlsClient each : clients) {
-            each.close();
-        }
-        return (with - before) / count;
+        System.out.println((used() - before) / count);
+        System.exit(clients.size() == count + 100 ? 0 : 1);
     }
 
-    private static double memory() throws InterruptedException {
-        for (int i = 0; i < 3; i++) {
+    private static double used() throws InterruptedException {
+        for (int i = 0; i < 4; i++) {
             System.gc();
             Thread.sleep(100);
         }
-        long direct = PlatformDependent.usedDirectMemory();
-        for (BufferPoolMXBean pool : ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)) {
-            direct += pool.getName().equals("direct") ? pool.getMemoryUsed() : 0;
-        }
-        return direct + ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+    }
+
+    private static String firstLine(Process process) throws IOException {
+        return new BufferedReader(new InputStreamReader(process.getInputStream())).readLine();
     }
 
     @Override
