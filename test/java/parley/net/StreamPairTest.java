@@ -2,6 +2,7 @@ package parley.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -72,7 +73,7 @@ class StreamPairTest {
             });
             System.gc();
             assertEquals(true, channel.isOpen() && server.isOpen());
-            assertEquals(1, reported.about("never closed"));
+            assertTrue(reported.about("never closed") > 0); // more, if other tests have dropped streams
         }
     }
 
