@@ -2,6 +2,7 @@ package parley.bench;
 
 import com.sun.management.ThreadMXBean;
 import java.io.BufferedReader;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -22,7 +23,7 @@ import javax.net.ssl.TrustManagerFactory;
  * They have the same server, which is in another process, so that the processor time and the
  * allocation of this process are those of a contender.
  */
-public final class Tls implements AutoCloseable {
+public final class Tls implements Closeable {
     private static final char[] PASSWORD = "password".toCharArray();
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
