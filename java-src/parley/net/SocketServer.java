@@ -64,8 +64,16 @@ public final class SocketServer extends Pollable {
         this.source = mine;
         this.address = address;
         this.file = file;
-        this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
-                () -> release(channel, twin, mine, file));
+        boolean made = false;
+        try {
+            this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
+                    () -> release(channel, twin, mine, file));
+            made = true;
+        } finally {
+            if (!made) {
+                mine.release(); // the caller closes what it has opened
+            }
+        }
     }
 
     // ---- making ------------------------------------------------------------------------------

@@ -117,7 +117,13 @@ public final class SocketStream extends StreamConnection {
         }
         Errors.plainOptions("socket-stream", options);
         SocketAddress peer = channel.getRemoteAddress();
-        return new SocketStream(new ChannelTransport(channel), null, Addresses.port(peer), options);
+        ChannelTransport transport = new ChannelTransport(channel);
+        try {
+            return new SocketStream(transport, null, Addresses.port(peer), options);
+        } catch (IOException | RuntimeException | Error e) {
+            transport.source().release(); // the channel stays the caller's
+            throw e;
+        }
     }
 
     /**
