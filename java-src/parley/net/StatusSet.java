@@ -12,6 +12,7 @@ import java.util.function.BiConsumer;
 import parley.net.wait.Deadline;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;
+import parley.posix.StackSafeLock;
 
 /**
  * Streams, servers and other pollable objects that are checked together, again and again, in place
@@ -63,6 +64,7 @@ public final class StatusSet implements AutoCloseable {
      */
     StatusSet(boolean reported, int expected) throws IOException {
         members = new HashMap<>(expected * 2);
+        StackSafeLock.reserveStackToOpen();
         Poller mine = poller = open();
         news = new ChangeQueue(mine, reported ? null : this);
         check = new StatusCheck(this, mine, news);

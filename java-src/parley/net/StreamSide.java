@@ -202,8 +202,9 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     /**
-     * Begins an operation that touches nothing but the buffer and takes a moment; {@link #endQuick}
-     * must follow.
+     * Begins an operation that touches nothing but the buffer and takes a moment. {@link #endQuick}
+     * must follow, or {@code owner = null} if something was thrown: a full stack has no room for a
+     * call.
      *
      * @return false when the slow path is needed: the lock is held, an observer or a deadline
      *     exists, or the side is shut
@@ -212,11 +213,15 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         if (!tryMoment()) {
             return false;
         }
-        if (shut || deadline != Deadline.NONE || stream.isObserved()) {
-            endMoment();
-            return false;
+        boolean begun = false;
+        try {
+            begun = !shut && deadline == Deadline.NONE && !stream.isObserved();
+            return begun;
+        } finally {
+            if (!begun) {
+                owner = null;
+            }
         }
-        return true;
     }
 
     final void endQuick() {

@@ -71,10 +71,16 @@ abstract class StreamTextInput extends StreamSide {
         if (!stream.elementType().hasCharacters() || !beginQuick()) {
             return NOTHING;
         }
+        boolean ended = false;
         try {
-            return cursor.readPlain();
-        } finally {
+            int unit = cursor.readPlain();
             endQuick();
+            ended = true;
+            return unit;
+        } finally {
+            if (!ended) {
+                owner = null;
+            }
         }
     }
 
@@ -203,10 +209,16 @@ abstract class StreamTextInput extends StreamSide {
         if (!stream.elementType().hasCharacters() || !beginQuick()) {
             return null;
         }
+        boolean ended = false;
         try {
-            return cursor.lines().readPlain();
-        } finally {
+            String line = cursor.lines().readPlain();
             endQuick();
+            ended = true;
+            return line;
+        } finally {
+            if (!ended) {
+                owner = null;
+            }
         }
     }
 

@@ -68,12 +68,18 @@ abstract class StreamTextOutput extends StreamSide {
      */
     public void writeChar(int unit) throws IOException {
         if (buffered && stream.elementType().hasCharacters() && beginQuick()) {
+            boolean ended = false;
             try {
-                if (failure() == null && characters.putQuick(unit)) {
+                boolean done = failure() == null && characters.putQuick(unit);
+                endQuick();
+                ended = true;
+                if (done) {
                     return;
                 }
             } finally {
-                endQuick();
+                if (!ended) {
+                    owner = null;
+                }
             }
         }
         writeSlowly((char) unit);
@@ -115,12 +121,18 @@ abstract class StreamTextOutput extends StreamSide {
      */
     public void writeLine(CharSequence text) throws IOException {
         if (buffered && text instanceof String && stream.elementType().hasCharacters() && beginQuick()) {
+            boolean ended = false;
             try {
-                if (failure() == null && characters.putQuickLine((String) text)) {
+                boolean done = failure() == null && characters.putQuickLine((String) text);
+                endQuick();
+                ended = true;
+                if (done) {
                     return;
                 }
             } finally {
-                endQuick();
+                if (!ended) {
+                    owner = null;
+                }
             }
         }
         write("write-line", copy("write-line", text), NO_UNIT, true, false);

@@ -9,7 +9,8 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 public final class StackSafeLock extends ReentrantLock {
     private static final long serialVersionUID = 1;
-    private static final int FRAMES = 20; // big ones: more than taking the lock, short work and releasing it need
+    private static final int FRAMES = 60; // more than it takes to take a lock, do short work, and release it
+    private static final int FRAMES_TO_OPEN = 200; // more than opening and closing a selector need, not yet compiled
 
     /** Makes a lock that does not care which of the waiting threads is next. */
     public StackSafeLock() {
@@ -43,6 +44,11 @@ public final class StackSafeLock extends ReentrantLock {
      */
     public static void reserveStack() {
         descend(FRAMES, 0, 0, 0, 0, 0, 0, 0, 0);
+    }
+
+    /** As {@link #reserveStack}, for what opens a descriptor and has to close it when it fails. */
+    public static void reserveStackToOpen() {
+        descend(FRAMES_TO_OPEN, 0, 0, 0, 0, 0, 0, 0, 0);
     }
 
     /** Many arguments, which move, make a frame big, so that few are needed. */

@@ -113,6 +113,7 @@ public final class EventLoop implements Poller.Owner {
 
     private Poller open() throws IOException {
         if (poller == null) {
+            StackSafeLock.reserveStackToOpen();
             poller = new Poller(this);
         }
         return poller;

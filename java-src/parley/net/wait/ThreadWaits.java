@@ -111,6 +111,7 @@ public final class ThreadWaits implements Poller.Owner {
                 unlist(own); // last: what has failed before it leaves the poller with its source
                 return own;
             }
+            StackSafeLock.reserveStackToOpen();
             stolen = pollers < MOST ? null : oldest;
             if (stolen != null) {
                 unlist(stolen);
