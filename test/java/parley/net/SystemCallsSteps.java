@@ -260,7 +260,8 @@ final class SystemCallsSteps {
     private static Task<Void> sendWhenBlocked(Peer peer, String text) {
         Thread main = Thread.currentThread();
         return Threads.PLATFORM.start("sender", () -> {
-            Blocked.in(main, "parley.net.Pollable.await");
+            // Not in the look before: then it would have no need to wait.
+            Blocked.in(main, "parley.net.wait.Poller.poll", "DescriptorWatcher$Watch.await");
             peer.send(text);
             return null;
         });

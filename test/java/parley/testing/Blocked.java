@@ -27,8 +27,9 @@ public final class Blocked {
         in(task.thread(), call);
     }
 
-    /** As {@link #in(Task, String)}, of any thread. */
-    public static void in(Thread thread, String call) {
+    /** As {@link #in(Task, String)}, of any thread, and inside one of several calls. */
+    public static void in(Thread thread, String... calls) {
+        String call = String.join(" or ", calls);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         StackTraceElement[] last = {};
         int same = 0;
@@ -42,15 +43,16 @@ public final class Blocked {
                         + PATIENCE + "; it is at\n" + Stacks.of(thread));
             }
             StackTraceElement[] now = thread.getStackTrace();
-            boolean still = waits(thread, now, call) && (same == 0 || Arrays.equals(now, last));
+            boolean still = waits(thread, now, calls) && (same == 0 || Arrays.equals(now, last));
             same = still ? same + 1 : 0;
             last = now;
             LockSupport.parkNanos(BETWEEN_LOOKS);
         }
     }
 
-    private static boolean waits(Thread thread, StackTraceElement[] stack, String call) {
-        if (stack.length == 0 || Arrays.stream(stack).noneMatch(f -> name(f).contains(call))) {
+    private static boolean waits(Thread thread, StackTraceElement[] stack, String... calls) {
+        if (stack.length == 0 || Arrays.stream(stack).map(Blocked::name)
+                .noneMatch(name -> Arrays.stream(calls).anyMatch(name::contains))) {
             return false;
         }
         return switch (thread.getState()) {
