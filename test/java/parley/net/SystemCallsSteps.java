@@ -261,7 +261,7 @@ final class SystemCallsSteps {
         Thread main = Thread.currentThread();
         return Threads.PLATFORM.start("sender", () -> {
             // Not in the look before: then it would have no need to wait.
-            Blocked.in(main, "parley.net.wait.Poller.poll", "DescriptorWatcher$Watch.await");
+            Blocked.inOne(main, "parley.net.wait.Poller.poll", "DescriptorWatcher$Watch.await");
             peer.send(text);
             return null;
         });

@@ -27,8 +27,13 @@ public final class Blocked {
         in(task.thread(), call);
     }
 
-    /** As {@link #in(Task, String)}, of any thread, and inside one of several calls. */
-    public static void in(Thread thread, String... calls) {
+    /** As {@link #in(Task, String)}, of any thread. */
+    public static void in(Thread thread, String call) {
+        inOne(thread, call);
+    }
+
+    /** As {@link #in(Thread, String)}, inside one of several calls. */
+    public static void inOne(Thread thread, String... calls) {
         String call = String.join(" or ", calls);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         StackTraceElement[] last = {};
