@@ -400,7 +400,7 @@ public final class ServerBuilder {
 
             @Override
             public void accept(Server.Event event) {
-                // Nobody has to know.
+                // A rehearsal has no observer.
             }
 
             @Override

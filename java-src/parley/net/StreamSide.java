@@ -202,14 +202,14 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     }
 
     /**
-     * Begins an operation that touches nothing but the buffer and takes a moment. {@link #endQuick}
-     * must follow, or {@code owner = null} if something was thrown: a full stack has no room for a
-     * call.
+     * Begins an operation that touches nothing but the buffer and takes a moment. {@link
+     * #endMoment} must follow, or {@code owner = null} if something was thrown: a full stack has no
+     * room for a call.
      *
      * @return false when the slow path is needed: the lock is held, an observer or a deadline
      *     exists, or the side is shut
      */
-    final boolean beginQuick() {
+    final boolean beginMoment() {
         if (!tryMoment()) {
             return false;
         }
@@ -222,10 +222,6 @@ abstract class StreamSide extends SideLock implements HasDeadline {
                 owner = null;
             }
         }
-    }
-
-    final void endQuick() {
-        endMoment();
     }
 
     private void acquire(String name, Deadline mine, boolean moves) throws IOException {

@@ -68,13 +68,13 @@ abstract class StreamTextInput extends StreamSide {
 
     /** The usual case made short: a plain character, and another behind it. */
     private int readPlain() {
-        if (!stream.elementType().hasCharacters() || !beginQuick()) {
+        if (!stream.elementType().hasCharacters() || !beginMoment()) {
             return NOTHING;
         }
         boolean ended = false;
         try {
             int unit = cursor.readPlain();
-            endQuick();
+            endMoment();
             ended = true;
             return unit;
         } finally {
@@ -206,13 +206,13 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     private String readPlainLine() {
-        if (!stream.elementType().hasCharacters() || !beginQuick()) {
+        if (!stream.elementType().hasCharacters() || !beginMoment()) {
             return null;
         }
         boolean ended = false;
         try {
             String line = cursor.lines().readPlain();
-            endQuick();
+            endMoment();
             ended = true;
             return line;
         } finally {

@@ -67,11 +67,11 @@ abstract class StreamTextOutput extends StreamSide {
      * @throws IOException see above; {@link CodingException} for a character that has no bytes
      */
     public void writeChar(int unit) throws IOException {
-        if (buffered && stream.elementType().hasCharacters() && beginQuick()) {
+        if (buffered && stream.elementType().hasCharacters() && beginMoment()) {
             boolean ended = false;
             try {
                 boolean done = failure() == null && characters.putQuick(unit);
-                endQuick();
+                endMoment();
                 ended = true;
                 if (done) {
                     return;
@@ -120,11 +120,11 @@ abstract class StreamTextOutput extends StreamSide {
      * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
-        if (buffered && text instanceof String && stream.elementType().hasCharacters() && beginQuick()) {
+        if (buffered && text instanceof String && stream.elementType().hasCharacters() && beginMoment()) {
             boolean ended = false;
             try {
                 boolean done = failure() == null && characters.putQuickLine((String) text);
-                endQuick();
+                endMoment();
                 ended = true;
                 if (done) {
                     return;

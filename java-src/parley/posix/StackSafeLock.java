@@ -10,7 +10,7 @@ import java.util.concurrent.locks.ReentrantLock;
 public final class StackSafeLock extends ReentrantLock {
     private static final long serialVersionUID = 1;
     private static final int FRAMES = 60; // more than it takes to take a lock, do short work, and release it
-    private static final int FRAMES_TO_OPEN = 200; // more than opening and closing a selector need, not yet compiled
+    private static final int FRAMES_TO_OPEN = 200; // more than it takes to open and close a selector
 
     /** Makes a lock that does not care which of the waiting threads is next. */
     public StackSafeLock() {
