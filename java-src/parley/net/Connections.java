@@ -143,7 +143,9 @@ final class Connections {
             if (connection.wasCounted()) {
                 uncount(connection.address());
             }
-            server.acceptor.wake();
+            if (options.maxConnections > 0 || connection.thread() == null) {
+                server.acceptor.wake(); // it may accept again, or has the connection among those that wait
+            }
         }
         if (connection.thread() == null) {
             connection.done();
