@@ -20,8 +20,9 @@
 (defn- median
   "The median of the figures that were measured; nil of none."
   [xs]
-  (when-let [xs (seq (filter measured? xs))]
-    (nth (sort xs) (quot (count xs) 2))))
+  (when-let [xs (seq (sort (filter measured? xs)))]
+    (let [n (count xs)]
+      (/ (+ (double (nth xs (quot n 2))) (double (nth xs (quot (dec n) 2)))) 2))))
 
 (defn- number [x]
   (if (measured? x)
