@@ -196,8 +196,8 @@
       (:connect :disconnect) (journal/event journal kind (about connection))
       :stop (journal/event journal :stop {})
       :pause (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text reason))
-      :stuck (journal/line journal "session " (.id connection) " still evaluates; its connection is closed, and it "
-               "was interrupted, but code that does not look cannot be stopped")
+      :stuck (journal/line journal "session " (.id connection) " still evaluates: it was interrupted and its "
+               "connection closed, but Java cannot stop code that ignores an interrupt")
       (let [{:keys [peer]
              :as about} (about connection)]
         (journal/event journal kind (assoc about :reason reason))

@@ -2,6 +2,7 @@ package parley.posix;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.math.BigDecimal;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.List;
@@ -42,8 +43,8 @@ public final class BlockingIo {
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
         if (all && (flags & MessageFlags.PEEK) != 0) {
-            throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
-                    + " since what is peeked at stays");
+            throw new IllegalArgumentException("recv: peek and waitall are both given,"
+                    + " expected one of them: peeked bytes stay, so that no more would come");
         }
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
         Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
@@ -191,7 +192,7 @@ public final class BlockingIo {
         while (n == Descriptor.WOULD_BLOCK) {
             try {
                 if (descriptor.await(events, clock.left()) == 0) {
-                    return timedOut(descriptor, done);
+                    return timedOut(descriptor, done, clock);
                 }
             } catch (InterruptedIOException e) {
                 e.bytesTransferred = done;
@@ -202,10 +203,13 @@ public final class BlockingIo {
         return n;
     }
 
-    private static int timedOut(Descriptor descriptor, int done) throws SocketTimeoutException {
+    private static int timedOut(Descriptor descriptor, int done, Clock clock)
+            throws SocketTimeoutException {
         if (done == 0) {
             throw new SocketTimeoutException(
-                    "descriptor " + descriptor.number() + ": nothing could be moved in time");
+                    "descriptor " + descriptor.number() + ": timed out after "
+                    + BigDecimal.valueOf(clock.timeoutNanos, 9).stripTrailingZeros().toPlainString()
+                    + " s; nothing was moved, the call can be made again");
         }
         return Descriptor.WOULD_BLOCK;
     }

@@ -811,7 +811,7 @@
 (deftest without-the-c-library-the-rest-works-and-these-say-what-is-missing
   (doseq [[shell reason] [[run-elsewhere "this is Windows 11"]
                           [(str/replace run "-cp" "-Dparley.posix=off -cp") "parley.posix is off"]
-                          [run-without-jars "JNA or jnr-constants is not there"]]]
+                          [run-without-jars "JNA or jnr-constants is missing"]]]
     (with-open [child (child-clojure shell
                         '(require '[parley.rawsock :as raw])
                         '(defn says [f] (try (f) (catch UnsupportedOperationException e (ex-message e))))
