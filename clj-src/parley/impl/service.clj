@@ -67,7 +67,7 @@
 (defn hostile
   "Ends a client whose first bytes show that it is no user of this server; nothing is sent."
   [client what]
-  (refuse client :guarded (str what ": it is not for this port, and nothing of it was evaluated")))
+  (refuse client :guarded (str what "; it is not for this port, and nothing of it was evaluated")))
 
 ;; ---- who is admitted ----------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@
   [service client]
   (when-let [why (over-limit service client)]
     (if-let [silent (silent-longest service client)]
-      (do (refuse silent :refused "it has been silent longest, and others want to connect")
+      (do (refuse silent :refused "it was silent longest, and another client needs its place")
           (over-limit service client))
       why)))
 

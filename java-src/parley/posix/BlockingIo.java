@@ -47,7 +47,7 @@ public final class BlockingIo {
                     + " expected one of them: peeked bytes stay, so that no more would come");
         }
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recv", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
         int total = 0;
         int n;
@@ -76,7 +76,7 @@ public final class BlockingIo {
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags);
@@ -102,7 +102,7 @@ public final class BlockingIo {
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("send", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -131,7 +131,7 @@ public final class BlockingIo {
      */
     public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
             byte[] control, int flags, long timeoutNanos) throws IOException {
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("sendmsg", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         return untilDone(socket, Poll.OUT, clock, 0, () ->
                 Datagrams.send(socket, parts, address, control, flags));
     }
@@ -150,7 +150,7 @@ public final class BlockingIo {
      */
     public static int read(Descriptor from, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
-        Clock clock = new Clock(from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("read", from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         return Math.max(0, untilDone(from, Poll.IN, clock, 0, () ->
                 from.read(bytes, offset, length)));
     }
@@ -170,7 +170,7 @@ public final class BlockingIo {
     public static int write(Descriptor to, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("write", bytes, offset, length);
-        Clock clock = new Clock(to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("write", to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -207,7 +207,7 @@ public final class BlockingIo {
             throws SocketTimeoutException {
         if (done == 0) {
             throw new SocketTimeoutException(
-                    "descriptor " + descriptor.number() + ": timed out after "
+                    clock.call + "(" + descriptor.number() + "): timed out after "
                     + BigDecimal.valueOf(clock.timeoutNanos, 9).stripTrailingZeros().toPlainString()
                     + " s; nothing was moved, the call can be made again");
         }
@@ -226,12 +226,14 @@ public final class BlockingIo {
 
     /** The time that a call has left. An option is read only when the call waits. */
     private static final class Clock {
+        private final String call; // immutable
         private final Descriptor descriptor; // immutable
         private final DescriptorOption option; // immutable
         private final long start = System.nanoTime(); // immutable
         private long timeoutNanos; // used by one thread
 
-        Clock(Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+        Clock(String call, Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+            this.call = call;
             this.descriptor = descriptor;
             this.option = option;
             this.timeoutNanos = timeoutNanos;
