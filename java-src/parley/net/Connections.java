@@ -110,7 +110,7 @@ final class Connections {
         } catch (Throwable e) { // the system has no more threads, or no more memory
             connection.thread(null);
             refuse(connection, ServerEvents.REFUSED, "no-thread",
-                    "there is no thread for it: " + Errors.text(e));
+                    "no thread can be started for it: " + Errors.text(e));
         }
     }
 
@@ -143,7 +143,9 @@ final class Connections {
             if (connection.wasCounted()) {
                 uncount(connection.address());
             }
-            server.acceptor.wake();
+            if (options.maxConnections > 0 || connection.thread() == null) {
+                server.acceptor.wake(); // it may accept again, or has the connection among those that wait
+            }
         }
         if (connection.thread() == null) {
             connection.done();
@@ -165,9 +167,9 @@ final class Connections {
             each.interrupt();
         }
         for (ServedConnection each : awaitAll(late, LAST_CHANCE)) {
-            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is"
-                    + " closed, and it was interrupted, but code that does not look cannot be"
-                    + " stopped", null);
+            events.happened(ServerEvents.STUCK, each, "its handler still runs: it was"
+                    + " interrupted and its connection closed, but Java cannot stop code that"
+                    + " ignores an interrupt", null);
         }
     }
 
