@@ -8,7 +8,6 @@ import java.nio.channels.Selector;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import parley.posix.DescriptorWatcher;
 import parley.posix.StackSafeLock;
@@ -47,7 +46,7 @@ public final class Poller implements AutoCloseable {
     final Selector selector;
     private final Owner owner;
     // Held while selecting. Fair, so that a flusher's turn comes before the owner's next one.
-    private final ReentrantLock turn = new StackSafeLock(true);
+    private final StackSafeLock turn = new StackSafeLock(true);
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
     private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
@@ -143,6 +142,7 @@ public final class Poller implements AutoCloseable {
 
     /** Makes the selector drop closed and cancelled sources before this call returns. */
     public void flush() {
+        StackSafeLock.reserveStack();
         takeTurn();
         try {
             if (selector.isOpen()) {
@@ -193,6 +193,12 @@ public final class Poller implements AutoCloseable {
      */
     @Override
     public void close() {
+        StackSafeLock.reserveStack();
+        closeToEnd();
+    }
+
+    /** As {@link #close}, to end what was begun with enough room on the stack. */
+    void closeToEnd() {
         takeTurn();
         try {
             List<Registration> all = registrations();
@@ -211,7 +217,7 @@ public final class Poller implements AutoCloseable {
     private void takeTurn() {
         flushers.incrementAndGet();
         wakeup();
-        turn.lock();
+        turn.lockToEnd();
     }
 
     private void endTurn() {
