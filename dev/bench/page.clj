@@ -157,6 +157,7 @@
   (table ["what" "Parley" "beside" "ratio"]
     [["open, a line each way, close: `serve`" (nanos (:parley conversation))
       (str "`ServerSocket`, a thread each: " (nanos (:jdk conversation))) (number (ratio (:parley conversation) (:jdk conversation)))]
+     ["" "" (str "Netty, one event loop: " (nanos (:netty conversation))) (number (ratio (:parley conversation) (:netty conversation)))]
      ["a form to `io-prepl` in an open session: `repl-server`" (nanos (:parley evaluation))
       (str "`clojure.core.server`: " (nanos (:jdk evaluation))) (number (ratio (:parley evaluation) (:jdk evaluation)))]]))
 
