@@ -340,7 +340,7 @@
 
 (def ^:private with-libraries-of-the-bench-profile
   "Namespaces that need JMH and XChart, which only the profile bench of the pom brings."
-  #{"bench.jmh" "bench.page" "bench.performance" "bench.plot" "bench.tls"})
+  #{"bench.jmh" "bench.performance" "bench.plot" "bench.tls"})
 
 (deftest every-other-namespace-loads-without-a-reflection-warning
   ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
