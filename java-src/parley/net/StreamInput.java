@@ -391,6 +391,11 @@ public final class StreamInput extends StreamTextInput {
         return "nothing was consumed, the call can be made again";
     }
 
+    @Override
+    String deadlineSetter() {
+        return Errors.spell("set-read-deadline!", "SocketStream.readDeadline");
+    }
+
     /**
      * Returns the number of bytes of the stream that were read so far.
      *

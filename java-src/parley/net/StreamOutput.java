@@ -200,7 +200,7 @@ public final class StreamOutput extends StreamTextOutput {
     private void requireFits(String name, long value, ElementType type) {
         if (!Integers.fits(value, type.width(), type.isSigned())) {
             throw new IllegalArgumentException(Errors.name(name) + ": the value " + value
-                    + " is outside the element type of " + stream + ", expected one of " + Errors.spell(type));
+                    + " does not fit the element type of " + stream + ", expected a value of " + Errors.spell(type));
         }
     }
 
@@ -412,6 +412,11 @@ public final class StreamOutput extends StreamTextOutput {
 
     @Override
     String timeoutHint() {
-        return "see bytesTransferred for what went; the stream can still be used";
+        return "the exception has the number of bytes that went, the stream can still be used";
+    }
+
+    @Override
+    String deadlineSetter() {
+        return Errors.spell("set-write-deadline!", "SocketStream.writeDeadline");
     }
 }

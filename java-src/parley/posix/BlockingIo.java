@@ -2,6 +2,7 @@ package parley.posix;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.math.BigDecimal;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.List;
@@ -42,11 +43,11 @@ public final class BlockingIo {
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
         if (all && (flags & MessageFlags.PEEK) != 0) {
-            throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
-                    + " since what is peeked at stays");
+            throw new IllegalArgumentException("recv: peek and waitall are both given,"
+                    + " expected one of them: peeked bytes stay, so that no more would come");
         }
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recv", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
         int total = 0;
         int n;
@@ -75,7 +76,7 @@ public final class BlockingIo {
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags);
@@ -101,7 +102,7 @@ public final class BlockingIo {
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("send", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -130,7 +131,7 @@ public final class BlockingIo {
      */
     public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
             byte[] control, int flags, long timeoutNanos) throws IOException {
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("sendmsg", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         return untilDone(socket, Poll.OUT, clock, 0, () ->
                 Datagrams.send(socket, parts, address, control, flags));
     }
@@ -149,7 +150,7 @@ public final class BlockingIo {
      */
     public static int read(Descriptor from, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
-        Clock clock = new Clock(from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("read", from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         return Math.max(0, untilDone(from, Poll.IN, clock, 0, () ->
                 from.read(bytes, offset, length)));
     }
@@ -169,7 +170,7 @@ public final class BlockingIo {
     public static int write(Descriptor to, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("write", bytes, offset, length);
-        Clock clock = new Clock(to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("write", to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -191,7 +192,7 @@ public final class BlockingIo {
         while (n == Descriptor.WOULD_BLOCK) {
             try {
                 if (descriptor.await(events, clock.left()) == 0) {
-                    return timedOut(descriptor, done);
+                    return timedOut(descriptor, done, clock);
                 }
             } catch (InterruptedIOException e) {
                 e.bytesTransferred = done;
@@ -202,10 +203,13 @@ public final class BlockingIo {
         return n;
     }
 
-    private static int timedOut(Descriptor descriptor, int done) throws SocketTimeoutException {
+    private static int timedOut(Descriptor descriptor, int done, Clock clock)
+            throws SocketTimeoutException {
         if (done == 0) {
             throw new SocketTimeoutException(
-                    "descriptor " + descriptor.number() + ": nothing could be moved in time");
+                    clock.call + "(" + descriptor.number() + "): timed out after "
+                    + BigDecimal.valueOf(clock.timeoutNanos, 9).stripTrailingZeros().toPlainString()
+                    + " s; nothing was moved, the call can be made again");
         }
         return Descriptor.WOULD_BLOCK;
     }
@@ -222,12 +226,14 @@ public final class BlockingIo {
 
     /** The time that a call has left. An option is read only when the call waits. */
     private static final class Clock {
+        private final String call; // immutable
         private final Descriptor descriptor; // immutable
         private final DescriptorOption option; // immutable
         private final long start = System.nanoTime(); // immutable
         private long timeoutNanos; // used by one thread
 
-        Clock(Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+        Clock(String call, Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+            this.call = call;
             this.descriptor = descriptor;
             this.option = option;
             this.timeoutNanos = timeoutNanos;

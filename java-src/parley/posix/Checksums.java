@@ -80,8 +80,8 @@ public final class Checksums {
         Posix.checkBounds(what, frame, start, end - start);
         if (end - start < IP + IP_HEADER) {
             throw new IllegalArgumentException(what + ": the frame has " + (end - start)
-                    + " bytes, at least " + (IP + IP_HEADER)
-                    + " make an Ethernet and an IP header");
+                    + " bytes, expected at least " + (IP + IP_HEADER)
+                    + ", an Ethernet and an IP header");
         }
         int size = (frame[start + IP] & 0xf) * 4;
         if (size < IP_HEADER || size > end - start - IP) {

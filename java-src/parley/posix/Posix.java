@@ -118,7 +118,7 @@ public final class Posix {
         } catch (LinkageError | RuntimeException e) {
             String missing = missingJars();
             return missing.isEmpty() ? "JNA or jnr-constants does not work here: " + e
-                    : "JNA or jnr-constants is not there; add " + missing + " to the class path";
+                    : "JNA or jnr-constants is missing; add " + missing + " to the class path";
         }
     }
 
