@@ -91,7 +91,7 @@ public final class ChannelDescriptor {
         number();
         int from = other.number();
         Posix.check(LibC.dup2(from, fd), "dup2(" + from + ", " + fd + ")");
-        Fcntl.closeOnExec(fd);
+        RawDescriptor.closeOnExec(fd);
     }
 
     /**

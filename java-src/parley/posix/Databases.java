@@ -136,7 +136,7 @@ public final class Databases {
     }
 
     private static long withText(String what, String text, TextCall call) {
-        byte[] bytes = NativeText.bytes(what, text);
+        byte[] bytes = NativeBuffer.encoded(what, text);
         try (NativeBuffer buffer = NativeBuffer.take(bytes.length + 1)) {
             buffer.putText(0, bytes);
             return call.call(buffer.address);
@@ -145,13 +145,13 @@ public final class Databases {
 
     private static Protocol readProtocol(long at) {
         Pointer entry = new Pointer(at);
-        return new Protocol(NativeText.at(entry.getLong(0)), NativeText.allAt(entry.getLong(8)),
+        return new Protocol(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
                 entry.getInt(16));
     }
 
     private static Network readNetwork(long at) {
         Pointer entry = new Pointer(at);
-        return new Network(NativeText.at(entry.getLong(0)), NativeText.allAt(entry.getLong(8)),
+        return new Network(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
                 SocketTypes.domainName(entry.getInt(16)), entry.getInt(20));
     }
 }

@@ -158,7 +158,7 @@ public final class Datagrams {
 
     /** Only Unix-domain sockets pass descriptors, and packet sockets do not take the flag. */
     private static int closeOnExec(int fd, int controlSize) throws IOException {
-        return controlSize > 0 && Addresses.family(fd) == Constants.AF_UNIX
+        return controlSize > 0 && RawDescriptor.family(fd) == Constants.AF_UNIX
                 ? Constants.MSG_CMSG_CLOEXEC : 0;
     }
 
@@ -191,7 +191,7 @@ public final class Datagrams {
         private static final int CONTROL = 32;
         private static final int CONTROL_SIZE = 40;
         /** Linux has an eight-byte control length, macOS a four-byte one. */
-        private static final int FLAGS = Platform.CURRENT == Platform.LINUX ? 48 : 44;
+        private static final int FLAGS = Posix.LINUX ? 48 : 44;
 
         private final int vectorAt; // immutable
         private final int controlAt; // immutable
@@ -199,7 +199,7 @@ public final class Datagrams {
         private final NativeBuffer memory; // content: the thread that made this
 
         MessageHeader(int parts, int size, int controlSize) {
-            vectorAt = HEADER + Addresses.MAX_SIZE;
+            vectorAt = HEADER + SockAddr.MAX_SIZE;
             controlAt = vectorAt + parts * IOVEC;
             dataAt = controlAt + (controlSize + 7) / 8 * 8;
             memory = NativeBuffer.take(dataAt + Math.max(size, 1)).zero(dataAt);
@@ -211,7 +211,7 @@ public final class Datagrams {
 
         void expectAddress() {
             memory.bytes.putLong(NAME, memory.address + HEADER);
-            memory.bytes.putInt(NAME_SIZE, Addresses.MAX_SIZE);
+            memory.bytes.putInt(NAME_SIZE, SockAddr.MAX_SIZE);
         }
 
         void address(SockAddr address) {
@@ -267,7 +267,7 @@ public final class Datagrams {
         }
 
         SockAddr sender() {
-            int size = Math.min(Addresses.MAX_SIZE, memory.bytes.getInt(NAME_SIZE));
+            int size = Math.min(SockAddr.MAX_SIZE, memory.bytes.getInt(NAME_SIZE));
             byte[] address = new byte[size];
             memory.bytes.get(HEADER, address);
             return size == 0 ? null : SockAddr.ofKernel(address);

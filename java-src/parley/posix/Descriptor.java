@@ -40,13 +40,13 @@ public final class Descriptor extends NumberInUse {
         super(fd, owned);
         DescriptorWatcher.shared(); // opens what waiting needs, while there is a descriptor for it
         this.reset = reset;
-        this.nonblocking = Fcntl.isNonblocking(fd);
+        this.nonblocking = RawDescriptor.isNonblocking(fd);
         this.socketType = typeOf(fd);
     }
 
     private static int typeOf(int fd) throws IOException {
         try {
-            return RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
+            return RawDescriptor.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
         } catch (PosixException e) {
             if (e.errno() == Constants.ENOTSOCK) {
                 return 0;
@@ -92,7 +92,7 @@ public final class Descriptor extends NumberInUse {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
-        return ownOrClose(Fcntl.duplicate(fd), reset);
+        return ownOrClose(RawDescriptor.duplicate(fd), reset);
     }
 
     /**
@@ -102,7 +102,7 @@ public final class Descriptor extends NumberInUse {
      */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
-        int[] ends = Fcntl.pipe();
+        int[] ends = RawDescriptor.pipe();
         return Sockets.ownBoth(ends[0], ends[1]);
     }
 
@@ -155,7 +155,7 @@ public final class Descriptor extends NumberInUse {
      * @throws IOException when the system call fails
      */
     public boolean nonblocking() throws IOException {
-        nonblocking = using("fcntl", Fcntl::isNonblocking);
+        nonblocking = using("fcntl", RawDescriptor::isNonblocking);
         return nonblocking;
     }
 
@@ -173,7 +173,7 @@ public final class Descriptor extends NumberInUse {
      */
     public Descriptor nonblocking(boolean on) throws IOException {
         return using("fcntl", number -> {
-            Fcntl.nonblocking(number, on);
+            RawDescriptor.nonblocking(number, on);
             nonblocking = on;
             return this;
         });
@@ -198,7 +198,7 @@ public final class Descriptor extends NumberInUse {
     }
 
     private int mode() throws IOException {
-        return using("fcntl", Fcntl::flags) & Constants.O_ACCMODE;
+        return using("fcntl", RawDescriptor::flags) & Constants.O_ACCMODE;
     }
 
     /**
@@ -207,7 +207,7 @@ public final class Descriptor extends NumberInUse {
      * @throws IOException when the system call fails
      */
     public boolean closeOnExec() throws IOException {
-        return using("fcntl", Fcntl::isCloseOnExec);
+        return using("fcntl", RawDescriptor::isCloseOnExec);
     }
 
     // ---- reading and writing

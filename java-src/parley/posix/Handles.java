@@ -210,7 +210,7 @@ public final class Handles {
     static void adopt(byte[] control) throws IOException {
         ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
         // the length has eight bytes on Linux and four on macOS, and so the parts are aligned
-        int word = Constants.LINUX ? 8 : 4;
+        int word = Posix.LINUX ? 8 : 4;
         int header = word + 8;
         for (int at = 0; at + header <= control.length;) {
             int size = Math.max(header, Math.min(all.getInt(at), control.length - at));
@@ -245,7 +245,7 @@ public final class Handles {
      */
     public static Descriptor directory(String path) throws IOException {
         Posix.require("Handles.directory");
-        return Descriptor.ownOrClose(Fcntl.openDirectory(path));
+        return Descriptor.ownOrClose(RawDescriptor.openDirectory(path));
     }
 
     /**
@@ -294,7 +294,7 @@ public final class Handles {
      * {@code socket:[4711]}, with the inode. Null when it is not open, or on macOS.
      */
     static String identity(int fd) {
-        if (!Constants.LINUX) {
+        if (!Posix.LINUX) {
             return null;
         }
         byte[] path = ("/proc/self/fd/" + fd).getBytes(StandardCharsets.US_ASCII);

@@ -25,7 +25,7 @@ public final class Interfaces {
                             .replace('_', '-'), flag.intValue());
                 }
             }
-            if (Constants.LINUX) {
+            if (Posix.LINUX) {
                 flags.put("lower-up", 1 << 16);
                 flags.put("dormant", 1 << 17);
             }
@@ -79,7 +79,7 @@ public final class Interfaces {
             int flags = entry.getInt(16);
             boolean hasOther = (flags & (InterfaceInfo.IFF_BROADCAST.intValue()
                     | InterfaceInfo.IFF_POINTOPOINT.intValue())) != 0;
-            all.add(new Entry(NativeText.at(entry.getLong(8)), names(flags),
+            all.add(new Entry(NativeBuffer.text(entry.getLong(8)), names(flags),
                     address(entry.getLong(24)), address(entry.getLong(32)),
                     hasOther ? address(entry.getLong(40)) : null));
         }
@@ -101,7 +101,7 @@ public final class Interfaces {
             return null;
         }
         Pointer address = new Pointer(at);
-        int size = Constants.LINUX
+        int size = Posix.LINUX
                 ? sizeOf(address.getShort(0) & 0xffff)
                 : Math.max(2, address.getByte(0) & 0xff);
         return SockAddr.ofKernel(address.getByteArray(0, size));
@@ -130,7 +130,7 @@ public final class Interfaces {
             Map<Integer, String> names = new LinkedHashMap<>();
             Pointer entry = new Pointer(list);
             for (long at = 0; entry.getInt(at) != 0; at += 16) {
-                names.put(entry.getInt(at), NativeText.at(entry.getLong(at + 8)));
+                names.put(entry.getInt(at), NativeBuffer.text(entry.getLong(at + 8)));
             }
             return names;
         } finally {

@@ -100,7 +100,7 @@ public class PosixException extends IOException {
         if (!Posix.available()) {
             return null;
         }
-        return NativeText.words(name.startsWith("EAI_") ? ofResolver(name) : ofSystem(name));
+        return NativeBuffer.words(name.startsWith("EAI_") ? ofResolver(name) : ofSystem(name));
     }
 
     private static long ofSystem(String name) {

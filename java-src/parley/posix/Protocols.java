@@ -92,7 +92,7 @@ public final class Protocols {
             DOMAINS.put("inet", Constants.AF_INET);
             DOMAINS.put("inet6", Constants.AF_INET6);
             DOMAINS.put("unix", Constants.AF_UNIX);
-            if (Constants.LINUX) {
+            if (Posix.LINUX) {
                 DOMAINS.put("packet", Constants.AF_PACKET);
             }
         }

@@ -103,11 +103,11 @@ public final class Sockets {
     }
 
     private static void prepare(Descriptor made) throws IOException {
-        if (!Constants.LINUX) {
+        if (!Posix.LINUX) {
             int fd = made.number();
-            Fcntl.closeOnExec(fd);
+            RawDescriptor.closeOnExec(fd);
             made.nonblocking(true);
-            RawOptions.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
+            RawDescriptor.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
         }
     }
 
@@ -119,12 +119,10 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static void bind(Descriptor socket, SockAddr address) throws IOException {
-        int fd = socket.acquire("bind");
-        try (NativeBuffer buffer = of(address)) {
-            int result = LibC.bind(fd, buffer.address, address.bytes().length);
-            Posix.check(result, "bind(" + fd + ", " + address + ")");
-        } finally {
-            socket.release();
+        try (NativeBuffer buffer = address.inMemory()) {
+            socket.using("bind", fd -> Posix.check(
+                    LibC.bind(fd, buffer.address, address.bytes().length),
+                    "bind(" + fd + ", " + address + ")"));
         }
     }
 
@@ -136,12 +134,8 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static void listen(Descriptor socket, int backlog) throws IOException {
-        int fd = socket.acquire("listen");
-        try {
-            Posix.check(LibC.listen(fd, backlog), "listen(" + fd + ")");
-        } finally {
-            socket.release();
-        }
+        socket.using("listen", fd ->
+                Posix.check(LibC.listen(fd, backlog), "listen(" + fd + ")"));
     }
 
     /**
@@ -162,7 +156,7 @@ public final class Sockets {
         if (errno == 0) {
             return true;
         }
-        if (errno == Constants.EAGAIN && Constants.LINUX) {
+        if (errno == Constants.EAGAIN && Posix.LINUX) {
             throw new PosixException(errno, call, "the server's queue of connections is full");
         }
         if (errno != Constants.EINPROGRESS && errno != Constants.EALREADY
@@ -177,7 +171,7 @@ public final class Sockets {
     private static int startConnect(Descriptor socket, SockAddr address) throws IOException {
         boolean again = socket.forgetReset();
         int fd = socket.acquire("connect");
-        try (NativeBuffer buffer = of(address)) {
+        try (NativeBuffer buffer = address.inMemory()) {
             int size = address.bytes().length;
             Call connect = () ->
                     LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
@@ -205,20 +199,16 @@ public final class Sockets {
         if (socket.await(Poll.OUT, timeoutNanos) == 0) {
             return false;
         }
-        int fd = socket.acquire("connect");
-        try {
-            int errno = RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call);
-            if (errno != 0) {
-                socket.remember(new PosixException(errno, call));
-            }
-            PosixException failure = socket.error(); // a status check may have seen it first
-            if (errno != 0 || failure != null) {
-                throw new PosixException(errno != 0 ? errno : failure.errno(), call);
-            }
-            return true;
-        } finally {
-            socket.release();
+        int errno = socket.using("connect", fd ->
+                RawDescriptor.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call));
+        if (errno != 0) {
+            socket.remember(new PosixException(errno, call));
         }
+        PosixException failure = socket.error(); // a status check may have seen it first
+        if (errno != 0 || failure != null) {
+            throw new PosixException(errno != 0 ? errno : failure.errno(), call);
+        }
+        return true;
     }
 
     /**
@@ -256,10 +246,10 @@ public final class Sockets {
     /** Takes a connection if one waits, and was not aborted; else returns null. */
     private static Accepted acceptNow(Descriptor server) throws IOException {
         int fd = server.acquire("accept");
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            long size = buffer.address + Addresses.MAX_SIZE;
+        try (NativeBuffer buffer = SockAddr.room()) {
+            long size = buffer.address + SockAddr.MAX_SIZE;
             int made = withoutBlocking(server, () -> {
-                int accepted = Constants.LINUX
+                int accepted = Posix.LINUX
                         ? LibC.Linux.accept4(fd, buffer.address, size, Constants.SOCK_FLAGS)
                         : LibC.accept(fd, buffer.address, size);
                 return accepted < 0 ? -LibC.errno() : accepted;
@@ -271,7 +261,7 @@ public final class Sockets {
             if (made < 0) {
                 throw new PosixException(-made, "accept(" + fd + ")");
             }
-            return new Accepted(prepared(made), SockAddr.ofKernel(Addresses.content(buffer)));
+            return new Accepted(prepared(made), SockAddr.ofKernel(SockAddr.content(buffer)));
         } finally {
             server.release();
         }
@@ -327,14 +317,15 @@ public final class Sockets {
         int run(int fd, long address, long size);
     }
 
-    private static SockAddr address(Descriptor socket, String name, AddressCall call) throws IOException {
-        int fd = socket.acquire(name);
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            Posix.check(call.run(fd, buffer.address, buffer.address + Addresses.MAX_SIZE), name + "(" + fd + ")");
-            return SockAddr.ofKernel(Addresses.content(buffer));
-        } finally {
-            socket.release();
-        }
+    private static SockAddr address(Descriptor socket, String name, AddressCall call)
+            throws IOException {
+        return socket.using(name, fd -> {
+            try (NativeBuffer buffer = SockAddr.room()) {
+                long size = buffer.address + SockAddr.MAX_SIZE;
+                Posix.check(call.run(fd, buffer.address, size), name + "(" + fd + ")");
+                return SockAddr.ofKernel(SockAddr.content(buffer));
+            }
+        });
     }
 
     /**
@@ -345,12 +336,8 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static boolean atMark(Descriptor socket) throws IOException {
-        int fd = socket.acquire("sockatmark");
-        try {
-            return Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1;
-        } finally {
-            socket.release();
-        }
+        return socket.using("sockatmark", fd ->
+                Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1);
     }
 
     /**
@@ -365,14 +352,8 @@ public final class Sockets {
             throws IOException {
         Posix.require("Sockets.shutdown");
         Shutdown how = input ? output ? Shutdown.SHUT_RDWR : Shutdown.SHUT_RD : Shutdown.SHUT_WR;
-        int fd = socket.acquire("shutdown");
-        try {
-            if (input || output) {
-                Posix.check(LibC.shutdown(fd, how.intValue()), "shutdown(" + fd + ")");
-            }
-        } finally {
-            socket.release();
-        }
+        socket.using("shutdown", fd -> !input && !output ? 0
+                : Posix.check(LibC.shutdown(fd, how.intValue()), "shutdown(" + fd + ")"));
     }
 
     /**
@@ -384,12 +365,7 @@ public final class Sockets {
      * @throws IOException when the system call fails
      */
     public static void mode(Descriptor socket, int mode) throws IOException {
-        int fd = socket.acquire("fchmod");
-        try {
-            Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")");
-        } finally {
-            socket.release();
-        }
+        socket.using("fchmod", fd -> Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")"));
     }
 
     /**
@@ -404,12 +380,8 @@ public final class Sockets {
      */
     public static byte[] option(Descriptor socket, int level, int name, int size)
             throws IOException {
-        int fd = socket.acquire("getsockopt");
-        try {
-            return RawOptions.readBytes(fd, level, name, size, "getsockopt");
-        } finally {
-            socket.release();
-        }
+        return socket.using("getsockopt", fd ->
+                RawDescriptor.readBytes(fd, level, name, size, "getsockopt"));
     }
 
     /**
@@ -423,19 +395,9 @@ public final class Sockets {
      */
     public static void option(Descriptor socket, int level, int name, byte[] value)
             throws IOException {
-        int fd = socket.acquire("setsockopt");
-        try {
-            RawOptions.writeBytes(fd, level, name, value, "setsockopt");
-        } finally {
-            socket.release();
-        }
-    }
-
-    /** An address in native memory. */
-    static NativeBuffer of(SockAddr address) {
-        byte[] bytes = address.bytes();
-        NativeBuffer buffer = NativeBuffer.take(Math.max(1, bytes.length));
-        buffer.bytes.put(0, bytes);
-        return buffer;
+        socket.using("setsockopt", fd -> {
+            RawDescriptor.writeBytes(fd, level, name, value, "setsockopt");
+            return null;
+        });
     }
 }
