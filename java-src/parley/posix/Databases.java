@@ -36,42 +36,26 @@ public final class Databases {
      */
     public record Network(String name, List<String> aliases, String family, int number) {}
 
-    /**
-     * {@return the protocol of a name, {@code icmp}, or null}
-     *
-     * @param name the name
-     */
+    /** {@return the protocol of a name, {@code icmp}, or null} */
     public static Protocol protocol(String name) {
         Posix.require("getprotobyname");
         return protocolAt(() -> withText("getprotobyname", name, LibC::getprotobyname));
     }
 
-    /**
-     * {@return the protocol of a number, or null}
-     *
-     * @param number the number
-     */
+    /** {@return the protocol of a number, or null} */
     public static Protocol protocol(int number) {
         Posix.require("getprotobynumber");
         return protocolAt(() -> LibC.getprotobynumber(number));
     }
 
-    /**
-     * Lists all protocols.
-     *
-     * @return the protocols, in the order of the file
-     */
+    /** Lists all protocols, in the order of the file. */
     public static List<Protocol> protocols() {
         Posix.require("getprotoent");
         return all(() -> LibC.setprotoent(1), LibC::getprotoent, LibC::endprotoent,
                 Databases::readProtocol);
     }
 
-    /**
-     * {@return the network of a name, or null}
-     *
-     * @param name the name
-     */
+    /** {@return the network of a name, or null} */
     public static Network network(String name) {
         Posix.require("getnetbyname");
         return one(() -> withText("getnetbyname", name, LibC::getnetbyname),
@@ -81,7 +65,6 @@ public final class Databases {
     /**
      * {@return the network of a number and an address family such as {@code inet}, or null}
      *
-     * @param number the number
      * @param family an address family such as {@code inet}
      */
     public static Network network(int number, String family) {
@@ -90,11 +73,7 @@ public final class Databases {
         return one(() -> LibC.getnetbyaddr(number, domain), Databases::readNetwork);
     }
 
-    /**
-     * Lists all networks.
-     *
-     * @return the networks, in the order of the file
-     */
+    /** Lists all networks, in the order of the file. */
     public static List<Network> networks() {
         Posix.require("getnetent");
         return all(() -> LibC.setnetent(1), LibC::getnetent, LibC::endnetent,

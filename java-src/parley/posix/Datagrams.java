@@ -25,13 +25,7 @@ public final class Datagrams {
      * @param length how many bytes
      */
     public record Part(byte[] bytes, int offset, int length) {
-        /**
-         * Checks the bounds.
-         *
-         * @param bytes the buffer
-         * @param offset the index of the first byte in the buffer
-         * @param length how many bytes at most
-         */
+        /** Checks the bounds. */
         public Part {
             Posix.checkBounds("message", bytes, offset, length);
         }
@@ -52,14 +46,8 @@ public final class Datagrams {
      * Receives into one buffer and returns the sender, too: recvfrom(2). The flags of the
      * result contain {@link MessageFlags#TRUNC} when a datagram was cut.
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return what was received, {@link Descriptor#WOULD_BLOCK} as its count when nothing has
      *     arrived
-     * @throws IOException when the system call fails
      */
     public static Received receive(
             Descriptor socket, byte[] bytes, int offset, int length, int flags)
@@ -70,13 +58,9 @@ public final class Datagrams {
     /**
      * Receives into several buffers, one after the other: recvmsg(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param controlSize how many bytes of control data to take at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return what was received, {@link Descriptor#WOULD_BLOCK} as its count when nothing has
      *     arrived
-     * @throws IOException when the system call fails
      */
     public static Received receive(
             Descriptor socket, List<Part> parts, int controlSize, int flags) throws IOException {
@@ -108,14 +92,8 @@ public final class Datagrams {
     /**
      * Sends one buffer to an address: sendto(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
      * @param address where to, or null on a connected socket
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes went, or {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static int send(
             Descriptor socket, byte[] bytes, int offset, int length, SockAddr address, int flags)
@@ -127,13 +105,9 @@ public final class Datagrams {
     /**
      * Sends several buffers as one message: sendmsg(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param address where to, or null on a connected socket
      * @param control control data, empty for none
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes went, or {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static int send(
             Descriptor socket, List<Part> parts, SockAddr address, byte[] control, int flags)

@@ -140,7 +140,6 @@ public enum DescriptorOption {
      * Reads the option. Reading {@link #SO_ERROR} clears it, as the system has it; a reset is
      * remembered by the descriptor.
      *
-     * @param descriptor the descriptor
      * @return the value as the class comment describes it, possibly null
      * @throws UnsupportedOperationException where the platform has no such option
      * @throws PosixException of the system: ENOPROTOOPT or EOPNOTSUPP where this kind of socket
@@ -154,13 +153,11 @@ public enum DescriptorOption {
     /**
      * Sets the option.
      *
-     * @param descriptor the descriptor
      * @param value as the class comment describes it; a number also as any {@link Number} without a
      *     fraction, null for a flag is false, for seconds no limit
      * @return the value before the call
      * @throws IllegalArgumentException when the value is of another kind, or out of range
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
-     * @throws IOException when the system call fails
      */
     public Object set(Descriptor descriptor, Object value) throws IOException {
         byte[] encoded = encode(value);

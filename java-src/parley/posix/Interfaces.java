@@ -53,12 +53,7 @@ public final class Interfaces {
         return Flags.ALL.keySet();
     }
 
-    /**
-     * Lists all addresses of all interfaces.
-     *
-     * @return the addresses, in the order of the system
-     * @throws IOException when the system call fails
-     */
+    /** Lists all addresses of all interfaces, in the order of the system. */
     public static List<Entry> all() throws IOException {
         Posix.require("getifaddrs");
         try (NativeBuffer result = NativeBuffer.take(8)) {
@@ -115,11 +110,7 @@ public final class Interfaces {
         return family == Constants.AF_PACKET ? 20 : 16;
     }
 
-    /**
-     * {@return the index and the name of each interface}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return the index and the name of each interface} */
     public static Map<Integer, String> nameIndex() throws IOException {
         Posix.require("if_nameindex");
         long list = LibC.if_nameindex();

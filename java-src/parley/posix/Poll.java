@@ -104,10 +104,8 @@ public final class Poll {
      * after warm-up. An entry whose descriptor is closed has {@link #NVAL}, and does not keep the
      * others from being checked.
      *
-     * @param entries the entries
      * @param count how many of the entries to check, from the first on
      * @return how many entries have found something
-     * @throws IOException when the system call fails
      */
     public static int check(Entry[] entries, int count) throws IOException {
         Posix.require("Poll.check");
@@ -165,7 +163,6 @@ public final class Poll {
      * @param descriptor the descriptor to look at
      * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}
      * @return a sum of these and {@link #ERR}, {@link #HUP}, {@link #NVAL}; 0 when not ready
-     * @throws IOException when the system call fails
      */
     public static int check(Descriptor descriptor, int events) throws IOException {
         if (!descriptor.tryAcquire()) {
@@ -194,7 +191,6 @@ public final class Poll {
     /**
      * Waits until an entry is ready.
      *
-     * @param entries the entries
      * @param count how many of the entries to wait for, from the first on
      * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 only to check
      * @return how many entries have found something; 0 when the wait timed out

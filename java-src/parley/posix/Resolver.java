@@ -133,7 +133,6 @@ public final class Resolver {
     /**
      * Finds the names of an address.
      *
-     * @param address the address
      * @param flags of {@code nofqdn numerichost namereqd numericserv dgram}
      * @return the names of the host and of the service
      * @throws ResolverException when there are none
@@ -254,7 +253,6 @@ public final class Resolver {
          * Runs a look-up on one of the threads and waits for the result.
          *
          * @param <T> the type of the result
-         * @param lookUp the look-up
          * @param nanos how long to wait at most, for a thread and for the result
          * @return what the look-up returns
          * @throws TimeoutException when the time has passed; the look-up ends by itself

@@ -45,7 +45,6 @@ public final class SockAddr {
      *
      * @param family a name such as {@code inet}
      * @param data at most 126 bytes
-     * @return the address
      */
     public static SockAddr of(String family, byte[] data) {
         Posix.require("SockAddr.of");
@@ -61,9 +60,7 @@ public final class SockAddr {
     /**
      * Makes the address of an internet socket, of version 4 or 6 as the host is.
      *
-     * @param host the host
      * @param port 0 to 65535
-     * @return the address
      */
     public static SockAddr of(InetAddress host, int port) {
         Posix.require("SockAddr.of");
@@ -88,7 +85,6 @@ public final class SockAddr {
      * Makes the address of a Unix-domain socket.
      *
      * @param path a file's name; one that begins with a zero character is abstract (Linux)
-     * @return the address
      * @throws IllegalArgumentException when it is longer than the system takes
      */
     public static SockAddr ofPath(String path) {
@@ -111,7 +107,6 @@ public final class SockAddr {
      * @param protocol the protocol of the frames in host order: 0x0003 for all, 0x0800 for IP
      * @param index the interface's index, 0 for any
      * @param hardware the hardware address, at most 8 bytes
-     * @return the address
      */
     public static SockAddr ofPacket(int protocol, int index, byte[] hardware) {
         Posix.require("SockAddr.ofPacket");

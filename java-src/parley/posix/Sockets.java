@@ -27,7 +27,6 @@ public final class Sockets {
      * @param type {@code stream}, {@code dgram}, {@code raw}, {@code seqpacket}, {@code rdm}, or a
      *     number as text
      * @param protocol the protocol's number, 0 for the usual one; in network order for packets
-     * @return the socket
      * @throws PosixException of the system: EPERM for raw sockets without the privilege
      */
     public static Descriptor socket(String domain, String type, int protocol) throws IOException {
@@ -49,8 +48,6 @@ public final class Sockets {
      * @param domain as for {@link #socket}
      * @param type as for {@link #socket}
      * @param protocol as for {@link #socket}
-     * @return the two sockets
-     * @throws IOException when the system call fails
      */
     public static Descriptor[] socketpair(String domain, String type, int protocol)
             throws IOException {
@@ -111,13 +108,7 @@ public final class Sockets {
         }
     }
 
-    /**
-     * Gives a socket its local address: bind(2).
-     *
-     * @param socket the socket
-     * @param address the address
-     * @throws IOException when the system call fails
-     */
+    /** Gives a socket its local address: bind(2). */
     public static void bind(Descriptor socket, SockAddr address) throws IOException {
         try (NativeBuffer buffer = address.inMemory()) {
             socket.using("bind", fd -> Posix.check(
@@ -129,9 +120,7 @@ public final class Sockets {
     /**
      * Has a socket take connections: listen(2).
      *
-     * @param socket the socket
      * @param backlog how many connections may wait to be accepted
-     * @throws IOException when the system call fails
      */
     public static void listen(Descriptor socket, int backlog) throws IOException {
         socket.using("listen", fd ->
@@ -141,8 +130,6 @@ public final class Sockets {
     /**
      * Connects: connect(2), waiting until it is done. For datagram sockets, sets where data goes.
      *
-     * @param socket the socket
-     * @param address the address
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
      *     BlockingIo#OPTION} as long as SO_SNDTIMEO allows
      * @return false when the wait timed out; the connect goes on, and {@link #finishConnect} can be
@@ -187,10 +174,7 @@ public final class Sockets {
     /**
      * Waits until a connect under way has ended.
      *
-     * @param socket the socket
      * @param call what is called, for messages
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return false when the wait timed out
      * @throws PosixException when it failed
      */
@@ -293,22 +277,12 @@ public final class Sockets {
         }
     }
 
-    /**
-     * {@return the socket's local address: getsockname(2)}
-     *
-     * @param socket the socket
-     * @throws IOException when the system call fails
-     */
+    /** {@return the socket's local address: getsockname(2)} */
     public static SockAddr localAddress(Descriptor socket) throws IOException {
         return address(socket, "getsockname", LibC::getsockname);
     }
 
-    /**
-     * {@return the address of the other side: getpeername(2)}
-     *
-     * @param socket the socket
-     * @throws IOException when the system call fails
-     */
+    /** {@return the address of the other side: getpeername(2)} */
     public static SockAddr peerAddress(Descriptor socket) throws IOException {
         return address(socket, "getpeername", LibC::getpeername);
     }
@@ -331,9 +305,7 @@ public final class Sockets {
     /**
      * Returns whether the next byte to read is the one after urgent data: sockatmark(3).
      *
-     * @param socket the socket
      * @return true when the next byte to read follows urgent data
-     * @throws IOException when the system call fails
      */
     public static boolean atMark(Descriptor socket) throws IOException {
         return socket.using("sockatmark", fd ->
@@ -343,10 +315,8 @@ public final class Sockets {
     /**
      * Ends a direction of a connection: shutdown(2).
      *
-     * @param socket the socket
      * @param input end receiving
      * @param output end sending; both false does nothing
-     * @throws IOException when the system call fails
      */
     public static void shutdown(Descriptor socket, boolean input, boolean output)
             throws IOException {
@@ -360,9 +330,7 @@ public final class Sockets {
      * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask
      * (Linux): fchmod(2).
      *
-     * @param socket the socket
      * @param mode the permission bits, such as 0600
-     * @throws IOException when the system call fails
      */
     public static void mode(Descriptor socket, int mode) throws IOException {
         socket.using("fchmod", fd -> Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")"));
@@ -371,12 +339,9 @@ public final class Sockets {
     /**
      * Reads any option as bytes: getsockopt(2).
      *
-     * @param socket the socket
      * @param level the level, such as that of SOL_SOCKET
      * @param name the number of the option
      * @param size how many bytes the value has
-     * @return the bytes of the value
-     * @throws IOException when the system call fails
      */
     public static byte[] option(Descriptor socket, int level, int name, int size)
             throws IOException {
@@ -387,11 +352,8 @@ public final class Sockets {
     /**
      * Sets any option to bytes: setsockopt(2).
      *
-     * @param socket the socket
      * @param level the level, such as that of SOL_SOCKET
      * @param name the number of the option
-     * @param value the bytes of the value
-     * @throws IOException when the system call fails
      */
     public static void option(Descriptor socket, int level, int name, byte[] value)
             throws IOException {
