@@ -172,7 +172,7 @@
 
 (defn- header [call line]
   (let [[_ name value] (or (re-matches #"([^\s:]+):[ \t]*(.*?)[ \t]*" line)
-                           (throw (not-http call "not a header: " (options/show line))))]
+                           (throw (not-http call "the response has a line that is no header: " (options/show line))))]
     [(options/lower-case name) value]))
 
 (defn- read-headers [s call left]
@@ -190,7 +190,7 @@
     (loop []
       (let [line (next-line s call left)
             [_ status reason] (or (re-matches #"HTTP/1\.[01] (\d{3})(?: (.*))?" line)
-                                  (throw (not-http call "not a response in HTTP/1: " (options/show line))))
+                                  (throw (not-http call "the first line of the response is not HTTP/1: " (options/show line))))
             headers (read-headers s call left)]
         (if (str/starts-with? status "1")
           (recur)
@@ -203,7 +203,7 @@
     (let [all (distinct (str/split text #", *"))]
       (or (when (and (= 1 (count all)) (re-matches #"\d{1,18}" (first all)))
             (parse-long (first all)))
-          (throw (not-http call "Content-Length: " (options/show text)))))))
+          (throw (not-http call "the response has a wrong Content-Length: " (options/show text)))))))
 
 (defn- take-bytes
   "Reads up to n bytes: how many came, -1 at the end."
@@ -237,7 +237,7 @@
     (cond
       digits (Long/parseLong digits 16)
       (= "" line) nil
-      :else (throw (not-http call "not the size of a chunk: " (options/show line))))))
+      :else (throw (not-http call "the response has a line that is no size of a chunk: " (options/show line))))))
 
 (defn- chunked
   "A filler for a body in chunks."
@@ -271,7 +271,7 @@
     (cond
       (contains? #{204 304} status) (constantly -1)
       (= "chunked" (some-> coding options/lower-case)) (chunked s call)
-      coding (throw (not-http call "Transfer-Encoding: " (options/show coding)))
+      coding (throw (not-http call "the response has an unknown Transfer-Encoding: " (options/show coding)))
       total (sized s call total)
       :else (fn [into offset n] (take-bytes s into offset n)))))
 
@@ -315,7 +315,7 @@
   [call {:keys [headers]}]
   (let [coding (get headers "content-encoding" "identity")]
     (when-not (= "identity" (options/lower-case coding))
-      (throw (not-http call "Content-Encoding: " (options/show coding) ", which was not asked for")))))
+      (throw (not-http call "the response has the Content-Encoding " (options/show coding) ", which was not asked for")))))
 
 (defn- response
   "Returns the head of a successful response."

@@ -29,7 +29,7 @@
   [symbol]
   (try
     @(or (requiring-resolve symbol)
-         (throw (IllegalStateException. (str "nrepl-server: this nREPL has no " symbol))))
+         (throw (IllegalStateException. (str "nrepl-server: this version of nREPL has no " symbol "; add nrepl/nrepl 1.0.0 or later"))))
     (catch FileNotFoundException e
       (throw (IllegalStateException.
                (str "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies of your "

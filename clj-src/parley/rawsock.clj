@@ -30,7 +30,6 @@
    [parley.impl.rawsock :as impl]
    [parley.impl.sockaddr :as sockaddr])
   (:import
-   (java.net SocketTimeoutException)
    (java.util List)
    (parley.net DescriptorStreams Direction)
    (parley.posix BlockingIo Datagrams$Part Datagrams$Received Descriptor Handles SockAddr Sockets Sockets$Accepted)))
@@ -158,7 +157,7 @@
         address (sockaddr/sockaddr op address)]
     (impl/on [d op socket]
       (when-not (Sockets/connect d address nanos)
-        (throw (SocketTimeoutException. (str "connect(" socket ", " address "): not connected in time")))))))
+        (throw (impl/timed-out (str "connect(" socket ", " address ")") :so-sndtimeo nanos "the server does not respond"))))))
 
 (defn accept
   "Accepts a connection and returns [handle address]: accept(2). Waits at most :timeout seconds, by
@@ -170,7 +169,7 @@
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
         [(Handles/register (.socket accepted)) (.peer accepted)]
-        (throw (SocketTimeoutException. (str "accept(" socket "): no client connected in time")))))))
+        (throw (impl/timed-out (str "accept(" socket ")") :so-rcvtimeo nanos "no client has connected"))))))
 
 (defn getsockname
   "Returns the local address of a socket: getsockname(2). CLISP RAWSOCK:GETSOCKNAME, whose address

@@ -91,6 +91,6 @@
         wanted (if (or (seq wanted) (some #{"page"} args)) wanted (sort (keys parts)))]
     (run! #(measure! setting %) wanted)
     (progress "")
-    ((requiring-resolve 'bench.page/write!) directory)
+    ((requiring-resolve 'bench.page/write!) directory (requiring-resolve 'bench.plot/write!))
     (shutdown-agents)
     (System/exit 0)))

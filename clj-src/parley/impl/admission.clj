@@ -79,7 +79,7 @@
           (cond
             (= b StreamInput/NOTHING) :wait
             (neg? b) [:login-failed "it left before it had given the token"]
-            (string? found) [:guarded (str found ": it is not for this port")]
+            (string? found) [:guarded (str found "; it is not for this port")]
             (= b 10) (let [verdict (respond client)]
                        (if (= :wait verdict)
                          (recur)

@@ -39,7 +39,7 @@
   [op file pid]
   (when (and pid (not (.isPresent (ProcessHandle/of pid))))
     (throw (ConnectException.
-             (str op ": " file " is of process " pid ", which has ended: nothing was sent to who may be there now; "
+             (str op ": " file " was made by process " pid ", which has ended; nothing was sent, since another program may listen there now; "
                "delete the file")))))
 
 (defn- in-port-file
@@ -56,7 +56,7 @@
 (defn- target [op {:keys [port path port-file]
                    :as all}]
   (when (not= 1 (count (filter some? [port path port-file])))
-    (throw (options/misuse op "there is no endpoint, or more than one" "exactly one of :port, :path and :port-file")))
+    (throw (options/misuse op "no endpoint is given, or more than one" "exactly one of :port, :path and :port-file")))
   (when path
     (endpoint/file-path op ":path" path))
   (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")

@@ -68,11 +68,10 @@
                      (or token token-file (some-> tls .needsClientCertificate)))
                 (every? (fn [^InetAddress a] (.isLoopbackAddress a)) addresses))
     (throw (options/misuse op
-             (str "refusing to offer code evaluation on " (options/show interface)
-               ", which other machines can reach; " (:interface names) " is not a loopback address")
-             (str "\"127.0.0.1\", a Unix-domain socket (" (:path names) "), or :allow-remote true together with "
-               ":token or :token-file if everyone who knows the token may run code as this user, or with "
-               ":tls and :client-auth :need if everyone with a certificate of its :ca may")))))
+             (str (:interface names) " is " (options/show interface) ", which other machines can reach")
+             (str "\"127.0.0.1\" or a Unix-domain socket (" (:path names) "); to let other machines run code as this "
+               "user, give :allow-remote true, and with it :token or :token-file for all who know the token, or "
+               ":tls with :client-auth :need for all who have a certificate of its :ca")))))
 
 (defn- bind ^SocketServer [endpoint interface]
   (SocketServer/listen (address/->server-options "socket-server" endpoint {:interface interface
@@ -157,7 +156,7 @@
   (options/function op ":enabled-in" enabled-in "a function of no arguments, or nil")
   (when-not (or (nil? enabled-in) (call-enabled op enabled-in))
     (throw (IllegalStateException.
-             (str op ": :enabled-in says that this is no process to evaluate code in: nothing was opened")))))
+             (str op ": :enabled-in returned false for this process; no server was started")))))
 
 (defn listen
   "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
@@ -276,5 +275,5 @@
       (when (and found
               (or (nil? pid) (.isPresent (ProcessHandle/of (long pid))))
               (accepts? found))
-        (throw (options/misuse op (str ":port-file " file " is that of a server that lives: " (str/trim text))
+        (throw (options/misuse op (str ":port-file " file " is that of a running server: " (str/trim text))
                  "another file, or that server closed first"))))))

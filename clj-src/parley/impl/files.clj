@@ -81,10 +81,10 @@
   "Writes a new file of another name, which then takes the place of `file`, a regular one or none."
   [op [option ^Path file ^String text]]
   (when (and (Files/exists file no-links) (not (Files/isRegularFile file no-links)))
-    (throw (options/misuse op (str option " " file " is there and is no regular file") "the name of a file to make")))
+    (throw (options/misuse op (str option " " file " exists and is no regular file") "the name of a file to make")))
   (when-not (Files/isDirectory (.getParent file) (make-array LinkOption 0))
-    (throw (options/misuse op (str option " " file " is in a directory that is not there")
-             "a file in one that is")))
+    (throw (options/misuse op (str option " " file " is in a directory that does not exist")
+             "a file in a directory that exists")))
   (check-directory op option file)
   (let [new (Files/createTempFile (.getParent file) (str (.getFileName file)) ".new" owner-only)]
     (try

@@ -11,13 +11,14 @@
    (java.io InputStream)
    (java.net SocketTimeoutException)
    (java.time Duration)
-   (parley.net SocketStream)))
+   (parley.net SocketStream)
+   (parley.net.tls TlsException)))
 
 (set! *warn-on-reflection* true)
 
 (def tls-hello
   "Describes a client that begins with the hello of TLS."
-  "a TLS client speaks to a plain server; give :tls to the server, or connect without TLS")
+  (TlsException/plainServer ":tls"))
 
 (def ^:private first-words
   "Beginnings of the first line of other protocols, and their names."

@@ -363,7 +363,11 @@
     (some->> alpn (names op ":alpn") (.alpn builder))
     (some->> protocols (names op ":protocols") (.protocols builder))
     (some->> ciphers (names op ":ciphers") (.ciphers builder))
-    (.handshakeTimeout builder (seconds op ":handshake-timeout" (:handshake-timeout m 10)))
+    (let [limit (:handshake-timeout m 10)
+          ^Duration duration (seconds op ":handshake-timeout" limit)]
+      (when (some-> duration .isZero)
+        (throw (misuse op (str ":handshake-timeout is " (show limit)) "a positive number of seconds, a Duration, or nil for no limit")))
+      (.handshakeTimeout builder duration))
     (.build builder)))
 
 (def ^:private platform

@@ -6,6 +6,7 @@
    [parley.impl.options :as options]
    [parley.impl.sockaddr :as sockaddr])
   (:import
+   (java.net SocketTimeoutException)
    (java.time Duration)
    (java.util List)
    (parley.net SocketOptions)
@@ -151,6 +152,13 @@
       Long/MAX_VALUE)
     BlockingIo/OPTION))
 
+(defn timed-out
+  "Returns the exception of a call that has waited for `nanos`, a result of `timeout-nanos`."
+  ^SocketTimeoutException [call option nanos why]
+  (SocketTimeoutException. (str call ": timed out after "
+                             (if (= BlockingIo/OPTION nanos) option (str (options/duration->seconds (Duration/ofNanos nanos)) " s"))
+                             "; " why)))
+
 (defn flag-names
   "The keywords of the flags of a message received."
   [flags]
@@ -206,7 +214,7 @@
   "Returns the arguments of socket-options as [option] or [option value], checked."
   [op args]
   (when (empty? args)
-    (throw (options/misuse op "there is no option" "keywords, each perhaps with a new value")))
+    (throw (options/misuse op "no option is given" "keywords such as :so-keepalive, each with a new value after it or without")))
   (loop [requests []
          [key & more] args]
     (when-not (keyword? key)

@@ -68,7 +68,7 @@
 (defn hostile
   "Ends a client whose first bytes show that it is no user of this server; nothing is sent."
   [client what]
-  (refuse client :guarded (str what ": it is not for this port, and nothing of it was evaluated")))
+  (refuse client :guarded (str what "; it is not for this port, and nothing of it was evaluated")))
 
 ;; ---- who is admitted ----------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@
   [service client]
   (when-let [why (over-limit service client)]
     (if-let [silent (silent-longest service client)]
-      (do (refuse silent :refused "it has been silent longest, and others want to connect")
+      (do (refuse silent :refused "it was silent longest, and another client needs its place")
           (over-limit service client))
       why)))
 
@@ -197,8 +197,8 @@
       (:connect :disconnect) (journal/event journal kind (about connection))
       :stop (journal/event journal :stop {})
       :pause (journal/warn journal ::resources "cannot accept now, trying again: " (journal/peer-text reason))
-      :stuck (journal/line journal "session " (.id connection) " still evaluates; its connection is closed, and it "
-               "was interrupted, but code that does not look cannot be stopped")
+      :stuck (journal/line journal "session " (.id connection) " still evaluates: it was interrupted and its "
+               "connection closed, but Java cannot stop code that ignores an interrupt")
       (let [{:keys [peer]
              :as about} (about connection)]
         (journal/event journal kind (assoc about :reason reason))

@@ -82,7 +82,7 @@
   ^SocketServer [op {:keys [port path handle]
                      :as options}]
   (when (next (filter some? [port path handle]))
-    (throw (options/misuse op "there is more than one endpoint" "one of :port, :path and :handle")))
+    (throw (options/misuse op "more than one endpoint is given" "one of :port, :path and :handle")))
   (let [more (select-keys options address/server-options)
         listens? (or handle (instance? ServerSocketChannel port))]
     (when (and listens? (seq more))

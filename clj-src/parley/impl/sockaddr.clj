@@ -120,7 +120,7 @@
   ^SockAddr [op family host port]
   (let [any (case family :inet "0.0.0.0" :inet6 "::"
                   (throw (options/misuse op (str "the family is " (options/show family)
-                                              " and there are a host and a port")
+                                              ", although a host and a port are given")
                            ":inet or :inet6")))
         address (if (instance? InetAddress host) host (literal-address op (or host any)))
         port (options/port op "the port" port "an integer from 0 to 65535")]

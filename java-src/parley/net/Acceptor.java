@@ -357,7 +357,7 @@ final class Acceptor implements Runnable {
     }
 
     private static Admission.Verdict cannotLook(Throwable e) {
-        return Admission.Verdict.refuse(ServerEvents.REFUSED, "it could not be looked at: " + e);
+        return Admission.Verdict.refuse(ServerEvents.REFUSED, "the check of it failed: " + e);
     }
 
     /** Of a connection whose header is wrong or missing. */

@@ -32,7 +32,8 @@ final class Connecting {
             if (step(true)) {
                 break;
             } else if (patient.deadline().hasPassed()) {
-                throw Errors.timeout(operation, stream, "it is still being connected");
+                throw Errors.timeout(operation, patient.deadline(), "the connection of " + stream,
+                        stream, "it is still being connected, the call can be made again");
             }
             // Asked once the wait can be woken, so that no change falls in between.
             await(operation, () -> transport.changes() != seen ? Deadline.PASSED

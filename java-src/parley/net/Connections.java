@@ -124,7 +124,7 @@ final class Connections {
         } catch (Throwable e) { // the system has no more threads, or no more memory
             connection.admitted(false);
             refuse(connection, ServerEvents.REFUSED, "no-thread",
-                    "there is no thread for it: " + Errors.text(e));
+                    "no thread can be started for it: " + Errors.text(e));
         }
     }
 
@@ -181,9 +181,9 @@ final class Connections {
             each.interrupt();
         }
         for (ServedConnection each : awaitAll(late, LAST_CHANCE)) {
-            events.happened(ServerEvents.STUCK, each, "its handler goes on; its connection is"
-                    + " closed, and it was interrupted, but code that does not look cannot be"
-                    + " stopped", null);
+            events.happened(ServerEvents.STUCK, each, "its handler still runs: it was"
+                    + " interrupted and its connection closed, but Java cannot stop code that"
+                    + " ignores an interrupt", null);
         }
         if (pool != null) {
             pool.shutdown(); // idle threads end now, the others with their connection

@@ -63,8 +63,8 @@ final class Connector {
         Errors.options(NAME, options);
         if (port == 0) {
             throw ErrorInfo.attach(new ConnectException(Errors.name(NAME) + ": " + Addresses.show(host, port)
-                    + ": Connection refused: by port 0 a server has the system choose one, connect to"
-                    + " that"), Addresses.of(host, port));
+                    + ": Connection refused: port 0 is for servers, which get a free port; connect to"
+                    + " the port that the server has got"), Addresses.of(host, port));
         }
         return recorded(host, port, () -> connectTcp(host, port, options));
     }
@@ -208,7 +208,7 @@ final class Connector {
         if (local != null && local.equals(transport.peer())) {
             // TCP's simultaneous open: no server listens, and the system chose the destination
             // port as the port of this end.
-            throw new ConnectException("Connection refused (it had reached itself)");
+            throw new ConnectException("Connection refused (no server listens, and the socket had reached itself)");
         }
         winner = transport;
     }
@@ -232,8 +232,8 @@ final class Connector {
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {
-                throw Errors.timeout(NAME, Addresses.show(host, port), Addresses.of(host, port),
-                        "no server responds; check host and port, or allow more time");
+                throw Errors.timeout(NAME, deadline, "a connection to " + Addresses.show(host, port),
+                        Addresses.of(host, port), "no server responds; check host and port, or allow more time");
             } else if (next.hasPassed()) {
                 return;
             }
@@ -313,7 +313,8 @@ final class Connector {
                 ThreadWaits.await(transport.source(), SelectionKey.OP_CONNECT, deadline);
                 connected = transport.finishConnect();
                 if (!connected && deadline.hasPassed()) {
-                    throw Errors.timeout(NAME, host, address, "the server does not respond");
+                    throw Errors.timeout(NAME, deadline, "a connection to " + host, address,
+                            "the server does not respond");
                 }
             }
             return transport;

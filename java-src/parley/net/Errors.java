@@ -19,6 +19,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLHandshakeException;
+import parley.net.tls.TlsException;
+import parley.net.wait.Deadline;
 import parley.posix.Posix;
 
 /**
@@ -192,8 +194,8 @@ final class Errors {
     /** Options of a stream whose connection exists: which side is the server is not known. */
     static StreamOptions plainOptions(String operation, StreamOptions options) {
         if (options(operation, options).tls() != null) {
-            throw new IllegalArgumentException(name(operation) + ": the options have TLS, expected some"
-                    + " without; " + spell("start-tls!", "SocketStream.startTls")
+            throw new IllegalArgumentException(name(operation) + ": the options have TLS, expected options"
+                    + " without it; " + spell("start-tls!", "SocketStream.startTls")
                     + " begins TLS on a stream that exists");
         }
         return options;
@@ -236,7 +238,8 @@ final class Errors {
     static IllegalStateException closed(String operation, Pollable object) {
         Pollable.CloseRecord closing = object.closing();
         String message = name(operation) + ": " + object + " is closed, "
-                + (closing == null ? "" : closing + "; ") + "expected an open one; open a new one";
+                + (closing == null ? "" : closing + "; ")
+                + "close it after its last use, or make another";
         return ErrorInfo.attach(new IllegalStateException(message), object);
     }
 
@@ -272,15 +275,18 @@ final class Errors {
                 + ": the thread was interrupted while it " + did + hint), object);
     }
 
-    static SocketTimeoutException timeout(String operation, Object object, String hint) {
-        return timeout(operation, object, object, hint);
+    /** A timeout while waiting for {@code what}, which belongs to {@code object}. */
+    static SocketTimeoutException timeout(String operation, Deadline deadline, String what,
+            Object object, String hint) {
+        return timedOut(operation, "timed out " + (deadline == Deadline.PASSED
+                ? "at once (timeout 0)" : "after " + deadline.shown()), what, object, hint);
     }
 
-    /** A timeout while waiting for {@code what}, which belongs to {@code object}. */
-    static SocketTimeoutException timeout(String operation, Object what, Object object,
-            String hint) {
-        return ErrorInfo.attach(new SocketTimeoutException(name(operation)
-                + ": timed out while waiting for " + what + "; " + hint), object);
+    /** As {@link #timeout}; {@code end} describes which limit ended the wait. */
+    static SocketTimeoutException timedOut(String operation, String end, String what,
+            Object object, String hint) {
+        return ErrorInfo.attach(new SocketTimeoutException(name(operation) + ": " + end
+                + " waiting for " + what + "; " + hint), object);
     }
 
     /** A remembered failure raised once more, with a stack trace of the new call. */
@@ -301,20 +307,15 @@ final class Errors {
 
     /** Bytes from the peer, or an attacker, that arrived before TLS could protect them. */
     static IOException earlyBytes(String operation, Object object, int count) {
-        SSLException error = new SSLException(name(operation) + ": " + count + " bytes have come in"
-                + " plain text and were not read from " + object + "; what came before TLS must not be"
-                + " taken for what came under its protection; close the connection");
+        SSLException error = new SSLException(name(operation) + ": " + count + " bytes in plain text have"
+                + " arrived on " + object + " and were not read, expected none; close the connection:"
+                + " an attacker may have sent them, and TLS would make them look protected");
         return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
 
     /** The cause and the cure of input that begins with the hello of TLS. */
     static String plainServer() {
-        return plainServer(spell(":tls", "StreamOptions.tls"));
-    }
-
-    static String plainServer(String option) {
-        return "a TLS client speaks to a plain server; give " + option
-                + " to the accept, or connect without TLS";
+        return TlsException.plainServer(spell(":tls", "StreamOptions.tls"));
     }
 
     /** The bytes that a close could not send over a broken connection; the stream is closed. */
@@ -360,7 +361,7 @@ final class Errors {
     /** Describes why no selector could be opened. */
     static IOException noSelector(IOException e) {
         return ErrorInfo.attach(new IOException("selector: " + words(e)
-                + ": a selector takes some; close some streams, or raise the limit"), null, e);
+                + ": a selector needs descriptors; close some streams, or raise the process's limit"), null, e);
     }
 
     /** A wait that could not begin, mostly because it takes a descriptor. */

@@ -3,6 +3,7 @@ package parley.net;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteOrder;
+import parley.net.tls.TlsException;
 
 /**
  * Divides the bytes of a stream into elements for an {@link Intake}, and turns values into bytes
@@ -36,7 +37,7 @@ public abstract class Framing<T> {
         reading = java ? "Intake.elements" : "elements";
         writing = java ? "Outlet" : "sink";
         inputAction = java ? "inputErrorAction of the ExternalFormat" : ":input-error-action";
-        plainServer = Errors.plainServer(java ? "StreamOptions.tls" : ":tls");
+        plainServer = TlsException.plainServer(java ? "StreamOptions.tls" : ":tls");
         outputAction = java ? "outputErrorAction of the ExternalFormat" : ":output-error-action";
     }
 

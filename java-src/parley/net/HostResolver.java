@@ -43,7 +43,7 @@ final class HostResolver {
                     + " an address alone; pass the port as the port argument";
         } else if (DIGITS_ONLY.matcher(host).matches() && !DECIMAL.matcher(host).matches()) {
             wrong = "the host " + show(host) + " is read in different ways by different systems,"
-                    + " expected four decimal numbers such as 127.0.0.1";
+                    + " expected four decimal numbers from 0 to 255, such as 127.0.0.1";
         }
         if (wrong != null) {
             throw new IllegalArgumentException(Errors.name(operation) + ": " + wrong);
@@ -80,7 +80,7 @@ final class HostResolver {
             return List.of(ResolverThreads.run(
                     () -> InetAddress.getAllByName(host), deadline.remaining()));
         } catch (TimeoutException e) {
-            throw Errors.timeout(operation, "the addresses of " + show(host),
+            throw Errors.timeout(operation, deadline, "the addresses of " + show(host),
                     Addresses.of(host, 0), "the name server does not respond");
         } catch (InterruptedException e) {
             throw Errors.interrupted(operation, "looked up " + show(host),

@@ -70,8 +70,8 @@ final class InputFiller {
      * the deadline has passed, since bytes that never make an element could come for ever.
      */
     void more(int count) throws IOException {
-        if (looks > 0 && side.deadline().hasPassed()) {
-            throw side.timedOut();
+        if (looks > 0) {
+            side.requireTimeLeft();
         }
         while (!moreNow(count)) {
             await();

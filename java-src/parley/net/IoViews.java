@@ -89,7 +89,7 @@ final class IoViews {
         @Override
         public long skip(long count) throws IOException {
             if (count < 0) {
-                throw new IllegalArgumentException(Errors.name("skip") + ": " + count + ", expected 0 or more");
+                throw new IllegalArgumentException(Errors.name("skip") + ": the count is " + count + ", expected 0 or more");
             }
             long skipped = 0;
             while (skipped < count && read() >= 0) {

@@ -218,7 +218,7 @@ final class Listening {
         ErrorCode code = ErrorCode.of(e);
         String hint = "";
         if (code == ErrorCode.EADDRINUSE) {
-            hint = "; choose another, or 0 to let the system choose";
+            hint = "; choose another port, or 0 for a free one";
         } else if (code == ErrorCode.EADDRNOTAVAIL) {
             hint = ": it is not an address of this machine, which has " + Addresses.ours();
         } else if (code == ErrorCode.EACCES || code == ErrorCode.EPERM) {

@@ -426,8 +426,8 @@ final class OutputBuffer {
 
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Errors.timeout("close", side.stream, lost()
-                    + ": the peer takes no more"), sent - before);
+            throw StreamSide.withTransferred(Errors.timeout("close", until, "room for output to "
+                    + side.stream, side.stream, lost() + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");

@@ -174,7 +174,8 @@ public final class SocketServer extends Pollable {
                 if (stream != null) {
                     return stream;
                 } else if (deadline.hasPassed()) {
-                    throw Errors.timeout("socket-accept", this, "no client has connected");
+                    throw Errors.timeout("socket-accept", deadline, "a connection to " + this, this,
+                            "no client has connected");
                 }
                 awaitVisibly("socket-accept", SelectionKey.OP_ACCEPT, deadline);
             } catch (IOException e) {
@@ -209,7 +210,7 @@ public final class SocketServer extends Pollable {
             throw Errors.closedMeanwhile("socket-accept", this);
         } catch (IOException e) {
             throw ErrorInfo.attach(new SocketException(Errors.name("socket-accept") + ": " + this + ": "
-                    + Errors.words(e) + ": the connection, if any, waits on; try again later"),
+                    + Errors.words(e) + ": a connection that waits stays in the queue; try again later"),
                     this, e);
         }
         return accepted == null ? null : ChannelTransport.ofNew(accepted);

@@ -257,7 +257,7 @@ public final class StatusSet implements AutoCloseable {
         Errors.timeout("socket-status", timeout);
         if (members.isEmpty() && timeout == null) {
             throw new IllegalStateException(Errors.name("socket-status") + ": the status set is empty and there"
-                    + " is no timeout, so the call would never return; add members or give one");
+                    + " is no timeout, so the call would never return; add members or give a timeout");
         }
         // Plain numbers, for a Deadline would be garbage.
         check.run(timeout == null ? Long.MAX_VALUE : Deadline.nanos(timeout));
@@ -388,7 +388,7 @@ public final class StatusSet implements AutoCloseable {
         if (!enterIfOpen()) {
             throw closed ? closed(operation) : new IllegalStateException(Errors.name(operation)
                     + ": the status set is in use by " + user
-                    + ", expected one thread at a time; make a set for each");
+                    + ", expected one thread at a time; make a set for each thread");
         }
     }
 

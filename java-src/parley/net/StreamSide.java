@@ -46,6 +46,9 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     abstract String timeoutHint();
 
+    /** The function that sets the deadline of this side. */
+    abstract String deadlineSetter();
+
     /** The hint for an error after an interrupt. */
     String interruptHint() {
         return Errors.NOTHING_LOST;
@@ -149,8 +152,9 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     /** Nothing is moved after the deadline, not even what could be. */
     final void requireTime() throws IOException {
-        if (deadline.hasPassed()) {
-            throw timedOut();
+        Deadline ends = deadline;
+        if (ends.hasPassed()) {
+            throw timedOut(operation, ends, null, "");
         }
     }
 
@@ -160,7 +164,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         Duration bound = own == null ? timeout : null;
         long began = bound == null ? 0 : System.nanoTime();
         if (!tryLock(name)) {
-            acquire(name, own != null ? own : after(bound, began), moves);
+            acquire(name, own != null ? own : Deadline.after(bound, began), moves);
         }
         boolean begun = false;
         try {
@@ -231,8 +235,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
             if (!stream.isOpen()) {
                 throw Errors.closedMeanwhile(name, stream);
             } else if (both.hasPassed()) {
-                throw Errors.timeout(name, sideName() + " " + stream
-                        + ", which another thread uses", timeoutHint());
+                throw timedOut(name, both, mine, ", which another thread uses");
             }
             return both.remaining();
         });
@@ -280,9 +283,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     /** Waits until the transport may be ready, within the deadlines. */
     final void await() throws IOException {
-        if (deadline().hasPassed()) {
-            throw timedOut();
-        }
+        requireTimeLeft();
         try {
             waits(true);
             stream.await(operation, ops, this, interruptHint());
@@ -291,8 +292,21 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         }
     }
 
-    final IOException timedOut() {
-        return Errors.timeout(operation, sideName() + " " + stream, stream, timeoutHint());
+    /** Throws when the operation under way must not wait any longer. */
+    final void requireTimeLeft() throws IOException {
+        Deadline ends = deadline();
+        if (ends.hasPassed()) {
+            throw timedOut(operation, ends, operationDeadline, "");
+        }
+    }
+
+    /** Names the limit that has passed: that of the operation, or the deadline of this side. */
+    private IOException timedOut(String name, Deadline passed, Deadline ofOperation, String more) {
+        String what = sideName() + " " + stream + more;
+        return passed == ofOperation ? Errors.timeout(name, passed, what, stream, timeoutHint())
+                : Errors.timedOut(name, "timed out at the deadline of " + passed.shown() + " that "
+                        + deadlineSetter() + " set,", what, stream,
+                        timeoutHint() + " with another deadline");
     }
 
     /** Adds the operation that waits for the transport, if one does. */
@@ -313,7 +327,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     @Override
     public final Deadline deadline() {
         if (operationDeadline == null) { // most operations end without ever asking
-            operationDeadline = after(operationTimeout, operationBegan);
+            operationDeadline = Deadline.after(operationTimeout, operationBegan);
         }
         return operationDeadline.min(deadline);
     }
@@ -321,14 +335,6 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     /** The deadline of a call that begins now. */
     final Deadline ofNow() {
         return Deadline.in(timeout).min(deadline);
-    }
-
-    private static Deadline after(Duration timeout, long began) {
-        if (timeout == null || timeout.isZero()) {
-            return Deadline.in(timeout);
-        }
-        long gone = System.nanoTime() - began;
-        return Deadline.inNanos(Math.max(0, Deadline.nanos(timeout) - gone));
     }
 
     /** Ends all operations from a point in time on; the operation under way learns of it. */

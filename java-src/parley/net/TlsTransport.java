@@ -155,11 +155,11 @@ final class TlsTransport implements Transport {
                 return true;
             } else if (until.hasPassed()) {
                 throw new SocketTimeoutException("the peer did not finish the TLS handshake within "
-                        + options.handshakeTimeout().toMillis() / 1000.0 + " s");
+                        + until.shown());
             }
             if (overtaken) {
-                throw new TlsException(ErrorCode.TLS_HANDSHAKE.name(), "the handshake was not"
-                        + " over when " + SocketServer.Handshakes.MOST + " newer ones had begun", null);
+                throw new TlsException(ErrorCode.TLS_HANDSHAKE.name(), "the handshake was"
+                        + " given up for newer ones, since " + SocketServer.Handshakes.MOST + " are the most at a time", null);
             }
             Runnable task = need == TlsConnection.Need.TASK ? tls.task() : null;
             if (task == null || !work) {

@@ -268,8 +268,8 @@ final class UnixSocketFile {
                     return;
                 }
             } else if (code != ErrorCode.EAGAIN) { // which is a full queue: alive
-                BindException error = inUse(operation, path, "whether its server runs is not"
-                        + " known: " + Errors.text(e) + "; it was left alone");
+                BindException error = inUse(operation, path, "it is not known whether its"
+                        + " server runs: " + Errors.text(e) + "; it was left alone");
                 error.addSuppressed(e);
                 throw error;
             }
@@ -299,8 +299,8 @@ final class UnixSocketFile {
     }
 
     private static BindException inUse(String operation, Path path, String why) {
-        BindException error = new BindException(Errors.name(operation) + ": Address already in use: " + path
-                + ": " + why + "; choose another path");
+        BindException error = new BindException(Errors.name(operation) + ": " + path
+                + ": Address already in use: " + why + "; choose another path");
         return ErrorInfo.attach(error, UnixDomainSocketAddress.of(path),
                 ErrorCode.EADDRINUSE);
     }

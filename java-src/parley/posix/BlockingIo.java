@@ -2,6 +2,7 @@ package parley.posix;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.math.BigDecimal;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.List;
@@ -28,25 +29,17 @@ public final class BlockingIo {
     /**
      * Receives: recv(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @param all wait until the part of the array is full or the stream ends: MSG_WAITALL
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes, 0 at the end of a stream
-     * @throws IOException when the system call fails
      */
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
         if (all && (flags & MessageFlags.PEEK) != 0) {
-            throw new IllegalArgumentException("recv: peek and waitall cannot be had together,"
-                    + " since what is peeked at stays");
+            throw new IllegalArgumentException("recv: peek and waitall are both given,"
+                    + " expected one of them: peeked bytes stay, so that no more would come");
         }
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recv", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
         int total = 0;
         int n;
@@ -63,19 +56,13 @@ public final class BlockingIo {
     /**
      * Receives a message: recvmsg(2). Descriptors that come with it are handles from then on.
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param controlSize how many bytes of control data to take at most
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return never {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock(socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags);
@@ -88,20 +75,12 @@ public final class BlockingIo {
     /**
      * Sends all of it: send(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes: all, unless the call timed out
-     * @throws IOException when the system call fails
      */
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("send", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -118,19 +97,13 @@ public final class BlockingIo {
     /**
      * Sends a message: sendmsg(2) and sendto(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param address the address to send to, null on a connected socket
      * @param control the control data, empty for none
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes
-     * @throws IOException when the system call fails
      */
     public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
             byte[] control, int flags, long timeoutNanos) throws IOException {
-        Clock clock = new Clock(socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("sendmsg", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         return untilDone(socket, Poll.OUT, clock, 0, () ->
                 Datagrams.send(socket, parts, address, control, flags));
     }
@@ -139,17 +112,11 @@ public final class BlockingIo {
      * Reads from a descriptor of any kind: read(2). Returns 0 at the end.
      *
      * @param from the descriptor
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes, 0 at the end
-     * @throws IOException when the system call fails
      */
     public static int read(Descriptor from, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
-        Clock clock = new Clock(from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Clock clock = new Clock("read", from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         return Math.max(0, untilDone(from, Poll.IN, clock, 0, () ->
                 from.read(bytes, offset, length)));
     }
@@ -158,18 +125,12 @@ public final class BlockingIo {
      * Writes all of it to a descriptor of any kind: write(2).
      *
      * @param to the descriptor
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes: all, unless the call timed out
-     * @throws IOException when the system call fails
      */
     public static int write(Descriptor to, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("write", bytes, offset, length);
-        Clock clock = new Clock(to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        Clock clock = new Clock("write", to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
         int total = 0;
         do {
             int at = total;
@@ -191,7 +152,7 @@ public final class BlockingIo {
         while (n == Descriptor.WOULD_BLOCK) {
             try {
                 if (descriptor.await(events, clock.left()) == 0) {
-                    return timedOut(descriptor, done);
+                    return timedOut(descriptor, done, clock);
                 }
             } catch (InterruptedIOException e) {
                 e.bytesTransferred = done;
@@ -202,10 +163,13 @@ public final class BlockingIo {
         return n;
     }
 
-    private static int timedOut(Descriptor descriptor, int done) throws SocketTimeoutException {
+    private static int timedOut(Descriptor descriptor, int done, Clock clock)
+            throws SocketTimeoutException {
         if (done == 0) {
             throw new SocketTimeoutException(
-                    "descriptor " + descriptor.number() + ": nothing could be moved in time");
+                    clock.call + "(" + descriptor.number() + "): timed out after "
+                    + BigDecimal.valueOf(clock.timeoutNanos, 9).stripTrailingZeros().toPlainString()
+                    + " s; nothing was moved, the call can be made again");
         }
         return Descriptor.WOULD_BLOCK;
     }
@@ -222,12 +186,14 @@ public final class BlockingIo {
 
     /** The time that a call has left. An option is read only when the call waits. */
     private static final class Clock {
+        private final String call; // immutable
         private final Descriptor descriptor; // immutable
         private final DescriptorOption option; // immutable
         private final long start = System.nanoTime(); // immutable
         private long timeoutNanos; // used by one thread
 
-        Clock(Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+        Clock(String call, Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+            this.call = call;
             this.descriptor = descriptor;
             this.option = option;
             this.timeoutNanos = timeoutNanos;

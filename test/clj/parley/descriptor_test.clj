@@ -93,7 +93,7 @@
       (is (str/includes? message "the option is :so-rcvlowatt (Keyword), expected one of :ip-tos :ip-ttl"))
       (is (str/includes? message "did you mean :so-rcvlowat?")))
     (is (= [nil] (socket/socket-options client :so-keepalive)))
-    (is (str/includes? (message-of #(socket/socket-options client)) "there is no option"))
+    (is (str/includes? (message-of #(socket/socket-options client)) "no option is given"))
     (is (str/includes? (message-of #(socket/socket-options client 1 :so-type)) "the option is 1"))
     (is (str/includes? (message-of #(socket/socket-options client :so-linger -1)) "so-linger"))
     (is (str/includes? (message-of #(socket/socket-options client :so-rcvtimeo -1)) ":so-rcvtimeo is -1 (Long), expected seconds"))
@@ -811,7 +811,7 @@
 (deftest without-the-c-library-the-rest-works-and-these-say-what-is-missing
   (doseq [[shell reason] [[run-elsewhere "this is Windows 11"]
                           [(str/replace run "-cp" "-Dparley.posix=off -cp") "parley.posix is off"]
-                          [run-without-jars "JNA or jnr-constants is not there"]]]
+                          [run-without-jars "JNA or jnr-constants is missing"]]]
     (with-open [child (child-clojure shell
                         '(require '[parley.rawsock :as raw])
                         '(defn says [f] (try (f) (catch UnsupportedOperationException e (ex-message e))))

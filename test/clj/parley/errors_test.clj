@@ -111,6 +111,39 @@
       (is (= (.bytesTransferred e) (:bytes-done (socket/error-info e)))))
     (stream/close s :abort true)))
 
+(deftest a-timeout-names-its-limit
+  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
+                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
+                            peer (socket/socket-accept server)]
+    (let [flood #(stream/write-byte-sequence (byte-array 10000000) s)
+          read-by (fn [seconds] (stream/set-read-deadline! s seconds) #(stream/read-char s))
+          write-by (fn [seconds] (stream/set-write-deadline! s seconds) flood)
+          call-after (fn [f] #(do (f) (stream/read-char s)))]
+      (doseq [[expected make] [["socket-accept: timed out at once (timeout 0) waiting for a connection to #<socket-server 127"
+                                (constantly #(socket/socket-accept server :timeout 0))]
+                               ["socket-accept: timed out after 0.05 s waiting for a connection to #<socket-server 127"
+                                (constantly #(socket/socket-accept server :timeout 1/20))]
+                               ["read-line: timed out after 0.03 s waiting for input from #<socket-stream "
+                                (constantly #(stream/read-line s :timeout 0.03))]
+                               ["read-line: timed out at once (timeout 0) waiting for input from #<socket-stream "
+                                (constantly #(stream/read-line s :timeout 0))]
+                               ["read-char: timed out after 0.02 s waiting for input from #<socket-stream "
+                                (constantly (call-after #(stream/set-read-timeout! s 0.02)))]
+                               ["read-char: timed out at the deadline of 0.01 s that set-read-deadline! set, waiting for input from #<"
+                                #(read-by 0.01)]
+                               ["read-char: timed out after 0.02 s waiting for input" #(read-by 60)]
+                               ["write-byte-sequence: timed out at the deadline of 0.05 s that set-write-deadline! set, waiting for output to #<"
+                                #(write-by 0.05)]
+                               ["write-byte-sequence: timed out after 0.04 s waiting for output to #<"
+                                #(do (stream/set-write-timeout! s 0.04) (write-by nil))]
+                               ["close: timed out after 0.06 s waiting for room for output to #<"
+                                #(do (stream/set-close-timeout! s 0.06)
+                                     (stream/write-byte 1 s)
+                                     (fn [] (stream/close s)))]]
+              :let [message (str (ex-message (thrown (make))))]]
+        (is (= expected (subs message 0 (min (count expected) (count message))))))
+      (is (stream/open-stream? peer)))))
+
 (deftest a-close-that-cannot-flush-names-itself-and-the-stream
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
     (let [s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]

@@ -78,13 +78,13 @@
 
 (deftest c-3-port-zero-is-for-servers
   (says ConnectException
-    #"socket-connect: 127.0.0.1:0: Connection refused: by port 0 a server has the system choose one, connect to that"
+    #"socket-connect: 127.0.0.1:0: Connection refused: port 0 is for servers, which get a free port; connect to the port that the server has got"
     (socket/socket-connect 0 "127.0.0.1")))
 
 (deftest c-4-to-c-7-a-host-that-is-none
   (doseq [[host part]
           {"" "the host is missing, expected a name or an address; for this machine give \"localhost\""
-           "1.2.3" "the host \"1.2.3\" is read in different ways .*, expected four decimal numbers such as .*"
+           "1.2.3" "the host \"1.2.3\" is read in different ways .*, expected four decimal numbers from 0 to 255, such as .*"
            "0177.0.0.1" "the host \"0177.0.0.1\" is read in different ways .*"
            "2130706433" "the host \"2130706433\" is read in different ways .*"
            "http://x:80/" "the host \"http://x:80/\" is a URL or has a port in it, .*pass the port as the port argument"
@@ -116,7 +116,7 @@
 (deftest c-12-an-address-in-use
   (let [port (socket/socket-server-port *server*)]
     (says BindException
-      (re-pattern (str "socket-server: 127.0.0.1:" port ": [^:;]+; choose another, or 0 to let .*"))
+      (re-pattern (str "socket-server: 127.0.0.1:" port ": [^:;]+; choose another port, or 0 for a free one"))
       (socket/socket-server port :interface "127.0.0.1"))))
 
 (deftest c-15-c-16-a-path-that-cannot-be
@@ -128,7 +128,7 @@
                         "socket-connect" socket/socket-connect}]
           (says IOException (re-pattern (str op ": .*xxx.*125 bytes.*allows 107.*")) (f long-path))))
       (spit (.toFile file) "precious")
-      (says BindException (re-pattern (str "socket-server: .*" file ": the file is no socket; it was left alone; choose another path")) (socket/socket-server file))
+      (says BindException (re-pattern (str "socket-server: .*" file ": Address already in use: the file is no socket; it was left alone; choose another path")) (socket/socket-server file))
       (is (= "precious" (slurp (.toFile file))))
       (says IOException #"socket-server: /none/at/all: No such file or directory: there is no directory /none/at; make it, or .*" (socket/socket-server (.toPath (File. "/none/at/all"))))
       (finally
@@ -198,12 +198,12 @@
                   "socket-options" #(socket/socket-options *client* :so-keepalive)
                   "stream-handles" #(socket/stream-handles *client*)}]
     (says IllegalStateException
-      (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
+      (re-pattern (str op ": #<socket-stream .* -> .* closed> is closed, by the thread " (by-this-thread) "; close it after its last use, or make another"))
       (f)))
   (doseq [[op f] {"socket-accept" #(socket/socket-accept *server*)
                   "socket-wait" #(socket/socket-wait *server* 0)}]
     (says IllegalStateException
-      (re-pattern (str op ": #<socket-server .* closed> is closed, by the thread " (by-this-thread) "; expected an open one; open a new one"))
+      (re-pattern (str op ": #<socket-server .* closed> is closed, by the thread " (by-this-thread) "; close it after its last use, or make another"))
       (f))))
 
 (deftest c-19-writing-after-output-was-shut

@@ -340,9 +340,8 @@
                                {:max-depth 0} ":max-depth is 0"
                                {:wire :morse} ":wire is :morse"
                                {:bind 5} ":bind is 5"
-                               {:bind "0.0.0.0"} (str "refusing to offer code evaluation on \"0.0.0.0\" (String), which "
-                                                   "other machines can reach; :bind is not a loopback address, expected "
-                                                   "\"127.0.0.1\", a Unix-domain socket (:socket)")
+                               {:bind "0.0.0.0"} (str ":bind is \"0.0.0.0\" (String), which other machines can reach, "
+                                                   "expected \"127.0.0.1\" or a Unix-domain socket (:socket)")
                                {:socket 5} ":socket is 5"
                                {:ack-port "7888"} ":ack-port is \"7888\""
                                {:tls-keys-file "x"

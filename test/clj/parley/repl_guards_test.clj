@@ -365,7 +365,7 @@
       (close (server :enabled-in (constantly false)))
       true
       (catch IllegalStateException e
-        (is (= "repl-server: :enabled-in says that this is no process to evaluate code in: nothing was opened"
+        (is (= "repl-server: :enabled-in returned false for this process; no server was started"
               (ex-message e)))
         false))))
 

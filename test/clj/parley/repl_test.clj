@@ -187,9 +187,9 @@
 (deftest connect-names-what-it-cannot-use
   (let [file (.resolve (temporary-directory) "port")]
     (doseq [[text options message]
-            [["" {} "connect: there is no endpoint, or more than one"]
+            [["" {} "connect: no endpoint is given, or more than one"]
              ["" {:port 1
-                  :path "x"} "connect: there is no endpoint, or more than one"]
+                  :path "x"} "connect: no endpoint is given, or more than one"]
              ["5555x" {:port-file file} "connect: :port-file"]
              ["#=(+ 1 2)" {:port-file file} "connect: :port-file"]
              ["{:port 5555 :host 5}" {:port-file file} "connect: :port-file"]
@@ -211,7 +211,7 @@
   (let [file (.resolve (temporary-directory) "port")
         port-in-file #(:port (edn/read-string (slurp (str file))))]
     (with-open [^Closeable first-one (server :port-file file)]
-      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: :port-file .* is that of a server that lives"
+      (is (thrown-with-msg? IllegalArgumentException #"^repl-server: :port-file .* is that of a running server"
             (server :port-file file)))
       (is (= (:port first-one) (port-in-file))))
     (testing "one that is left behind is replaced"
@@ -548,8 +548,8 @@
             :token-file "/x"} "both :token and :token-file"
            {:bindings {:a 1}} ":bindings is {:a 1}"
            {:bindings {#'rebind 1}} ":bindings has #'parley.repl-test/rebind, which is not dynamic"
-           {:port-file "/nowhere/port"} ":port-file /nowhere/port is in a directory that is not there"
-           {:token-file "/nowhere/token"} ":token-file /nowhere/token is in a directory that is not there"
+           {:port-file "/nowhere/port"} ":port-file /nowhere/port is in a directory that does not exist"
+           {:token-file "/nowhere/token"} ":token-file /nowhere/token is in a directory that does not exist"
            {:log 5} ":log is 5"
            {:path 5} ":path is 5"
            {:interface 5} ":interface is 5"

@@ -195,7 +195,7 @@
           {{:port 70000} "the port is 70000"
            {:path 5} ":path is 5"
            {:port 0
-            :path "/x"} "there is more than one endpoint"
+            :path "/x"} "more than one endpoint is given"
            {:handle -1} ":handle is -1"
            {:handle 3
             :backlog 5} ":backlog is given besides :handle"

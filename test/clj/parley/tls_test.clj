@@ -249,15 +249,15 @@
     (with-open [^Closeable server server
                 _ (sent (socket/socket-server-port server) (hello))
                 s (socket/socket-accept server :timeout 20 :read-timeout 20)]
-      (is (thrown-with-msg? IOException #"a TLS client speaks to a plain server; give :tls to the accept, or connect without TLS"
+      (is (thrown-with-msg? IOException #"a TLS client has connected to a server without TLS; give the server :tls, or connect without TLS"
             (read s)))))
   (let [failed (promise)]
     (with-open [^Closeable server (server/serve stream/read-line :on-error (fn [e] (deliver failed (ex-message e))))
                 _ (sent (:port server) (hello))]
-      (is (str/includes? (deref failed 20000 "") "a TLS client speaks to a plain server"))))
+      (is (str/includes? (deref failed 20000 "") "a TLS client has connected to a server without TLS"))))
   (doseq [start repl-servers]
     (is (str/includes? (refusal #(start {} %) #(sent % (hello)))
-          "a TLS client speaks to a plain server; give :tls to the server, or connect without TLS"))))
+          "a TLS client has connected to a server without TLS; give the server :tls, or connect without TLS"))))
 
 (deftest a-plain-client-of-a-server-with-tls-is-named-and-gets-an-alert
   (let [tls (with-key own)
@@ -294,10 +294,10 @@
            [{:client-auth true} #"^socket-connect: :client-auth is true"]
            [{:verify-host :no} #"^socket-connect: :verify-host is :no"]
            [{:alpn "h2"} #"^socket-connect: :alpn is \"h2\" \(String\), expected a vector of strings"]
-           [{:protocols ["TLSv0"]} #"^socket-connect: :protocols is TLSv0, expected some of .*TLSv1\.3"]
-           [{:handshake-timeout 0} #"^socket-connect: :handshake-timeout is PT0S"]
+           [{:protocols ["TLSv0"]} #"^socket-connect: :protocols is \"TLSv0\", expected some of .*TLSv1\.3"]
+           [{:handshake-timeout 0} #"^socket-connect: :handshake-timeout is 0 \(Long\), expected a positive number of seconds"]
            [{:handshake-timeout -1} #"^socket-connect: :handshake-timeout is -1"]
-           [{:key "x"} #"^socket-connect: :key is given, expected a certificate, too: :cert"]
+           [{:key "x"} #"^socket-connect: :key is given alone, expected its certificate with it, as :cert"]
            [{:ca 5} #"^socket-connect: :ca is 5 \(Long\), expected a file"]
            [{:sni ["x"]} #"^socket-connect: :sni is \[\"x\"\]"]
            [{:key-password 5} #"^socket-connect: :key-password is a Long"]]]

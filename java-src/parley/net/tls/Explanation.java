@@ -214,13 +214,13 @@ final class Explanation {
             case NOT_YET_VALID -> "compare the clocks of both machines";
             case SELF_SIGNED -> "if it is the right one, pass it as " + options.spell("ca");
             case UNKNOWN_ISSUER -> "pass the certificate of the root as " + options.spell("ca")
-                    + ", and have the " + other + " send those between";
+                    + ", and have the " + other + " send the certificates in between";
             case WEAK_CERTIFICATE -> "the " + other
                     + " needs a certificate with SHA-256 and an EC key, or RSA of 2048 bits";
             case CLIENT_CERTIFICATE_MISSING -> client
                     ? "pass one as " + options.spell("cert") + " and " + options.spell("key")
                     : "the client has to send one that an issuer of " + options.spell("ca") + " signed";
-            case CERTIFICATE_REJECTED -> "the log of the " + other + " tells why;"
+            case CERTIFICATE_REJECTED -> "the log of the " + other + " shows why;"
                     + " it has to trust the issuer of " + options.spell("cert");
             case PROTOCOL_VERSION -> "the " + other + " has to support TLS 1.2 or 1.3; older"
                     + " versions are not safe";
@@ -229,10 +229,11 @@ final class Explanation {
                             ? " or a certificate (see " + options.spell("cert") + ")" : "");
             case NO_SHARED_CIPHER -> "both sides need a cipher in common, such as"
                     + " TLS_AES_128_GCM_SHA256, see " + options.spell("ciphers");
-            case NO_APPLICATION_PROTOCOL -> "see " + options.spell("alpn");
-            case UNRECOGNIZED_NAME -> "see " + options.spell("serverName");
+            case NO_APPLICATION_PROTOCOL -> "both sides need a name in common, see " + options.spell("alpn");
+            case UNRECOGNIZED_NAME -> "the server has no certificate for that name, pass another as "
+                    + options.spell("serverName");
             case PLAIN_TEXT -> client
-                    ? "connect without TLS, or to the port of the server that has it"
+                    ? "connect without TLS, or to the server's port for TLS"
                     : "the client has to connect with TLS";
             default -> null;
         };

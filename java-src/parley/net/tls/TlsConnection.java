@@ -253,7 +253,7 @@ public final class TlsConnection {
                 reply(); // with a close_notify, as TLS 1.2 wants it
             }
         } else if (result.getStatus() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
-            throw new TlsException("TLS_PROTOCOL_ERROR", "what came is no record of TLS", null);
+            throw new TlsException("TLS_PROTOCOL_ERROR", "the peer sent bytes that are no TLS record", null);
         } else if (result.bytesConsumed() == 0 && result.bytesProduced() == 0) {
             throw renegotiation();
         } else if (!closeSent) { // after it the engine waits for the peer's, whatever else comes

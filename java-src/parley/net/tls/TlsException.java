@@ -32,6 +32,17 @@ public final class TlsException extends SSLException {
         this.code = code;
     }
 
+    /**
+     * Describes input of a server without TLS that begins as a TLS client does.
+     *
+     * @param option the option that switches TLS on
+     * @return the cause and the cure, for a message
+     */
+    public static String plainServer(String option) {
+        return "a TLS client has connected to a server without TLS; give the server " + option
+                + ", or connect without TLS";
+    }
+
     /** {@return the name of the failure, such as {@code "TLS_TRUNCATED"}} */
     public String code() {
         return code;

@@ -44,17 +44,17 @@ abstract class TlsSettings implements Cloneable {
 
     void check() {
         if (context != null && (files().hasCertificate() || ca != null || !sni.isEmpty())) {
-            throw bad("context", "given besides certificates", "one of both");
+            throw wrong("context", "given besides certificates", "either of them");
         } else if (cert == null && key != null) {
-            throw bad("key", "given", "a certificate, too: " + spell("cert"));
+            throw wrong("key", "given alone", "its certificate with it, as " + spell("cert"));
         }
     }
 
     /** Clients' certificates are trusted by those of a private issuer only. */
     void checkIssuers(List<X509Certificate> trusted) {
         if (clientAuth != null && trusted == null) {
-            throw bad("clientAuth", "given", "the issuers of the clients' certificates, too: "
-                    + spell("ca") + "; the platform trusts issuers that sign for anybody");
+            throw wrong("clientAuth", "given alone", "the issuers of the clients' certificates with"
+                    + " it, as " + spell("ca") + "; the platform trusts issuers that sign for anybody");
         }
     }
 
@@ -78,7 +78,11 @@ abstract class TlsSettings implements Cloneable {
     }
 
     IllegalArgumentException bad(String option, Object value, String expected) {
-        return new IllegalArgumentException(operation + ": " + spell(option) + " is " + value
+        return wrong(option, value instanceof String ? "\"" + value + "\"" : "" + value, expected);
+    }
+
+    private IllegalArgumentException wrong(String option, String is, String expected) {
+        return new IllegalArgumentException(operation + ": " + spell(option) + " is " + is
                 + ", expected " + expected);
     }
 

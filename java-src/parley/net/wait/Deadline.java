@@ -1,5 +1,6 @@
 package parley.net.wait;
 
+import java.math.BigDecimal;
 import java.time.Duration;
 
 /**
@@ -9,17 +10,19 @@ import java.time.Duration;
  */
 public final class Deadline implements HasDeadline {
     /** Never. */
-    public static final Deadline NONE = new Deadline(0);
+    public static final Deadline NONE = new Deadline(0, 0);
 
     /** Passed already: a poll. */
-    public static final Deadline PASSED = new Deadline(System.nanoTime() - 1);
+    public static final Deadline PASSED = new Deadline(System.nanoTime() - 1, 0);
 
     private static final long FAR = Long.MAX_VALUE / 2;
 
     private final long at; // System.nanoTime() of the deadline
+    private final float seconds; // of the timeout: for messages, in no more memory than without
 
-    private Deadline(long at) {
+    private Deadline(long at, long nanos) {
         this.at = at;
+        this.seconds = nanos / 1e9f;
     }
 
     /** The deadline that lies a timeout after now; null stands for no timeout. */
@@ -30,9 +33,19 @@ public final class Deadline implements HasDeadline {
         return timeout.isZero() ? PASSED : inNanos(nanos(timeout));
     }
 
+    /** As {@link #in}, of a timeout that began at a {@link System#nanoTime}. */
+    public static Deadline after(Duration timeout, long began) {
+        if (timeout == null || timeout.isZero()) {
+            return in(timeout);
+        }
+        long nanos = Math.min(nanos(timeout), FAR);
+        return new Deadline(began + nanos, nanos);
+    }
+
     /** The deadline that lies some nanoseconds after now; negative stands for no timeout. */
     public static Deadline inNanos(long nanos) {
-        return nanos < 0 ? NONE : new Deadline(System.nanoTime() + Math.min(nanos, FAR));
+        return nanos < 0 ? NONE
+                : new Deadline(System.nanoTime() + Math.min(nanos, FAR), Math.min(nanos, FAR));
     }
 
     /** A checked timeout's nanoseconds, as many as a long can hold without overflow. */
@@ -62,6 +75,11 @@ public final class Deadline implements HasDeadline {
             return other;
         }
         return other == NONE || at - other.at <= 0 ? this : other;
+    }
+
+    /** Returns the timeout that this deadline ends, as messages show it: {@code 0.5 s}. */
+    public String shown() {
+        return new BigDecimal(Float.toString(seconds)).stripTrailingZeros().toPlainString() + " s";
     }
 
     @Override

@@ -18,7 +18,7 @@ import parley.testing.Guarded;
 class JarAloneTest {
     private static final Path SOURCE = Path.of("test/resources/parley/testing/alone/Alone.java");
     private static final String NEEDS = "java.lang.UnsupportedOperationException: %s: needs the C library of"
-            + " Linux or macOS, which cannot be used because JNA or jnr-constants is not there; add"
+            + " Linux or macOS, which cannot be used because JNA or jnr-constants is missing; add"
             + " net.java.dev.jna:jna and com.github.jnr:jnr-constants to the class path";
 
     @TempDir

@@ -87,7 +87,7 @@ class PosixTest {
 
     @Test
     void without_its_libraries_it_says_what_is_missing() throws Exception {
-        assertMissing(elsewhere("-Dx=y", false), "JNA or jnr-constants is not there");
+        assertMissing(elsewhere("-Dx=y", false), "JNA or jnr-constants is missing");
     }
 
     @Test

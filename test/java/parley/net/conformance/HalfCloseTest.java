@@ -119,7 +119,7 @@ class HalfCloseTest {
                         () -> link.stream.shutdown(each)).getMessage();
                 assertTrue(said.startsWith("SocketStream.shutdown: " + link.stream), said);
                 assertTrue(said.contains(" is closed, by the thread "), said);
-                assertTrue(said.endsWith(" ago; expected an open one; open a new one"), said);
+                assertTrue(said.endsWith(" ago; close it after its last use, or make another"), said);
             }
         }
     }

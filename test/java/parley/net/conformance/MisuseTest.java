@@ -183,7 +183,7 @@ class MisuseTest {
                     + " type of .* is UNSIGNED_BYTE_16, expected one with characters; switch with"
                     + " SocketStream.elementType to CHARACTER or BIVALENT",
                     () -> link.stream.in().readLine()));
-            argument("StreamOutput.writeElement: the value 65536 is outside .*, expected one of"
+            argument("StreamOutput.writeElement: the value 65536 does not fit .*, expected a value of"
                     + " UNSIGNED_BYTE_16", () -> link.stream.out().writeElement(65536));
             argument("ExternalFormat.of: the charset is null, expected a Charset",
                     () -> ExternalFormat.of(null));
@@ -224,7 +224,7 @@ class MisuseTest {
                 () -> StreamOptions.builder().timeout(Duration.ofSeconds(-1)));
         argument("StreamOptions.Builder.lineLimit: the limit is 0, expected a positive .*", () -> StreamOptions.builder().lineLimit(0));
         mistakes.add(new Mistake(ConnectException.class, "SocketStream.connect: 127.0.0.1:0: Connection"
-                + " refused: by port 0 a server has the system choose one, connect to that",
+                + " refused: port 0 is for servers, which get a free port; connect to the port that the server has got",
                 () -> SocketStream.connect("127.0.0.1", 0, StreamOptions.DEFAULT)));
         checkAll();
     }

@@ -10,6 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertPathValidatorException.BasicReason;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
@@ -17,10 +20,13 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import parley.testing.CertificateAuthority;
 import parley.testing.CertificateAuthority.Identity;
@@ -271,6 +277,33 @@ class TlsOptionsTest {
                 () -> outcome.server().getSession().getPeerCertificates());
     }
 
+    // ---- what only some peers or settings bring about ----------------------------------------
+
+    static Stream<Arguments> failures() {
+        return Stream.of(
+                Arguments.of(new SSLException("Received fatal alert: unrecognized_name"),
+                        "TLS_UNRECOGNIZED_NAME", "pass another as :server-name"),
+                Arguments.of(new SSLException("Received fatal alert: handshake_failure"),
+                        "TLS_HANDSHAKE", "the server may want another cipher (see :ciphers)"),
+                Arguments.of(refused(BasicReason.REVOKED), "TLS_REVOKED", "its certificate is refused"),
+                Arguments.of(refused(BasicReason.INVALID_SIGNATURE), "TLS_BAD_CERTIFICATE",
+                        "its certificate is refused"));
+    }
+
+    private static SSLException refused(BasicReason reason) {
+        return new SSLException("refused", new CertificateException(
+                new CertPathValidatorException("the path", null, null, -1, reason)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void rare_failures_have_a_code_and_a_cure(SSLException failure, String code, String words)
+            throws IOException {
+        TlsException e = explained(client().build(), failure, true);
+        assertEquals(code, e.code());
+        assertTrue(e.getMessage().contains(words), e.getMessage());
+    }
+
     // ---- versions, ciphers, ALPN, SNI --------------------------------------------------------
 
     @ParameterizedTest
@@ -340,7 +373,7 @@ class TlsOptionsTest {
                 Engines.shakeWith(client.clientEngine("localhost", 1), text), true);
         assertEquals("TLS_PLAIN_TEXT", e.code(), e.getMessage());
         assertEquals("localhost:443: it sent plain text where TLS was expected; connect without TLS, or"
-                + " to the port of the server that has it", e.getMessage());
+                + " to the server's port for TLS", e.getMessage());
         TlsOptions server = server(SERVER).build();
         e = explained(server, Engines.shakeWith(server.serverEngine(), text), false);
         assertEquals("TLS_PLAIN_TEXT", e.code(), e.getMessage());
@@ -412,23 +445,23 @@ class TlsOptionsTest {
 
     @Test
     void wrong_options_are_named() {
-        assertMisuse("socket-connect: :protocols is TLSv9, expected some of ",
+        assertMisuse("socket-connect: :protocols is \"TLSv9\", expected some of ",
                 () -> client().protocols(List.of("TLSv9")));
         assertMisuse("socket-connect: :ciphers is [], expected at least one name",
                 () -> client().ciphers(List.of()));
-        assertMisuse("socket-connect: :alpn is , expected names of 1 to 255 characters",
+        assertMisuse("socket-connect: :alpn is \"\", expected names of 1 to 255 characters",
                 () -> client().alpn(List.of("")));
-        assertMisuse("socket-connect: :server-name is a b, expected a host name",
+        assertMisuse("socket-connect: :server-name is \"a b\", expected a host name",
                 () -> client().serverName("a b"));
         assertMisuse("socket-connect: :handshake-timeout is PT0S, expected a positive time",
                 () -> client().handshakeTimeout(Duration.ZERO));
-        assertMisuse("socket-connect: :key is given, expected a certificate, too: :cert",
+        assertMisuse("socket-connect: :key is given alone, expected its certificate",
                 () -> client().key(SERVER.keyText()).build());
-        assertMisuse("TlsOptions: TlsOptions.Builder.clientAuth is given, expected the issuers",
+        assertMisuse("TlsOptions: TlsOptions.Builder.clientAuth is given alone, expected the issuers",
                 () -> TlsOptions.builder().cert(SERVER.file()).needClientAuth().build());
         assertMisuse("socket-connect: the server has no certificate, expected :cert and :key",
                 () -> client().build().serverEngine());
-        assertMisuse("socket-accept: :sni is x, expected options with a certificate",
+        assertMisuse("socket-accept: :sni is \"x\", expected options with a certificate",
                 () -> server(SERVER).sni("x", client().build()));
         assertMisuse("TlsOptions: TlsOptions.Builder.cert is null, expected a file",
                 () -> TlsOptions.builder().cert((Path) null));
