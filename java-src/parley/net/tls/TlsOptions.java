@@ -13,6 +13,8 @@ import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import parley.net.tls.KeyFiles.Material;
+import parley.net.tls.TlsSettings.HostName;
 
 /**
  * How TLS is spoken: the certificates of this side, those that it trusts, and what it accepts.
