@@ -92,6 +92,7 @@ public final class Descriptor extends NumberInUse {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
+        StackSafeLock.reserveStackToOpen();
         return ownOrClose(Fcntl.duplicate(fd), reset);
     }
 
@@ -102,18 +103,19 @@ public final class Descriptor extends NumberInUse {
      */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
+        StackSafeLock.reserveStackToOpen();
         int[] ends = Fcntl.pipe();
         return Sockets.ownBoth(ends[0], ends[1]);
     }
 
     /** Takes over a number just made, which is closed if that fails. */
     static Descriptor ownOrClose(int fd) throws IOException {
-        return ownOrClose(fd, new ResetMemory());
+        return ownOrClose(fd, null);
     }
 
     private static Descriptor ownOrClose(int fd, ResetMemory reset) throws IOException {
         try {
-            return new Descriptor(fd, true, reset);
+            return new Descriptor(fd, true, reset == null ? new ResetMemory() : reset);
         } catch (IOException | RuntimeException | Error e) {
             LibC.close(fd);
             throw e;
