@@ -28,7 +28,7 @@ final class LibC {
     static void load() {
         getpid();
         fcntl(0, Constants.F_GETFD, 0);
-        if (Platform.CURRENT == Platform.LINUX) {
+        if (Posix.LINUX) {
             Linux.load();
         }
     }
@@ -78,7 +78,7 @@ final class LibC {
 
     /** Without an object for the result on Linux: when the heap is full, a number would be lost. */
     static int fcntl(int fd, int command, int argument) {
-        return Constants.LINUX ? Linux.fcntl(fd, command, argument)
+        return Posix.LINUX ? Linux.fcntl(fd, command, argument)
                 : Variadic.C.fcntl(fd, command, argument);
     }
 

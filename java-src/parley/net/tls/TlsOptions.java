@@ -54,7 +54,6 @@ public final class TlsOptions {
      * name of the host is checked.
      *
      * @param context has the certificates and the trust; not null
-     * @return new options
      */
     public static TlsOptions of(SSLContext context) {
         Builder settings = builder();
@@ -70,7 +69,6 @@ public final class TlsOptions {
      * As {@link #builder()} for callers in Clojure: messages name their function, and keywords.
      *
      * @param function the name of the function that makes the options
-     * @return a new builder
      */
     public static Builder builder(String function) {
         return new Builder(function, true);
@@ -239,7 +237,10 @@ public final class TlsOptions {
 
     // ---- the builder -------------------------------------------------------------------------
 
-    /** Collects options. */
+    /**
+     * Collects options. Each method returns this builder, and throws {@link
+     * IllegalArgumentException} for a value that it does not describe.
+     */
     public static final class Builder extends TlsSettings {
         private Builder(String operation, boolean clojure) {
             super(operation, clojure);
@@ -249,7 +250,6 @@ public final class TlsOptions {
          * Uses an existing context, in place of certificates and trust of these options.
          *
          * @param context not null
-         * @return this
          */
         public Builder context(SSLContext context) {
             this.context = need("context", context, "an SSLContext");
@@ -260,7 +260,6 @@ public final class TlsOptions {
          * Sets the certificate of this side, followed by those of its issuers.
          *
          * @param file in PEM; may have the key, too
-         * @return this
          */
         public Builder cert(Path file) {
             cert = need("cert", file, "a file");
@@ -271,7 +270,6 @@ public final class TlsOptions {
          * Sets the certificate of this side, followed by those of its issuers.
          *
          * @param pem the text of it; may have the key, too
-         * @return this
          */
         public Builder cert(String pem) {
             cert = need("cert", pem, "PEM");
@@ -282,7 +280,6 @@ public final class TlsOptions {
          * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
          *
          * @param file in PEM
-         * @return this
          */
         public Builder key(Path file) {
             key = need("key", file, "a file");
@@ -293,7 +290,6 @@ public final class TlsOptions {
          * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
          *
          * @param pem the text of it
-         * @return this
          */
         public Builder key(String pem) {
             key = need("key", pem, "PEM");
@@ -304,7 +300,6 @@ public final class TlsOptions {
          * Sets the password that the private key is encrypted with.
          *
          * @param password is copied
-         * @return this
          */
         public Builder keyPassword(char[] password) {
             keyPassword = need("keyPassword", password, "a password").clone();
@@ -315,7 +310,6 @@ public final class TlsOptions {
          * Sets the certificates to trust, in place of what the platform trusts.
          *
          * @param file one or more certificates in PEM
-         * @return this
          */
         public Builder ca(Path file) {
             ca = need("ca", file, "a file");
@@ -326,7 +320,6 @@ public final class TlsOptions {
          * Sets the certificates to trust, in place of what the platform trusts.
          *
          * @param pem the text of one or more certificates
-         * @return this
          */
         public Builder ca(String pem) {
             ca = need("ca", pem, "PEM");
@@ -340,7 +333,6 @@ public final class TlsOptions {
          * @param file PKCS#12 or JKS; the type is found out
          * @param password of the store, and of the keys unless {@link #keyPassword} sets
          *     another; null for none
-         * @return this
          */
         public Builder keystore(Path file, char[] password) {
             keystore = need("keystore", file, "a file");
@@ -353,7 +345,6 @@ public final class TlsOptions {
          *
          * @param store not null
          * @param password of the keys
-         * @return this
          */
         public Builder keystore(KeyStore store, char[] password) {
             keystore = need("keystore", store, "a KeyStore");
@@ -361,11 +352,7 @@ public final class TlsOptions {
             return this;
         }
 
-        /**
-         * Has a server refuse clients that send no certificate of an issuer that it trusts.
-         *
-         * @return this
-         */
+        /** Has a server refuse clients that send no certificate of an issuer that it trusts. */
         public Builder needClientAuth() {
             clientAuth = true;
             return this;
@@ -374,8 +361,6 @@ public final class TlsOptions {
         /**
          * Has a server ask clients for a certificate. A client may send none; one that is not
          * trusted is refused.
-         *
-         * @return this
          */
         public Builder wantClientAuth() {
             clientAuth = false;
@@ -387,7 +372,6 @@ public final class TlsOptions {
          * the host that it connects to.
          *
          * @param name a host name
-         * @return this
          */
         public Builder serverName(String name) {
             serverName = need("serverName", name, "a host name");
@@ -402,7 +386,6 @@ public final class TlsOptions {
          * Sets whether a client checks that the certificate is for the host; true by default.
          *
          * @param verify false accepts any certificate of an issuer that is trusted
-         * @return this
          */
         public Builder verifyHost(boolean verify) {
             verifyHost = verify;
@@ -413,7 +396,6 @@ public final class TlsOptions {
          * Sets the application protocols (ALPN), the preferred one first; none by default.
          *
          * @param names such as {@code h2}, each of 1 to 255 characters
-         * @return this
          */
         public Builder alpn(List<String> names) {
             for (String each : need("alpn", names, "names")) {
@@ -429,7 +411,6 @@ public final class TlsOptions {
          * Sets the versions of the protocol; TLSv1.3 and TLSv1.2 by default.
          *
          * @param names as the JDK names them
-         * @return this
          */
         public Builder protocols(List<String> names) {
             protocols = known("protocols", names, supported().getProtocols());
@@ -440,7 +421,6 @@ public final class TlsOptions {
          * Sets the ciphers, the preferred one first.
          *
          * @param names as the JDK names them, such as {@code TLS_AES_128_GCM_SHA256}
-         * @return this
          */
         public Builder ciphers(List<String> names) {
             ciphers = known("ciphers", names, supported().getCipherSuites());
@@ -451,7 +431,6 @@ public final class TlsOptions {
          * Sets how long a handshake may take; 10 seconds by default.
          *
          * @param timeout a positive time, or null for ever
-         * @return this
          */
         public Builder handshakeTimeout(Duration timeout) {
             if (timeout != null && (timeout.isNegative() || timeout.isZero())) {
@@ -466,7 +445,6 @@ public final class TlsOptions {
          *
          * @param name a host name, or one such as {@code *.example.org}
          * @param options has the certificate; nothing else of it is used
-         * @return this
          */
         public Builder sni(String name, TlsOptions options) {
             String plain = need("sni", name, "a name").replaceFirst("^[*][.]", "");
@@ -483,7 +461,6 @@ public final class TlsOptions {
         /**
          * Reads the files, and makes the options.
          *
-         * @return new options
          * @throws IOException if a file cannot be read, or what is in it cannot be used
          * @throws IllegalArgumentException if options do not go together
          */

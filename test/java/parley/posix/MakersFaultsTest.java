@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
 import java.net.InetAddress;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -156,7 +156,8 @@ class MakersFaultsTest {
         private FullHeap() {}
 
         public static void main(String[] arguments) throws IOException {
-            for (Maker maker : Maker.values()) {
+            // All but the last: the JDK itself keeps no track of a process when its heap is full.
+            for (Maker maker : EnumSet.range(Maker.SOCKET, Maker.DUPLICATE_OF_A_NUMBER)) {
                 long processes = children();
                 maker.prepare();
                 long descriptors = open();
