@@ -36,7 +36,7 @@ public final class ShellProcess implements AutoCloseable {
     public static ShellProcess start(String command, boolean reads, boolean writes)
             throws IOException {
         Posix.require("shell process");
-        StackSafeLock.reserveStackToOpen();
+        StackSafeLock.reserveStackToStart();
         Descriptor[] from = reads ? Descriptor.pipe() : null;
         Descriptor[] to = null;
         Process process = null;
