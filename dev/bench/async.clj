@@ -7,8 +7,8 @@
   with that at which its consumer has the value (the bare loop: has read it). Contenders take turns, round by
   round. A figure is the better quartile of the rounds, since other work on the machine only ever makes it
   worse; :cpu is what the server's process spent on an event, which that disturbs less than the rate. Each
-  turn begins with as long again to warm up; the first round is not counted. Needs 20,000 descriptors in each
-  process for 9,000 connections."
+  turn begins with as long again to warm up; the first round is not counted. Needs 20,000 descriptors in
+  each process for 9,000 connections."
   (:require
    [clojure.core.async :as a]
    [clojure.string :as str]
@@ -16,14 +16,15 @@
    [parley.socket :as socket])
   (:import
    (com.sun.management OperatingSystemMXBean)
+   (io.netty.util.internal PlatformDependent)
    (java.io BufferedReader InputStreamReader)
    (java.lang ProcessBuilder$Redirect)
-   (java.lang.management ManagementFactory)
+   (java.lang.management BufferPoolMXBean ManagementFactory)
    (java.lang.ref Reference)
    (java.net InetSocketAddress StandardSocketOptions)
    (java.nio ByteBuffer)
    (java.nio.channels CancelledKeyException ClosedChannelException ClosedSelectorException SelectionKey Selector ServerSocketChannel SocketChannel)
-   (java.util Iterator)
+   (java.util ArrayList Iterator)
    (java.util.concurrent CountDownLatch Executor Executors)
    (java.util.concurrent.atomic AtomicLongArray)
    (java.util.function Consumer)
@@ -126,7 +127,7 @@
               :open (let [[port n active] args
                           opened (open-clients selector port n active buffer)]
                       (prn :opened)
-                      opened)
+                      (update opened :channels into (:channels open))) ; the last ones can be active
               :run (do (force (:start open))
                        (prn (run-clients selector buffer (first args)))
                        open)
@@ -134,10 +135,13 @@
                          (.selectNow selector)
                          (prn :closed)))))))))
 
-(defn- start-client []
-  (let [^java.util.List command [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC"
-                                 "-cp" (System/getProperty "java.class.path") "clojure.main"
-                                 "-m" "bench.async" "client"]
+(defn- start-process
+  "Runs -main in a process of its own."
+  [& args]
+  (let [^java.util.List command (into [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC"
+                                       "-cp" (System/getProperty "java.class.path") "clojure.main"
+                                       "-m" "bench.async"]
+                                  args)
         process (.start (doto (ProcessBuilder. command)
                           (.redirectError ProcessBuilder$Redirect/INHERIT)))]
     {:process process
@@ -148,7 +152,7 @@
 
 (defn- answer [{:keys [^BufferedReader from]}]
   (or (some-> (.readLine from) read-string)
-    (throw (IllegalStateException. "the client's process has ended"))))
+    (throw (IllegalStateException. "a process that takes part has ended"))))
 
 (defn- ask [client & message]
   (apply tell client message)
@@ -288,46 +292,95 @@
           (.take chunks ^Consumer read)))
       n)))
 
-;; ---- heap ---------------------------------------------------------------------------------------
+;; ---- memory of idle connections -----------------------------------------------------------------
+;; Each contender has a process of its own, since each leaves classes, pools and garbage behind. The first
+;; connections pay for what is loaded and pooled once, and are not counted.
 
-(defn- used-heap []
-  (dotimes [_ 3] (System/gc))
-  (let [r (Runtime/getRuntime)]
-    (- (.totalMemory r) (.freeMemory r))))
+(def ^:private uncounted 100)
 
-(defn- cost
-  "Bytes of heap that each result of f takes."
-  [f xs]
-  (let [before (used-heap)
-        held (mapv f xs)
-        after (used-heap)]
-    (Reference/reachabilityFence held)
-    (/ (double (- after before)) (count xs))))
-
-(defn- heap-each
-  "Bytes of heap for what waits for input that does not come, one thing for each of n streams."
-  [client n]
+(defn- holding
+  "A server of Parley that keeps what `hold` makes of each accepted stream."
+  [hold]
   (let [^SocketServer server (socket/socket-server 0 :interface "127.0.0.1" :backlog backlog)
-        before (used-heap)
-        coming (a/into [] (a/take n (pa/connections server)))]
-    (ask client :open (.port server) n 0)
-    (let [streams (a/<!! coming)
-          held (used-heap)
-          [nio java channels] (partition (quot n 3) streams)
-          framing (Framing/chunks 1000)
-          receiver (reify Consumer (accept [_ _]))
-          ^Executor crew @crew]
-      (try
-        (with-open [selector (Selector/open)]
-          {:stream (/ (double (- held before)) n)
-           :nio (cost #(.register (.channel ^SocketStream %) selector SelectionKey/OP_READ) nio)
-           :request (cost #(doto (Intake/elements % framing crew) (.take ^Consumer receiver)) java)
-           :channel (cost #(doto (pa/elements %) (a/take! (fn [_]))) channels)
-           :core-async (cost (fn [_] (doto (a/chan) (a/take! (fn [_])))) channels)})
-        (finally
-          (run! #(.abort ^SocketStream %) streams)
-          (.close server)
-          (ask client :close))))))
+        held (ArrayList.)]
+    {:port (.port server)
+     :more (fn [n]
+             (dotimes [_ n]
+               (.add held (hold (socket/socket-accept server)))))
+     :held held}))
+
+(defn- bare-idle []
+  (let [server (doto (ServerSocketChannel/open)
+                 (.bind (InetSocketAddress. "127.0.0.1" 0) (int backlog)))
+        selector (Selector/open)]
+    {:port (.getPort ^InetSocketAddress (.getLocalAddress server))
+     :more (fn [n]
+             (dotimes [_ n]
+               (.register ^SocketChannel (doto (.accept server) (.configureBlocking false))
+                 selector SelectionKey/OP_READ)))
+     :held selector}))
+
+(def ^:private idle-contenders
+  "What is held -> a function that makes its server: :port, :more, which waits for n more connections."
+  {"stream" #(holding identity)
+   "stream with an Intake and a request"
+   #(let [framing (Framing/chunks 1000)
+          receiver (reify Consumer (accept [_ _]))]
+      (holding (fn [s] (doto (Intake/elements s framing ^Executor @crew) (.take ^Consumer receiver)))))
+   "stream with elements and a take" #(holding (fn [s] (doto (pa/elements s) (a/take! (fn [_])))))
+   "Netty's channel with its pipeline" #((requiring-resolve 'bench.async-netty/idle-server))
+   "bare SocketChannel with its key" bare-idle})
+
+(defn- used-memory
+  "Bytes of the heap, and of direct memory, once the heap has settled."
+  []
+  (let [heap #(do (System/gc)
+                  (Thread/sleep 50) ; cleaners run in threads of their own
+                  (.getUsed (.getHeapMemoryUsage (ManagementFactory/getMemoryMXBean))))
+        direct (reduce + (for [^BufferPoolMXBean pool (ManagementFactory/getPlatformMXBeans BufferPoolMXBean)]
+                           (.getMemoryUsed pool)))
+        netty (PlatformDependent/usedDirectMemory)] ; of its own counter, -1 when it has none
+    {:heap (loop [before (heap) tries 20]
+             (let [now (heap)]
+               (if (or (zero? tries) (< (abs (- (long before) (long now))) 512))
+                 now
+                 (recur now (dec tries)))))
+     :direct (+ (long direct) (max 0 netty))}))
+
+(defn idle
+  "Obeys lines with a number: waits for that many more connections, and prints the memory that is used then."
+  [contender]
+  (let [{:keys [port more held]} ((idle-contenders contender))
+        in (BufferedReader. (InputStreamReader. System/in))]
+    (prn port)
+    (loop []
+      (when-let [n (some-> (.readLine in) parse-long)]
+        (more n)
+        (prn (used-memory))
+        (recur)))
+    (Reference/reachabilityFence held)))
+
+(defn- idle-memory
+  "What idle connections of a contender take: :growth, [connections bytes], and :heap and :direct, bytes of each."
+  [client contender connections]
+  (let [{:keys [^Process process] :as server} (start-process "idle" contender)]
+    (try
+      (let [port (answer server)
+            grow (fn [n]
+                   (.write (.outputWriter process) (str n "\n"))
+                   (.flush (.outputWriter process))
+                   (ask client :open port n 0)
+                   (answer server))
+            from (grow uncounted)
+            used (mapv #(merge-with - (grow %) from) (map - connections (cons 0 connections)))
+            n (double (last connections))]
+        {:what contender
+         :growth (mapv #(vector %1 (+ (long (:heap %2)) (long (:direct %2)))) connections used)
+         :heap (/ (:heap (peek used)) n)
+         :direct (/ (:direct (peek used)) n)})
+      (finally
+        (.waitFor (.destroyForcibly process))
+        (ask client :close)))))
 
 ;; ---- one turn, all turns ------------------------------------------------------------------------
 
@@ -358,24 +411,10 @@
    ["Intake and Outlet (Java)" core-server]
    ["elements and sink" parley-server]])
 
-(defn- netty-heap
-  "Bytes of heap of a connection that Netty has accepted and that waits for input."
-  [client n]
-  (let [server (requiring-resolve 'bench.async-netty/idle-server)
-        before (used-heap)
-        {:keys [port ready stop]} (server n)]
-    (try
-      (ask client :open port n 0)
-      (ready)
-      (/ (double (- (used-heap) before)) n)
-      (finally
-        (stop)
-        (ask client :close)))))
-
 (defn- typical
   "The better quartile of the turns; of how busy the client was, neither good nor bad, the middle."
   [k turns]
-  (let [sorted (sort (map k turns))
+  (let [sorted (sort (map (comp double k) turns))
         best-first (if (= :rate k) (reverse sorted) sorted)]
     (nth best-first (quot (count sorted) (if (= :client k) 2 4)))))
 
@@ -395,18 +434,18 @@
       (for [[what] all]
         (into {:what what
                :ratios (mapv (fn [turn] [(of-bare :rate what turn) (of-bare :cpu what turn)]) counted)}
-          (map (fn [k] [k (typical k (map #(get-in % [what k]) counted))]))
+          (map (fn [k] [k (typical k (map #(get % what) counted))]))
           [:rate :cpu :client :p50 :p99])))))
 
 (defn run
-  "Returns :rates, the contenders by numbers of connections, and :heap, the bytes of one connection that waits for
-  input, by numbers of connections."
+  "Returns :rates, the contenders by numbers of connections, and :idle, the memory of connections on which nothing
+  comes, by contender."
   [{:keys [connections active seconds rounds]} progress]
-  (let [client (start-client)]
+  (let [client (start-process "client")]
     (try
-      {:heap (vec (for [n connections]
-                    (do (progress (format "channels: heap, %d connections" n))
-                        (assoc (heap-each client n) :connections n :netty (netty-heap client n)))))
+      {:idle (vec (for [contender (keys idle-contenders)]
+                    (do (progress (str "channels: memory of " contender))
+                        (idle-memory client contender connections))))
        :rates (vec (for [n connections]
                      {:connections n
                       :contenders (compare-all client n (min n active) seconds rounds progress)}))}
@@ -414,7 +453,10 @@
         (stop-client client)))))
 
 (defn -main
-  "The clients' process."
-  [role]
-  (assert (= "client" role))
-  (client))
+  "A process that takes part: of the clients, or of the connections whose memory is measured."
+  [role & args]
+  (case role
+    "client" (client)
+    "idle" (idle (first args)))
+  (shutdown-agents)
+  (System/exit 0))

@@ -12,7 +12,7 @@
    (io.netty.channel.socket SocketChannel)
    (io.netty.channel.socket.nio NioServerSocketChannel)
    (java.net InetSocketAddress)
-   (java.util.concurrent CountDownLatch)))
+   (java.util.concurrent Semaphore)))
 
 (set! *warn-on-reflection* true)
 
@@ -32,13 +32,13 @@
 
 (defn- start [handler n]
   (let [group (MultiThreadIoEventLoopGroup. 1 (NioIoHandler/newFactory))
-        all (CountDownLatch. n)
+        all (Semaphore. 0)
         initializer (proxy [ChannelInitializer] []
                       (initChannel [^SocketChannel ch]
                         (let [^"[Lio.netty.channel.ChannelHandler;" handlers
                               (into-array ChannelHandler [(handler)])]
                           (.addLast (.pipeline ch) handlers))
-                        (.countDown all)))
+                        (.release all)))
         bootstrap (doto (ServerBootstrap.)
                     (.group group)
                     (.channel NioServerSocketChannel)
@@ -47,7 +47,9 @@
                     (.childHandler initializer))
         channel (.channel (.sync ^ChannelFuture (.bind bootstrap (InetSocketAddress. "127.0.0.1" 0))))]
     {:port (.getPort ^InetSocketAddress (.localAddress channel))
-     :ready #(.await all)
+     :ready #(.acquire all n)
+     :more #(.acquire all %)
+     :held channel
      :stop #(.sync (.shutdownGracefully group 0 5 java.util.concurrent.TimeUnit/SECONDS))}))
 
 (defn server
@@ -56,6 +58,6 @@
   (start #(handler h) n))
 
 (defn idle-server
-  "As `server`, for connections on which nothing comes: with a handler that does nothing."
-  [n]
-  (start #(ChannelInboundHandlerAdapter.) n))
+  "As `server`, for connections on which nothing comes, with a handler that does nothing: :more waits for more of them."
+  []
+  (start #(ChannelInboundHandlerAdapter.) 0))

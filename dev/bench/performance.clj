@@ -54,6 +54,8 @@
            ((requiring-resolve 'bench.tls/run) setting progress))
    "serve" (fn [setting _]
              ((requiring-resolve 'bench.serve/run) setting progress))
+   "virtual" (fn [setting _]
+               ((requiring-resolve 'bench.virtual/run) setting progress))
    "connections" (fn [setting _]
                    ((requiring-resolve 'bench.connections/run) setting progress))})
 
@@ -67,8 +69,9 @@
         f (or (parts part) (throw (IllegalArgumentException. (str "no part " part ", expected " (str/join ", " (keys parts))))))
         before (conditions setting)
         figures (f (settings setting) (re-pattern (or pattern "")))]
-    (write! part {:conditions (assoc before :load-after (load-average))
-                  :figures figures})))
+    (when figures ; nil of a part that this JDK cannot measure
+      (write! part {:conditions (assoc before :load-after (load-average))
+                    :figures figures}))))
 
 (def ^:private ^File benchmarks (io/file "target" "bench"))
 
@@ -91,6 +94,6 @@
         wanted (if (or (seq wanted) (some #{"page"} args)) wanted (sort (keys parts)))]
     (run! #(measure! setting %) wanted)
     (progress "")
-    ((requiring-resolve 'bench.page/write!) directory)
+    ((requiring-resolve 'bench.page/write!) directory (requiring-resolve 'bench.plot/write!))
     (shutdown-agents)
     (System/exit 0)))

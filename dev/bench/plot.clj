@@ -54,7 +54,8 @@
 
 (defn write!
   "Writes a plot, `file`-light.svg and `file`-dark.svg. `plot` has :title, the titles of the axes :x and :y, and :series,
-  pairs of a label and [x y] points; the x axis is logarithmic, the y axis with :log-y?."
+  pairs of a label and [x y] points, at least one; the x axis is logarithmic, the y axis with :log-y?, so that points are
+  above 0."
   [^File file plot]
   (doseq [[variant colors] variants]
     (VectorGraphicsEncoder/saveVectorGraphic (chart plot colors) (str file "-" variant ".svg")

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiConsumer;
+import parley.net.Member.ChangeQueue;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;
 

@@ -22,7 +22,7 @@ final class BlockingPoll {
     /** The most entries that a thread polls itself: those of one object. */
     static final int MOST_ENTRIES = 2;
 
-    private final WakeUp wakeUp = new WakeUp(); // immutable
+    private final Poll.WakeUp wakeUp = new Poll.WakeUp(); // immutable
     private final ReentrantLock lock = new StackSafeLock();
     private final Condition drained = lock.newCondition();
     private int polling; // threads in a poll; guarded by lock

@@ -28,7 +28,7 @@ final class LibC {
     static void load() {
         getpid();
         Variadic.C.fcntl(0, Constants.F_GETFD);
-        if (Platform.CURRENT == Platform.LINUX) {
+        if (Posix.LINUX) {
             Linux.load();
         }
     }

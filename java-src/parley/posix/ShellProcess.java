@@ -29,10 +29,8 @@ public final class ShellProcess implements AutoCloseable {
     /**
      * Starts {@code /bin/sh -c command} in the JVM's directory and environment.
      *
-     * @param command the command
      * @param reads whether to read what the command writes to its standard output
      * @param writes whether to write what the command reads from its standard input
-     * @return the process
      * @throws IOException when the command cannot be started
      */
     public static ShellProcess start(String command, boolean reads, boolean writes)

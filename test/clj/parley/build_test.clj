@@ -318,7 +318,7 @@
   [directory]
   (let [tool (ToolProvider/getSystemDocumentationTool)
         found (DiagnosticCollector.)
-        options ["-quiet" "-Xdoclint:all" "-protected" "-d" (str directory) "-overview" "java-src/overview.html"
+        options ["-quiet" "-Xdoclint:all,-missing" "-protected" "-d" (str directory) "-overview" "java-src/overview.html"
                  "-sourcepath" "java-src" "-cp" (System/getProperty "java.class.path")
                  "-subpackages" "parley" "-exclude" "parley.net.text:parley.net.wait"]]
     (with-open [files (.getStandardFileManager tool found Locale/ENGLISH nil)]
@@ -340,7 +340,7 @@
 
 (def ^:private with-libraries-of-the-bench-profile
   "Namespaces that need JMH and XChart, which only the profile bench of the pom brings."
-  #{"bench.jmh" "bench.page" "bench.performance" "bench.plot" "bench.tls"})
+  #{"bench.jmh" "bench.performance" "bench.plot" "bench.tls"})
 
 (deftest every-other-namespace-loads-without-a-reflection-warning
   ;; Those of the tests do, since they are loaded by load-namespace, too, when they are run.
