@@ -12,6 +12,7 @@
   and when its thread is interrupted (java.io.InterruptedIOException). After an interrupt the flag
   stays set, the object stays open, and nothing is lost."
   (:require
+   [clojure.core.protocols :as protocols]
    [clojure.string :as str]
    [parley.impl.address :as address]
    [parley.impl.object :as object]
@@ -22,6 +23,7 @@
    [parley.impl.tls :as tls]
    [parley.impl.values :as values])
   (:import
+   (java.io IOException)
    (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
    (parley.net ErrorCode ErrorInfo OpenObjects OpenObjects$Entry Parley SocketOptions SocketServer SocketStream StatusSet)
@@ -62,7 +64,9 @@
   (^SocketServer [port & opts]
    (let [opts (options/option-map "socket-server" address/server-options opts)]
      (if (instance? ServerSocketChannel port)
-       (SocketServer/adopt port)
+       (if-let [[key] (first opts)]
+         (throw (options/misuse "socket-server" (str key " is given besides a channel") "neither, since the channel listens already"))
+         (SocketServer/adopt port))
        (SocketServer/listen (address/->server-options "socket-server" port opts))))))
 
 (defn socket-server-close
@@ -307,8 +311,8 @@
    (let [op "socket-status-values"
          value (status/check op x (options/->duration op seconds))]
      [value (if-let [core (status/core value)]
-              (.actionable core)
-              (if (vector? value) (count (remove nil? value)) (if value 1 0)))]))
+              (long (.actionable core))
+              (if (vector? value) (long (count (remove nil? value))) (if value 1 0)))]))
   ([x seconds microseconds]
    (socket-status-values x (options/->duration "socket-status-values" seconds microseconds))))
 
@@ -346,7 +350,7 @@
     :local       [host port] of this end, or [path 0]
     :remote      [host port] of the other end
     :bytes-done  bytes that the call moved before it failed
-  Unknown keys are left out."
+  Unknown keys are left out. clojure.datafy/datafy of the exception has the same keys, and the map as :data."
   [^Throwable e]
   (need-throwable "error-info" e)
   (when-let [info (ErrorInfo/of e)]
@@ -357,6 +361,17 @@
                  :remote (place (.remote info))
                  :bytes-done (when-not (neg? (.bytesDone info)) (.bytesDone info))}]
       (into {} (filter (comp some? val)) facts))))
+
+(defn- datafied [e]
+  (let [info (error-info e)]
+    (cond-> (merge (Throwable->map e) info)
+      info (assoc :data info))))
+
+(extend-protocol protocols/Datafiable
+  IOException
+  (datafy [e] (datafied e))
+  IllegalStateException
+  (datafy [e] (datafied e)))
 
 ;; ---- what is open ------------------------------------------------------------------------------
 
@@ -402,7 +417,8 @@
    ss))
 
 (defn status-set-members
-  "Returns the members of a status set, whatever their status, as a vector of [object direction]."
+  "Returns the members of a status set, whatever their status, as a vector of [object direction], in the order
+  in which they were added."
   [ss]
   (status/members (set-core "status-set-members" ss)))
 

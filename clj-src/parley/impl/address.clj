@@ -60,6 +60,8 @@
       :else {:port (options/port op "the port" x endpoint-forms)})))
 
 (defn- interface-host [op x]
+  (when (and (instance? SocketStream x) (not (.isOpen ^SocketStream x)))
+    (throw (IllegalStateException. (str op ": :interface is " x ", which is closed, expected an open socket stream"))))
   (cond
     (and (instance? SocketStream x) (instance? InetSocketAddress (.localAddress ^SocketStream x)))
     (Addresses/host (.localAddress ^SocketStream x))
@@ -74,7 +76,10 @@
   "Returns the ServerOptions of an endpoint and a map with keys out of `server-options`."
   ^ServerOptions [op where {:keys [interface backlog mode so-reuseport]}]
   (let [builder (ServerOptions/builder)
-        {:keys [path host port]} (endpoint op (if (nil? where) 0 where))]
+        {:keys [path host port]} (endpoint op (cond
+                                                (nil? where) 0
+                                                (and (map? where) (:host where)) (update where :port #(if (nil? %) 0 %))
+                                                :else where))]
     (when (and interface (or host path))
       (throw (options/misuse op (str ":interface is " (options/show interface) " besides the endpoint " (options/show where))
                "one of them: an endpoint with a host or a path has no :interface")))
@@ -83,6 +88,8 @@
       (.backlog builder (int (options/int32 op ":backlog" 1 backlog "a positive number of connections"))))
     (when-not (or (nil? mode) (string? mode))
       (throw (options/misuse op (str ":mode is " (options/show mode)) "permissions as ls shows them, such as \"rw-------\"")))
+    (when (and mode (not path))
+      (throw (options/misuse op (str ":mode is " (options/show mode) " besides the port " port) "no :mode: it is for Unix-domain sockets")))
     (some->> mode (.mode builder))
     (.reusePort builder (boolean (options/flag op ":so-reuseport" so-reuseport)))
     (.build (if (= :loopback interface)

@@ -122,7 +122,9 @@
 (defn within?
   "Returns true when x is an integer from `low` to `high`."
   [low high x]
-  (and (int? x) (<= (long low) (long x) (long high))))
+  (if (int? x)
+    (<= (long low) (long x) (long high))
+    (and (integer? x) (<= low x high))))
 
 (defn integer
   "Returns x when it is an integer from `low` to `high`; throws an error that names `what` otherwise.
@@ -181,6 +183,9 @@
                                             0 RoundingMode/CEILING)))]
       (Duration/ofNanos (long nanos)))))
 
+(defn- natural? [x]
+  (and (integer? x) (not (neg? x))))
+
 (defn ->duration
   "The java.time.Duration of a timeout, or nil for none: see the ns docstring of parley.socket."
   (^Duration [op x]
@@ -189,20 +194,17 @@
      (and (int? x) (zero? (long x))) Duration/ZERO
      (and (ratio? x) (pos? x)) (seconds->duration op (with-precision 40 (bigdec x)))
      (number? x) (seconds->duration op x)
-     (and (vector? x) (= 2 (count x)) (every? #(or (nil? %) (nat-int? %)) x) (or (x 0) (nil? (x 1))))
+     (and (vector? x) (= 2 (count x)) (every? #(or (nil? %) (natural? %)) x) (or (x 0) (nil? (x 1))))
      (->duration op (x 0) (x 1))
 
      (instance? Duration x) (if (.isNegative ^Duration x) (throw (bad-timeout op x)) x)
      :else (throw (bad-timeout op x))))
   (^Duration [op seconds microseconds]
-   (when-not (and (or (nil? seconds) (nat-int? seconds)) (or (nil? microseconds) (nat-int? microseconds))
-                  (or seconds (nil? microseconds)))
+   (when-not (and (or (nil? seconds) (number? seconds)) (or (nil? microseconds) (natural? microseconds)))
      (throw (misuse op (str "the seconds are " (show seconds) " and the microseconds " (show microseconds))
-              "non-negative integers")))
-   (if (nil? seconds)
-     nil
-     (.plus ^Duration (->duration op seconds)
-            (Duration/ofNanos (* 1000 (long (min (or microseconds 0) 9000000000000000))))))))
+              "a non-negative number, or nil to wait for ever, and a non-negative integer")))
+   (when-let [whole (->duration op seconds)]
+     (.plus whole (Duration/ofNanos (* 1000 (long (min (or microseconds 0) 9000000000000000))))))))
 
 (defn seconds
   "Returns the Duration of an option's seconds, nil for none; an error names the option."

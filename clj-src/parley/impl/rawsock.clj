@@ -213,18 +213,14 @@
 (defn option-requests
   "Returns the arguments of socket-options as [option] or [option value], checked."
   [op args]
-  (when (empty? args)
-    (throw (options/misuse op "no option is given" "keywords such as :so-keepalive, each with a new value after it or without")))
   (loop [requests []
-         [key & more] args]
-    (when-not (keyword? key)
-      (throw (options/misuse op (str "the option is " (options/show key)) "a keyword such as :so-keepalive")))
-    (let [found (option op key)
-          value? (and more (not (keyword? (first more))))
-          requests (conj requests (if value? [found (checked-argument op found (first more))] [found]))]
-      (if-let [rest-args (seq (if value? (rest more) more))]
-        (recur requests rest-args)
-        requests))))
+         [key & more :as args] args]
+    (if (empty? args)
+      requests
+      (let [found (option op key)
+            value? (and more (not (keyword? (first more))))]
+        (recur (conj requests (if value? [found (checked-argument op found (first more))] [found]))
+          (if value? (rest more) more))))))
 
 (defn value-to-restore
   "Returns what to set an option to so that it is `before` again: Linux doubles the sizes of buffers."
@@ -258,19 +254,19 @@
   [option] or [option value]; returns their values before. When the system refuses one, those set before it
   are taken back."
   [op target s requests]
-  (loop [[[option :as request] & more] requests
+  (loop [requests requests
          values []
          done []]
-    (let [before (try
-                   (apply-option op target s request)
-                   (catch Throwable e
-                     (take-back e op target s done)
-                     (throw e)))
-          values (conj values (option-value option before))
-          done (if (next request) (conj done [option before]) done)]
-      (if more
-        (recur more values done)
-        values))))
+    (if-let [[[option :as request] & more] (seq requests)]
+      (let [before (try
+                     (apply-option op target s request)
+                     (catch Throwable e
+                       (take-back e op target s done)
+                       (throw e)))]
+        (recur more
+          (conj values (option-value option before))
+          (if (next request) (conj done [option before]) done)))
+      values)))
 
 (def ^:private levels
   "Levels of options that have no name of their own here."

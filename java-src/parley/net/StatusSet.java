@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ClosedSelectorException;
 import java.time.Duration;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
@@ -64,7 +64,7 @@ public final class StatusSet implements AutoCloseable {
      * members, and dropping it is not logged.
      */
     StatusSet(boolean reported, int expected) throws IOException {
-        members = new HashMap<>(expected * 2);
+        members = new LinkedHashMap<>(expected * 2);
         StackSafeLock.reserveStackToOpen();
         Poller mine = poller = open();
         news = new ChangeQueue(mine, reported ? null : this);
@@ -317,7 +317,7 @@ public final class StatusSet implements AutoCloseable {
     /**
      * Returns the members, whatever their status.
      *
-     * @return a new list, in no particular order
+     * @return a new list, in the order in which they were added
      * @throws IllegalStateException if the set is closed, or another thread uses it
      */
     public List<Entry> members() {

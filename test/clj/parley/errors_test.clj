@@ -2,6 +2,7 @@
   "What programs and people learn from exceptions: the message that a REPL shows, and error-info."
   (:require
    [clojure.core.async :as async]
+   [clojure.datafy :refer [datafy]]
    [clojure.main :as main]
    [clojure.test :refer [deftest is testing]]
    [parley.async :as pa]
@@ -92,11 +93,14 @@
           (is (= facts (select-keys info (keys facts))))
           (is (= (:code info) (socket/os-error-code e)))
           (is (= info (socket/error-info (ex-info "wrapped" {} e))))
+          (is (= info (:data (datafy e)) (select-keys (datafy e) (keys info))))
           (is (.startsWith ^String (ex-message e) (str (:op info) ": "))))))))
 
 (deftest error-info-of-other-exceptions-is-nil
   (is (nil? (socket/error-info nil)))
-  (is (nil? (socket/error-info (java.io.IOException. "Connection refused")))))
+  (let [e (java.io.IOException. "Connection refused")]
+    (is (nil? (socket/error-info e)))
+    (is (= (Throwable->map e) (datafy e)))))
 
 (deftest a-write-that-fails-tells-how-much-went
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")

@@ -126,9 +126,12 @@
 
 (deftest accept-times-out
   (socket/with-open-stream [server (loopback)]
+    (is (= [nil nil nil] [(socket/socket-wait server 0 1N) (socket/socket-wait server 1/100 1) (socket/socket-wait server 0N nil)]))
     (doseq [timeout [0 1/100 0.01 [0 10000] (Duration/ofMillis 10)]]
       (throwing java.net.SocketTimeoutException :etimedout "socket-accept"
-                (socket/socket-accept server :timeout timeout)))))
+                (socket/socket-accept server :timeout timeout)))
+    (socket/with-open-stream [_ (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
+      (is (= true (socket/socket-wait server nil 5)) "nil waits for ever, whatever the microseconds, as in CLISP"))))
 
 (deftest a-bound-channel-and-a-connected-one-are-adopted
   (let [channel (.bind (ServerSocketChannel/open) (java.net.InetSocketAddress. "127.0.0.1" 0))]
@@ -138,7 +141,17 @@
                               peer (socket/socket-accept server :element-type :byte :timeout patience)]
       (stream/write-byte 7 client)
       (stream/force-output client)
-      (is (= 7 (stream/read-byte peer))))))
+      (is (= 7 (stream/read-byte peer)))
+      (is (thrown-with-msg? IllegalArgumentException #"socket-server: :backlog is given besides a channel"
+            (socket/socket-server channel :backlog 5))))))
+
+(deftest a-server-takes-any-integer-and-a-host-without-a-port
+  (doseq [port [0N (biginteger 0) {:host "127.0.0.1"} {:host "127.0.0.1" :port nil}]]
+    (socket/with-open-stream [server (socket/socket-server port)]
+      (is (pos? (socket/socket-server-port server)))
+      (is (= (if (map? port) "127.0.0.1" "0.0.0.0") (socket/socket-server-host server)))))
+  (doseq [port [65536N -1N {:port nil} {}]]
+    (is (thrown? IllegalArgumentException (socket/socket-server port)))))
 
 ;; ---- Unix-domain --------------------------------------------------------------------------------
 
