@@ -1,6 +1,7 @@
 (ns parley.impl.status-set
   "The Clojure face of parley.net.StatusSet: countable, and reducible over its actionable members.
-  It is known by the name of its class, so that sets made before a reload stay what they are."
+  It is known by the name of its class up to the number, which each load of this namespace counts up:
+  sets made before a reload stay what they are."
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]
@@ -60,8 +61,11 @@
 (defmethod print-method view-class [x ^Writer w]
   (.write w (str x)))
 
+(def ^:private ^String view-name
+  (second (re-matches #"(.*__)\d+" (.getName view-class))))
+
 (defn core
   "The parley.net.StatusSet of a status set, nil of anything else."
   ^StatusSet [x]
-  (when (and (instance? Supplier x) (= (.getName view-class) (.getName (class x))))
+  (when (and (instance? Supplier x) (.startsWith (.getName (class x)) view-name))
     (.get ^Supplier x)))
