@@ -9,7 +9,7 @@ import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.InvalidPathException;
 import java.util.stream.Collectors;
-import parley.posix.Ipv6Text;
+import parley.posix.SockAddr;
 
 /**
  * Shows addresses as CLISP does.
@@ -129,7 +129,7 @@ public final class Addresses {
         int zone = text.indexOf('%');
         boolean needed = zone >= 0 && (address.isLinkLocalAddress() || address.isSiteLocalAddress()
                 || address.isMulticastAddress()) && !text.endsWith("%0");
-        return Ipv6Text.format(address.getAddress()) + (needed ? text.substring(zone) : "");
+        return SockAddr.ipv6(address.getAddress()) + (needed ? text.substring(zone) : "");
     }
 
     /** The addresses that this machine has now, as a list for a message. */

@@ -45,7 +45,6 @@ public final class DescriptorStreams {
      * @param handle a socket, a pipe, a terminal or standard input
      * @param direction which sides the stream has; null for those that the handle was opened for
      * @param options as of any stream
-     * @return the stream
      * @throws IOException if the handle is closed
      * @throws IllegalArgumentException if it is none of these
      */
@@ -102,7 +101,6 @@ public final class DescriptorStreams {
      * @param direction {@link Direction#INPUT} to read what it writes, {@link Direction#OUTPUT} to
      *     write what it reads, or {@link Direction#IO}; what is not a pipe is this process's own
      * @param options as of any stream
-     * @return the stream
      * @throws IOException if the command cannot be run
      */
     public static SocketStream pipe(String command, Direction direction, StreamOptions options)

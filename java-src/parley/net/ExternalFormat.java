@@ -47,7 +47,6 @@ public final class ExternalFormat {
      * The default with another charset.
      *
      * @param charset any charset of the JDK
-     * @return the format
      */
     public static ExternalFormat of(Charset charset) {
         return DEFAULT.withCharset(charset);
@@ -57,7 +56,6 @@ public final class ExternalFormat {
      * This format with another charset.
      *
      * @param charset any charset of the JDK
-     * @return the format
      */
     public ExternalFormat withCharset(Charset charset) {
         return new ExternalFormat(charset, lineTerminator, inputErrorAction, outputErrorAction);
@@ -67,7 +65,6 @@ public final class ExternalFormat {
      * This format with another line terminator.
      *
      * @param terminator what a newline is written as
-     * @return the format
      */
     public ExternalFormat withLineTerminator(LineTerminator terminator) {
         return new ExternalFormat(charset, terminator, inputErrorAction, outputErrorAction);
@@ -77,7 +74,6 @@ public final class ExternalFormat {
      * This format with another action for bytes that are no character.
      *
      * @param action what to do
-     * @return the format
      */
     public ExternalFormat withInputErrorAction(CodingAction action) {
         return new ExternalFormat(charset, lineTerminator, action, outputErrorAction);
@@ -87,7 +83,6 @@ public final class ExternalFormat {
      * This format with another action for characters that have no bytes.
      *
      * @param action what to do
-     * @return the format
      */
     public ExternalFormat withOutputErrorAction(CodingAction action) {
         return new ExternalFormat(charset, lineTerminator, inputErrorAction, action);

@@ -85,7 +85,10 @@ public final class ServerOptions {
         return reusePort;
     }
 
-    /** Collects options. */
+    /**
+     * Collects options. Each method returns this builder, and throws {@link
+     * IllegalArgumentException} for a value that it does not describe.
+     */
     public static final class Builder {
         /** As large as the system allows (somaxconn): what servers for many clients want. */
         public static final int LARGEST_BACKLOG = 65535;
@@ -101,24 +104,13 @@ public final class ServerOptions {
         private Builder() {
         }
 
-        /**
-         * Sets {@link ServerOptions#port()}.
-         *
-         * @param port 0 to 65535
-         * @return this
-         * @throws IllegalArgumentException if it is outside
-         */
+        /** Sets {@link ServerOptions#port()}: 0 to 65535. */
         public Builder port(int port) {
             this.port = HostResolver.checkPort("socket-server", port);
             return this;
         }
 
-        /**
-         * Sets {@link ServerOptions#host()}.
-         *
-         * @param host null, a name or an address
-         * @return this
-         */
+        /** Sets {@link ServerOptions#host()}: null, a name or an address. */
         public Builder host(String host) {
             this.host = host;
             this.loopback = false;
@@ -128,8 +120,6 @@ public final class ServerOptions {
         /**
          * Sets {@link ServerOptions#loopback()}, in place of a host. Where there is no IPv6, the
          * server listens on 127.0.0.1 alone.
-         *
-         * @return this
          */
         public Builder loopback() {
             this.host = "127.0.0.1";
@@ -138,10 +128,8 @@ public final class ServerOptions {
         }
 
         /**
-         * Sets {@link ServerOptions#reusePort()}.
-         *
-         * @param reuse whether others may listen on the same port; all of them must set it
-         * @return this
+         * Sets {@link ServerOptions#reusePort()}: whether others may listen on the same port; all
+         * of them must set it.
          */
         public Builder reusePort(boolean reuse) {
             this.reusePort = reuse;
@@ -152,8 +140,6 @@ public final class ServerOptions {
          * Sets {@link ServerOptions#backlog()}; 128 by default.
          *
          * @param backlog a positive number
-         * @return this
-         * @throws IllegalArgumentException if it is not positive
          */
         public Builder backlog(int backlog) {
             if (backlog < 1) {
@@ -164,12 +150,7 @@ public final class ServerOptions {
             return this;
         }
 
-        /**
-         * Sets {@link ServerOptions#path()}.
-         *
-         * @param path null or where to make the file
-         * @return this
-         */
+        /** Sets {@link ServerOptions#path()}: null or where to make the file. */
         public Builder path(Path path) {
             this.path = path;
             return this;
@@ -179,7 +160,6 @@ public final class ServerOptions {
          * Sets {@link ServerOptions#mode()}.
          *
          * @param mode as {@code ls} shows it, for example {@code "rw-rw----"}
-         * @return this
          * @throws IllegalArgumentException if it is not of that form
          */
         public Builder mode(String mode) {

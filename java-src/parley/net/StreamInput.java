@@ -21,6 +21,9 @@ import parley.net.InputProbe.Sought;
  * closed or shut down its output, or this side has shut down its input. Every later read finds it,
  * too.
  *
+ * <p>Parts of arrays are given by {@code from}, the first index, and {@code to}, the index behind
+ * the last one; {@link IndexOutOfBoundsException} is thrown when they are not within the array.
+ *
  * <pre>{@code
  * StreamInput in = stream.in();
  * String line = in.readLine();      // null at the end
@@ -44,7 +47,6 @@ public final class StreamInput extends StreamTextInput {
      * stream of {@code (UNSIGNED-BYTE 8)}).
      *
      * @return 0 to 255, or {@link #END}
-     * @throws IOException see the class
      */
     public int readByte() throws IOException {
         requireBytes("read-byte");
@@ -79,7 +81,6 @@ public final class StreamInput extends StreamTextInput {
      * Reads a byte if one has arrived (CLISP {@code EXT:READ-BYTE-NO-HANG}).
      *
      * @return 0 to 255, {@link #NOTHING} or {@link #END}
-     * @throws IOException see the class
      */
     public int readByteNoHang() throws IOException {
         requireBytes("read-byte-no-hang");
@@ -92,7 +93,6 @@ public final class StreamInput extends StreamTextInput {
      * @param mode {@link WaitMode#NO_HANG} to take it only if it has arrived
      * @return its bits, sign-extended when the type is signed, or null: the end of the input, or
      *     nothing there when the call does not wait
-     * @throws IOException see the class
      */
     public Long readElement(WaitMode mode) throws IOException {
         ElementType type = stream.elementType();
@@ -107,7 +107,6 @@ public final class StreamInput extends StreamTextInput {
      * @param order which byte comes first
      * @param mode {@link WaitMode#NO_HANG} to take it only if it has arrived
      * @return its bits, or null as {@link #readElement}; an unsigned one of 8 bytes may be negative
-     * @throws IOException see the class
      */
     public Long readInteger(int width, boolean signed, ByteOrder order, WaitMode mode)
             throws IOException {
@@ -141,14 +140,8 @@ public final class StreamInput extends StreamTextInput {
     /**
      * Reads bytes (CLISP {@code EXT:READ-BYTE-SEQUENCE}). Big reads go straight into the array.
      *
-     * @param into where to put them
-     * @param from the first index to fill
-     * @param to the index behind the last one
-     * @param mode how long to wait
      * @return the index of the first byte not filled; {@code to} unless the input ended, or nothing
      *     more was there and the call does not wait
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException see the class
      */
     public int readBytes(byte[] into, int from, int to, WaitMode mode) throws IOException {
         requireBytes("read-byte-sequence");
@@ -167,12 +160,7 @@ public final class StreamInput extends StreamTextInput {
      * Reads integers of the stream's element type (CLISP {@code EXT:READ-BYTE-SEQUENCE}).
      *
      * @param into where to put their bits, as {@link #readElement} returns them
-     * @param from the first index to fill
-     * @param to the index behind the last one
-     * @param mode how long to wait
      * @return the index of the first integer not filled, as {@link #readBytes}
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException see the class
      */
     public int readElements(long[] into, int from, int to, WaitMode mode)
             throws IOException {
@@ -238,7 +226,6 @@ public final class StreamInput extends StreamTextInput {
      * @param framing describes the elements; use one framing for one stream
      * @return the element; null at the end of the input
      * @throws FramingException if the input cannot become an element; nothing was consumed
-     * @throws IOException as {@link #readChar}
      */
     public <T> T read(Framing<T> framing) throws IOException {
         Errors.need("read", "the framing", framing, "a Framing");
@@ -338,11 +325,7 @@ public final class StreamInput extends StreamTextInput {
         });
     }
 
-    /**
-     * Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}).
-     *
-     * @throws IOException if the lock cannot be had in time
-     */
+    /** Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}). */
     public void clear() throws IOException {
         if (!stream.isConnectedNow("clear-input")) {
             return; // nothing has come
@@ -400,7 +383,6 @@ public final class StreamInput extends StreamTextInput {
      * Returns the number of bytes of the stream that were read so far.
      *
      * @return their number since the connection was made
-     * @throws IOException if the lock cannot be had in time
      */
     public long offset() throws IOException {
         return run("offset", Entry.LOCAL, 0L, refill.buffer::offset);

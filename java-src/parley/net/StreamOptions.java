@@ -131,7 +131,10 @@ public final class StreamOptions {
         return limit;
     }
 
-    /** Collects options. */
+    /**
+     * Collects options. Each method returns this builder, and throws {@link
+     * IllegalArgumentException} for a value that it does not describe.
+     */
     public static final class Builder {
         private ElementType elementType = ElementType.CHARACTER;
         private ExternalFormat externalFormat = ExternalFormat.DEFAULT;
@@ -147,23 +150,13 @@ public final class StreamOptions {
         private Builder() {
         }
 
-        /**
-         * Sets {@link StreamOptions#elementType()}.
-         *
-         * @param type not null
-         * @return this
-         */
+        /** Sets {@link StreamOptions#elementType()}: not null. */
         public Builder elementType(ElementType type) {
             elementType = Errors.need("element type", "the type", type, "an ElementType");
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#externalFormat()}.
-         *
-         * @param format not null
-         * @return this
-         */
+        /** Sets {@link StreamOptions#externalFormat()}: not null. */
         public Builder externalFormat(ExternalFormat format) {
             externalFormat = Errors.need("external format", "the format", format,
                     "an ExternalFormat");
@@ -174,100 +167,57 @@ public final class StreamOptions {
          * Sets buffering both ways.
          *
          * @param both as {@link StreamOptions#inputBuffered()} and the same for output
-         * @return this
          */
         public Builder buffered(boolean both) {
             return inputBuffered(both).outputBuffered(both);
         }
 
         /**
-         * Sets {@link StreamOptions#inputBuffered()}.
-         *
-         * @param buffered whether reads may take more than they are asked for
-         * @return this
+         * Sets {@link StreamOptions#inputBuffered()}: whether reads may take more than they are
+         * asked for.
          */
         public Builder inputBuffered(boolean buffered) {
             inputBuffered = buffered;
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#outputBuffered()}.
-         *
-         * @param buffered whether writes are collected
-         * @return this
-         */
+        /** Sets {@link StreamOptions#outputBuffered()}: whether writes are collected. */
         public Builder outputBuffered(boolean buffered) {
             outputBuffered = buffered;
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#timeout()}.
-         *
-         * @param timeout null, zero or positive
-         * @return this
-         * @throws IllegalArgumentException if it is negative
-         */
+        /** Sets {@link StreamOptions#timeout()}: null, zero or positive. */
         public Builder timeout(Duration timeout) {
             this.timeout = Errors.timeout("timeout", timeout);
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#readTimeout()}.
-         *
-         * @param timeout null, zero or positive
-         * @return this
-         * @throws IllegalArgumentException if it is negative
-         */
+        /** Sets {@link StreamOptions#readTimeout()}: null, zero or positive. */
         public Builder readTimeout(Duration timeout) {
             readTimeout = Errors.timeout("read timeout", timeout);
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#writeTimeout()}.
-         *
-         * @param timeout null, zero or positive
-         * @return this
-         * @throws IllegalArgumentException if it is negative
-         */
+        /** Sets {@link StreamOptions#writeTimeout()}: null, zero or positive. */
         public Builder writeTimeout(Duration timeout) {
             writeTimeout = Errors.timeout("write timeout", timeout);
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#closeTimeout()}.
-         *
-         * @param timeout null, zero or positive
-         * @return this
-         * @throws IllegalArgumentException if it is negative
-         */
+        /** Sets {@link StreamOptions#closeTimeout()}: null, zero or positive. */
         public Builder closeTimeout(Duration timeout) {
             closeTimeout = Errors.timeout("close timeout", timeout);
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#lineLimit()}.
-         *
-         * @param limit a positive number of characters
-         * @return this
-         * @throws IllegalArgumentException if it is not positive
-         */
+        /** Sets {@link StreamOptions#lineLimit()}: a positive number of characters. */
         public Builder lineLimit(int limit) {
             lineLimit = checkLineLimit("line limit", limit);
             return this;
         }
 
-        /**
-         * Sets {@link StreamOptions#tls()}.
-         *
-         * @param options null for no TLS
-         * @return this
-         */
+        /** Sets {@link StreamOptions#tls()}: null for no TLS. */
         public Builder tls(TlsOptions options) {
             tls = options;
             return this;

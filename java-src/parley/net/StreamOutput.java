@@ -18,6 +18,9 @@ import parley.net.wait.ThreadWaits;
  * {@code bytesTransferred} of the exception is the number of its bytes that went to the system; the
  * rest is not sent later. A flush keeps the bytes that it could not send.
  *
+ * <p>Parts of arrays are given by {@code from}, the first index, and {@code to}, the index behind
+ * the last one; {@link IndexOutOfBoundsException} is thrown when they are not within the array.
+ *
  * <pre>{@code
  * StreamOutput out = stream.out();
  * out.writeLine("hello");
@@ -60,7 +63,6 @@ public final class StreamOutput extends StreamTextOutput {
      * Writes a byte, whatever the width of the stream's element type.
      *
      * @param value the low eight bits are written
-     * @throws IOException see the class
      */
     public void writeByte(int value) throws IOException {
         requireBytes("write-byte");
@@ -77,7 +79,6 @@ public final class StreamOutput extends StreamTextOutput {
      *
      * @param value its bits
      * @throws IllegalArgumentException if the type cannot hold it; any is taken for 64 bits
-     * @throws IOException see the class
      */
     public void writeElement(long value) throws IOException {
         ElementType type = stream.elementType();
@@ -93,7 +94,6 @@ public final class StreamOutput extends StreamTextOutput {
      * @param value its bits; those beyond the width are dropped
      * @param width bytes it takes, 1 to 8
      * @param order which byte comes first
-     * @throws IOException see the class
      */
     public void writeInteger(long value, int width, ByteOrder order) throws IOException {
         Errors.integer("write-integer", width, order);
@@ -138,14 +138,10 @@ public final class StreamOutput extends StreamTextOutput {
      * Writes bytes (CLISP {@code EXT:WRITE-BYTE-SEQUENCE}). Big writes go straight from the array.
      *
      * @param bytes the array
-     * @param from the first index to write
-     * @param to the index behind the last one
      * @param mode {@link WaitMode#FULL} writes all; the others hand over to the system, without
      *     buffering, what it takes now ({@link WaitMode#INTERACTIVE}: after waiting until it takes
      *     anything)
      * @return the index of the first byte not written
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException see the class
      */
     public int writeBytes(byte[] bytes, int from, int to, WaitMode mode) throws IOException {
         Errors.range("write-byte-sequence", from, to, bytes == null ? -1 : bytes.length);
@@ -170,14 +166,10 @@ public final class StreamOutput extends StreamTextOutput {
      * Writes integers of the stream's element type (CLISP {@code EXT:WRITE-BYTE-SEQUENCE}).
      *
      * @param values their bits
-     * @param from the first index to write
-     * @param to the index behind the last one
      * @param mode as {@link #writeBytes}; of an integer that the system took in part, the rest
      *     is buffered
      * @return the index of the first integer not written
      * @throws IllegalArgumentException if the type cannot hold one; none was written
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException see the class
      */
     public int writeElements(long[] values, int from, int to, WaitMode mode)
             throws IOException {
@@ -288,8 +280,6 @@ public final class StreamOutput extends StreamTextOutput {
      * Drops buffered output that was not sent to the system (Common Lisp {@code CLEAR-OUTPUT}).
      * When part of a character was sent, its rest stays; so does the shift sequence that ends the
      * text.
-     *
-     * @throws IOException if the lock cannot be had in time
      */
     public void clear() throws IOException {
         run("clear-output", Entry.LOCAL, null, () -> {
@@ -302,7 +292,6 @@ public final class StreamOutput extends StreamTextOutput {
      * Returns the number of written bytes that are still in the buffer.
      *
      * @return 0 after a flush
-     * @throws IOException if the lock cannot be had in time
      */
     public int pending() throws IOException {
         return runInt("pending", Entry.LOCAL, 0, buffer::pending);

@@ -113,7 +113,6 @@ abstract class StreamTextInput extends StreamSide {
      * Returns the next character and leaves it there (Common Lisp {@code PEEK-CHAR}).
      *
      * @return the character, or {@link #END}
-     * @throws IOException as {@link #readChar}
      */
     public int peekChar() throws IOException {
         return character("peek-char", false);
@@ -148,7 +147,6 @@ abstract class StreamTextInput extends StreamSide {
      * Reads a character if one has arrived (Common Lisp {@code READ-CHAR-NO-HANG}).
      *
      * @return the character, {@link #NOTHING} or {@link #END}
-     * @throws IOException as {@link #readChar}
      */
     public int readCharNoHang() throws IOException {
         requireCharacters("read-char-no-hang");
@@ -166,7 +164,6 @@ abstract class StreamTextInput extends StreamSide {
      *
      * @param unit that character
      * @throws IllegalStateException if the last operation did not read this character
-     * @throws IOException if the lock cannot be had in time
      */
     public void unreadChar(int unit) throws IOException {
         if (!unread("unread-char", unit, false)) {
@@ -198,7 +195,6 @@ abstract class StreamTextInput extends StreamSide {
      *
      * @return the line without its end, or null at the end of the input
      * @throws LineTooLongException if the {@link #lineLimit()} is reached without a newline
-     * @throws IOException as {@link #readChar}
      */
     public String readLine() throws IOException {
         String plain = readPlainLine();
@@ -226,7 +222,6 @@ abstract class StreamTextInput extends StreamSide {
      * Reads a line and how it ended (the second value of Common Lisp's {@code READ-LINE}).
      *
      * @return the line, or null at the end of the input
-     * @throws IOException as {@link #readLine}
      */
     public Line readLineValues() throws IOException {
         return line(text -> new Line(text, cursor.lines().wasUnterminated()));
@@ -251,14 +246,8 @@ abstract class StreamTextInput extends StreamSide {
     /**
      * Reads characters (CLISP {@code EXT:READ-CHAR-SEQUENCE}).
      *
-     * @param into where to put them
-     * @param from the first index to fill
-     * @param to the index behind the last one
-     * @param mode how long to wait
      * @return the index of the first character not filled; {@code to} unless the input ended, or
      *     nothing more was there and the call does not wait
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException as {@link #readChar}
      */
     public int readChars(char[] into, int from, int to, WaitMode mode) throws IOException {
         Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
@@ -271,12 +260,7 @@ abstract class StreamTextInput extends StreamSide {
     /**
      * Reads what has arrived of one line, its newline included. Waits for the first character only.
      *
-     * @param into where to put the characters
-     * @param from the first index to fill
-     * @param to the index behind the last one
      * @return the index of the first character not filled; {@code from} at the end of the input
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException as {@link #readChar}
      */
     public int readCharsOfLine(char[] into, int from, int to) throws IOException {
         Errors.range("read-char-sequence", from, to, into == null ? -1 : into.length);
@@ -289,7 +273,6 @@ abstract class StreamTextInput extends StreamSide {
      * Returns whether a character can be read without waiting (Common Lisp {@code LISTEN}).
      *
      * @return false at the end of the input too
-     * @throws IOException if the lock cannot be had in time
      */
     public boolean listen() throws IOException {
         requireCharacters("listen");
@@ -300,7 +283,6 @@ abstract class StreamTextInput extends StreamSide {
      * Returns whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
      *
      * @return false at the end of the input
-     * @throws IOException if the lock cannot be had in time
      */
     public boolean readCharWillHang() throws IOException {
         requireCharacters("read-char-will-hang?");

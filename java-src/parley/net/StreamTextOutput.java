@@ -93,7 +93,6 @@ abstract class StreamTextOutput extends StreamSide {
      * Writes a string (Common Lisp {@code WRITE-STRING}).
      *
      * @param text not null
-     * @throws IOException as {@link #writeChar}
      */
     public void writeString(CharSequence text) throws IOException {
         write("write-string", copy("write-string", text), NO_UNIT, false, false);
@@ -103,10 +102,6 @@ abstract class StreamTextOutput extends StreamSide {
      * Writes characters (CLISP {@code EXT:WRITE-CHAR-SEQUENCE}).
      *
      * @param chars the characters
-     * @param from the first index to write
-     * @param to the index behind the last one
-     * @throws IndexOutOfBoundsException if the indices are not within the array
-     * @throws IOException as {@link #writeChar}
      */
     public void writeChars(char[] chars, int from, int to) throws IOException {
         Errors.range("write-char-sequence", from, to, chars == null ? -1 : chars.length);
@@ -117,7 +112,6 @@ abstract class StreamTextOutput extends StreamSide {
      * Writes a string and a newline (Common Lisp {@code WRITE-LINE}).
      *
      * @param text not null
-     * @throws IOException as {@link #writeChar}
      */
     public void writeLine(CharSequence text) throws IOException {
         if (buffered && text instanceof String && stream.elementType().hasCharacters() && beginMoment()) {
@@ -138,11 +132,7 @@ abstract class StreamTextOutput extends StreamSide {
         write("write-line", copy("write-line", text), NO_UNIT, true, false);
     }
 
-    /**
-     * Writes a newline (Common Lisp {@code TERPRI}).
-     *
-     * @throws IOException as {@link #writeChar}
-     */
+    /** Writes a newline (Common Lisp {@code TERPRI}). */
     public void newLine() throws IOException {
         write("terpri", "", NO_UNIT, true, false);
     }
@@ -151,7 +141,6 @@ abstract class StreamTextOutput extends StreamSide {
      * Writes a newline unless the last character written was one (Common Lisp {@code FRESH-LINE}).
      *
      * @return true when it wrote one
-     * @throws IOException as {@link #writeChar}
      */
     public boolean freshLine() throws IOException {
         return write("fresh-line", "", NO_UNIT, true, true);

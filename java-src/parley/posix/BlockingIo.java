@@ -29,16 +29,8 @@ public final class BlockingIo {
     /**
      * Receives: recv(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @param all wait until the part of the array is full or the stream ends: MSG_WAITALL
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes, 0 at the end of a stream
-     * @throws IOException when the system call fails
      */
     public static int receive(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             boolean all, long timeoutNanos) throws IOException {
@@ -64,14 +56,8 @@ public final class BlockingIo {
     /**
      * Receives a message: recvmsg(2). Descriptors that come with it are handles from then on.
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param controlSize how many bytes of control data to take at most
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return never {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
@@ -89,15 +75,7 @@ public final class BlockingIo {
     /**
      * Sends all of it: send(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes: all, unless the call timed out
-     * @throws IOException when the system call fails
      */
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             long timeoutNanos) throws IOException {
@@ -119,15 +97,9 @@ public final class BlockingIo {
     /**
      * Sends a message: sendmsg(2) and sendto(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param address the address to send to, null on a connected socket
      * @param control the control data, empty for none
-     * @param flags a sum of {@link MessageFlags} flags
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes
-     * @throws IOException when the system call fails
      */
     public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
             byte[] control, int flags, long timeoutNanos) throws IOException {
@@ -140,13 +112,7 @@ public final class BlockingIo {
      * Reads from a descriptor of any kind: read(2). Returns 0 at the end.
      *
      * @param from the descriptor
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes, 0 at the end
-     * @throws IOException when the system call fails
      */
     public static int read(Descriptor from, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
@@ -159,13 +125,7 @@ public final class BlockingIo {
      * Writes all of it to a descriptor of any kind: write(2).
      *
      * @param to the descriptor
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return how many bytes: all, unless the call timed out
-     * @throws IOException when the system call fails
      */
     public static int write(Descriptor to, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {

@@ -23,7 +23,8 @@ import java.util.Map;
 public final class ChannelDescriptor {
     private final SelectableChannel channel; // immutable
     private final int fd; // immutable
-    private final ResetMemory reset = new ResetMemory(); // thread-safe; that of all duplicates
+    // thread-safe; that of all duplicates
+    private final Descriptor.ResetMemory reset = new Descriptor.ResetMemory();
 
     private ChannelDescriptor(SelectableChannel channel, int fd) {
         this.channel = channel;
@@ -34,7 +35,6 @@ public final class ChannelDescriptor {
      * Finds the descriptor of an open channel.
      *
      * @param channel a socket, server, datagram channel or pipe end of this JDK
-     * @return the descriptor
      * @throws ClosedChannelException when it is closed
      * @throws UnsupportedOperationException when it is not a channel of this JDK
      */
@@ -85,13 +85,12 @@ public final class ChannelDescriptor {
      * stood for before is closed. The channel must not be in use yet.
      *
      * @param other stays open, and must not be closed during the call
-     * @throws IOException when the system call fails
      */
     public void become(Descriptor other) throws IOException {
         number();
         int from = other.number();
         Posix.check(LibC.dup2(from, fd), "dup2(" + from + ", " + fd + ")");
-        Fcntl.closeOnExec(fd);
+        RawDescriptor.closeOnExec(fd);
     }
 
     /**

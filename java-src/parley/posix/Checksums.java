@@ -5,6 +5,7 @@ package parley.posix;
  * written where it belongs.
  *
  * <p>A frame begins with 14 bytes of Ethernet header, which are skipped; then comes an IPv4 packet.
+ * {@code start} is the index of its first byte in the array, {@code end} the one behind its last.
  * The result is the checksum as the number that stands in the frame, most significant byte first.
  */
 public final class Checksums {
@@ -20,55 +21,27 @@ public final class Checksums {
         }
     }
 
-    /**
-     * Computes the checksum of the IP header.
-     *
-     * @param frame the Ethernet frame
-     * @param start the index of the frame's first byte
-     * @param end the index behind the frame's last byte
-     * @return the checksum
-     */
+    /** Computes the checksum of the IP header. */
     public static int ip(byte[] frame, int start, int end) {
         int size = headerSize("ipcsum", frame, start, end);
         int at = start + IP;
         return store(frame, at + 10, at, at + size, 0);
     }
 
-    /**
-     * Computes the checksum of an ICMP message.
-     *
-     * @param frame the Ethernet frame
-     * @param start the index of the frame's first byte
-     * @param end the index behind the frame's last byte
-     * @return the checksum
-     */
+    /** Computes the checksum of an ICMP message. */
     public static int icmp(byte[] frame, int start, int end) {
         Payload payload = payload("icmpcsum", frame, start, end, 4);
         return store(frame, payload.start() + 2, payload.start(), payload.end(), 0);
     }
 
-    /**
-     * Computes the checksum of a TCP segment.
-     *
-     * @param frame the Ethernet frame
-     * @param start the index of the frame's first byte
-     * @param end the index behind the frame's last byte
-     * @return the checksum
-     */
+    /** Computes the checksum of a TCP segment. */
     public static int tcp(byte[] frame, int start, int end) {
         Payload payload = payload("tcpcsum", frame, start, end, 18);
         long pseudo = pseudoHeader(frame, start, payload);
         return store(frame, payload.start() + 16, payload.start(), payload.end(), pseudo);
     }
 
-    /**
-     * Computes the checksum of a UDP datagram; one that comes to 0 is sent as 0xffff (RFC 768).
-     *
-     * @param frame the Ethernet frame
-     * @param start the index of the frame's first byte
-     * @param end the index behind the frame's last byte
-     * @return the checksum
-     */
+    /** Computes the checksum of a UDP datagram; one that comes to 0 is sent as 0xffff (RFC 768). */
     public static int udp(byte[] frame, int start, int end) {
         Payload payload = payload("udpcsum", frame, start, end, 8);
         long pseudo = pseudoHeader(frame, start, payload);

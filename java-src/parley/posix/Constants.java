@@ -15,14 +15,12 @@ import jnr.constants.platform.SocketOption;
  * (those are from the system headers, Linux first, macOS second).
  */
 final class Constants {
-    static final boolean LINUX = Platform.CURRENT == Platform.LINUX;
-
     static final int AF_UNSPEC = AddressFamily.AF_UNSPEC.intValue();
     static final int AF_UNIX = AddressFamily.AF_UNIX.intValue();
     static final int AF_INET = AddressFamily.AF_INET.intValue();
     static final int AF_INET6 = AddressFamily.AF_INET6.intValue();
     /** Linux only; -1 elsewhere. */
-    static final int AF_PACKET = LINUX ? 17 : -1;
+    static final int AF_PACKET = Posix.LINUX ? 17 : -1;
 
     static final int SOCK_STREAM = Sock.SOCK_STREAM.intValue();
     static final int SOCK_DGRAM = Sock.SOCK_DGRAM.intValue();
@@ -31,7 +29,7 @@ final class Constants {
     static final int SOCK_SEQPACKET = Sock.SOCK_SEQPACKET.intValue();
     /** Closed on exec and non-blocking: Linux takes it with the type, macOS needs more calls. */
     static final int SOCK_FLAGS =
-            LINUX ? OpenFlags.O_CLOEXEC.intValue() | OpenFlags.O_NONBLOCK.intValue() : 0;
+            Posix.LINUX ? OpenFlags.O_CLOEXEC.intValue() | OpenFlags.O_NONBLOCK.intValue() : 0;
 
     static final int SOL_SOCKET = SocketLevel.SOL_SOCKET.intValue();
     static final int SO_TYPE = SocketOption.SO_TYPE.intValue();
@@ -48,7 +46,7 @@ final class Constants {
     /** The control data that passes descriptors; the same number on both platforms. */
     static final int SCM_RIGHTS = 1;
     /** Closes on exec what comes as control data; Linux only, 0 elsewhere. */
-    static final int MSG_CMSG_CLOEXEC = LINUX ? 0x40000000 : 0;
+    static final int MSG_CMSG_CLOEXEC = Posix.LINUX ? 0x40000000 : 0;
     static final int MSG_WAITALL = SocketMessage.MSG_WAITALL.intValue();
     static final int MSG_DONTROUTE = SocketMessage.MSG_DONTROUTE.intValue();
     static final int MSG_CONFIRM = orZero(SocketMessage.MSG_CONFIRM);
@@ -61,7 +59,7 @@ final class Constants {
     static final int F_SETFD = Fcntl.F_SETFD.intValue();
     static final int F_GETFL = Fcntl.F_GETFL.intValue();
     static final int F_SETFL = Fcntl.F_SETFL.intValue();
-    static final int F_DUPFD_CLOEXEC = LINUX ? 1030 : 67;
+    static final int F_DUPFD_CLOEXEC = Posix.LINUX ? 1030 : 67;
     static final int FD_CLOEXEC = 1;
 
     static final int O_ACCMODE = OpenFlags.O_ACCMODE.intValue();

@@ -36,42 +36,26 @@ public final class Databases {
      */
     public record Network(String name, List<String> aliases, String family, int number) {}
 
-    /**
-     * {@return the protocol of a name, {@code icmp}, or null}
-     *
-     * @param name the name
-     */
+    /** {@return the protocol of a name, {@code icmp}, or null} */
     public static Protocol protocol(String name) {
         Posix.require("getprotobyname");
         return protocolAt(() -> withText("getprotobyname", name, LibC::getprotobyname));
     }
 
-    /**
-     * {@return the protocol of a number, or null}
-     *
-     * @param number the number
-     */
+    /** {@return the protocol of a number, or null} */
     public static Protocol protocol(int number) {
         Posix.require("getprotobynumber");
         return protocolAt(() -> LibC.getprotobynumber(number));
     }
 
-    /**
-     * Lists all protocols.
-     *
-     * @return the protocols, in the order of the file
-     */
+    /** Lists all protocols, in the order of the file. */
     public static List<Protocol> protocols() {
         Posix.require("getprotoent");
         return all(() -> LibC.setprotoent(1), LibC::getprotoent, LibC::endprotoent,
                 Databases::readProtocol);
     }
 
-    /**
-     * {@return the network of a name, or null}
-     *
-     * @param name the name
-     */
+    /** {@return the network of a name, or null} */
     public static Network network(String name) {
         Posix.require("getnetbyname");
         return one(() -> withText("getnetbyname", name, LibC::getnetbyname),
@@ -81,7 +65,6 @@ public final class Databases {
     /**
      * {@return the network of a number and an address family such as {@code inet}, or null}
      *
-     * @param number the number
      * @param family an address family such as {@code inet}
      */
     public static Network network(int number, String family) {
@@ -90,11 +73,7 @@ public final class Databases {
         return one(() -> LibC.getnetbyaddr(number, domain), Databases::readNetwork);
     }
 
-    /**
-     * Lists all networks.
-     *
-     * @return the networks, in the order of the file
-     */
+    /** Lists all networks, in the order of the file. */
     public static List<Network> networks() {
         Posix.require("getnetent");
         return all(() -> LibC.setnetent(1), LibC::getnetent, LibC::endnetent,
@@ -136,7 +115,7 @@ public final class Databases {
     }
 
     private static long withText(String what, String text, TextCall call) {
-        byte[] bytes = NativeText.bytes(what, text);
+        byte[] bytes = NativeBuffer.encoded(what, text);
         try (NativeBuffer buffer = NativeBuffer.take(bytes.length + 1)) {
             buffer.putText(0, bytes);
             return call.call(buffer.address);
@@ -145,13 +124,13 @@ public final class Databases {
 
     private static Protocol readProtocol(long at) {
         Pointer entry = new Pointer(at);
-        return new Protocol(NativeText.at(entry.getLong(0)), NativeText.allAt(entry.getLong(8)),
+        return new Protocol(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
                 entry.getInt(16));
     }
 
     private static Network readNetwork(long at) {
         Pointer entry = new Pointer(at);
-        return new Network(NativeText.at(entry.getLong(0)), NativeText.allAt(entry.getLong(8)),
+        return new Network(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
                 SocketTypes.domainName(entry.getInt(16)), entry.getInt(20));
     }
 }

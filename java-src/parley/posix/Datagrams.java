@@ -25,13 +25,7 @@ public final class Datagrams {
      * @param length how many bytes
      */
     public record Part(byte[] bytes, int offset, int length) {
-        /**
-         * Checks the bounds.
-         *
-         * @param bytes the buffer
-         * @param offset the index of the first byte in the buffer
-         * @param length how many bytes at most
-         */
+        /** Checks the bounds. */
         public Part {
             Posix.checkBounds("message", bytes, offset, length);
         }
@@ -52,14 +46,8 @@ public final class Datagrams {
      * Receives into one buffer and returns the sender, too: recvfrom(2). The flags of the
      * result contain {@link MessageFlags#TRUNC} when a datagram was cut.
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return what was received, {@link Descriptor#WOULD_BLOCK} as its count when nothing has
      *     arrived
-     * @throws IOException when the system call fails
      */
     public static Received receive(
             Descriptor socket, byte[] bytes, int offset, int length, int flags)
@@ -70,13 +58,9 @@ public final class Datagrams {
     /**
      * Receives into several buffers, one after the other: recvmsg(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param controlSize how many bytes of control data to take at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return what was received, {@link Descriptor#WOULD_BLOCK} as its count when nothing has
      *     arrived
-     * @throws IOException when the system call fails
      */
     public static Received receive(
             Descriptor socket, List<Part> parts, int controlSize, int flags) throws IOException {
@@ -108,14 +92,8 @@ public final class Datagrams {
     /**
      * Sends one buffer to an address: sendto(2).
      *
-     * @param socket the socket
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
      * @param address where to, or null on a connected socket
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes went, or {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static int send(
             Descriptor socket, byte[] bytes, int offset, int length, SockAddr address, int flags)
@@ -127,13 +105,9 @@ public final class Datagrams {
     /**
      * Sends several buffers as one message: sendmsg(2).
      *
-     * @param socket the socket
-     * @param parts the buffers, in order
      * @param address where to, or null on a connected socket
      * @param control control data, empty for none
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes went, or {@link Descriptor#WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public static int send(
             Descriptor socket, List<Part> parts, SockAddr address, byte[] control, int flags)
@@ -158,7 +132,7 @@ public final class Datagrams {
 
     /** Only Unix-domain sockets pass descriptors, and packet sockets do not take the flag. */
     private static int closeOnExec(int fd, int controlSize) throws IOException {
-        return controlSize > 0 && Addresses.family(fd) == Constants.AF_UNIX
+        return controlSize > 0 && RawDescriptor.family(fd) == Constants.AF_UNIX
                 ? Constants.MSG_CMSG_CLOEXEC : 0;
     }
 
@@ -191,7 +165,7 @@ public final class Datagrams {
         private static final int CONTROL = 32;
         private static final int CONTROL_SIZE = 40;
         /** Linux has an eight-byte control length, macOS a four-byte one. */
-        private static final int FLAGS = Platform.CURRENT == Platform.LINUX ? 48 : 44;
+        private static final int FLAGS = Posix.LINUX ? 48 : 44;
 
         private final int vectorAt; // immutable
         private final int controlAt; // immutable
@@ -199,7 +173,7 @@ public final class Datagrams {
         private final NativeBuffer memory; // content: the thread that made this
 
         MessageHeader(int parts, int size, int controlSize) {
-            vectorAt = HEADER + Addresses.MAX_SIZE;
+            vectorAt = HEADER + SockAddr.MAX_SIZE;
             controlAt = vectorAt + parts * IOVEC;
             dataAt = controlAt + (controlSize + 7) / 8 * 8;
             memory = NativeBuffer.take(dataAt + Math.max(size, 1)).zero(dataAt);
@@ -211,7 +185,7 @@ public final class Datagrams {
 
         void expectAddress() {
             memory.bytes.putLong(NAME, memory.address + HEADER);
-            memory.bytes.putInt(NAME_SIZE, Addresses.MAX_SIZE);
+            memory.bytes.putInt(NAME_SIZE, SockAddr.MAX_SIZE);
         }
 
         void address(SockAddr address) {
@@ -267,7 +241,7 @@ public final class Datagrams {
         }
 
         SockAddr sender() {
-            int size = Math.min(Addresses.MAX_SIZE, memory.bytes.getInt(NAME_SIZE));
+            int size = Math.min(SockAddr.MAX_SIZE, memory.bytes.getInt(NAME_SIZE));
             byte[] address = new byte[size];
             memory.bytes.get(HEADER, address);
             return size == 0 ? null : SockAddr.ofKernel(address);

@@ -40,13 +40,13 @@ public final class Descriptor extends NumberInUse {
         super(fd, owned);
         DescriptorWatcher.shared(); // opens what waiting needs, while there is a descriptor for it
         this.reset = reset;
-        this.nonblocking = Fcntl.isNonblocking(fd);
+        this.nonblocking = RawDescriptor.isNonblocking(fd);
         this.socketType = typeOf(fd);
     }
 
     private static int typeOf(int fd) throws IOException {
         try {
-            return RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
+            return RawDescriptor.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
         } catch (PosixException e) {
             if (e.errno() == Constants.ENOTSOCK) {
                 return 0;
@@ -58,8 +58,6 @@ public final class Descriptor extends NumberInUse {
     /**
      * Takes over an open number: closing the result closes the number.
      *
-     * @param fd the number
-     * @return the descriptor
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor own(int fd) throws IOException {
@@ -70,8 +68,6 @@ public final class Descriptor extends NumberInUse {
      * Makes a descriptor over a number that other code owns and keeps open. Closing the result does
      * not close the number.
      *
-     * @param fd the number
-     * @return the descriptor
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor borrow(int fd) throws IOException {
@@ -81,8 +77,6 @@ public final class Descriptor extends NumberInUse {
     /**
      * Duplicates a number, closed on exec.
      *
-     * @param fd the number
-     * @return the duplicate
      * @throws PosixException EBADF when the number is not open
      */
     public static Descriptor duplicate(int fd) throws IOException {
@@ -92,39 +86,33 @@ public final class Descriptor extends NumberInUse {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
-        return ownOrClose(Fcntl.duplicate(fd), reset);
+        StackSafeLock.reserveStackToOpen();
+        return ownOrClose(RawDescriptor.duplicate(fd), reset);
     }
 
-    /**
-     * {@return the reading and the writing end of a new pipe, closed on exec and non-blocking}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return the reading and the writing end of a new pipe, closed on exec and non-blocking} */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
-        int[] ends = Fcntl.pipe();
+        StackSafeLock.reserveStackToOpen();
+        int[] ends = RawDescriptor.pipe();
         return Sockets.ownBoth(ends[0], ends[1]);
     }
 
     /** Takes over a number just made, which is closed if that fails. */
     static Descriptor ownOrClose(int fd) throws IOException {
-        return ownOrClose(fd, new ResetMemory());
+        return ownOrClose(fd, null);
     }
 
     private static Descriptor ownOrClose(int fd, ResetMemory reset) throws IOException {
         try {
-            return new Descriptor(fd, true, reset);
+            return new Descriptor(fd, true, reset == null ? new ResetMemory() : reset);
         } catch (IOException | RuntimeException | Error e) {
             LibC.close(fd);
             throw e;
         }
     }
 
-    /**
-     * {@return a second descriptor for the same open file, closed on exec}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return a second descriptor for the same open file, closed on exec} */
     public Descriptor duplicate() throws IOException {
         return using("dup", number -> duplicate(number, reset));
     }
@@ -149,13 +137,9 @@ public final class Descriptor extends NumberInUse {
         return reset.first();
     }
 
-    /**
-     * {@return whether the open file is in non-blocking mode}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return whether the open file is in non-blocking mode} */
     public boolean nonblocking() throws IOException {
-        nonblocking = using("fcntl", Fcntl::isNonblocking);
+        nonblocking = using("fcntl", RawDescriptor::isNonblocking);
         return nonblocking;
     }
 
@@ -168,46 +152,32 @@ public final class Descriptor extends NumberInUse {
      * Sets or clears non-blocking mode of the open file, for every process that shares the file.
      *
      * @param on true for non-blocking mode
-     * @return this
-     * @throws IOException when the system call fails
      */
     public Descriptor nonblocking(boolean on) throws IOException {
         return using("fcntl", number -> {
-            Fcntl.nonblocking(number, on);
+            RawDescriptor.nonblocking(number, on);
             nonblocking = on;
             return this;
         });
     }
 
-    /**
-     * {@return whether the open file can be read, by the mode in which it was opened}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return whether the open file can be read, by the mode in which it was opened} */
     public boolean readable() throws IOException {
         return mode() != Constants.O_WRONLY;
     }
 
-    /**
-     * {@return whether the open file can be written, by the mode in which it was opened}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return whether the open file can be written, by the mode in which it was opened} */
     public boolean writable() throws IOException {
         return mode() != 0;
     }
 
     private int mode() throws IOException {
-        return using("fcntl", Fcntl::flags) & Constants.O_ACCMODE;
+        return using("fcntl", RawDescriptor::flags) & Constants.O_ACCMODE;
     }
 
-    /**
-     * {@return whether the number is closed when the process executes a program}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return whether the number is closed when the process executes a program} */
     public boolean closeOnExec() throws IOException {
-        return using("fcntl", Fcntl::isCloseOnExec);
+        return using("fcntl", RawDescriptor::isCloseOnExec);
     }
 
     // ---- reading and writing
@@ -215,9 +185,6 @@ public final class Descriptor extends NumberInUse {
     /**
      * Reads what has arrived, at most {@code length} bytes.
      *
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
      * @return how many bytes, at least 1; 0 when {@code length} is 0, or for an empty datagram;
      *     {@link #EOF}; or {@link #WOULD_BLOCK}
      * @throws PosixException of the system; the reset again where one was met before
@@ -242,9 +209,7 @@ public final class Descriptor extends NumberInUse {
      * Reads what has arrived into the buffer's remaining space and moves its position. Into a
      * direct buffer nothing is copied twice.
      *
-     * @param target the buffer
      * @return as {@link #read(byte[], int, int)}
-     * @throws IOException when the system call fails
      */
     public int read(ByteBuffer target) throws IOException {
         int n;
@@ -270,9 +235,6 @@ public final class Descriptor extends NumberInUse {
     /**
      * Writes as much as goes without waiting.
      *
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
      * @return how many bytes were taken, possibly fewer than {@code length}, or {@link
      *     #WOULD_BLOCK}
      * @throws PosixException of the system: EPIPE when the reading side is closed
@@ -295,9 +257,7 @@ public final class Descriptor extends NumberInUse {
      * Writes what remains in the buffer as far as that goes without waiting, and moves its
      * position.
      *
-     * @param source the buffer
      * @return as {@link #write(byte[], int, int)}
-     * @throws IOException when the system call fails
      */
     public int write(ByteBuffer source) throws IOException {
         int n;
@@ -320,13 +280,8 @@ public final class Descriptor extends NumberInUse {
     /**
      * Receives with flags, without waiting.
      *
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes, 0 at the end of a stream or for an empty datagram, or {@link
      *     #WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public int recv(byte[] bytes, int offset, int length, int flags) throws IOException {
         Posix.checkBounds("recv", bytes, offset, length);
@@ -355,12 +310,7 @@ public final class Descriptor extends NumberInUse {
     /**
      * Sends with flags, without waiting.
      *
-     * @param bytes the buffer
-     * @param offset the index of the first byte in the buffer
-     * @param length how many bytes at most
-     * @param flags a sum of {@link MessageFlags} flags
      * @return how many bytes were taken, or {@link #WOULD_BLOCK}
-     * @throws IOException when the system call fails
      */
     public int send(byte[] bytes, int offset, int length, int flags) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);
@@ -444,5 +394,51 @@ public final class Descriptor extends NumberInUse {
     public String toString() {
         String what = socketType == 0 ? "" : " socket";
         return "#<descriptor " + fd + what + (isOpen() ? ">" : " closed>");
+    }
+
+    /**
+     * The reset or refusal that a connection met. The kernel reports it once, and after it an end
+     * of file, which would look as if the peer had sent all that it wanted to.
+     *
+     * <p>Thread-safe.
+     */
+    static final class ResetMemory {
+        private volatile PosixException first; // null until a reset is met
+
+        /** Returns the first reset, or null. */
+        PosixException first() {
+            return first;
+        }
+
+        /** Remembers a failure of a stream socket, if it is one that breaks the connection. */
+        void note(PosixException failure) {
+            int errno = failure.errno();
+            boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
+                    || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET
+                    || errno == Constants.ECONNREFUSED || errno == Constants.EHOSTUNREACH
+                    || errno == Constants.ENETUNREACH;
+            if (lasting && first == null) {
+                first = failure;
+            }
+        }
+
+        /**
+         * Begins anew, since the socket connects once more; returns whether there was a failure.
+         */
+        boolean forget() {
+            boolean failed = first != null;
+            first = null;
+            return failed;
+        }
+
+        /** Throws the reset again, if there was one, as a failure of this call. */
+        void throwAgain(String call) throws PosixException {
+            PosixException seen = first;
+            if (seen != null) {
+                PosixException later = new PosixException(seen.errno(), call);
+                later.addSuppressed(seen); // no cause: a REPL would show its message
+                throw later;
+            }
+        }
     }
 }

@@ -53,7 +53,7 @@ public enum DescriptorOption {
     /** The number of bytes that make the socket readable. */
     SO_RCVLOWAT(Kind.NUMBER),
     /** The room that makes the socket writable; on Linux 1, read only. */
-    SO_SNDLOWAT(Kind.NUMBER, Platform.CURRENT == Platform.LINUX ? Access.READ : Access.BOTH),
+    SO_SNDLOWAT(Kind.NUMBER, Posix.LINUX ? Access.READ : Access.BOTH),
     /** Limit of each read; of a server, of each accept. */
     SO_RCVTIMEO(Kind.SECONDS),
     /** Limit of each write. */
@@ -140,7 +140,6 @@ public enum DescriptorOption {
      * Reads the option. Reading {@link #SO_ERROR} clears it, as the system has it; a reset is
      * remembered by the descriptor.
      *
-     * @param descriptor the descriptor
      * @return the value as the class comment describes it, possibly null
      * @throws UnsupportedOperationException where the platform has no such option
      * @throws PosixException of the system: ENOPROTOOPT or EOPNOTSUPP where this kind of socket
@@ -148,35 +147,25 @@ public enum DescriptorOption {
      */
     public Object get(Descriptor descriptor) throws IOException {
         requireThere();
-        int fd = descriptor.acquire("getsockopt");
-        try {
-            return read(descriptor, fd);
-        } finally {
-            descriptor.release();
-        }
+        return descriptor.using("getsockopt", fd -> read(descriptor, fd));
     }
 
     /**
      * Sets the option.
      *
-     * @param descriptor the descriptor
      * @param value as the class comment describes it; a number also as any {@link Number} without a
      *     fraction, null for a flag is false, for seconds no limit
      * @return the value before the call
      * @throws IllegalArgumentException when the value is of another kind, or out of range
      * @throws UnsupportedOperationException where the platform has no such option or cannot set it
-     * @throws IOException when the system call fails
      */
     public Object set(Descriptor descriptor, Object value) throws IOException {
         byte[] encoded = encode(value);
-        int fd = descriptor.acquire("setsockopt");
-        try {
+        return descriptor.using("setsockopt", fd -> {
             Object before = read(descriptor, fd);
             write(fd, encoded);
             return before;
-        } finally {
-            descriptor.release();
-        }
+        });
     }
 
     /**
@@ -228,14 +217,14 @@ public enum DescriptorOption {
 
     private byte[] readBytes(int fd, int size) throws IOException {
         try {
-            return RawOptions.readBytes(fd, Numbers.level(this), Numbers.number(this),
+            return RawDescriptor.readBytes(fd, Numbers.level(this), Numbers.number(this),
                     size, call("getsockopt"));
         } catch (PosixException e) {
-            if (Numbers.sixth(this) == Numbers.MISSING || Constants.LINUX) {
+            if (Numbers.sixth(this) == Numbers.MISSING || Posix.LINUX) {
                 throw e;
             }
             // macOS has no value of IPv4 for a socket of IPv6
-            return RawOptions.readBytes(
+            return RawDescriptor.readBytes(
                     fd, Numbers.IPV6, Numbers.sixth(this), size, call("getsockopt"));
         }
     }
@@ -243,12 +232,12 @@ public enum DescriptorOption {
     /** Writes the value; what IP has twice, for its versions 4 and 6, is written twice. */
     private void write(int fd, byte[] value) throws IOException {
         boolean both = Numbers.sixth(this) != Numbers.MISSING
-                && Addresses.family(fd) == Constants.AF_INET6;
+                && RawDescriptor.family(fd) == Constants.AF_INET6;
         if (both) {
-            RawOptions.writeBytes(fd, Numbers.IPV6, Numbers.sixth(this), value, call("setsockopt"));
+            RawDescriptor.writeBytes(fd, Numbers.IPV6, Numbers.sixth(this), value, call("setsockopt"));
         }
-        if (!both || Constants.LINUX) {
-            RawOptions.writeBytes(fd, Numbers.level(this), Numbers.number(this),
+        if (!both || Posix.LINUX) {
+            RawDescriptor.writeBytes(fd, Numbers.level(this), Numbers.number(this),
                     value, call("setsockopt"));
         }
     }
@@ -294,7 +283,7 @@ public enum DescriptorOption {
                 case TCP_USER_TIMEOUT -> number(TCP.TCP_USER_TIMEOUT, MISSING);
                 case IP_TOS -> IP.IP_TOS.intValue();
                 case IP_TTL -> IP.IP_TTL.intValue();
-                case IPV6_V6ONLY -> Constants.LINUX ? 26 : 27;
+                case IPV6_V6ONLY -> Posix.LINUX ? 26 : 27;
                 default -> ofSocket(SocketOption.valueOf(option.name()));
             };
         }
@@ -302,8 +291,8 @@ public enum DescriptorOption {
         /** The number of the same thing for IP version 6, where there are two. */
         static int sixth(DescriptorOption option) {
             return switch (option) {
-                case IP_TOS -> Constants.LINUX ? 67 : 36; // IPV6_TCLASS
-                case IP_TTL -> Constants.LINUX ? 16 : 4; // IPV6_UNICAST_HOPS
+                case IP_TOS -> Posix.LINUX ? 67 : 36; // IPV6_TCLASS
+                case IP_TTL -> Posix.LINUX ? 16 : 4; // IPV6_UNICAST_HOPS
                 default -> MISSING;
             };
         }
@@ -314,7 +303,7 @@ public enum DescriptorOption {
 
         /** The number on Linux, which jnr-constants knows, or that of macOS. */
         private static int number(Constant linux, int macos) {
-            return Constants.LINUX ? linux.intValue() : macos;
+            return Posix.LINUX ? linux.intValue() : macos;
         }
     }
 

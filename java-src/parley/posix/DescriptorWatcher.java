@@ -30,7 +30,7 @@ public final class DescriptorWatcher {
     private static final ReentrantLock OPENING = new StackSafeLock();
     private static volatile DescriptorWatcher shared; // written once, under OPENING
 
-    private final WakeUp wakeUp = new WakeUp(); // immutable; of the daemon thread
+    private final Poll.WakeUp wakeUp = new Poll.WakeUp(); // immutable; of the daemon thread
     private final BlockingPoll blocking = new BlockingPoll(); // immutable
     private final ReentrantLock lock = new StackSafeLock();
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock

@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * handed out: those of descriptors made here, and those lent by a channel or a stream. After a
  * close such a number is refused until it is handed out again, even if the system has reused it for
  * other code. Numbers from outside are used if they are sockets, pipes or terminals. They are never
- * closed.
+ * closed. The {@code name} of a call is what messages of exceptions begin with.
  *
  * <p>Thread-safe.
  */
@@ -50,12 +50,7 @@ public final class Handles {
 
     private Handles() {}
 
-    /**
-     * Hands out the number of a descriptor, which is found by it until it is closed.
-     *
-     * @param descriptor the descriptor
-     * @return the number
-     */
+    /** Hands out the number of a descriptor, which is found by it until it is closed. */
     public static int register(Descriptor descriptor) {
         HANDED.put(descriptor.number(), new Handed(descriptor, null));
         return descriptor.number();
@@ -65,8 +60,6 @@ public final class Handles {
      * Hands out the number of a channel, which can be used as long as the channel is open and the
      * descriptor reachable.
      *
-     * @param channel the channel
-     * @return the number
      * @throws java.nio.channels.ClosedChannelException when the channel is closed
      */
     public static int lend(ChannelDescriptor channel) throws IOException {
@@ -78,9 +71,6 @@ public final class Handles {
     /**
      * Hands out the number of a stream's descriptor, for use until the stream is closed. Only the
      * stream closes it. A number that the stream borrows does not change.
-     *
-     * @param descriptor the descriptor
-     * @return the number
      */
     public static int lend(Descriptor descriptor) {
         if (descriptor.isOwned()) {
@@ -99,7 +89,6 @@ public final class Handles {
         /**
          * Makes the call; the descriptor is open at its beginning.
          *
-         * @param descriptor the descriptor
          * @return the result
          * @throws IOException when the call fails
          */
@@ -110,9 +99,6 @@ public final class Handles {
      * Makes a call on the descriptor of a number.
      *
      * @param <T> the type of the result
-     * @param name what is called, for messages
-     * @param number the number of the descriptor
-     * @param call the call
      * @return what the call returns
      * @throws ClosedDescriptorException when it, or its channel, was closed
      * @throws PosixException EBADF when the number is not open
@@ -142,8 +128,6 @@ public final class Handles {
     /**
      * {@return the channel's descriptor whose number was lent, or null for other numbers}
      *
-     * @param name what is called, for messages
-     * @param number the number of the descriptor
      * @throws ClosedDescriptorException when the number was closed
      */
     public static ChannelDescriptor channel(String name, int number) throws IOException {
@@ -174,8 +158,6 @@ public final class Handles {
      * {@return the descriptor of a number made here, or one that borrows a number from outside: the
      * same one as long as the number is of the same file}
      *
-     * @param name what is called, for messages
-     * @param number the number of the descriptor
      * @throws IOException and others as {@link #with}
      */
     public static Descriptor descriptor(String name, int number) throws IOException {
@@ -210,7 +192,7 @@ public final class Handles {
     static void adopt(byte[] control) throws IOException {
         ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
         // the length has eight bytes on Linux and four on macOS, and so the parts are aligned
-        int word = Constants.LINUX ? 8 : 4;
+        int word = Posix.LINUX ? 8 : 4;
         int header = word + 8;
         for (int at = 0; at + header <= control.length;) {
             int size = Math.max(header, Math.min(all.getInt(at), control.length - at));
@@ -227,8 +209,6 @@ public final class Handles {
     /**
      * {@return a duplicate of the descriptor of a number, for callers that keep it}
      *
-     * @param name what is called, for messages
-     * @param number the number of the descriptor
      * @throws IOException and others as {@link #with}
      */
     public static Descriptor duplicate(String name, int number) throws IOException {
@@ -245,13 +225,12 @@ public final class Handles {
      */
     public static Descriptor directory(String path) throws IOException {
         Posix.require("Handles.directory");
-        return Descriptor.ownOrClose(Fcntl.openDirectory(path));
+        return Descriptor.ownOrClose(RawDescriptor.openDirectory(path));
     }
 
     /**
      * Closes the descriptor of a number that was made here.
      *
-     * @param number the number of the descriptor
      * @throws ClosedDescriptorException when it was closed before
      * @throws IllegalArgumentException when the number is not one made here
      */
@@ -294,7 +273,7 @@ public final class Handles {
      * {@code socket:[4711]}, with the inode. Null when it is not open, or on macOS.
      */
     static String identity(int fd) {
-        if (!Constants.LINUX) {
+        if (!Posix.LINUX) {
             return null;
         }
         byte[] path = ("/proc/self/fd/" + fd).getBytes(StandardCharsets.US_ASCII);

@@ -25,7 +25,7 @@ public final class Interfaces {
                             .replace('_', '-'), flag.intValue());
                 }
             }
-            if (Constants.LINUX) {
+            if (Posix.LINUX) {
                 flags.put("lower-up", 1 << 16);
                 flags.put("dormant", 1 << 17);
             }
@@ -53,12 +53,7 @@ public final class Interfaces {
         return Flags.ALL.keySet();
     }
 
-    /**
-     * Lists all addresses of all interfaces.
-     *
-     * @return the addresses, in the order of the system
-     * @throws IOException when the system call fails
-     */
+    /** Lists all addresses of all interfaces, in the order of the system. */
     public static List<Entry> all() throws IOException {
         Posix.require("getifaddrs");
         try (NativeBuffer result = NativeBuffer.take(8)) {
@@ -79,7 +74,7 @@ public final class Interfaces {
             int flags = entry.getInt(16);
             boolean hasOther = (flags & (InterfaceInfo.IFF_BROADCAST.intValue()
                     | InterfaceInfo.IFF_POINTOPOINT.intValue())) != 0;
-            all.add(new Entry(NativeText.at(entry.getLong(8)), names(flags),
+            all.add(new Entry(NativeBuffer.text(entry.getLong(8)), names(flags),
                     address(entry.getLong(24)), address(entry.getLong(32)),
                     hasOther ? address(entry.getLong(40)) : null));
         }
@@ -101,7 +96,7 @@ public final class Interfaces {
             return null;
         }
         Pointer address = new Pointer(at);
-        int size = Constants.LINUX
+        int size = Posix.LINUX
                 ? sizeOf(address.getShort(0) & 0xffff)
                 : Math.max(2, address.getByte(0) & 0xff);
         return SockAddr.ofKernel(address.getByteArray(0, size));
@@ -115,11 +110,7 @@ public final class Interfaces {
         return family == Constants.AF_PACKET ? 20 : 16;
     }
 
-    /**
-     * {@return the index and the name of each interface}
-     *
-     * @throws IOException when the system call fails
-     */
+    /** {@return the index and the name of each interface} */
     public static Map<Integer, String> nameIndex() throws IOException {
         Posix.require("if_nameindex");
         long list = LibC.if_nameindex();
@@ -130,7 +121,7 @@ public final class Interfaces {
             Map<Integer, String> names = new LinkedHashMap<>();
             Pointer entry = new Pointer(list);
             for (long at = 0; entry.getInt(at) != 0; at += 16) {
-                names.put(entry.getInt(at), NativeText.at(entry.getLong(at + 8)));
+                names.put(entry.getInt(at), NativeBuffer.text(entry.getLong(at + 8)));
             }
             return names;
         } finally {

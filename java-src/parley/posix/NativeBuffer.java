@@ -4,19 +4,27 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * A piece of native memory for the arguments of one call: taken, used by one thread, closed.
  *
  * <p>Two sizes are pooled, so that after warm-up a call allocates nothing; larger pieces are
- * allocated and freed. The pool is shared, not per thread, since virtual threads are many.
+ * allocated and freed. The pool is shared, not per thread, since virtual threads are many. The static methods read and prepare C
+ * strings.
  */
 final class NativeBuffer implements AutoCloseable {
     /** Enough for any address with its length, for options and for a few poll entries. */
     static final int SMALL = 512;
     /** The most that one read or write of a byte stream moves. */
     static final int BLOCK = 64 * 1024;
+
+    /** The charset in which the JDK has texts and paths of the system. */
+    static final Charset JDKS = jdks();
 
     private static final int SLOTS = 16; // a power of two
     private static final AtomicReferenceArray<NativeBuffer> SMALLS =
@@ -85,5 +93,45 @@ final class NativeBuffer implements AutoCloseable {
             }
         }
         Native.free(address);
+    }
+
+    // ---- C strings
+
+    private static Charset jdks() {
+        String name = System.getProperty("sun.jnu.encoding", "");
+        return Charset.isSupported(name) ? Charset.forName(name) : Charset.defaultCharset();
+    }
+
+    /** The text at an address; null for the null pointer. */
+    static String text(long address) {
+        return address == 0 ? null : new Pointer(address).getString(0, "UTF-8");
+    }
+
+    /** Returns a text of the C library for people, as the JDK decodes it; null for null. */
+    static String words(long address) {
+        if (address == 0) {
+            return null;
+        }
+        Pointer start = new Pointer(address);
+        return new String(start.getByteArray(0, (int) start.indexOf(0, (byte) 0)), JDKS);
+    }
+
+    /** The texts of an array of addresses that a null pointer ends. */
+    static List<String> texts(long address) {
+        List<String> all = new ArrayList<>();
+        Pointer array = address == 0 ? null : new Pointer(address);
+        for (long at = 0; array != null && array.getLong(at) != 0; at += 8) {
+            all.add(text(array.getLong(at)));
+        }
+        return List.copyOf(all);
+    }
+
+    /** The bytes of a text, which must not have a zero character, for {@link #putText}. */
+    static byte[] encoded(String what, String text) {
+        if (text.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException(what + ": the text has a zero character in it, at "
+                    + text.indexOf('\0'));
+        }
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 }

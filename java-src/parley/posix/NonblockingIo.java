@@ -5,7 +5,7 @@ import java.io.IOException;
 /** The native reading and writing of {@link Descriptor}, between it and native memory. */
 final class NonblockingIo {
     /** The bytes that a writable pipe takes at least without blocking: PIPE_BUF. */
-    private static final int PIPE_BUF = Platform.CURRENT == Platform.LINUX ? 4096 : 512;
+    private static final int PIPE_BUF = Posix.LINUX ? 4096 : 512;
 
     private NonblockingIo() {}
 

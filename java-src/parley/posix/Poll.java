@@ -104,10 +104,8 @@ public final class Poll {
      * after warm-up. An entry whose descriptor is closed has {@link #NVAL}, and does not keep the
      * others from being checked.
      *
-     * @param entries the entries
      * @param count how many of the entries to check, from the first on
      * @return how many entries have found something
-     * @throws IOException when the system call fails
      */
     public static int check(Entry[] entries, int count) throws IOException {
         Posix.require("Poll.check");
@@ -165,7 +163,6 @@ public final class Poll {
      * @param descriptor the descriptor to look at
      * @param events a sum of {@link #IN}, {@link #OUT} and {@link #PRI}
      * @return a sum of these and {@link #ERR}, {@link #HUP}, {@link #NVAL}; 0 when not ready
-     * @throws IOException when the system call fails
      */
     public static int check(Descriptor descriptor, int events) throws IOException {
         if (!descriptor.tryAcquire()) {
@@ -194,7 +191,6 @@ public final class Poll {
     /**
      * Waits until an entry is ready.
      *
-     * @param entries the entries
      * @param count how many of the entries to wait for, from the first on
      * @param timeoutNanos the longest wait; {@link Long#MAX_VALUE} for ever, 0 only to check
      * @return how many entries have found something; 0 when the wait timed out
@@ -255,5 +251,37 @@ public final class Poll {
             n = LibC.poll(address, count, 0);
         }
         Posix.check(n, "poll");
+    }
+
+    /** A descriptor that polls watch, so that other threads can make them return. Never closed. */
+    static final class WakeUp {
+        final int input; // immutable; readable between write and drain
+        private final int output; // immutable; the same number for an eventfd
+
+        WakeUp() throws IOException {
+            if (Posix.LINUX) {
+                int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
+                input = Posix.check(LibC.Linux.eventfd(0, flags), "eventfd");
+                output = input;
+            } else {
+                int[] ends = RawDescriptor.pipe();
+                input = ends[0];
+                output = ends[1];
+            }
+        }
+
+        void write() {
+            try (NativeBuffer one = NativeBuffer.take(8)) {
+                one.bytes.putLong(0, 1);
+                LibC.write(output, one.address, 8);
+            }
+        }
+
+        /** Takes what one {@link #write} has written. */
+        void drain() {
+            try (NativeBuffer some = NativeBuffer.take(8)) {
+                LibC.read(input, some.address, 8);
+            }
+        }
     }
 }

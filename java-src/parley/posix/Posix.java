@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -16,6 +17,12 @@ import java.util.concurrent.locks.ReentrantLock;
  * a platform that it does not support.
  */
 public final class Posix {
+    private static final String OS = System.getProperty("os.name", "an unknown platform");
+    static final boolean LINUX = OS.toLowerCase(Locale.ROOT).startsWith("linux");
+    static final boolean MACOS = OS.toLowerCase(Locale.ROOT).matches("(mac|darwin).*");
+    /** The processors whose pointers and longs have the size that the layouts here assume. */
+    private static final String LP64 = "amd64|x86_64|aarch64|arm64|riscv64|loongarch64";
+
     /** Stands for no reason: everything works. Compared by identity. */
     private static final String NONE = new String("none");
     /** Descriptors that loading the C library or parts of the JDK takes at once, and some more. */
@@ -87,7 +94,7 @@ public final class Posix {
 
     /** {@return the name of the platform, for messages: Linux, macOS, or the JVM's name for it} */
     public static String platform() {
-        return Platform.CURRENT.toString();
+        return LINUX ? "Linux" : MACOS ? "macOS" : OS;
     }
 
     /**
@@ -109,8 +116,9 @@ public final class Posix {
         if ("off".equals(System.getProperty("parley.posix"))) {
             return "the system property parley.posix is off";
         }
-        if (Platform.CURRENT == Platform.OTHER || !Platform.lp64()) {
-            return "this is " + Platform.CURRENT + " on " + System.getProperty("os.arch");
+        String processor = System.getProperty("os.arch", "");
+        if (!LINUX && !MACOS || !processor.matches(LP64)) {
+            return "this is " + platform() + " on " + processor;
         }
         try {
             LibC.load();

@@ -18,7 +18,6 @@ public class PosixException extends IOException {
     /**
      * Makes one.
      *
-     * @param errno the error number of the platform
      * @param call what was called, such as {@code recv(7)}
      */
     public PosixException(int errno, String call) {
@@ -28,7 +27,6 @@ public class PosixException extends IOException {
     /**
      * Makes an exception with more detail than the text of the system.
      *
-     * @param errno the error number of the platform
      * @param call what was called, such as {@code recv(7)}
      * @param what what was wrong, and what to do about it
      */
@@ -58,7 +56,6 @@ public class PosixException extends IOException {
      * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN,
      * EOPNOTSUPP, EDEADLK.
      *
-     * @param errno the error number of the platform
      * @return the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
      *     a number that has none, and without jnr-constants
      */
@@ -75,11 +72,7 @@ public class PosixException extends IOException {
         return found == Errno.__UNKNOWN_CONSTANT__ ? "errno " + errno : found.name();
     }
 
-    /**
-     * {@return the system's words for an error number, such as {@code Connection refused}}
-     *
-     * @param errno the error number of the platform
-     */
+    /** {@return the system's words for an error number, such as {@code Connection refused}} */
     public static String describe(int errno) {
         if (!NAMED) {
             return "unknown error";
@@ -100,7 +93,7 @@ public class PosixException extends IOException {
         if (!Posix.available()) {
             return null;
         }
-        return NativeText.words(name.startsWith("EAI_") ? ofResolver(name) : ofSystem(name));
+        return NativeBuffer.words(name.startsWith("EAI_") ? ofResolver(name) : ofSystem(name));
     }
 
     private static long ofSystem(String name) {

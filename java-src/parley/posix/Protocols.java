@@ -58,7 +58,6 @@ public final class Protocols {
     /**
      * Swaps the bytes of 16 bits where the machine is little-endian: htons(3), ntohs(3).
      *
-     * @param number the number
      * @return the number in the order of the network
      */
     public static short networkOrder(short number) {
@@ -69,7 +68,6 @@ public final class Protocols {
     /**
      * Swaps the bytes of 32 bits where the machine is little-endian: htonl(3), ntohl(3).
      *
-     * @param number the number
      * @return the number in the order of the network
      */
     public static int networkOrder(int number) {
@@ -92,7 +90,7 @@ public final class Protocols {
             DOMAINS.put("inet", Constants.AF_INET);
             DOMAINS.put("inet6", Constants.AF_INET6);
             DOMAINS.put("unix", Constants.AF_UNIX);
-            if (Constants.LINUX) {
+            if (Posix.LINUX) {
                 DOMAINS.put("packet", Constants.AF_PACKET);
             }
         }

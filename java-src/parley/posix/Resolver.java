@@ -28,8 +28,8 @@ public final class Resolver {
     private static final int MAX_HOST = 1025;
     private static final int MAX_SERVICE = 256;
     /** The two pointers of {@code struct addrinfo} that the platforms have the other way round. */
-    private static final int ADDRESS = Platform.CURRENT == Platform.LINUX ? 24 : 32;
-    private static final int NAME = Platform.CURRENT == Platform.LINUX ? 32 : 24;
+    private static final int ADDRESS = Posix.LINUX ? 24 : 32;
+    private static final int NAME = Posix.LINUX ? 32 : 24;
     private static final int NEXT = 40;
 
     private Resolver() {}
@@ -122,10 +122,10 @@ public final class Resolver {
         for (long at = list; at != 0; at = new Pointer(at).getLong(NEXT)) {
             Pointer info = new Pointer(at);
             byte[] address = new Pointer(info.getLong(ADDRESS))
-                    .getByteArray(0, Math.min(info.getInt(16), Addresses.MAX_SIZE));
+                    .getByteArray(0, Math.min(info.getInt(16), SockAddr.MAX_SIZE));
             all.add(new Found(info.getInt(0), Protocols.SocketTypes.domainName(info.getInt(4)),
                     Protocols.SocketTypes.name(info.getInt(8)), info.getInt(12),
-                    SockAddr.ofKernel(address), NativeText.at(info.getLong(NAME))));
+                    SockAddr.ofKernel(address), NativeBuffer.text(info.getLong(NAME))));
         }
         return List.copyOf(all);
     }
@@ -133,7 +133,6 @@ public final class Resolver {
     /**
      * Finds the names of an address.
      *
-     * @param address the address
      * @param flags of {@code nofqdn numerichost namereqd numericserv dgram}
      * @return the names of the host and of the service
      * @throws ResolverException when there are none
@@ -151,15 +150,15 @@ public final class Resolver {
 
     private static Named lookUpName(SockAddr address, int flags) throws IOException {
         byte[] bytes = address.bytes();
-        int hostAt = Addresses.MAX_SIZE;
+        int hostAt = SockAddr.MAX_SIZE;
         int serviceAt = hostAt + MAX_HOST;
         try (NativeBuffer memory = NativeBuffer.take(serviceAt + MAX_SERVICE)) {
             memory.bytes.put(0, bytes);
             int code = LibC.getnameinfo(memory.address, bytes.length, memory.address + hostAt,
                     MAX_HOST, memory.address + serviceAt, MAX_SERVICE, flags);
             check(code, "getnameinfo(" + address + ")");
-            return new Named(NativeText.at(memory.address + hostAt),
-                    NativeText.at(memory.address + serviceAt));
+            return new Named(NativeBuffer.text(memory.address + hostAt),
+                    NativeBuffer.text(memory.address + serviceAt));
         }
     }
 
@@ -188,12 +187,12 @@ public final class Resolver {
             ErrnoAddressInfo found = ErrnoAddressInfo.valueOf(code);
             boolean known = found != ErrnoAddressInfo.__UNKNOWN_CONSTANT__;
             throw new ResolverException(code, known ? found.name() : "EAI " + code, call,
-                    NativeText.words(LibC.gai_strerror(code)));
+                    NativeBuffer.words(LibC.gai_strerror(code)));
         }
     }
 
     private static byte[] text(String what, String text) {
-        return text == null ? null : NativeText.bytes(what, text);
+        return text == null ? null : NativeBuffer.encoded(what, text);
     }
 
     private static int length(byte[] text) {
@@ -254,7 +253,6 @@ public final class Resolver {
          * Runs a look-up on one of the threads and waits for the result.
          *
          * @param <T> the type of the result
-         * @param lookUp the look-up
          * @param nanos how long to wait at most, for a thread and for the result
          * @return what the look-up returns
          * @throws TimeoutException when the time has passed; the look-up ends by itself

@@ -17,13 +17,17 @@ import parley.posix.Protocols.SocketTypes;
  * Unix-domain socket. Two addresses with the same bytes are equal. Immutable.
  */
 public final class SockAddr {
+    /** More than any address is long: {@code struct sockaddr_storage}. */
+    static final int MAX_SIZE = 128;
+
     /** The index of the data, after the family (on macOS length and family). */
     private static final int HEADER = 2;
     private static final int INET_SIZE = 16;
     private static final int INET6_SIZE = 28;
     private static final int PACKET_SIZE = 20;
+    private static final int GROUPS = 8; // of an address of IPv6
     /** The size of {@code sun_path}. */
-    private static final int PATH_SIZE = Platform.CURRENT == Platform.MACOS ? 104 : 108;
+    private static final int PATH_SIZE = Posix.MACOS ? 104 : 108;
 
     private final byte[] bytes; // immutable, never handed out
 
@@ -41,13 +45,12 @@ public final class SockAddr {
      *
      * @param family a name such as {@code inet}
      * @param data at most 126 bytes
-     * @return the address
      */
     public static SockAddr of(String family, byte[] data) {
         Posix.require("SockAddr.of");
-        if (data.length > Addresses.MAX_SIZE - HEADER) {
+        if (data.length > MAX_SIZE - HEADER) {
             throw new IllegalArgumentException("sockaddr: the data has " + data.length
-                    + " bytes, at most " + (Addresses.MAX_SIZE - HEADER) + " fit");
+                    + " bytes, at most " + (MAX_SIZE - HEADER) + " fit");
         }
         byte[] all = header(SocketTypes.domain(family), HEADER + data.length);
         System.arraycopy(data, 0, all, HEADER, data.length);
@@ -57,9 +60,7 @@ public final class SockAddr {
     /**
      * Makes the address of an internet socket, of version 4 or 6 as the host is.
      *
-     * @param host the host
      * @param port 0 to 65535
-     * @return the address
      */
     public static SockAddr of(InetAddress host, int port) {
         Posix.require("SockAddr.of");
@@ -84,7 +85,6 @@ public final class SockAddr {
      * Makes the address of a Unix-domain socket.
      *
      * @param path a file's name; one that begins with a zero character is abstract (Linux)
-     * @return the address
      * @throws IllegalArgumentException when it is longer than the system takes
      */
     public static SockAddr ofPath(String path) {
@@ -107,7 +107,6 @@ public final class SockAddr {
      * @param protocol the protocol of the frames in host order: 0x0003 for all, 0x0800 for IP
      * @param index the interface's index, 0 for any
      * @param hardware the hardware address, at most 8 bytes
-     * @return the address
      */
     public static SockAddr ofPacket(int protocol, int index, byte[] hardware) {
         Posix.require("SockAddr.ofPacket");
@@ -126,7 +125,7 @@ public final class SockAddr {
 
     private static byte[] header(int family, int size) {
         byte[] all = new byte[size];
-        if (Constants.LINUX) {
+        if (Posix.LINUX) {
             all[0] = (byte) family;
             all[1] = (byte) (family >> 8);
         } else {
@@ -148,7 +147,7 @@ public final class SockAddr {
 
     /** {@return the name of the family: {@code inet}, {@code unix}; or its number as text} */
     public String family() {
-        return SocketTypes.domainName(Addresses.family(bytes));
+        return SocketTypes.domainName(family(bytes));
     }
 
     /** {@return the internet address, or null for other families} */
@@ -169,7 +168,7 @@ public final class SockAddr {
     public String host() {
         return switch (kind()) {
             case INET -> inetAddress().getHostAddress();
-            case INET6 -> Ipv6Text.format(Arrays.copyOfRange(bytes, 8, 24)) + scope();
+            case INET6 -> ipv6(Arrays.copyOfRange(bytes, 8, 24)) + scope();
             default -> null;
         };
     }
@@ -191,7 +190,7 @@ public final class SockAddr {
             return null;
         }
         int end = HEADER;
-        boolean isAbstract = bytes.length > HEADER && bytes[HEADER] == 0 && Constants.LINUX;
+        boolean isAbstract = bytes.length > HEADER && bytes[HEADER] == 0 && Posix.LINUX;
         while (end < bytes.length && (isAbstract || bytes[end] != 0)) {
             end++;
         }
@@ -201,7 +200,7 @@ public final class SockAddr {
     private enum Kind { INET, INET6, UNIX, PACKET, OTHER }
 
     private Kind kind() {
-        int family = Addresses.family(bytes);
+        int family = family(bytes);
         if (family == Constants.AF_INET && bytes.length >= 8) {
             return Kind.INET;
         }
@@ -242,6 +241,90 @@ public final class SockAddr {
     private String scope() {
         int scope = Bytes.getInt(bytes, 24);
         return scope == 0 ? "" : "%" + scope;
+    }
+
+    // ---- text of IPv6
+
+    /**
+     * {@return the usual short form of an IPv6 address, as RFC 5952 has it; the JDK prints the long
+     * one. Needs no C library}
+     *
+     * @param address its 16 bytes
+     */
+    public static String ipv6(byte[] address) {
+        int[] groups = new int[GROUPS];
+        for (int i = 0; i < GROUPS; i++) {
+            groups[i] = (address[2 * i] & 0xff) << 8 | address[2 * i + 1] & 0xff;
+        }
+        if (isMapped(groups)) {
+            return "::ffff:" + (address[12] & 0xff) + "." + (address[13] & 0xff) + "."
+                    + (address[14] & 0xff) + "." + (address[15] & 0xff);
+        }
+        int start = 0;
+        int length = 0;
+        for (int i = 0; i < GROUPS; i++) {
+            int zeros = zerosAt(groups, i);
+            if (zeros > length) {
+                start = i;
+                length = zeros;
+            }
+        }
+        return length < 2
+                ? join(groups, 0, GROUPS)
+                : join(groups, 0, start) + "::" + join(groups, start + length, GROUPS);
+    }
+
+    private static boolean isMapped(int[] groups) {
+        return zerosAt(groups, 0) == 5 && groups[5] == 0xffff;
+    }
+
+    private static int zerosAt(int[] groups, int from) {
+        int i = from;
+        while (i < GROUPS && groups[i] == 0) {
+            i++;
+        }
+        return i - from;
+    }
+
+    private static String join(int[] groups, int from, int to) {
+        StringBuilder text = new StringBuilder();
+        for (int i = from; i < to; i++) {
+            text.append(i == from ? "" : ":").append(Integer.toHexString(groups[i]));
+        }
+        return text.toString();
+    }
+
+    // ---- in native memory
+
+    /** The family that begins every address; macOS has the length before it. */
+    static int family(byte[] address) {
+        if (address.length < 2) {
+            return Constants.AF_UNSPEC;
+        }
+        return Posix.LINUX
+                ? (address[0] & 0xff) | (address[1] & 0xff) << 8
+                : address[1] & 0xff;
+    }
+
+    /** Native memory for an address that a call writes, with its size behind. */
+    static NativeBuffer room() {
+        NativeBuffer buffer = NativeBuffer.take(MAX_SIZE + 8);
+        buffer.zero(MAX_SIZE + 8).bytes.putInt(MAX_SIZE, MAX_SIZE);
+        return buffer;
+    }
+
+    /** The address that a call has written there. */
+    static byte[] content(NativeBuffer buffer) {
+        byte[] all = new byte[MAX_SIZE];
+        buffer.bytes.get(0, all);
+        return Arrays.copyOf(all, Math.min(MAX_SIZE, buffer.bytes.getInt(MAX_SIZE)));
+    }
+
+    /** A copy in native memory. */
+    NativeBuffer inMemory() {
+        NativeBuffer buffer = NativeBuffer.take(Math.max(1, bytes.length));
+        buffer.bytes.put(0, bytes);
+        return buffer;
     }
 
     /** Integers in byte arrays, in the byte order of this machine. */

@@ -27,14 +27,14 @@ public final class Sockets {
      * @param type {@code stream}, {@code dgram}, {@code raw}, {@code seqpacket}, {@code rdm}, or a
      *     number as text
      * @param protocol the protocol's number, 0 for the usual one; in network order for packets
-     * @return the socket
      * @throws PosixException of the system: EPERM for raw sockets without the privilege
      */
     public static Descriptor socket(String domain, String type, int protocol) throws IOException {
         Posix.require("socket");
+        StackSafeLock.reserveStackToOpen();
         int kind = SocketTypes.type(type);
-        int fd = LibC.socket(SocketTypes.domain(domain), kind | Constants.SOCK_FLAGS, protocol);
         String call = "socket(" + domain + ", " + type + ", " + protocol + ")";
+        int fd = LibC.socket(SocketTypes.domain(domain), kind | Constants.SOCK_FLAGS, protocol);
         if (fd < 0 && (LibC.errno() == Constants.EPERM || LibC.errno() == Constants.EACCES)) {
             throw new PosixException(LibC.errno(), call, "not permitted; raw and packet sockets"
                     + " need root or, on Linux, the capability CAP_NET_RAW, which"
@@ -49,17 +49,16 @@ public final class Sockets {
      * @param domain as for {@link #socket}
      * @param type as for {@link #socket}
      * @param protocol as for {@link #socket}
-     * @return the two sockets
-     * @throws IOException when the system call fails
      */
     public static Descriptor[] socketpair(String domain, String type, int protocol)
             throws IOException {
         Posix.require("socketpair");
+        StackSafeLock.reserveStackToOpen();
+        String call = "socketpair(" + domain + ", " + type + ", " + protocol + ")";
         int kind = SocketTypes.type(type) | Constants.SOCK_FLAGS;
         int domainNumber = SocketTypes.domain(domain);
         try (NativeBuffer two = NativeBuffer.take(8)) {
-            int result = LibC.socketpair(domainNumber, kind, protocol, two.address);
-            Posix.check(result, "socketpair(" + domain + ", " + type + ", " + protocol + ")");
+            Posix.check(LibC.socketpair(domainNumber, kind, protocol, two.address), call);
             Descriptor[] both = ownBoth(two.bytes.getInt(0), two.bytes.getInt(4));
             try {
                 prepare(both[0]);
@@ -75,17 +74,20 @@ public final class Sockets {
 
     /** Takes over two numbers just made, which are both closed if that fails. */
     static Descriptor[] ownBoth(int first, int second) throws IOException {
-        Descriptor one;
+        Descriptor one = null;
         try {
-            one = Descriptor.ownOrClose(first);
+            Descriptor[] both = new Descriptor[2];
+            one = Descriptor.own(first);
+            both[0] = one;
+            both[1] = Descriptor.own(second);
+            return both;
         } catch (IOException | RuntimeException | Error e) {
+            if (one == null) {
+                LibC.close(first);
+            } else {
+                one.close();
+            }
             LibC.close(second);
-            throw e;
-        }
-        try {
-            return new Descriptor[] {one, Descriptor.ownOrClose(second)};
-        } catch (IOException | RuntimeException | Error e) {
-            one.close();
             throw e;
         }
     }
@@ -103,52 +105,36 @@ public final class Sockets {
     }
 
     private static void prepare(Descriptor made) throws IOException {
-        if (!Constants.LINUX) {
+        if (!Posix.LINUX) {
             int fd = made.number();
-            Fcntl.closeOnExec(fd);
+            RawDescriptor.closeOnExec(fd);
             made.nonblocking(true);
-            RawOptions.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
+            RawDescriptor.writeInt(fd, Constants.SOL_SOCKET, Constants.SO_NOSIGPIPE, 1, "socket");
         }
     }
 
-    /**
-     * Gives a socket its local address: bind(2).
-     *
-     * @param socket the socket
-     * @param address the address
-     * @throws IOException when the system call fails
-     */
+    /** Gives a socket its local address: bind(2). */
     public static void bind(Descriptor socket, SockAddr address) throws IOException {
-        int fd = socket.acquire("bind");
-        try (NativeBuffer buffer = of(address)) {
-            int result = LibC.bind(fd, buffer.address, address.bytes().length);
-            Posix.check(result, "bind(" + fd + ", " + address + ")");
-        } finally {
-            socket.release();
+        try (NativeBuffer buffer = address.inMemory()) {
+            socket.using("bind", fd -> Posix.check(
+                    LibC.bind(fd, buffer.address, address.bytes().length),
+                    "bind(" + fd + ", " + address + ")"));
         }
     }
 
     /**
      * Has a socket take connections: listen(2).
      *
-     * @param socket the socket
      * @param backlog how many connections may wait to be accepted
-     * @throws IOException when the system call fails
      */
     public static void listen(Descriptor socket, int backlog) throws IOException {
-        int fd = socket.acquire("listen");
-        try {
-            Posix.check(LibC.listen(fd, backlog), "listen(" + fd + ")");
-        } finally {
-            socket.release();
-        }
+        socket.using("listen", fd ->
+                Posix.check(LibC.listen(fd, backlog), "listen(" + fd + ")"));
     }
 
     /**
      * Connects: connect(2), waiting until it is done. For datagram sockets, sets where data goes.
      *
-     * @param socket the socket
-     * @param address the address
      * @param timeoutNanos at most so long; {@link Long#MAX_VALUE} for ever, 0 not at all; {@link
      *     BlockingIo#OPTION} as long as SO_SNDTIMEO allows
      * @return false when the wait timed out; the connect goes on, and {@link #finishConnect} can be
@@ -162,7 +148,7 @@ public final class Sockets {
         if (errno == 0) {
             return true;
         }
-        if (errno == Constants.EAGAIN && Constants.LINUX) {
+        if (errno == Constants.EAGAIN && Posix.LINUX) {
             throw new PosixException(errno, call, "the server's queue of connections is full");
         }
         if (errno != Constants.EINPROGRESS && errno != Constants.EALREADY
@@ -177,7 +163,7 @@ public final class Sockets {
     private static int startConnect(Descriptor socket, SockAddr address) throws IOException {
         boolean again = socket.forgetReset();
         int fd = socket.acquire("connect");
-        try (NativeBuffer buffer = of(address)) {
+        try (NativeBuffer buffer = address.inMemory()) {
             int size = address.bytes().length;
             Call connect = () ->
                     LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
@@ -193,10 +179,7 @@ public final class Sockets {
     /**
      * Waits until a connect under way has ended.
      *
-     * @param socket the socket
      * @param call what is called, for messages
-     * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever, {@link
-     *     BlockingIo#OPTION} as long as the option of the socket allows
      * @return false when the wait timed out
      * @throws PosixException when it failed
      */
@@ -205,20 +188,16 @@ public final class Sockets {
         if (socket.await(Poll.OUT, timeoutNanos) == 0) {
             return false;
         }
-        int fd = socket.acquire("connect");
-        try {
-            int errno = RawOptions.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call);
-            if (errno != 0) {
-                socket.remember(new PosixException(errno, call));
-            }
-            PosixException failure = socket.error(); // a status check may have seen it first
-            if (errno != 0 || failure != null) {
-                throw new PosixException(errno != 0 ? errno : failure.errno(), call);
-            }
-            return true;
-        } finally {
-            socket.release();
+        int errno = socket.using("connect", fd ->
+                RawDescriptor.readInt(fd, Constants.SOL_SOCKET, Constants.SO_ERROR, call));
+        if (errno != 0) {
+            socket.remember(new PosixException(errno, call));
         }
+        PosixException failure = socket.error(); // a status check may have seen it first
+        if (errno != 0 || failure != null) {
+            throw new PosixException(errno != 0 ? errno : failure.errno(), call);
+        }
+        return true;
     }
 
     /**
@@ -255,11 +234,12 @@ public final class Sockets {
 
     /** Takes a connection if one waits, and was not aborted; else returns null. */
     private static Accepted acceptNow(Descriptor server) throws IOException {
+        StackSafeLock.reserveStackToOpen();
         int fd = server.acquire("accept");
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            long size = buffer.address + Addresses.MAX_SIZE;
+        try (NativeBuffer buffer = SockAddr.room()) {
+            long size = buffer.address + SockAddr.MAX_SIZE;
             int made = withoutBlocking(server, () -> {
-                int accepted = Constants.LINUX
+                int accepted = Posix.LINUX
                         ? LibC.Linux.accept4(fd, buffer.address, size, Constants.SOCK_FLAGS)
                         : LibC.accept(fd, buffer.address, size);
                 return accepted < 0 ? -LibC.errno() : accepted;
@@ -271,7 +251,13 @@ public final class Sockets {
             if (made < 0) {
                 throw new PosixException(-made, "accept(" + fd + ")");
             }
-            return new Accepted(prepared(made), SockAddr.ofKernel(Addresses.content(buffer)));
+            Descriptor socket = prepared(made);
+            try {
+                return new Accepted(socket, SockAddr.ofKernel(SockAddr.content(buffer)));
+            } catch (RuntimeException | Error e) {
+                socket.close();
+                throw e;
+            }
         } finally {
             server.release();
         }
@@ -303,22 +289,12 @@ public final class Sockets {
         }
     }
 
-    /**
-     * {@return the socket's local address: getsockname(2)}
-     *
-     * @param socket the socket
-     * @throws IOException when the system call fails
-     */
+    /** {@return the socket's local address: getsockname(2)} */
     public static SockAddr localAddress(Descriptor socket) throws IOException {
         return address(socket, "getsockname", LibC::getsockname);
     }
 
-    /**
-     * {@return the address of the other side: getpeername(2)}
-     *
-     * @param socket the socket
-     * @throws IOException when the system call fails
-     */
+    /** {@return the address of the other side: getpeername(2)} */
     public static SockAddr peerAddress(Descriptor socket) throws IOException {
         return address(socket, "getpeername", LibC::getpeername);
     }
@@ -327,115 +303,75 @@ public final class Sockets {
         int run(int fd, long address, long size);
     }
 
-    private static SockAddr address(Descriptor socket, String name, AddressCall call) throws IOException {
-        int fd = socket.acquire(name);
-        try (NativeBuffer buffer = Addresses.prepared()) {
-            Posix.check(call.run(fd, buffer.address, buffer.address + Addresses.MAX_SIZE), name + "(" + fd + ")");
-            return SockAddr.ofKernel(Addresses.content(buffer));
-        } finally {
-            socket.release();
-        }
+    private static SockAddr address(Descriptor socket, String name, AddressCall call)
+            throws IOException {
+        return socket.using(name, fd -> {
+            try (NativeBuffer buffer = SockAddr.room()) {
+                long size = buffer.address + SockAddr.MAX_SIZE;
+                Posix.check(call.run(fd, buffer.address, size), name + "(" + fd + ")");
+                return SockAddr.ofKernel(SockAddr.content(buffer));
+            }
+        });
     }
 
     /**
      * Returns whether the next byte to read is the one after urgent data: sockatmark(3).
      *
-     * @param socket the socket
      * @return true when the next byte to read follows urgent data
-     * @throws IOException when the system call fails
      */
     public static boolean atMark(Descriptor socket) throws IOException {
-        int fd = socket.acquire("sockatmark");
-        try {
-            return Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1;
-        } finally {
-            socket.release();
-        }
+        return socket.using("sockatmark", fd ->
+                Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1);
     }
 
     /**
      * Ends a direction of a connection: shutdown(2).
      *
-     * @param socket the socket
      * @param input end receiving
      * @param output end sending; both false does nothing
-     * @throws IOException when the system call fails
      */
     public static void shutdown(Descriptor socket, boolean input, boolean output)
             throws IOException {
         Posix.require("Sockets.shutdown");
         Shutdown how = input ? output ? Shutdown.SHUT_RDWR : Shutdown.SHUT_RD : Shutdown.SHUT_WR;
-        int fd = socket.acquire("shutdown");
-        try {
-            if (input || output) {
-                Posix.check(LibC.shutdown(fd, how.intValue()), "shutdown(" + fd + ")");
-            }
-        } finally {
-            socket.release();
-        }
+        socket.using("shutdown", fd -> !input && !output ? 0
+                : Posix.check(LibC.shutdown(fd, how.intValue()), "shutdown(" + fd + ")"));
     }
 
     /**
      * Sets the mode that the file of a Unix-domain socket has from its bind on, less the umask
      * (Linux): fchmod(2).
      *
-     * @param socket the socket
      * @param mode the permission bits, such as 0600
-     * @throws IOException when the system call fails
      */
     public static void mode(Descriptor socket, int mode) throws IOException {
-        int fd = socket.acquire("fchmod");
-        try {
-            Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")");
-        } finally {
-            socket.release();
-        }
+        socket.using("fchmod", fd -> Posix.check(LibC.fchmod(fd, mode), "fchmod(" + fd + ")"));
     }
 
     /**
      * Reads any option as bytes: getsockopt(2).
      *
-     * @param socket the socket
      * @param level the level, such as that of SOL_SOCKET
      * @param name the number of the option
      * @param size how many bytes the value has
-     * @return the bytes of the value
-     * @throws IOException when the system call fails
      */
     public static byte[] option(Descriptor socket, int level, int name, int size)
             throws IOException {
-        int fd = socket.acquire("getsockopt");
-        try {
-            return RawOptions.readBytes(fd, level, name, size, "getsockopt");
-        } finally {
-            socket.release();
-        }
+        return socket.using("getsockopt", fd ->
+                RawDescriptor.readBytes(fd, level, name, size, "getsockopt"));
     }
 
     /**
      * Sets any option to bytes: setsockopt(2).
      *
-     * @param socket the socket
      * @param level the level, such as that of SOL_SOCKET
      * @param name the number of the option
-     * @param value the bytes of the value
-     * @throws IOException when the system call fails
      */
     public static void option(Descriptor socket, int level, int name, byte[] value)
             throws IOException {
-        int fd = socket.acquire("setsockopt");
-        try {
-            RawOptions.writeBytes(fd, level, name, value, "setsockopt");
-        } finally {
-            socket.release();
-        }
-    }
-
-    /** An address in native memory. */
-    static NativeBuffer of(SockAddr address) {
-        byte[] bytes = address.bytes();
-        NativeBuffer buffer = NativeBuffer.take(Math.max(1, bytes.length));
-        buffer.bytes.put(0, bytes);
-        return buffer;
+        socket.using("setsockopt", fd -> {
+            RawDescriptor.writeBytes(fd, level, name, value, "setsockopt");
+            return null;
+        });
     }
 }

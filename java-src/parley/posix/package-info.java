@@ -11,6 +11,10 @@
  * done in {@code poll} together with something that can wake it. A descriptor's number is given
  * back to the system only after the last call that uses it has returned, see {@link Descriptor}.
  *
+ * <p>Parts of arrays are given by {@code offset}, the index of the first byte, and {@code length}.
+ * {@code flags} are sums of those in {@link MessageFlags}. Functions throw a {@link PosixException}
+ * when their system call fails.
+ *
  * <p>Public types are public because {@code parley.net} and the Clojure side need them.
  */
 package parley.posix;

@@ -318,7 +318,7 @@
   [directory]
   (let [tool (ToolProvider/getSystemDocumentationTool)
         found (DiagnosticCollector.)
-        options ["-quiet" "-Xdoclint:all" "-protected" "-d" (str directory) "-overview" "java-src/overview.html"
+        options ["-quiet" "-Xdoclint:all,-missing" "-protected" "-d" (str directory) "-overview" "java-src/overview.html"
                  "-sourcepath" "java-src" "-cp" (System/getProperty "java.class.path")
                  "-subpackages" "parley" "-exclude" "parley.net.text:parley.net.wait"]]
     (with-open [files (.getStandardFileManager tool found Locale/ENGLISH nil)]

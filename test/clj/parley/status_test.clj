@@ -303,6 +303,29 @@
     (is (= [[:input :output :io] 3]
            (socket/socket-status-values [[ours :input] [ours :output] ours])))))
 
+(deftest a-list-that-is-checked-again-is-as-it-is-now
+  (with-pair [ours theirs]
+    (let [kept [[ours :input] [theirs :input]]
+          changing (atom [[ours :input] theirs])
+          of-atom #(lazy-seq @changing)
+          check (fn [xs] (socket/socket-status xs 0))]
+      (is (= [nil nil] (check kept) (check kept)))
+      (say theirs "x")
+      (status-is :input ours :input)
+      (is (= [:input nil] (check kept)))
+      (is (= [:input :output] (check (of-atom))))
+      (reset! changing [[theirs :input] [ours :input] [ours :output]])
+      (is (= [nil :input :output] (check (of-atom))))
+      (is (= [:input nil] (check kept)) "another list was checked in between")
+      (is (= [:input nil] (check (map #(do (check (conj kept theirs)) %) kept))) "a list that checks a list")
+      (is (= \x (stream/read-char ours)))
+      (is (= [nil nil] (check kept)))
+      (is (thrown? IllegalArgumentException (check [[ours :input] [theirs :sideways]])))
+      (is (= [nil nil] (check kept)) "after a mistake")
+      (stream/close theirs)
+      (dotimes [_ 2]
+        (is (thrown? IllegalStateException (check kept)))))))
+
 (deftest sta-6-mistakes-name-the-element
   (with-pair [ours theirs]
     (let [message (fn [x & args]

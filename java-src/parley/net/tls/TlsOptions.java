@@ -13,6 +13,8 @@ import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import parley.net.tls.KeyFiles.Material;
+import parley.net.tls.TlsSettings.HostName;
 
 /**
  * How TLS is spoken: the certificates of this side, those that it trusts, and what it accepts.
@@ -54,7 +56,6 @@ public final class TlsOptions {
      * name of the host is checked.
      *
      * @param context has the certificates and the trust; not null
-     * @return new options
      */
     public static TlsOptions of(SSLContext context) {
         Builder settings = builder();
@@ -70,7 +71,6 @@ public final class TlsOptions {
      * As {@link #builder()} for callers in Clojure: messages name their function, and keywords.
      *
      * @param function the name of the function that makes the options
-     * @return a new builder
      */
     public static Builder builder(String function) {
         return new Builder(function, true);
@@ -239,95 +239,64 @@ public final class TlsOptions {
 
     // ---- the builder -------------------------------------------------------------------------
 
-    /** Collects options. */
+    /**
+     * Collects options. Each method returns this builder, and throws {@link
+     * IllegalArgumentException} for a value that it does not describe.
+     */
     public static final class Builder extends TlsSettings {
         private Builder(String operation, boolean clojure) {
             super(operation, clojure);
         }
 
-        /**
-         * Uses an existing context, in place of certificates and trust of these options.
-         *
-         * @param context not null
-         * @return this
-         */
+        /** Uses an existing context, not null, in place of certificates and trust of its own. */
         public Builder context(SSLContext context) {
             this.context = need("context", context, "an SSLContext");
             return this;
         }
 
         /**
-         * Sets the certificate of this side, followed by those of its issuers.
-         *
-         * @param file in PEM; may have the key, too
-         * @return this
+         * Sets the certificate of this side, followed by those of its issuers, as a file in PEM,
+         * which may have the key, too.
          */
         public Builder cert(Path file) {
             cert = need("cert", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the certificate of this side, followed by those of its issuers.
-         *
-         * @param pem the text of it; may have the key, too
-         * @return this
-         */
+        /** As {@link #cert(Path)}, from the text in PEM. */
         public Builder cert(String pem) {
             cert = need("cert", pem, "PEM");
             return this;
         }
 
-        /**
-         * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
-         *
-         * @param file in PEM
-         * @return this
-         */
+        /** Sets the private key of the certificate as a file in PEM: PKCS#8, PKCS#1 or SEC1. */
         public Builder key(Path file) {
             key = need("key", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
-         *
-         * @param pem the text of it
-         * @return this
-         */
+        /** As {@link #key(Path)}, from the text in PEM. */
         public Builder key(String pem) {
             key = need("key", pem, "PEM");
             return this;
         }
 
-        /**
-         * Sets the password that the private key is encrypted with.
-         *
-         * @param password is copied
-         * @return this
-         */
+        /** Sets the password that the private key is encrypted with, which is copied. */
         public Builder keyPassword(char[] password) {
             keyPassword = need("keyPassword", password, "a password").clone();
             return this;
         }
 
         /**
-         * Sets the certificates to trust, in place of what the platform trusts.
-         *
-         * @param file one or more certificates in PEM
-         * @return this
+         * Sets the certificates to trust, one or more in a file in PEM, in place of what the
+         * platform trusts.
          */
         public Builder ca(Path file) {
             ca = need("ca", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the certificates to trust, in place of what the platform trusts.
-         *
-         * @param pem the text of one or more certificates
-         * @return this
-         */
+        /** As {@link #ca(Path)}, from the text in PEM. */
         public Builder ca(String pem) {
             ca = need("ca", pem, "PEM");
             return this;
@@ -340,7 +309,6 @@ public final class TlsOptions {
          * @param file PKCS#12 or JKS; the type is found out
          * @param password of the store, and of the keys unless {@link #keyPassword} sets
          *     another; null for none
-         * @return this
          */
         public Builder keystore(Path file, char[] password) {
             keystore = need("keystore", file, "a file");
@@ -353,7 +321,6 @@ public final class TlsOptions {
          *
          * @param store not null
          * @param password of the keys
-         * @return this
          */
         public Builder keystore(KeyStore store, char[] password) {
             keystore = need("keystore", store, "a KeyStore");
@@ -361,11 +328,7 @@ public final class TlsOptions {
             return this;
         }
 
-        /**
-         * Has a server refuse clients that send no certificate of an issuer that it trusts.
-         *
-         * @return this
-         */
+        /** Has a server refuse clients that send no certificate of an issuer that it trusts. */
         public Builder needClientAuth() {
             clientAuth = true;
             return this;
@@ -374,8 +337,6 @@ public final class TlsOptions {
         /**
          * Has a server ask clients for a certificate. A client may send none; one that is not
          * trusted is refused.
-         *
-         * @return this
          */
         public Builder wantClientAuth() {
             clientAuth = false;
@@ -383,11 +344,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the name that a client asks for and that the certificate has to have, in place of
-         * the host that it connects to.
-         *
-         * @param name a host name
-         * @return this
+         * Sets the name of a host that a client asks for and that the certificate has to have, in
+         * place of the host that it connects to.
          */
         public Builder serverName(String name) {
             serverName = need("serverName", name, "a host name");
@@ -399,10 +357,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets whether a client checks that the certificate is for the host; true by default.
-         *
-         * @param verify false accepts any certificate of an issuer that is trusted
-         * @return this
+         * Sets whether a client checks that the certificate is for the host; true by default. False
+         * accepts any certificate of an issuer that is trusted.
          */
         public Builder verifyHost(boolean verify) {
             verifyHost = verify;
@@ -410,10 +366,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the application protocols (ALPN), the preferred one first; none by default.
-         *
-         * @param names such as {@code h2}, each of 1 to 255 characters
-         * @return this
+         * Sets the application protocols (ALPN), such as {@code h2}, each of 1 to 255 characters,
+         * the preferred one first; none by default.
          */
         public Builder alpn(List<String> names) {
             for (String each : need("alpn", names, "names")) {
@@ -426,10 +380,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the versions of the protocol; TLSv1.3 and TLSv1.2 by default.
-         *
-         * @param names as the JDK names them
-         * @return this
+         * Sets the versions of the protocol as the JDK names them; TLSv1.3 and TLSv1.2 by
+         * default.
          */
         public Builder protocols(List<String> names) {
             protocols = known("protocols", names, supported().getProtocols());
@@ -437,22 +389,15 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the ciphers, the preferred one first.
-         *
-         * @param names as the JDK names them, such as {@code TLS_AES_128_GCM_SHA256}
-         * @return this
+         * Sets the ciphers as the JDK names them, such as {@code TLS_AES_128_GCM_SHA256}, the
+         * preferred one first.
          */
         public Builder ciphers(List<String> names) {
             ciphers = known("ciphers", names, supported().getCipherSuites());
             return this;
         }
 
-        /**
-         * Sets how long a handshake may take; 10 seconds by default.
-         *
-         * @param timeout a positive time, or null for ever
-         * @return this
-         */
+        /** Sets how long a handshake may take; 10 seconds by default, null for ever. */
         public Builder handshakeTimeout(Duration timeout) {
             if (timeout != null && (timeout.isNegative() || timeout.isZero())) {
                 throw bad("handshakeTimeout", timeout, "a positive time, or null");
@@ -466,7 +411,6 @@ public final class TlsOptions {
          *
          * @param name a host name, or one such as {@code *.example.org}
          * @param options has the certificate; nothing else of it is used
-         * @return this
          */
         public Builder sni(String name, TlsOptions options) {
             String plain = need("sni", name, "a name").replaceFirst("^[*][.]", "");
@@ -483,7 +427,6 @@ public final class TlsOptions {
         /**
          * Reads the files, and makes the options.
          *
-         * @return new options
          * @throws IOException if a file cannot be read, or what is in it cannot be used
          * @throws IllegalArgumentException if options do not go together
          */

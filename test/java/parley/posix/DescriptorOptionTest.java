@@ -41,7 +41,7 @@ class DescriptorOptionTest {
         DescriptorOption option = DescriptorOption.of(key);
         Object before = option.get(tcp);
         assertEquals(before, option.set(tcp, !(boolean) before));
-        int raw = RawOptions.readInt(tcp.number(), level, number, "test");
+        int raw = RawDescriptor.readInt(tcp.number(), level, number, "test");
         assertEquals(!(boolean) before, raw != 0);
         assertEquals(!(boolean) before, option.set(tcp, before));
         assertEquals(before, option.get(tcp));
@@ -58,7 +58,7 @@ class DescriptorOptionTest {
         DescriptorOption option = DescriptorOption.of(key);
         Object before = option.get(tcp);
         assertEquals(before, option.set(tcp, (long) value));
-        assertEquals(value, RawOptions.readInt(tcp.number(), level, number, "test"));
+        assertEquals(value, RawDescriptor.readInt(tcp.number(), level, number, "test"));
         assertEquals(value, option.get(tcp));
     }
 
@@ -124,7 +124,7 @@ class DescriptorOptionTest {
             assertEquals(true, DescriptorOption.IPV6_V6ONLY.get(six));
             DescriptorOption.IP_TOS.set(six, 32);
             assertEquals(32, DescriptorOption.IP_TOS.get(six));
-            assertEquals(32, RawOptions.readInt(six.number(), 41, 67, "IPV6_TCLASS"));
+            assertEquals(32, RawDescriptor.readInt(six.number(), 41, 67, "IPV6_TCLASS"));
         }
         assertThrows(PosixException.class, () -> DescriptorOption.IPV6_V6ONLY.get(tcp));
     }

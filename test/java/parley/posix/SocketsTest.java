@@ -226,7 +226,7 @@ class SocketsTest {
             for (int number : Support.numbers()) {
                 String what = Handles.identity(number);
                 if (!before.contains(number) && what != null && !what.startsWith("/")) {
-                    assertTrue(Fcntl.isCloseOnExec(number), number + " " + what);
+                    assertTrue(RawDescriptor.isCloseOnExec(number), number + " " + what);
                     made++;
                 }
             }

@@ -40,7 +40,7 @@ final class Support {
 
     /** The numbers that are open now. */
     static int[] numbers() {
-        String[] names = new File(Constants.LINUX ? "/proc/self/fd" : "/dev/fd").list();
+        String[] names = new File(Posix.LINUX ? "/proc/self/fd" : "/dev/fd").list();
         return Arrays.stream(names).mapToInt(Integer::parseInt).toArray();
     }
 

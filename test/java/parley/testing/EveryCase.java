@@ -19,10 +19,10 @@ import org.junit.jupiter.params.support.ParameterDeclarations;
 
 /**
  * Runs a test method once for each cell of the matrix. Its first parameter is the {@link Case}. A
- * second parameter of an enum type multiplies the cells by its constants ({@link Selective}); but in
- * a usual run, each constant meets, on each kind of thread, the first kind of socket that makes
- * sense for it and one of the others, which the constants take in turns, each method from another
- * beginning. The nightly run has the whole product.
+ * second parameter of an enum type multiplies the cells by its constants ({@link Selective}). The
+ * nightly run has the whole product. A usual run has the first kind of socket that makes sense on
+ * each kind of thread, and the others on the kinds of thread in turns; each constant meets the first
+ * and one of the others, again in turns. Each method begins its turns elsewhere.
  */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
@@ -60,6 +60,7 @@ public @interface EveryCase {
     final class Matrix implements ArgumentsProvider, AnnotationConsumer<EveryCase> {
         private static final Set<Family> CHANNELS =
                 EnumSet.of(Family.TCP4, Family.TCP6, Family.UNIX);
+        private static final boolean WHOLE = Race.Rounds.of(1, 2) == 2;
 
         private Set<Family> families; // set once, before any use; empty means the usual ones
         private Set<Threads> threads; // set once, before any use
@@ -81,23 +82,40 @@ public @interface EveryCase {
                     .filter(cell -> threads.contains(cell.threads()))
                     .toList();
             Method method = context.getRequiredTestMethod();
-            return method.getParameterCount() == 1 ? cells.stream().map(Arguments::of)
+            int turn = method.getName().hashCode();
+            return method.getParameterCount() == 1
+                    ? inTurns(cells, turn).map(Arguments::of)
                     : Stream.of(method.getParameterTypes()[1].getEnumConstants())
-                            .flatMap(each -> rows(cells, (Enum<?>) each, method));
+                            .flatMap(each -> rows(cells, (Enum<?>) each, turn));
         }
 
-        private static Stream<Arguments> rows(List<Case> cells, Enum<?> constant, Method method) {
-            return Stream.of(Threads.values()).flatMap(kind -> {
-                List<Case> fitting = cells.stream().filter(cell -> cell.threads() == kind)
-                        .filter(cell -> !(constant instanceof Selective some) || some.appliesTo(cell))
-                        .toList();
-                return chosen(fitting, constant.ordinal() + method.getName().hashCode()).stream();
-            }).map(cell -> Arguments.of(cell, constant));
+        private static Stream<Arguments> rows(List<Case> cells, Enum<?> constant, int begin) {
+            List<Case> fitting = cells.stream()
+                    .filter(cell -> !(constant instanceof Selective some) || some.appliesTo(cell))
+                    .toList();
+            List<Family> kinds = kindsOf(fitting);
+            int others = kinds.size() - 1;
+            int turn = constant.ordinal() + begin;
+            List<Family> met = WHOLE || others < 1 ? kinds
+                    : List.of(kinds.get(0), kinds.get(1 + Math.floorMod(turn, others)));
+            return inTurns(fitting, Math.floorDiv(turn, Math.max(1, others)))
+                    .filter(cell -> met.contains(cell.family()))
+                    .map(cell -> Arguments.of(cell, constant));
         }
 
-        private static List<Case> chosen(List<Case> all, int turn) {
-            return all.size() <= 2 || Race.Rounds.of(1, 2) == 2 ? all
-                    : List.of(all.get(0), all.get(1 + Math.floorMod(turn, all.size() - 1)));
+        /** The first kind of socket on all kinds of thread, each of the others on one. */
+        private static Stream<Case> inTurns(List<Case> cells, int turn) {
+            List<Family> kinds = kindsOf(cells);
+            List<Threads> on = cells.stream().map(Case::threads).distinct().toList();
+            return cells.stream().filter(cell -> {
+                int place = kinds.indexOf(cell.family());
+                return WHOLE || place == 0
+                        || cell.threads() == on.get(Math.floorMod(place + turn, on.size()));
+            });
+        }
+
+        private static List<Family> kindsOf(List<Case> cells) {
+            return cells.stream().map(Case::family).distinct().toList();
         }
     }
 }
