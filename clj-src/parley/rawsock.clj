@@ -32,7 +32,7 @@
   (:import
    (java.util List)
    (parley.net DescriptorStreams Direction)
-   (parley.posix BlockingIo Datagrams$Part Datagrams$Received Descriptor Handles SockAddr Sockets Sockets$Accepted)))
+   (parley.posix BlockingIo Datagrams$Part Datagrams$Received Handles SockAddr Sockets Sockets$Accepted)))
 
 (set! *warn-on-reflection* true)
 
@@ -75,7 +75,7 @@
   "Returns the port of an internet address, else nil."
   [address]
   (let [port (.port (sockaddr/sockaddr "sockaddr-port" address))]
-    (when-not (neg? port) port)))
+    (when-not (neg? port) (long port))))
 
 (defn sockaddr-path
   "Returns the path of a Unix-domain address, empty for a socket without a name; nil for other
@@ -109,7 +109,7 @@
   ([domain type] (socket domain type nil))
   ([domain type protocol-designator]
    (let [op "socket"]
-     (Handles/register
+     (impl/register
        (Sockets/socket (sockaddr/domain-name op domain) (impl/type-name op type)
          (impl/protocol-number op protocol-designator netdb/protocol))))))
 
@@ -119,7 +119,7 @@
   ([domain type] (socketpair domain type nil))
   ([domain type protocol-designator]
    (let [op "socketpair"]
-     (mapv (fn [^Descriptor d] (Handles/register d))
+     (mapv impl/register
        (Sockets/socketpair (sockaddr/domain-name op domain) (impl/type-name op type)
          (impl/protocol-number op protocol-designator netdb/protocol))))))
 
@@ -168,7 +168,7 @@
         nanos (long (impl/timeout-nanos op (options/option-map op #{:timeout} (impl/without-address args))))]
     (impl/on [d op socket]
       (if-let [^Sockets$Accepted accepted (Sockets/accept d nanos)]
-        [(Handles/register (.socket accepted)) (.peer accepted)]
+        [(impl/register (.socket accepted)) (.peer accepted)]
         (throw (impl/timed-out (str "accept(" socket ")") :so-rcvtimeo nanos "no client has connected"))))))
 
 (defn getsockname
@@ -250,7 +250,7 @@
         all (boolean (options/flag op :waitall (:waitall opts)))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
-      (BlockingIo/receive d ^bytes array (int start) (int length) flags all (long nanos)))))
+      (long (BlockingIo/receive d ^bytes array (int start) (int length) flags all (long nanos))))))
 
 (defn recvfrom
   "Receives as recv does and returns [n address]: the sender's address, or nil on connected streams:
@@ -266,7 +266,7 @@
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
       (let [received (BlockingIo/receive d [part] 0 flags (long nanos))]
-        [(.count ^Datagrams$Received received) (.address ^Datagrams$Received received)]))))
+        [(long (.count ^Datagrams$Received received)) (.address ^Datagrams$Received received)]))))
 
 (defn recvmsg
   "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP
@@ -292,7 +292,7 @@
       (throw (options/misuse op (str ":control is " (options/show control)) "a byte array or a size up to 65536")))
     (impl/on [d op socket]
       (let [^Datagrams$Received received (BlockingIo/receive d parts (int size) flags (long nanos))]
-        [(.count received)
+        [(long (.count received))
          (assoc message
            :addr (.address received)
            :flags (impl/flag-names (.flags received))
@@ -314,7 +314,7 @@
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
-      (BlockingIo/send d ^bytes array (int start) (int length) flags (long nanos)))))
+      (long (BlockingIo/send d ^bytes array (int start) (int length) flags (long nanos))))))
 
 (defn sendto
   "Sends as send does, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
@@ -328,7 +328,7 @@
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
-      (BlockingIo/send d parts address (byte-array 0) flags (long nanos)))))
+      (long (BlockingIo/send d parts address (byte-array 0) flags (long nanos))))))
 
 (defn sendmsg
   "Sends several buffers as one message and returns the number of bytes sent: sendmsg(2). CLISP
@@ -349,7 +349,7 @@
         flags (int (impl/message-flags op opts))
         nanos (impl/timeout-nanos op opts)]
     (impl/on [d op socket]
-      (BlockingIo/send d ^List parts ^SockAddr address control flags (long nanos)))))
+      (long (BlockingIo/send d ^List parts ^SockAddr address control flags (long nanos))))))
 
 (defn sock-read
   "Reads from any descriptor and returns the number of bytes, 0 at the end of file: read(2). Waits

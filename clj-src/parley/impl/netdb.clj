@@ -29,7 +29,7 @@
 
 (defn- protocol-map [^Databases$Protocol p]
   (when p
-    {:name (.name p) :aliases (vec (.aliases p)) :proto (.number p)}))
+    {:name (.name p) :aliases (vec (.aliases p)) :proto (long (.number p))}))
 
 (defn protocol
   "Returns the protocol of a name or a number, or all for nil."
@@ -76,10 +76,10 @@
   [op args]
   (let [known (into #{:node :service :family :socktype :protocol} address-flags)]
     (mapv (fn [^Resolver$Found found]
-            {:flags (.flags found)
+            {:flags (long (.flags found))
              :family (sockaddr/name-value (.family found))
              :type (sockaddr/name-value (.type found))
-             :protocol (.protocol found)
+             :protocol (long (.protocol found))
              :address (.address found)
              :name (.name found)})
       (Resolver/addresses (question op (options/option-map op known args))))))

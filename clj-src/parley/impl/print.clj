@@ -45,13 +45,13 @@
   (datafy [server]
     (assoc (details (OpenObjects/of server))
       :host (.host server)
-      :port (.port server)
+      :port (long (.port server))
       :open? (.isOpen server)))
   SocketStream
   (datafy [stream]
     (assoc (details (OpenObjects/of stream))
       :host (.host stream)
-      :port (.port stream)
+      :port (long (.port stream))
       :proxy (address (.proxyAddress stream))
       :open? (.isOpen stream)
       :input? (.isInput stream)

@@ -32,6 +32,11 @@
   [[d op handle] & body]
   `(call-on ~op ~handle (fn [~(with-meta d {:tag 'parley.posix.Descriptor})] ~@body)))
 
+(defn register
+  "Returns the handle of a new descriptor."
+  [^Descriptor descriptor]
+  (long (Handles/register descriptor)))
+
 ;; ---- names --------------------------------------------------------------------------------------
 
 (defn type-name
@@ -179,7 +184,7 @@
                                     (if (zero? nanos)
                                       (.getSeconds d)
                                       (+ (.getSeconds d) (/ nanos 1e9))))
-    x))
+    (if (int? x) (long x) x)))
 
 (defn option-argument
   "A value for a socket option as parley.posix has it."

@@ -66,11 +66,14 @@
 (defmethod print-method view-class [x ^Writer w]
   (.write w (str x)))
 
+(def ^:private ^String view-name
+  (second (re-matches #"(.*__)\d+" (.getName view-class))))
+
 (defn core
-  "The parley.net.StatusSet of a status set, nil of anything else. The set is known by the name of its
-  class, so that sets made before a reload stay what they are."
+  "The parley.net.StatusSet of a status set, nil of anything else. The set is known by the name of its class
+  up to the number, which is a new one after a reload: sets made before it stay what they are."
   ^StatusSet [x]
-  (when (and (instance? Supplier x) (= (.getName view-class) (.getName (class x))))
+  (when (and (instance? Supplier x) (.startsWith (.getName (class x)) view-name))
     (.get ^Supplier x)))
 
 ;; ---- checks --------------------------------------------------------------------------------------

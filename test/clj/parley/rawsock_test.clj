@@ -7,6 +7,7 @@
    [clojure.test.check.generators :as gen]
    [clojure.test.check.properties :as prop]
    [parley.rawsock :as raw]
+   [parley.socket :as socket]
    [parley.testing.random :as random])
   (:import
    (java.io InterruptedIOException)
@@ -638,3 +639,23 @@
                            (or (step pair model operation) (reduced nil)))
                          [{:sent 0 :taken 0} {:sent 0 :taken 0}]
                          program))))))
+
+(deftest numbers-are-longs
+  (let [[a b] (raw/socketpair :unix :stream)
+        udp (raw/socket :inet :dgram)]
+    (try
+      (doseq [[what n] {"socketpair" a
+                        "socket" udp
+                        "send" (raw/send a (byte-array 3))
+                        "recv" (raw/recv b (byte-array 1))
+                        "recvfrom" (first (raw/recvfrom b (byte-array 1)))
+                        "recvmsg" (first (raw/recvmsg b {:iovec [(byte-array 1)]}))
+                        "sendmsg" (raw/sendmsg a {:iovec [(byte-array 1)]})
+                        "sockaddr-port" (raw/sockaddr-port (raw/make-sockaddr :inet "127.0.0.1" 80))
+                        "protocol" (:proto (raw/protocol "tcp"))
+                        "getaddrinfo" (:protocol (first (raw/getaddrinfo :node "127.0.0.1" :socktype :stream)))
+                        "socket-option" (raw/socket-option a :so-rcvbuf)
+                        "socket-options" (first (socket/socket-options a :so-sndbuf))}]
+        (is (instance? Long n) what))
+      (finally
+        (run! raw/sock-close [a b udp])))))

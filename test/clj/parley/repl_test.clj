@@ -324,6 +324,7 @@
                                      (stream/force-output s)
                                      (stream/read-line s))]
                            (println "before" (ask "(+ 1 2)"))
+                           (def members (socket/status-set s))
                            (require 'parley.repl 'parley.socket 'parley.stream :reload-all)
                            (println "after" (ask "(+ 3 4)") (.isOpen s) (count (repl/sessions server)))
                            (with-open [t (socket/socket-connect (:port server) "127.0.0.1")]
@@ -331,6 +332,7 @@
                              (stream/force-output t)
                              (println "new" (stream/read-line t)))
                            (println "status" (socket/socket-status s 0))
+                           (println "set" (identical? members (socket/socket-status members 0)) (pr-str members))
                            (.close server)
                            (println "closed" (stream/read-line s nil :end) (count (repl/sessions server)))
                            (println "reactors" (count (filter #(= "parley-reactor" (.getName %))
@@ -340,6 +342,7 @@
     (is (= "user=> 7 true 1" (.answer child "after")))
     (is (= "user=> 11" (.answer child "new")))
     (is (contains? #{":io" ":output"} (.answer child "status")))
+    (is (= "true #<status-set of 1, 1 actionable>" (.answer child "set")))
     (is (str/ends-with? (.answer child "closed") " 0"))
     (is (contains? #{"0" "1"} (.answer child "reactors")))))
 

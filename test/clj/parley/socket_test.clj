@@ -86,7 +86,10 @@
   (socket/with-open-stream [server (loopback)
                             client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
                             other (socket/socket-server 0 {:interface client})]
-    (is (= "127.0.0.1" (socket/socket-server-host other)))))
+    (is (= "127.0.0.1" (socket/socket-server-host other)))
+    (stream/close client)
+    (is (thrown-with-msg? IllegalStateException #"^socket-server: :interface is .* closed" (socket/socket-server 0 :interface client)))
+    (is (thrown-with-msg? IllegalArgumentException #"^socket-server: :mode is .* besides the port 0" (socket/socket-server 0 :mode "rw-------")))))
 
 (deftest host-and-port-of-a-server-answer-after-close
   (let [server (loopback)
