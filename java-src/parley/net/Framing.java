@@ -101,7 +101,6 @@ public abstract class Framing<T> {
      * Sets the name that errors of reading have for the operation.
      *
      * @param operation for example the method that reads
-     * @return this
      */
     public Framing<T> named(String operation) {
         reading = Errors.need("named", "the operation", operation, "a String");

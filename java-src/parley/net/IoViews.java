@@ -22,16 +22,32 @@ final class IoViews {
         T run() throws IOException;
     }
 
-    /** Misuse of a closed stream is an IOException here, as users of java.io expect. */
+    private interface Action {
+        void run() throws IOException;
+    }
+
     private static <T> T open(SocketStream stream, Call<T> call) throws IOException {
         try {
             return call.run();
         } catch (IllegalStateException e) {
-            if (stream.isOpen()) {
-                throw e;
-            }
-            throw Errors.closedView(e);
+            throw closed(stream, e);
         }
+    }
+
+    private static void run(SocketStream stream, Action action) throws IOException {
+        try {
+            action.run();
+        } catch (IllegalStateException e) {
+            throw closed(stream, e);
+        }
+    }
+
+    /** Misuse of a closed stream is an IOException here, as users of java.io expect. */
+    private static IOException closed(SocketStream stream, IllegalStateException e) {
+        if (stream.isOpen()) {
+            throw e;
+        }
+        return Errors.closedView(e);
     }
 
     /** Characters in; reading pushes back into the stream itself. */
@@ -61,10 +77,7 @@ final class IoViews {
         @Override
         public void unread(int c) throws IOException {
             if (c >= 0) {
-                open(stream, () -> {
-                    in.pushBack(c);
-                    return null;
-                });
+                run(stream, () -> in.pushBack(c));
             }
         }
 
@@ -96,11 +109,6 @@ final class IoViews {
                 skipped++;
             }
             return skipped;
-        }
-
-        @Override
-        public boolean markSupported() {
-            return false;
         }
 
         @Override
@@ -189,10 +197,7 @@ final class IoViews {
 
         @Override
         public void write(int c) throws IOException {
-            open(stream, () -> {
-                stream.out().writeChar(c & 0xffff);
-                return null;
-            });
+            run(stream, () -> stream.out().writeChar(c & 0xffff));
         }
 
         @Override
@@ -202,10 +207,7 @@ final class IoViews {
 
         @Override
         public void write(String text) throws IOException {
-            open(stream, () -> {
-                stream.out().writeString(text);
-                return null;
-            });
+            run(stream, () -> stream.out().writeString(text));
         }
 
         @Override
@@ -215,10 +217,7 @@ final class IoViews {
 
         @Override
         public void flush() throws IOException {
-            open(stream, () -> {
-                stream.out().flush();
-                return null;
-            });
+            run(stream, stream.out()::flush);
         }
 
         @Override
@@ -279,27 +278,19 @@ final class IoViews {
 
         @Override
         public void write(int value) throws IOException {
-            open(stream, () -> {
-                stream.out().viewByte(value);
-                return null;
-            });
+            run(stream, () -> stream.out().viewByte(value));
         }
 
         @Override
         public void write(byte[] bytes, int offset, int length) throws IOException {
             Objects.checkFromIndexSize(offset, length, bytes.length);
-            open(stream, () -> {
-                stream.out().viewBytes(bytes, offset, offset + length, WaitMode.FULL);
-                return null;
-            });
+            run(stream, () ->
+                    stream.out().viewBytes(bytes, offset, offset + length, WaitMode.FULL));
         }
 
         @Override
         public void flush() throws IOException {
-            open(stream, () -> {
-                stream.out().flush();
-                return null;
-            });
+            run(stream, stream.out()::flush);
         }
 
         @Override

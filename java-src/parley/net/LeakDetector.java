@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
@@ -34,15 +35,10 @@ final class LeakDetector {
         void closeAbandoned() throws IOException;
     }
 
-    /** A resource that is closed without a log. */
-    interface Closer {
-        void close() throws IOException;
-    }
-
-    private record Described(String describe, Closer closer) implements Resource {
+    private record Described(String describe, Closeable resource) implements Resource {
         @Override
         public void closeAbandoned() throws IOException {
-            closer.close();
+            resource.close();
         }
     }
 
@@ -58,8 +54,8 @@ final class LeakDetector {
     }
 
     /** As {@link #guard(Object, Resource)}; the description may be null for no log. */
-    static Guard guard(Object owner, String what, Closer closer) {
-        return guard(owner, new Described(what, closer));
+    static Guard guard(Object owner, String what, Closeable resource) {
+        return guard(owner, new Described(what, resource));
     }
 
     /** Returns the guards of the owners that are open, the oldest first. */

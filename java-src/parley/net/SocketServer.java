@@ -82,7 +82,6 @@ public final class SocketServer extends Pollable {
      * Listens on a port of all IPv4 interfaces.
      *
      * @param port 0 to 65535; 0 lets the system choose
-     * @return the server
      * @throws BindException if the port is in use
      * @throws IOException if it fails otherwise
      */
@@ -94,7 +93,6 @@ public final class SocketServer extends Pollable {
      * Listens at the address of the options.
      *
      * @param options port and interface, or path
-     * @return the server
      * @throws BindException if the address is in use or not this machine's; for a path also when
      *     the file there is no socket
      * @throws java.net.UnknownHostException if the interface's name has no address
@@ -109,7 +107,6 @@ public final class SocketServer extends Pollable {
      *
      * @param channel TCP or Unix-domain, for example {@link System#inheritedChannel()}; the file of
      *     a Unix-domain one is left alone on close
-     * @return the server
      * @throws IllegalArgumentException if the channel is not open and bound
      * @throws IOException if the channel cannot be made non-blocking
      */
@@ -127,7 +124,6 @@ public final class SocketServer extends Pollable {
      * leaves the handle open, and the socket listening, until the handle is closed, too.
      *
      * @param handle the number of a descriptor
-     * @return the server
      * @throws IllegalArgumentException if the handle is no socket of TCP or of the Unix domain that
      *     listens
      * @throws UnsupportedOperationException without JNA, or on a platform other than Linux and
@@ -143,7 +139,6 @@ public final class SocketServer extends Pollable {
     /**
      * Waits for a connection and accepts it, with the default options.
      *
-     * @return the stream
      * @throws IOException as {@link #accept(StreamOptions)}
      */
     public SocketStream accept() throws IOException {
@@ -154,7 +149,6 @@ public final class SocketServer extends Pollable {
      * Waits for a connection and accepts it (CLISP {@code SOCKET:SOCKET-ACCEPT}).
      *
      * @param options of the stream; the timeout bounds the wait and is not inherited by the stream
-     * @return the stream
      * @throws IllegalStateException if the server is closed
      * @throws java.net.SocketTimeoutException if it times out
      * @throws java.nio.channels.AsynchronousCloseException if the server is closed meanwhile

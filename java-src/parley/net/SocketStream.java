@@ -73,7 +73,6 @@ public final class SocketStream extends StreamConnection {
      * @param port 0 to 65535
      * @param options the timeout covers looking up the name and connecting; zero returns at once,
      *     perhaps still connecting, in which case the next operation waits
-     * @return the stream
      * @throws IllegalArgumentException if the port or the host cannot be one
      * @throws java.net.UnknownHostException if the host has no address
      * @throws java.net.ConnectException if no server listens there
@@ -91,7 +90,6 @@ public final class SocketStream extends StreamConnection {
      * @param address an {@link java.net.InetSocketAddress} or a
      *     {@link java.net.UnixDomainSocketAddress}
      * @param options as {@link #connect(String, int, StreamOptions)}
-     * @return the stream
      * @throws IOException as {@link #connect(String, int, StreamOptions)}
      */
     public static SocketStream connect(SocketAddress address, StreamOptions options)
@@ -104,7 +102,6 @@ public final class SocketStream extends StreamConnection {
      *
      * @param channel TCP or Unix-domain, for example {@link System#inheritedChannel()}
      * @param options its timeout does not matter here
-     * @return the stream
      * @throws IllegalArgumentException if the channel is not open and connected
      * @throws IOException if the channel cannot be made non-blocking
      */

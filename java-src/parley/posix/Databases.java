@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
+import java.util.function.LongUnaryOperator;
 import parley.posix.Protocols.SocketTypes;
 
 /**
@@ -110,15 +111,11 @@ public final class Databases {
         return List.copyOf(all);
     }
 
-    private interface TextCall {
-        long call(long text);
-    }
-
-    private static long withText(String what, String text, TextCall call) {
+    private static long withText(String what, String text, LongUnaryOperator call) {
         byte[] bytes = NativeBuffer.encoded(what, text);
         try (NativeBuffer buffer = NativeBuffer.take(bytes.length + 1)) {
             buffer.putText(0, bytes);
-            return call.call(buffer.address);
+            return call.applyAsLong(buffer.address);
         }
     }
 

@@ -227,7 +227,6 @@ public final class DescriptorWatcher {
      * @param entries what to watch, which must not be replaced in the array while the watch lasts
      * @param count how many of the entries, from the first on
      * @return the watch
-     * @throws IOException when the system call fails
      */
     public static Watch watch(Poll.Entry[] entries, int count) throws IOException {
         DescriptorWatcher watcher = shared();

@@ -162,13 +162,9 @@ public final class Resolver {
         }
     }
 
-    private interface LookUp<T> {
-        T run() throws IOException;
-    }
-
-    private static <T> T inThread(LookUp<T> lookUp) throws IOException {
+    private static <T> T inThread(Callable<T> lookUp) throws IOException {
         try {
-            return ResolverThreads.run(lookUp::run, Long.MAX_VALUE);
+            return ResolverThreads.run(lookUp, Long.MAX_VALUE);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw (IOException) Poll.interrupted().initCause(e);

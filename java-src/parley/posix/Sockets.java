@@ -3,6 +3,7 @@ package parley.posix;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntSupplier;
 import jnr.constants.platform.Shutdown;
 import parley.posix.Protocols.SocketTypes;
 
@@ -165,7 +166,7 @@ public final class Sockets {
         int fd = socket.acquire("connect");
         try (NativeBuffer buffer = address.inMemory()) {
             int size = address.bytes().length;
-            Call connect = () ->
+            IntSupplier connect = () ->
                     LibC.connect(fd, buffer.address, size) < 0 ? -LibC.errno() : 0;
             int errno = -withoutBlocking(socket, connect);
             // Linux has the first call after a failure end that connect
@@ -263,24 +264,20 @@ public final class Sockets {
         }
     }
 
-    /** A native call that returns a number, or an error number with a minus. */
-    private interface Call {
-        int run();
-    }
-
     /**
      * Makes a call that has no MSG_DONTWAIT, where the owner of the descriptor may have it in
-     * blocking mode: then the mode is changed for the call, one call at a time.
+     * blocking mode: then the mode is changed for the call, one call at a time. The call returns a
+     * number, or an error number with a minus.
      */
-    private static int withoutBlocking(Descriptor socket, Call call) throws IOException {
+    private static int withoutBlocking(Descriptor socket, IntSupplier call) throws IOException {
         if (socket.isNonblocking()) {
-            return call.run();
+            return call.getAsInt();
         }
         MODE.lock();
         try {
             socket.nonblocking(true);
             try {
-                return call.run();
+                return call.getAsInt();
             } finally {
                 socket.nonblocking(false);
             }
