@@ -140,8 +140,7 @@
                                                                     :virtual true
                                                                     :platform false} threads)))]
     (trusted! op builder proxy-protocol)
-    (when-not (or (nil? name) (string? name))
-      (throw (options/misuse op (str ":name is " (options/show name)) "a string")))
+    (options/text op ":name" name)
     (.name builder name)))
 
 (defn interrupt

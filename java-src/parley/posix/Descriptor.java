@@ -86,24 +86,26 @@ public final class Descriptor extends NumberInUse {
     /** Duplicates a number of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
+        StackSafeLock.reserveStackToOpen();
         return ownOrClose(RawDescriptor.duplicate(fd), reset);
     }
 
     /** {@return the reading and the writing end of a new pipe, closed on exec and non-blocking} */
     public static Descriptor[] pipe() throws IOException {
         Posix.require("Descriptor.pipe");
+        StackSafeLock.reserveStackToOpen();
         int[] ends = RawDescriptor.pipe();
         return Sockets.ownBoth(ends[0], ends[1]);
     }
 
     /** Takes over a number just made, which is closed if that fails. */
     static Descriptor ownOrClose(int fd) throws IOException {
-        return ownOrClose(fd, new ResetMemory());
+        return ownOrClose(fd, null);
     }
 
     private static Descriptor ownOrClose(int fd, ResetMemory reset) throws IOException {
         try {
-            return new Descriptor(fd, true, reset);
+            return new Descriptor(fd, true, reset == null ? new ResetMemory() : reset);
         } catch (IOException | RuntimeException | Error e) {
             LibC.close(fd);
             throw e;

@@ -27,7 +27,7 @@ final class LibC {
     /** Links everything, or throws. */
     static void load() {
         getpid();
-        Variadic.C.fcntl(0, Constants.F_GETFD);
+        fcntl(0, Constants.F_GETFD, 0);
         if (Posix.LINUX) {
             Linux.load();
         }
@@ -64,14 +64,22 @@ final class LibC {
             LibC.close(eventfd(0, Constants.O_CLOEXEC));
         }
 
-        /** Variadic, but Linux passes the arguments that there are like any others. */
+        /** Variadic as the next, but Linux passes the arguments that there are like any others. */
         static native int open(long path, int flags);
+
+        static native int fcntl(int fd, int command, int argument);
 
         static native int eventfd(int count, int flags);
 
         static native int pipe2(long twoInts, int flags);
 
         static native int accept4(int fd, long address, long sizeInOut, int flags);
+    }
+
+    /** Without an object for the result on Linux: when the heap is full, a number would be lost. */
+    static int fcntl(int fd, int command, int argument) {
+        return Posix.LINUX ? Linux.fcntl(fd, command, argument)
+                : Variadic.C.fcntl(fd, command, argument);
     }
 
     static native int getpid();

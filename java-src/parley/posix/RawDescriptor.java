@@ -14,23 +14,23 @@ final class RawDescriptor {
 
     /** Makes a second number, at least 3, for what {@code fd} is; closed on exec. */
     static int duplicate(int fd) throws IOException {
-        int copy = LibC.Variadic.C.fcntl(fd, Constants.F_DUPFD_CLOEXEC, 3);
-        return Posix.check(copy, "dup(" + fd + ")");
+        String call = "dup(" + fd + ")"; // before the call, whose result must not be lost
+        return Posix.check(LibC.fcntl(fd, Constants.F_DUPFD_CLOEXEC, 3), call);
     }
 
     static void closeOnExec(int fd) throws IOException {
-        int result = LibC.Variadic.C.fcntl(fd, Constants.F_SETFD, Constants.FD_CLOEXEC);
+        int result = LibC.fcntl(fd, Constants.F_SETFD, Constants.FD_CLOEXEC);
         Posix.check(result, "fcntl(" + fd + ", F_SETFD)");
     }
 
     static boolean isCloseOnExec(int fd) throws IOException {
-        int flags = LibC.Variadic.C.fcntl(fd, Constants.F_GETFD);
+        int flags = LibC.fcntl(fd, Constants.F_GETFD, 0);
         return (Posix.check(flags, "fcntl(" + fd + ", F_GETFD)") & Constants.FD_CLOEXEC) != 0;
     }
 
     /** The flags of the open file: access mode, O_NONBLOCK and others. */
     static int flags(int fd) throws IOException {
-        int flags = LibC.Variadic.C.fcntl(fd, Constants.F_GETFL);
+        int flags = LibC.fcntl(fd, Constants.F_GETFL, 0);
         return Posix.check(flags, "fcntl(" + fd + ", F_GETFL)");
     }
 
@@ -42,7 +42,7 @@ final class RawDescriptor {
         int old = flags(fd);
         int flags = on ? old | Constants.O_NONBLOCK : old & ~Constants.O_NONBLOCK;
         if (flags != old) {
-            int result = LibC.Variadic.C.fcntl(fd, Constants.F_SETFL, flags);
+            int result = LibC.fcntl(fd, Constants.F_SETFL, flags);
             Posix.check(result, "fcntl(" + fd + ", F_SETFL)");
         }
     }
@@ -51,13 +51,14 @@ final class RawDescriptor {
         byte[] name = NativeBuffer.encoded("the path", path);
         try (NativeBuffer buffer = NativeBuffer.take(name.length + 1)) {
             buffer.putText(0, name);
-            return Posix.check(LibC.Linux.open(buffer.address, Constants.O_CLOEXEC),
-                    "open(" + path + ")");
+            String call = "open(" + path + ")";
+            return Posix.check(LibC.Linux.open(buffer.address, Constants.O_CLOEXEC), call);
         }
     }
 
     /** Returns the numbers of the reading and the writing end of a new pipe, both non-blocking. */
     static int[] pipe() throws IOException {
+        int[] ends = new int[2]; // before the call, whose results must not be lost
         try (NativeBuffer two = NativeBuffer.take(8)) {
             if (Posix.LINUX) {
                 int flags = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
@@ -65,7 +66,8 @@ final class RawDescriptor {
             } else {
                 Posix.check(LibC.pipe(two.address), "pipe");
             }
-            int[] ends = {two.bytes.getInt(0), two.bytes.getInt(4)};
+            ends[0] = two.bytes.getInt(0);
+            ends[1] = two.bytes.getInt(4);
             if (!Posix.LINUX) {
                 prepare(ends);
             }

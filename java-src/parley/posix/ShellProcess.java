@@ -36,20 +36,25 @@ public final class ShellProcess implements AutoCloseable {
     public static ShellProcess start(String command, boolean reads, boolean writes)
             throws IOException {
         Posix.require("shell process");
+        StackSafeLock.reserveStackToStart();
         Descriptor[] from = reads ? Descriptor.pipe() : null;
         Descriptor[] to = null;
-        boolean started = false;
+        Process process = null;
+        ShellProcess shell = null;
         try {
             to = writes ? Descriptor.pipe() : null;
-            Process process = start(command, reads ? from[1] : null, writes ? to[0] : null);
-            started = true;
-            return new ShellProcess(process, reads ? from[0] : null, writes ? to[1] : null);
+            process = start(command, reads ? from[1] : null, writes ? to[0] : null);
+            shell = new ShellProcess(process, reads ? from[0] : null, writes ? to[1] : null);
+            return shell;
         } finally {
             if (from != null) {
-                close(from, 1, started ? 1 : 0);
+                close(from, 1, shell != null ? 1 : 0);
             }
             if (to != null) {
-                close(to, 0, started ? 0 : 1);
+                close(to, 0, shell != null ? 0 : 1);
+            }
+            if (process != null && shell == null) {
+                process.destroyForcibly();
             }
         }
     }

@@ -31,9 +31,10 @@ public final class Sockets {
      */
     public static Descriptor socket(String domain, String type, int protocol) throws IOException {
         Posix.require("socket");
+        StackSafeLock.reserveStackToOpen();
         int kind = SocketTypes.type(type);
-        int fd = LibC.socket(SocketTypes.domain(domain), kind | Constants.SOCK_FLAGS, protocol);
         String call = "socket(" + domain + ", " + type + ", " + protocol + ")";
+        int fd = LibC.socket(SocketTypes.domain(domain), kind | Constants.SOCK_FLAGS, protocol);
         if (fd < 0 && (LibC.errno() == Constants.EPERM || LibC.errno() == Constants.EACCES)) {
             throw new PosixException(LibC.errno(), call, "not permitted; raw and packet sockets"
                     + " need root or, on Linux, the capability CAP_NET_RAW, which"
@@ -52,11 +53,12 @@ public final class Sockets {
     public static Descriptor[] socketpair(String domain, String type, int protocol)
             throws IOException {
         Posix.require("socketpair");
+        StackSafeLock.reserveStackToOpen();
+        String call = "socketpair(" + domain + ", " + type + ", " + protocol + ")";
         int kind = SocketTypes.type(type) | Constants.SOCK_FLAGS;
         int domainNumber = SocketTypes.domain(domain);
         try (NativeBuffer two = NativeBuffer.take(8)) {
-            int result = LibC.socketpair(domainNumber, kind, protocol, two.address);
-            Posix.check(result, "socketpair(" + domain + ", " + type + ", " + protocol + ")");
+            Posix.check(LibC.socketpair(domainNumber, kind, protocol, two.address), call);
             Descriptor[] both = ownBoth(two.bytes.getInt(0), two.bytes.getInt(4));
             try {
                 prepare(both[0]);
@@ -72,17 +74,20 @@ public final class Sockets {
 
     /** Takes over two numbers just made, which are both closed if that fails. */
     static Descriptor[] ownBoth(int first, int second) throws IOException {
-        Descriptor one;
+        Descriptor one = null;
         try {
-            one = Descriptor.ownOrClose(first);
+            Descriptor[] both = new Descriptor[2];
+            one = Descriptor.own(first);
+            both[0] = one;
+            both[1] = Descriptor.own(second);
+            return both;
         } catch (IOException | RuntimeException | Error e) {
+            if (one == null) {
+                LibC.close(first);
+            } else {
+                one.close();
+            }
             LibC.close(second);
-            throw e;
-        }
-        try {
-            return new Descriptor[] {one, Descriptor.ownOrClose(second)};
-        } catch (IOException | RuntimeException | Error e) {
-            one.close();
             throw e;
         }
     }
@@ -229,6 +234,7 @@ public final class Sockets {
 
     /** Takes a connection if one waits, and was not aborted; else returns null. */
     private static Accepted acceptNow(Descriptor server) throws IOException {
+        StackSafeLock.reserveStackToOpen();
         int fd = server.acquire("accept");
         try (NativeBuffer buffer = SockAddr.room()) {
             long size = buffer.address + SockAddr.MAX_SIZE;
@@ -245,7 +251,13 @@ public final class Sockets {
             if (made < 0) {
                 throw new PosixException(-made, "accept(" + fd + ")");
             }
-            return new Accepted(prepared(made), SockAddr.ofKernel(SockAddr.content(buffer)));
+            Descriptor socket = prepared(made);
+            try {
+                return new Accepted(socket, SockAddr.ofKernel(SockAddr.content(buffer)));
+            } catch (RuntimeException | Error e) {
+                socket.close();
+                throw e;
+            }
         } finally {
             server.release();
         }

@@ -11,6 +11,7 @@ public final class StackSafeLock extends ReentrantLock {
     private static final long serialVersionUID = 1;
     private static final int FRAMES = 3; // more than it takes to lock, do short work, and unlock
     private static final int FRAMES_TO_OPEN = 12; // more than it takes to open and close a selector
+    private static final int FRAMES_TO_START = 24; // more than the JDK takes to start a process
 
     /** Makes a lock that does not care which of the waiting threads is next. */
     public StackSafeLock() {
@@ -57,6 +58,11 @@ public final class StackSafeLock extends ReentrantLock {
     /** As {@link #reserveStack}, for what opens a descriptor and has to close it when it fails. */
     public static void reserveStackToOpen() {
         descend(FRAMES_TO_OPEN);
+    }
+
+    /** As {@link #reserveStack}, for what starts a process. */
+    static void reserveStackToStart() {
+        descend(FRAMES_TO_START);
     }
 
     /**

@@ -102,7 +102,9 @@ public final class Poller implements AutoCloseable {
         if (nanos == 0 || flushers.get() > 0) {
             return selector.selectNow(visit);
         }
-        return selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
+        // 0 is no limit; a limit, however far, starts and cancels a timer for a virtual thread.
+        return selector.select(visit, nanos == Long.MAX_VALUE ? 0
+                : nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
     }
 
     /** One wait for channels and descriptors: a descriptor that becomes ready ends the select. */

@@ -1,0 +1,204 @@
+package parley.posix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.util.EnumSet;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import parley.testing.Child;
+import parley.testing.Descriptors;
+import parley.testing.FullStack;
+
+/** Whatever makes a descriptor or a process leaves none behind when the stack or the heap is full. */
+class MakersFaultsTest {
+    private static final int SUCCESSES = 5; // in a row: from then on there is room
+    private static final int MANY = 4000;
+
+    /** What makes descriptors, and puts them where no room is needed. */
+    private enum Maker {
+        SOCKET {
+            @Override
+            void make() throws IOException {
+                made[count] = Sockets.socket("inet", "stream", 0);
+            }
+        },
+        SOCKETPAIR {
+            @Override
+            void make() throws IOException {
+                pairs[count] = Support.streams();
+            }
+        },
+        ACCEPT {
+            @Override
+            void make() throws IOException {
+                accepted[count] = Sockets.accept(server, 0);
+            }
+        },
+        PIPE {
+            @Override
+            void make() throws IOException {
+                pairs[count] = Descriptor.pipe();
+            }
+        },
+        DUPLICATE {
+            @Override
+            void make() throws IOException {
+                made[count] = server.duplicate();
+            }
+        },
+        DUPLICATE_OF_A_NUMBER {
+            @Override
+            void make() throws IOException {
+                made[count] = Descriptor.duplicate(server.number());
+            }
+        },
+        PROCESS {
+            @Override
+            void make() throws IOException {
+                shells[count] = ShellProcess.start("exec cat", true, true);
+            }
+        };
+
+        final Descriptor[] made = new Descriptor[MANY];
+        final Descriptor[][] pairs = new Descriptor[MANY][];
+        final Sockets.Accepted[] accepted = new Sockets.Accepted[MANY];
+        final ShellProcess[] shells = new ShellProcess[MANY];
+        final Descriptor server;
+        private final Descriptor[] clients = new Descriptor[100];
+        int count;
+
+        Maker() {
+            try {
+                server = Sockets.socket("inet", "stream", 0);
+                Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+                Sockets.listen(server, clients.length);
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        abstract void make() throws IOException;
+
+        void attempt() throws IOException {
+            make();
+            count++;
+        }
+
+        /** Loads the classes, and lets clients wait for whoever accepts. */
+        void prepare() throws IOException {
+            SockAddr address = Sockets.localAddress(server);
+            for (int i = 0; this == ACCEPT && i < clients.length; i++) {
+                clients[i] = Sockets.socket("inet", "stream", 0);
+                Sockets.connect(clients[i], address, Support.SECOND);
+            }
+            attempt();
+            closeMade();
+        }
+
+        /** Closes what was made, and accepts and closes who still waits. */
+        void closeMade() throws IOException {
+            for (int i = 0; i < count; i++) {
+                if (made[i] != null) {
+                    made[i].close();
+                } else if (pairs[i] != null) {
+                    Support.closeAll(pairs[i]);
+                } else if (accepted[i] != null) {
+                    accepted[i].socket().close();
+                } else if (shells[i] != null) {
+                    shells[i].close();
+                }
+            }
+            count = 0;
+        }
+    }
+
+    private static long open() {
+        return Descriptors.targets().size();
+    }
+
+    private static long children() {
+        return ProcessHandle.current().children().filter(ProcessHandle::isAlive).count();
+    }
+
+    private static void nothingLeft(Maker maker, long descriptors, long processes)
+            throws IOException {
+        maker.closeMade();
+        assertEquals(descriptors, open(), () -> maker + " leaves " + Descriptors.targets());
+        Support.eventually(maker + " leaves processes", () -> children() <= processes);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void a_full_stack_leaves_nothing_behind(Maker maker) throws Exception {
+        long processes = children();
+        maker.prepare();
+        long descriptors = open();
+        FullStack.probe(maker, maker::attempt, () -> null);
+        nothingLeft(maker, descriptors, processes);
+    }
+
+    @Test
+    void a_full_heap_leaves_nothing_behind() throws Exception {
+        try (Child child = Child.java(List.of("-Xmx12m", "-XX:+UseSerialGC", "-XX:-UseTLAB"),
+                FullHeap.class)) {
+            child.answer("done");
+        }
+    }
+
+    /** Makes things while the heap is full, with a little more room each time. */
+    static final class FullHeap {
+        private static Object[] ballast;
+
+        private FullHeap() {}
+
+        public static void main(String[] arguments) throws IOException {
+            // All but the last: the JDK itself keeps no track of a process when its heap is full.
+            for (Maker maker : EnumSet.range(Maker.SOCKET, Maker.DUPLICATE_OF_A_NUMBER)) {
+                long processes = children();
+                maker.prepare();
+                long descriptors = open();
+                int failures = probe(maker);
+                nothingLeft(maker, descriptors, processes);
+                System.out.println(maker + " failed " + failures + " times");
+            }
+            System.out.println("done");
+        }
+
+        private static int probe(Maker maker) {
+            int failures = 0;
+            fill();
+            for (int successes = 0; successes < SUCCESSES && ballast != null;) {
+                try {
+                    maker.attempt();
+                    successes++;
+                } catch (OutOfMemoryError e) {
+                    failures++;
+                    successes = 0;
+                } catch (IOException e) {
+                    successes++;
+                }
+                ballast = (Object[]) ballast[0];
+            }
+            ballast = null;
+            return failures;
+        }
+
+        private static void fill() {
+            for (int size = 1 << 20; size >= 4; size /= 2) {
+                try {
+                    for (;;) {
+                        Object[] more = new Object[size];
+                        more[0] = ballast;
+                        ballast = more;
+                    }
+                } catch (OutOfMemoryError e) {
+                    // now smaller ones
+                }
+            }
+        }
+    }
+}
