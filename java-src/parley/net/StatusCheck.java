@@ -57,15 +57,12 @@ final class StatusCheck {
         }
     }
 
-    /**
-     * Forgets the last check. What was in a buffer, has ended or failed may still be so without a
-     * report of the kernel.
-     */
+    /** Forgets the last check; looks again at members that may be as they were. */
     private void clear() {
         for (int i = actionable.end - 1; i >= 0; i--) {
             Member member = actionable.members[i];
             if (member != null) {
-                if (member.status != SocketStatus.OUTPUT && member.status != SocketStatus.READY) {
+                if (mayLast(member)) {
                     touch(member);
                 }
                 member.status = SocketStatus.NONE;
@@ -75,6 +72,17 @@ final class StatusCheck {
         }
         actionable.end = 0;
         actionable.count = 0;
+    }
+
+    /**
+     * Returns whether the member may have the same status without a report of the kernel: bytes
+     * are in a buffer, the input has ended, or the object has failed.
+     */
+    private static boolean mayLast(Member member) {
+        SocketStatus status = member.status;
+        return status == SocketStatus.INPUT || status == SocketStatus.IO
+                ? member.object instanceof SocketStream
+                : status != SocketStatus.OUTPUT && status != SocketStatus.READY;
     }
 
     /** Polls once, waits if no change is pending, and evaluates the reported members. */
