@@ -35,7 +35,7 @@
     ((requiring-resolve 'parley.echo/stop) running)))
 
 (defn start
-  "Starts an echo server on loopback and answers its port. One that runs already is stopped first."
+  "Starts an echo server on loopback and returns its port. One that runs already is stopped first."
   ([] (start 0))
   ([port]
    (stop)
@@ -80,14 +80,14 @@
        (str/join File/pathSeparator)))
 
 (defn- tell-class-path
-  "Tests start other processes on the class path of this one, which the property does not tell where Maven
+  "Tests start other processes on the class path of this one, which the property does not have where Maven
   has loaded the code into its own."
   []
   (when-not (identical? (ClassLoader/getSystemClassLoader) (.getClassLoader RT))
     (System/setProperty "java.class.path" (class-path))))
 
 (defn run-tests
-  "Loads and runs the tests of the given namespaces, or of all, and answers the counts."
+  "Loads and runs the tests of the given namespaces, or of all, and returns the counts."
   [& namespaces]
   (tell-class-path)
   (let [namespaces-under (requiring-resolve 'parley.testing.deftests/namespaces-under)

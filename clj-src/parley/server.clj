@@ -60,9 +60,10 @@
 
 (defn serve
   "Listens, and calls `handler`, a function or a var of one argument, with the stream of each
-  connection, on a thread of its own. Closes the stream when the handler returns. A var is resolved
-  for each connection, so a new definition serves the next one. Takes options as keywords and
-  values, or a map:
+  connection, on a thread of its own. Closes the stream when the handler returns. A platform thread
+  serves other connections later: its name, interrupt, context class loader and dynamic bindings are
+  then new, but the values of a Java ThreadLocal stay. A var is resolved for each connection, so a
+  new definition serves the next one. Takes options as keywords and values, or a map:
 
   :port            0 (default): the system chooses; 1 to 65535; or an endpoint, or a bound channel,
                    as of socket-server

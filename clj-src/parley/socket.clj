@@ -15,19 +15,16 @@
    [clojure.string :as str]
    [parley.impl.address :as address]
    [parley.impl.object :as object]
-   [parley.impl.observing :as observing]
    [parley.impl.options :as options]
-   [parley.impl.print]
-   [parley.impl.publish :as publish]
+   [parley.impl.print :as print]
    [parley.impl.rawsock :as rawsock]
    [parley.impl.status :as status]
-   [parley.impl.status-set :as status-set-view]
    [parley.impl.tls :as tls]
    [parley.impl.values :as values])
   (:import
    (java.net InetSocketAddress UnixDomainSocketAddress)
    (java.nio.channels ServerSocketChannel SocketChannel)
-   (parley.net ErrorCode ErrorInfo Parley SocketOptions SocketServer SocketStream StatusSet)
+   (parley.net ErrorCode ErrorInfo OpenObjects OpenObjects$Entry Parley SocketOptions SocketServer SocketStream StatusSet)
    (parley.posix PosixException ResolverException Sockets)))
 
 (set! *warn-on-reflection* true)
@@ -309,7 +306,7 @@
   ([x seconds]
    (let [op "socket-status-values"
          value (status/check op x (options/->duration op seconds))]
-     [value (if-let [core (status-set-view/core value)]
+     [value (if-let [core (status/core value)]
               (.actionable core)
               (if (vector? value) (count (remove nil? value)) (if value 1 0)))]))
   ([x seconds microseconds]
@@ -363,12 +360,35 @@
 
 ;; ---- what is open ------------------------------------------------------------------------------
 
-(publish/vars observing/open-objects observing/trace-opens!)
+(defn open-objects
+  "Returns a sequence of maps, one for each open stream and server of this process, the oldest
+  first:
+    :object               the stream or server
+    :kind                 :socket-stream or :socket-server
+    :local :peer          addresses as strings, or nil; a server has no :peer
+    :state                :open, :connecting, :failed (to connect) or :broken
+    :since                a java.time.Instant
+    :opened-by            the name of the thread that opened it
+    :bytes-in :bytes-out  of streams, moved from and to the system
+    :waits                the calls that wait for it, maps of :op and :thread
+    :opened-at            the stack of the opening call, strings, when traced: see trace-opens!
+  The list keeps nothing open. clojure.core.protocols/datafy of a stream or server has the same keys
+  and more."
+  []
+  (for [^OpenObjects$Entry entry (OpenObjects/list)]
+    (assoc (print/details entry) :object (.object entry))))
+
+(defn trace-opens!
+  "Sets whether streams and servers record the stack of the call that opens them, for open-objects,
+  datafy and the log of unclosed objects. Each record costs a stack trace. The system property
+  parley.net.trace does the same from the start. Returns nil."
+  [on?]
+  (OpenObjects/trace (options/flag "trace-opens!" "the argument" on?)))
 
 ;; ---- status sets --------------------------------------------------------------------------------
 
 (defn- set-core ^StatusSet [op x]
-  (or (status-set-view/core x)
+  (or (status/core x)
       (throw (options/misuse op (str "the set is " (options/show x)) "a status set, as status-set returns it"))))
 
 (defn status-set-add!
@@ -384,7 +404,7 @@
 (defn status-set-members
   "Returns the members of a status set, whatever their status, as a vector of [object direction]."
   [ss]
-  (status-set-view/members (set-core "status-set-members" ss)))
+  (status/members (set-core "status-set-members" ss)))
 
 (defn status-set-remove!
   "Removes an object from a status set, whether or not it is a member. Returns the set."
@@ -409,7 +429,7 @@
                        (let [[object direction] (status/member "status-set" (str "member " i) x)]
                          (.add core object direction)))
           members))
-      (status-set-view/view core)
+      (status/view core)
       (catch Throwable e
         (.close core)
         (throw e)))))

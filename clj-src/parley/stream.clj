@@ -39,7 +39,8 @@
 ;; ---- characters ---------------------------------------------------------------------------------
 
 (defn read-char
-  "Reads and returns a character, or eof-value at the end of file. Common Lisp READ-CHAR."
+  "Reads and returns a character, or eof-value at the end of file. Common Lisp READ-CHAR. Options:
+  :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-char s true nil))
   ([s eof-error?] (call/reading "read-char" s [eof-error?] #(element/next-char s %1 %2)))
@@ -49,7 +50,7 @@
 
 (defn read-char-no-hang
   "Reads and returns a character if one has arrived, else nil; eof-value at the end of file. Common
-  Lisp READ-CHAR-NO-HANG."
+  Lisp READ-CHAR-NO-HANG. Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-char-no-hang s true nil))
   ([s eof-error?] (call/reading "read-char-no-hang" s [eof-error?] #(element/next-char-no-hang s %1 %2)))
@@ -67,7 +68,8 @@
 (defn peek-char
   "Returns the next character and leaves it in the input; eof-value at the end of file. Common Lisp
   PEEK-CHAR. peek-type nil skips nothing, true skips whitespace first, and a character skips to
-  that character. It may be left out: (peek-char s), (peek-char s eof-error? eof-value)."
+  that character. It may be left out: (peek-char s), (peek-char s eof-error? eof-value).
+  Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s] [s eof-error? eof-value] [peek-type s] [peek-type s eof-error? eof-value]
                [peek-type s & {:keys [timeout eof]}])}
   ([s] (element/peek-past nil s true nil))
@@ -84,7 +86,8 @@
 
 (defn read-line
   "Reads a line and returns it without its end, or eof-value at the end of file. Common Lisp
-  READ-LINE, its first value; see read-line-values."
+  READ-LINE, its first value; see read-line-values. Options: :timeout and :eof, see
+  (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-line s true nil))
   ([s eof-error?] (call/reading "read-line" s [eof-error?] #(element/next-line s %1 %2)))
@@ -95,7 +98,7 @@
 (defn read-line-values
   "Reads a line and returns [line missing-newline?], or [eof-value true] at the end of file.
   missing-newline? is true when the end of file ended the line, else nil. Common Lisp READ-LINE,
-  both values."
+  both values. Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   [s & args]
   (call/reading "read-line-values" s args
@@ -193,7 +196,7 @@
 
 (defn read-byte
   "Reads and returns an integer of the stream's element type, or eof-value at the end of file.
-  Common Lisp READ-BYTE."
+  Common Lisp READ-BYTE. Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-byte s true nil))
   ([s eof-error?] (call/reading "read-byte" s [eof-error?] #(element/next-byte s %1 %2)))
@@ -219,7 +222,8 @@
 
 (defn read-byte-no-hang
   "Reads and returns an integer of the stream's element type if it has arrived, else nil; eof-value
-  at the end of file. CLISP EXT:READ-BYTE-NO-HANG."
+  at the end of file. CLISP EXT:READ-BYTE-NO-HANG. Options: :timeout and :eof, see
+  (doc parley.stream)."
   {:arglists '([s] [s eof-error?] [s eof-error? eof-value] [s & {:keys [timeout eof]}])}
   ([s] (element/next-byte-no-hang s true nil))
   ([s eof-error?] (call/reading "read-byte-no-hang" s [eof-error?] #(element/next-byte-no-hang s %1 %2)))
@@ -246,7 +250,9 @@
   "Reads and returns an integer, or eof-value at the end of file. CLISP EXT:READ-INTEGER.
 
   type        [:unsigned-byte n] or [:signed-byte n], n a multiple of 8 up to 64
-  endianness  :little (default) or :big"
+  endianness  :little (default) or :big
+
+  Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
                [s type endianness & {:keys [timeout eof]}])}
   ([s type] (element/next-integer s type :little true nil))
@@ -267,7 +273,9 @@
   "Reads and returns a number in IEEE 754, or eof-value at the end of file. CLISP EXT:READ-FLOAT.
 
   type        :single-float or :double-float
-  endianness  :little (default) or :big"
+  endianness  :little (default) or :big
+
+  Options: :timeout and :eof, see (doc parley.stream)."
   {:arglists '([s type] [s type endianness] [s type endianness eof-error? eof-value]
                [s type endianness & {:keys [timeout eof]}])}
   ([s type] (element/next-float s type :little true nil))

@@ -1,6 +1,6 @@
 (ns bench.connections
   "Whole conversations: connections opened, one line each way, closed, beside ServerSocket with a thread for each
-  connection; and what a form costs that is sent to a REPL server, beside clojure.core.server. Clients are plain
+  connection, and Netty with one event loop; and what a form costs that is sent to a REPL server, beside clojure.core.server. Clients are plain
   sockets in this process. Contenders take turns."
   (:require
    [bench.status :as status]
@@ -9,8 +9,16 @@
    [parley.server :as server]
    [parley.stream :as stream])
   (:import
+   (io.netty.bootstrap ServerBootstrap)
+   (io.netty.channel ChannelFuture ChannelFutureListener ChannelHandler ChannelHandlerContext ChannelInitializer ChannelOption MultiThreadIoEventLoopGroup SimpleChannelInboundHandler)
+   (io.netty.channel.nio NioIoHandler)
+   (io.netty.channel.socket SocketChannel)
+   (io.netty.channel.socket.nio NioServerSocketChannel)
+   (io.netty.handler.codec LineBasedFrameDecoder)
+   (io.netty.handler.codec.string StringDecoder StringEncoder)
    (java.io BufferedReader Closeable InputStreamReader OutputStream)
-   (java.net InetAddress ServerSocket Socket SocketException)))
+   (java.net InetAddress InetSocketAddress ServerSocket Socket SocketException)
+   (java.util.concurrent TimeUnit)))
 
 (set! *warn-on-reflection* true)
 
@@ -47,13 +55,43 @@
     (catch SocketException _
       nil))) ; closed
 
+(defn- pipeline ^"[Lio.netty.channel.ChannelHandler;" []
+  (into-array ChannelHandler
+    [(LineBasedFrameDecoder. 1000)
+     (StringDecoder.)
+     (StringEncoder.)
+     (proxy [SimpleChannelInboundHandler] []
+       (channelRead0 [^ChannelHandlerContext context line]
+         (.addListener ^ChannelFuture (.writeAndFlush context (str line "\n"))
+           ChannelFutureListener/CLOSE)))]))
+
+(defn- netty
+  "A server that echoes a line and closes, in one event loop: its port, and a function that stops it."
+  []
+  (let [group (MultiThreadIoEventLoopGroup. 1 (NioIoHandler/newFactory))
+        bootstrap (doto (ServerBootstrap.)
+                    (.group group)
+                    (.channel NioServerSocketChannel)
+                    (.childOption ChannelOption/TCP_NODELAY true)
+                    (.childHandler (proxy [ChannelInitializer] []
+                                     (initChannel [^SocketChannel channel]
+                                       (.addLast (.pipeline channel) (pipeline))))))
+        channel (.channel (.sync ^ChannelFuture (.bind bootstrap (InetSocketAddress. (InetAddress/getLoopbackAddress) 0))))]
+    [(.getPort ^InetSocketAddress (.localAddress channel))
+     #(.sync (.shutdownGracefully group 0 5 TimeUnit/SECONDS))]))
+
 (defn- conversations []
-  (with-open [^Closeable ours (server/serve echo-line)
-              theirs (ServerSocket. 0 50 (InetAddress/getLoopbackAddress))]
-    (.start (Thread. #(accept-all theirs)))
-    (let [port (.getLocalPort theirs)]
-      (status/versus {:parley #(conversation (:port ours))
-                      :jdk #(conversation port)}))))
+  (let [[netty-port stop-netty] (netty)]
+    (try
+      (with-open [^Closeable ours (server/serve echo-line)
+                  theirs (ServerSocket. 0 50 (InetAddress/getLoopbackAddress))]
+        (.start (Thread. #(accept-all theirs)))
+        (let [port (.getLocalPort theirs)]
+          (status/versus {:parley #(conversation (:port ours))
+                          :jdk #(conversation port)
+                          :netty #(conversation netty-port)})))
+      (finally
+        (stop-netty)))))
 
 (defn- evaluations
   "Each evaluates on a connection that stays open; answers have no prompt to skip, since io-prepl has none."

@@ -224,6 +224,14 @@
       (table ["an idle connection, bytes" "Parley" "SSLSocket" "Netty"]
         [(cons "of heap and direct memory" (map (comp number idle) ["PARLEY" "JDK" "NETTY"]))]))))
 
+;; ---- virtual threads ----------------------------------------------------------------------------
+
+(defn- virtual-section [_ {:keys [parley jdk]}]
+  (table ["of 1,000 virtual threads that echo lines, 100 busy" "Parley" "`Socket`" "ratio"]
+    (for [[k label show] [[:rate "answers a second" number] [:cpu "processor time of an answer" nanos]
+                          [:p50 "median time of an answer" nanos] [:p99 "99th percentile" nanos]]]
+      [label (show (median (map k parley))) (show (median (map k jdk))) (spread (map ratio (map k parley) (map k jdk)))])))
+
 ;; ---- serve --------------------------------------------------------------------------------------
 
 (defn- serve-section [_ {:keys [each]}]
@@ -301,8 +309,13 @@
       (when-let [part (ratio (idle "PARLEY") (idle "JDK"))]
         (format (if (< part 1) "**%.2f** of it" "%.2f of it") part))]]))
 
+(defn- virtual-glance [{:keys [parley jdk]}]
+  [["1,000 virtual threads echo lines" "reader and writer of a `Socket`"
+    (better "the answers a second" (keep identity (map ratio (map :rate parley) (map :rate jdk))))]])
+
 (def ^:private glances
   [["jmh" jmh-glance] ["status" status-glance] ["channels" channels-glance] ["connections" connections-glance]
+   ["virtual" virtual-glance]
    ["tls" tls-glance]])
 
 (defn- at-a-glance [measured]
@@ -340,6 +353,9 @@ included; the second ratio is by the clock. Bytes are what an operation allocate
 process for each contender holds connections that a second process opened: the used heap after collections, and direct memory, less
 what was used with the first 100. A `stream` is registered with no selector before a thread waits for it.\n\n" channels-section]
    ["connections" "Conversations" "By the clock, the lower quartile of the turns; clients are plain sockets.\n\n" connections-section]
+   ["virtual" "Virtual threads"
+    "Clients in a second process, JDK 25; the processor time is that of the server's process. Medians of the turns, and the ratios of
+neighbouring turns.\n\n" virtual-section]
    ["tls" "TLS"
     "Clients in this process of an `SSLServerSocket` in another: `SSLSocket`, and Netty's `SslHandler` with the JDK's engine, which works in
 its event loop. By the clock and by the processor time of all threads of the client, the lower quartile of the turns; what they allocate. The

@@ -54,6 +54,8 @@
            ((requiring-resolve 'bench.tls/run) setting progress))
    "serve" (fn [setting _]
              ((requiring-resolve 'bench.serve/run) setting progress))
+   "virtual" (fn [setting _]
+               ((requiring-resolve 'bench.virtual/run) setting progress))
    "connections" (fn [setting _]
                    ((requiring-resolve 'bench.connections/run) setting progress))})
 
@@ -67,8 +69,9 @@
         f (or (parts part) (throw (IllegalArgumentException. (str "no part " part ", expected " (str/join ", " (keys parts))))))
         before (conditions setting)
         figures (f (settings setting) (re-pattern (or pattern "")))]
-    (write! part {:conditions (assoc before :load-after (load-average))
-                  :figures figures})))
+    (when figures ; nil of a part that this JDK cannot measure
+      (write! part {:conditions (assoc before :load-after (load-average))
+                    :figures figures}))))
 
 (def ^:private ^File benchmarks (io/file "target" "bench"))
 

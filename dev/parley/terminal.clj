@@ -1,6 +1,7 @@
 (ns parley.terminal
   "The REPL of a checkout: at a terminal, JLine edits lines and keeps their history; elsewhere lines come
-  from standard input. Ctrl-C ends the call, or the line, and keeps the session."
+  from standard input. Ctrl-C ends the call, or the line, and keeps the session. Code that ignores an
+  interrupt, such as an endless loop, goes on: a second Ctrl-C ends the process."
   (:require
    [clojure.main :as main]
    [clojure.repl :as repl])
@@ -74,15 +75,32 @@
                   :prompt #(do (Thread/interrupted) (prompt)))]
     (apply main/repl (mapcat identity options))))
 
+(defn- interrupter
+  "Returns a function that interrupts a thread. A thread that has not seen its interrupt two seconds later is
+  reported, and the next call ends the process."
+  [^Thread thread]
+  (let [reported (atom false)]
+    (fn []
+      (if (and @reported (.isInterrupted thread))
+        (System/exit 130)
+        (do
+          (reset! reported false)
+          (.interrupt thread)
+          (future
+            (Thread/sleep 2000)
+            (when (and (.isInterrupted thread) (compare-and-set! reported false true))
+              (println "\nThe call ignores the interrupt; press Ctrl-C again to end the REPL."))))))))
+
 (defn- on-ctrl-c
   "Has Ctrl-C interrupt the calling thread. JLine has a handler of its own while it reads, and restores
   this one only if the terminal knows it."
   [^LineReader reader]
-  (let [thread (Thread/currentThread)]
+  (let [thread (Thread/currentThread)
+        interrupt (interrupter thread)]
     (if reader
       (.handle (.getTerminal reader) Terminal$Signal/INT
         (reify Terminal$SignalHandler
-          (handle [_ _] (.interrupt thread))))
+          (handle [_ _] (interrupt))))
       (repl/set-break-handler! (fn [_] (.interrupt thread))))))
 
 (defn start

@@ -44,9 +44,10 @@
 (defn checked
   "Returns the options with durations in place of seconds, or throws an error that names the first that is
   wrong. `limits` are the keys of further positive numbers."
-  [op {:keys [token token-file bindings threads]
+  [op {:keys [token token-file bindings threads name]
        :as all} limits]
   (admission/check-token-options op token token-file)
+  (options/text op ":name" name)
   (admission/check-bindings op bindings)
   (let [each (fn [all keys f] (reduce (fn [all k] (update all k #(f op k %))) all keys))]
     (-> all

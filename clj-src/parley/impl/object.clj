@@ -3,6 +3,7 @@
   passed and what was expected."
   {:no-doc true}
   (:require
+   [clojure.string :as str]
    [parley.impl.options :as options])
   (:import
    (java.io EOFException)
@@ -18,7 +19,9 @@
   (if (instance? SocketStream x)
     x
     (throw (options/misuse op (str "the stream is " (options/show x))
-             "a socket stream, as socket-connect and socket-accept return it"))))
+             (str "a socket stream, as socket-connect and socket-accept return it"
+               (when (str/starts-with? op "write-")
+                 "; the value comes first, then the stream"))))))
 
 (defn server
   "The socket server that `op` was given."
@@ -44,7 +47,7 @@
   "Returns eof-value, or throws when eof-error? is true."
   [op s eof-error? eof-value]
   (if eof-error?
-    (throw (EOFException. (str op ": end of file on " s "; pass eof-error? false for a value instead")))
+    (throw (EOFException. (str op ": end of file on " s "; pass :eof and a value to return it instead")))
     eof-value))
 
 (defn handle?

@@ -110,6 +110,13 @@
   [op option x]
   (choose op option {true true false false nil false} x))
 
+(defn text
+  "Returns x, a string or nil; throws an error that names the option otherwise."
+  [op option x]
+  (if (or (nil? x) (string? x))
+    x
+    (throw (misuse op (str option " is " (show x)) "a string"))))
+
 ;; ---- integers -----------------------------------------------------------------------------------
 
 (defn within?

@@ -12,7 +12,8 @@
   (:require
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
-   [parley.impl.journal :as journal])
+   [parley.impl.journal :as journal]
+   [parley.impl.serving :as serving])
   (:import
    (java.io IOException UncheckedIOException)
    (java.nio.channels ClosedChannelException)
@@ -229,7 +230,7 @@
                   :server server)]
     (deliver server
       (-> (Server/builder (reify Server$Handler
-                            (serve [_ connection] (run service (client connection)))
+                            (serve [_ connection] (serving/call #(run service %) (client connection)))
                             (handle [_ _])))
           (.name name)
           (.streams accept-options)

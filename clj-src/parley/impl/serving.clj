@@ -7,7 +7,7 @@
    [parley.impl.options :as options]
    [parley.impl.print :as print])
   (:import
-   (clojure.lang AFunction RestFn)
+   (clojure.lang AFunction RestFn Var)
    (java.io IOException)
    (java.lang.reflect Method)
    (java.nio.channels ServerSocketChannel)
@@ -18,6 +18,15 @@
 
 ;; ---- options ------------------------------------------------------------------------------------
 
+(defn call
+  "Calls (f x). Then the thread, which serves other connections later, has the bindings of before, whatever f has left."
+  [f x]
+  (let [before (Var/getThreadBindingFrame)]
+    (try
+      (f x)
+      (finally
+        (Var/resetThreadBindingFrame before)))))
+
 (defn handler
   "Returns the Handler that calls a function, or what a var holds then."
   ^Server$Handler [op f]
@@ -25,7 +34,7 @@
     (throw (options/misuse op "the handler is nil" "a function or a var of one argument")))
   (options/function op "the handler" f "a function or a var of one argument")
   (reify Server$Handler
-    (handle [_ stream] (f stream))))
+    (handle [_ stream] (call f stream))))
 
 (defn- limit ^long [op options key]
   (let [x (get options key)]
@@ -131,8 +140,7 @@
                                                                     :virtual true
                                                                     :platform false} threads)))]
     (trusted! op builder proxy-protocol)
-    (when-not (or (nil? name) (string? name))
-      (throw (options/misuse op (str ":name is " (options/show name)) "a string")))
+    (options/text op ":name" name)
     (.name builder name)))
 
 (defn interrupt

@@ -1,18 +1,79 @@
 (ns parley.impl.status
-  "Status checks of one object, of a list, and of a set."
+  "Status checks of one object, of a list, and of a set; and the Clojure face of parley.net.StatusSet:
+  countable, and reducible over its actionable members."
   {:no-doc true}
   (:require
+   [clojure.core.protocols :as protocols]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
-   [parley.impl.status-set :as status-set]
    [parley.impl.values :as values])
   (:import
-   (clojure.lang APersistentVector PersistentVector RT)
+   (clojure.lang APersistentVector Counted IReduce MapEntry PersistentVector RT Seqable)
+   (java.io Closeable Writer)
    (java.lang.ref WeakReference)
    (java.time Duration)
-   (parley.net Direction Pollable SocketStatus)))
+   (java.util.function BiConsumer Supplier)
+   (parley.net Direction Pollable SocketStatus StatusSet StatusSet$Entry)))
 
 (set! *warn-on-reflection* true)
+
+;; ---- sets ----------------------------------------------------------------------------------------
+
+(defn- entries
+  "The actionable members as a vector of [object status]."
+  [^StatusSet core]
+  (let [found (volatile! (transient []))]
+    (.forEachActionable core
+      (reify BiConsumer
+        (accept [_ object status]
+          (vswap! found conj! (MapEntry/create (.subject ^Pollable object)
+                                (values/status->value status))))))
+    (persistent! @found)))
+
+(defn members
+  "Returns all members as a vector of [object direction]."
+  [^StatusSet core]
+  (mapv (fn [^StatusSet$Entry entry]
+          [(.subject ^Pollable (.object entry)) (values/direction->value (.direction entry))])
+    (.members core)))
+
+(defn view
+  "Wraps a parley.net.StatusSet."
+  [^StatusSet core]
+  (with-meta
+    (reify
+      Counted
+      (count [_] (.size core))
+      IReduce
+      (reduce [_ f] (reduce f (entries core)))
+      (reduce [_ f init] (reduce f init (entries core)))
+      Seqable
+      (seq [_] (seq (entries core)))
+      Closeable
+      (close [_] (.close core))
+      protocols/Datafiable
+      (datafy [_]
+        (cond-> (protocols/datafy core)
+          (.isOpen core) (assoc :members (members core))))
+      Supplier
+      (get [_] core)
+      Object
+      (toString [_] (str core)))
+    nil))
+
+(def ^:private ^Class view-class (class (view nil)))
+
+(defmethod print-method view-class [x ^Writer w]
+  (.write w (str x)))
+
+(defn core
+  "The parley.net.StatusSet of a status set, nil of anything else. The set is known by the name of its
+  class, so that sets made before a reload stay what they are."
+  ^StatusSet [x]
+  (when (and (instance? Supplier x) (= (.getName view-class) (.getName (class x))))
+    (.get ^Supplier x)))
+
+;; ---- checks --------------------------------------------------------------------------------------
 
 (defn- pair? [x]
   (and (vector? x) (= 2 (count x)) (keyword? (x 1))))
@@ -107,8 +168,8 @@
 (defn check
   "Returns the status of what socket-status takes."
   [op x ^Duration timeout]
-  (if-let [core (status-set/core x)]
-    (do (.check core timeout) x)
+  (if-let [ss (core x)]
+    (do (.check ss timeout) x)
     (cond
       (pair? x) (check-one op (x 0) (values/->direction op (x 1)) timeout)
       (object/pollable op x) (check-one op x Direction/IO timeout)

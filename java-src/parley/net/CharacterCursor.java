@@ -154,13 +154,17 @@ final class CharacterCursor {
 
     /** The decoder, when lines can be read right off the buffer; else null. */
     Decoder plainDecoder() {
-        boolean plain = decoder != null && !skipNewline && ahead.isEmpty();
-        return plain && decoder.hasAsciiNewlines() ? decoder : null;
+        return decoder != null && isSettled() && decoder.hasAsciiNewlines() ? decoder : null;
     }
 
     /** Returns whether a byte behind {@code '\r'} and below 128 is the next character. */
     boolean isPlain() {
-        return ascii && !skipNewline && ahead.isEmpty();
+        return ascii && isSettled();
+    }
+
+    /** Returns whether the next character begins with the next byte. */
+    boolean isSettled() {
+        return !skipNewline && ahead.isEmpty();
     }
 
     // ---- reading -----------------------------------------------------------------------------

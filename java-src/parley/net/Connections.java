@@ -7,6 +7,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import parley.net.wait.Deadline;
@@ -15,6 +18,7 @@ import parley.net.wait.Threads;
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
     private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
+    private static final int IDLE_SECONDS = 10;
 
     private final Server server;
     private final ServerBuilder options;
@@ -24,11 +28,19 @@ final class Connections {
     private final AtomicLong accepted = new AtomicLong();
     private final LongAdder bytesIn = new LongAdder(); // of connections that are over
     private final LongAdder bytesOut = new LongAdder();
+    private final ThreadPoolExecutor pool; // null when each connection has a virtual thread
 
     Connections(Server server, ServerBuilder options, ServerEvents events) {
         this.server = server;
         this.options = options;
         this.events = events;
+        this.pool = server.virtual ? null : new ThreadPoolExecutor(0, Integer.MAX_VALUE, IDLE_SECONDS,
+                TimeUnit.SECONDS, new SynchronousQueue<>(), body -> thread(body));
+    }
+
+    /** A platform thread serves one connection after another: to start one takes longer than most conversations. */
+    private Thread thread(Runnable body) {
+        return Threads.unstarted(server.name, server.virtual, body);
     }
 
     int count() {
@@ -99,16 +111,18 @@ final class Connections {
         addresses.computeIfPresent(address, (key, n) -> n == 1 ? null : n - 1);
     }
 
-    /** Starts the handler's thread. */
+    /** Starts the handler, on a thread of its own. */
     void start(ServedConnection connection) {
         try {
-            Thread own = Threads.unstarted(server.name + "-" + connection.id(), server.virtual,
-                    connection);
-            connection.thread(own);
+            connection.admitted(true);
             events.happened(ServerEvents.CONNECT, connection, null, null);
-            own.start();
+            if (pool != null) {
+                pool.execute(connection);
+            } else {
+                thread(connection).start();
+            }
         } catch (Throwable e) { // the system has no more threads, or no more memory
-            connection.thread(null);
+            connection.admitted(false);
             refuse(connection, ServerEvents.REFUSED, "no-thread",
                     "no thread can be started for it: " + Errors.text(e));
         }
@@ -143,11 +157,11 @@ final class Connections {
             if (connection.wasCounted()) {
                 uncount(connection.address());
             }
-            if (options.maxConnections > 0 || connection.thread() == null) {
-                server.acceptor.wake(); // it may accept again, or has the connection among those that wait
+            if (options.maxConnections > 0 || !connection.isAdmitted()) {
+                server.acceptor.wake(); // it may accept again, or forget one that waits
             }
         }
-        if (connection.thread() == null) {
+        if (!connection.isAdmitted()) {
             connection.done();
         }
     }
@@ -170,6 +184,9 @@ final class Connections {
             events.happened(ServerEvents.STUCK, each, "its handler still runs: it was"
                     + " interrupted and its connection closed, but Java cannot stop code that"
                     + " ignores an interrupt", null);
+        }
+        if (pool != null) {
+            pool.shutdown(); // idle threads end now, the others with their connection
         }
     }
 

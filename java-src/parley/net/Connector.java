@@ -12,6 +12,9 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -383,6 +386,36 @@ final class Connector {
         @Override
         public void sourceClosed(Registration registration) {
             registration.poller.flush();
+        }
+    }
+
+    // ---- two ends at once ---------------------------------------------------------------------
+
+    /**
+     * Makes two streams that are connected to each other: over a Unix-domain socket whose file no
+     * other user can reach and that is gone when they are made. socketpair(2) would need the C
+     * library.
+     */
+    static List<SocketStream> pair(StreamOptions options) throws IOException {
+        Errors.plainOptions("stream-pair", options);
+        Path directory = Files.createTempDirectory("parley", PosixFilePermissions.asFileAttribute(
+                PosixFilePermissions.fromString("rwx------")));
+        try (SocketServer server = SocketServer.listen(
+                ServerOptions.builder().path(directory.resolve("pair")).build())) {
+            SocketStream first = SocketStream.connect(server.localAddress(), options);
+            boolean made = false;
+            try {
+                SocketStream second = server.acceptNow(options); // is in the queue
+                made = second != null;
+                return List.of(first, second);
+            } finally {
+                if (!made) {
+                    first.abort();
+                }
+            }
+        } finally {
+            Files.deleteIfExists(directory.resolve("pair"));
+            Files.deleteIfExists(directory);
         }
     }
 }

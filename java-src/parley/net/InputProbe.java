@@ -52,10 +52,48 @@ final class InputProbe {
      */
     InputState look(boolean ask, Sought sought) {
         try {
-            return lookNow(ask, sought);
+            InputState plain = lookInMoment(ask, sought);
+            return plain != null ? plain : lookNow(ask, sought);
         } catch (IOException e) {
             return refill.failure() == null ? InputState.NOTHING : InputState.BROKEN;
         }
+    }
+
+    /**
+     * Looks at the buffer only, for the usual case: nothing changes there, so that no observer has
+     * to be notified.
+     *
+     * @return null when the buffer does not suffice, or not at first sight
+     */
+    private InputState lookInMoment(boolean ask, Sought sought) throws IOException {
+        if (!side.tryMoment()) {
+            return null;
+        }
+        boolean ended = false;
+        try {
+            InputState found = atFirstSight(ask, sought);
+            side.endMoment();
+            ended = true;
+            return found;
+        } finally {
+            if (!ended) {
+                side.owner = null;
+            }
+        }
+    }
+
+    private InputState atFirstSight(boolean ask, Sought sought) {
+        if (!cursor.isSettled() || side.isShut() || !side.stream.isOpen()) {
+            return null;
+        }
+        InputBuffer buffer = refill.buffer;
+        if (buffer.remaining() == 0) {
+            return ask || refill.hasEnded() || refill.failure() != null ? null : InputState.NOTHING;
+        }
+        boolean whole = isForCharacter(sought)
+                ? cursor.isPlain() && buffer.bytes[buffer.position] > '\r'
+                : buffer.remaining() >= Math.max(1, side.stream.elementType().width());
+        return whole ? InputState.AVAILABLE : null;
     }
 
     /** Written out, as the operations on one element are, since a check allocates nothing. */

@@ -34,7 +34,9 @@ final class ServedConnection implements Server.Connection, Runnable {
     private volatile SocketAddress peer;
     private volatile Map<Integer, byte[]> extras = Map.of();
     private volatile SocketStream stream; // null until the proxy's header was read
-    private volatile Thread thread; // null until it was admitted
+    private volatile boolean admitted;
+    private volatile Thread thread; // null until the handler runs; serves other connections later
+    private final SmallLock interrupts = new SmallLock(); // keeps the thread while it is interrupted
     private volatile boolean counted; // by its address
     private volatile Object attachment;
 
@@ -84,7 +86,7 @@ final class ServedConnection implements Server.Connection, Runnable {
 
     @Override
     public boolean isAdmitted() {
-        return thread != null;
+        return admitted;
     }
 
     @Override
@@ -114,12 +116,17 @@ final class ServedConnection implements Server.Connection, Runnable {
 
     @Override
     public boolean interrupt() {
-        Thread running = thread;
-        if (running == null || over.get()) {
-            return false;
+        interrupts.lock();
+        try {
+            Thread running = thread;
+            if (running == null || over.get()) {
+                return false;
+            }
+            running.interrupt();
+            return true;
+        } finally {
+            interrupts.unlock();
         }
-        running.interrupt();
-        return true;
     }
 
     @Override
@@ -160,9 +167,9 @@ final class ServedConnection implements Server.Connection, Runnable {
         stream = made;
     }
 
-    /** Makes the handler's thread known, before it starts; null when it cannot be started. */
-    void thread(Thread started) {
-        thread = started;
+    /** Notes that the handler starts, or that no thread could be had for it. */
+    void admitted(boolean starts) {
+        admitted = starts;
     }
 
     boolean isOver() {
@@ -271,8 +278,23 @@ final class ServedConnection implements Server.Connection, Runnable {
 
     // ---- serving -----------------------------------------------------------------------------
 
+    /** Lends the thread to the connection, and leaves it as it was found. */
     @Override
     public void run() {
+        Thread own = Thread.currentThread();
+        String name = own.getName();
+        ClassLoader loader = own.getContextClassLoader();
+        own.setName(name + "-" + id);
+        thread = own;
+        try {
+            serve();
+        } finally {
+            own.setContextClassLoader(loader);
+            own.setName(name);
+        }
+    }
+
+    private void serve() {
         try {
             if (!isOver() && isSecure()) {
                 server.options.handler.serve(this);
@@ -304,6 +326,8 @@ final class ServedConnection implements Server.Connection, Runnable {
 
     private void ended() {
         end();
+        interrupts.lock(); // waits for an interrupt under way
+        interrupts.unlock();
         try {
             // While it is still among the connections, or the stop would be reported before.
             server.events.happened(ServerEvents.DISCONNECT, this, null, null);

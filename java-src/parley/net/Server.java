@@ -93,7 +93,9 @@ public final class Server implements Closeable {
     public interface Handler {
         /**
          * Serves a connection until it returns or throws; then the stream is closed. Called on a
-         * thread of its own. Failures of the connection itself need no treatment: they are reported
+         * thread of its own. A platform thread serves other connections later, without starting
+         * anew: name, interrupt and context class loader are set back, but the values of a
+         * {@link ThreadLocal} stay unless the handler removes them. Failures of the connection itself need no treatment: they are reported
          * as events.
          *
          * @param stream of the client
@@ -151,7 +153,10 @@ public final class Server implements Closeable {
          */
         boolean isAdmitted();
 
-        /** {@return the thread of the handler; null before it was started} */
+        /**
+         * {@return the thread of the handler; null before it was started; once the connection is
+         * over, the thread may serve another one}
+         */
         Thread thread();
 
         /** {@return how many bytes were received, the header of a proxy included} */

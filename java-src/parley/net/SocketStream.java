@@ -137,7 +137,7 @@ public final class SocketStream extends StreamConnection {
      *     is left
      */
     public static List<SocketStream> pair(StreamOptions options) throws IOException {
-        return StreamPair.make(options);
+        return Connector.pair(options);
     }
 
     // ---- the two sides -----------------------------------------------------------------------

@@ -1,11 +1,11 @@
 package parley.net;
 
 import java.io.IOException;
-import java.nio.channels.SelectionKey;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiConsumer;
+import parley.net.Member.ChangeQueue;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;
 
@@ -41,7 +41,7 @@ final class StatusCheck {
      * @param nanos how long to wait for one; 0 only looks, {@code Long.MAX_VALUE} is for ever
      */
     void run(long nanos) throws IOException {
-        actionable.clear();
+        clear();
         long begun = nanos == 0 ? 0 : System.nanoTime();
         long left = nanos;
         for (;;) {
@@ -55,6 +55,26 @@ final class StatusCheck {
             left = nanos == Long.MAX_VALUE ? nanos
                     : Math.max(0, nanos - (System.nanoTime() - begun));
         }
+    }
+
+    /**
+     * Forgets the last check. What was in a buffer, has ended or failed may still be so without a
+     * report of the kernel.
+     */
+    private void clear() {
+        for (int i = actionable.end - 1; i >= 0; i--) {
+            Member member = actionable.members[i];
+            if (member != null) {
+                if (member.status != SocketStatus.OUTPUT && member.status != SocketStatus.READY) {
+                    touch(member);
+                }
+                member.status = SocketStatus.NONE;
+                member.place = Member.NOWHERE;
+                actionable.members[i] = null;
+            }
+        }
+        actionable.end = 0;
+        actionable.count = 0;
     }
 
     /** Polls once, waits if no change is pending, and evaluates the reported members. */
@@ -137,11 +157,7 @@ final class StatusCheck {
             set.drop(member);
             status = SocketStatus.ERROR;
         } else {
-            int ops = member.object.interest(member.direction);
-            member.registration.interest(ops);
-            if (lasts(status, ops)) {
-                news.push(member);
-            }
+            member.registration.interest(member.object.interest(member.direction));
         }
         if (status.isActionable()) {
             actionable.add(member, status);
@@ -157,13 +173,6 @@ final class StatusCheck {
         } catch (IOException e) {
             return SocketStatus.ERROR; // of this member alone: stream-error returns the cause
         }
-    }
-
-    /** True of a status that stays, whatever the kernel reports, because it is not asked. */
-    private static boolean lasts(SocketStatus status, int ops) {
-        return status == SocketStatus.ERROR
-                || (status == SocketStatus.EOF || status == SocketStatus.APPEND)
-                && (ops & SelectionKey.OP_READ) == 0;
     }
 
     /**
@@ -196,19 +205,6 @@ final class StatusCheck {
                 member.place = Member.NOWHERE;
                 count--;
             }
-        }
-
-        void clear() {
-            for (int i = 0; i < end; i++) {
-                Member member = members[i];
-                if (member != null) {
-                    member.status = SocketStatus.NONE;
-                    member.place = Member.NOWHERE;
-                    members[i] = null;
-                }
-            }
-            end = 0;
-            count = 0;
         }
 
         /**

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import java.util.function.BiConsumer;
+import parley.net.Member.ChangeQueue;
 import parley.net.wait.Deadline;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;

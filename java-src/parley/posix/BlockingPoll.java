@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.spi.AbstractInterruptibleChannel;
 import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Blocks platform threads in poll(2), each for the descriptors of its own {@link
@@ -23,7 +22,7 @@ final class BlockingPoll {
     static final int MOST_ENTRIES = 2;
 
     private final Poll.WakeUp wakeUp = new Poll.WakeUp(); // immutable
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private final Condition drained = lock.newCondition();
     private int polling; // threads in a poll; guarded by lock
     private int leaving; // of these, the threads that the wake-up has yet to reach; guarded by lock
@@ -113,7 +112,7 @@ final class BlockingPoll {
     }
 
     private void leave() {
-        lock.lock();
+        lock.lockToEnd();
         try {
             polling--;
             if (leaving > 0 && --leaving == 0) {

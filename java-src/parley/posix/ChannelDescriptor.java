@@ -23,7 +23,8 @@ import java.util.Map;
 public final class ChannelDescriptor {
     private final SelectableChannel channel; // immutable
     private final int fd; // immutable
-    private final ResetMemory reset = new ResetMemory(); // thread-safe; that of all duplicates
+    // thread-safe; that of all duplicates
+    private final Descriptor.ResetMemory reset = new Descriptor.ResetMemory();
 
     private ChannelDescriptor(SelectableChannel channel, int fd) {
         this.channel = channel;

@@ -33,6 +33,14 @@ public final class StackSafeLock extends ReentrantLock {
         super.lock();
     }
 
+    /**
+     * Takes the lock to end what was begun with enough room on the stack. Reserving once more,
+     * from there on, could fail, and then the work would never end.
+     */
+    public void lockToEnd() {
+        super.lock();
+    }
+
     @Override
     public boolean tryLock() {
         reserveStack();

@@ -328,7 +328,7 @@
            {:max-connections 0} ":max-connections is 0"
            {:max-per-address -1} ":max-per-address is -1"
            {:threads :green} ":threads is :green"
-           {:token "short"} ":token is not fit"
+           {:token "short"} ":token has a wrong length"
            {:token "a-token-of-this-test"
             :token-file "/x"} "both :token and :token-file"
            {:bindings {:a 1}} ":bindings is {:a 1}"
@@ -336,6 +336,7 @@
            {:port-file "/nowhere/port"} ":port-file /nowhere/port is in a directory that does not exist"
            {:token-file "/nowhere/token"} ":token-file /nowhere/token is in a directory that does not exist"
            {:log 5} ":log is 5"
+           {:name 5} ":name is 5"
            {:path 5} ":path is 5"
            {:interface 5} ":interface is 5"
            {:adress "x"} "unknown option :adress"}]

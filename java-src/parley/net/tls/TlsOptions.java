@@ -13,6 +13,8 @@ import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import parley.net.tls.KeyFiles.Material;
+import parley.net.tls.TlsSettings.HostName;
 
 /**
  * How TLS is spoken: the certificates of this side, those that it trusts, and what it accepts.
@@ -246,81 +248,55 @@ public final class TlsOptions {
             super(operation, clojure);
         }
 
-        /**
-         * Uses an existing context, in place of certificates and trust of these options.
-         *
-         * @param context not null
-         */
+        /** Uses an existing context, not null, in place of certificates and trust of its own. */
         public Builder context(SSLContext context) {
             this.context = need("context", context, "an SSLContext");
             return this;
         }
 
         /**
-         * Sets the certificate of this side, followed by those of its issuers.
-         *
-         * @param file in PEM; may have the key, too
+         * Sets the certificate of this side, followed by those of its issuers, as a file in PEM,
+         * which may have the key, too.
          */
         public Builder cert(Path file) {
             cert = need("cert", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the certificate of this side, followed by those of its issuers.
-         *
-         * @param pem the text of it; may have the key, too
-         */
+        /** As {@link #cert(Path)}, from the text in PEM. */
         public Builder cert(String pem) {
             cert = need("cert", pem, "PEM");
             return this;
         }
 
-        /**
-         * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
-         *
-         * @param file in PEM
-         */
+        /** Sets the private key of the certificate as a file in PEM: PKCS#8, PKCS#1 or SEC1. */
         public Builder key(Path file) {
             key = need("key", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the private key of the certificate: PKCS#8, PKCS#1 or SEC1.
-         *
-         * @param pem the text of it
-         */
+        /** As {@link #key(Path)}, from the text in PEM. */
         public Builder key(String pem) {
             key = need("key", pem, "PEM");
             return this;
         }
 
-        /**
-         * Sets the password that the private key is encrypted with.
-         *
-         * @param password is copied
-         */
+        /** Sets the password that the private key is encrypted with, which is copied. */
         public Builder keyPassword(char[] password) {
             keyPassword = need("keyPassword", password, "a password").clone();
             return this;
         }
 
         /**
-         * Sets the certificates to trust, in place of what the platform trusts.
-         *
-         * @param file one or more certificates in PEM
+         * Sets the certificates to trust, one or more in a file in PEM, in place of what the
+         * platform trusts.
          */
         public Builder ca(Path file) {
             ca = need("ca", file, "a file");
             return this;
         }
 
-        /**
-         * Sets the certificates to trust, in place of what the platform trusts.
-         *
-         * @param pem the text of one or more certificates
-         */
+        /** As {@link #ca(Path)}, from the text in PEM. */
         public Builder ca(String pem) {
             ca = need("ca", pem, "PEM");
             return this;
@@ -368,10 +344,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the name that a client asks for and that the certificate has to have, in place of
-         * the host that it connects to.
-         *
-         * @param name a host name
+         * Sets the name of a host that a client asks for and that the certificate has to have, in
+         * place of the host that it connects to.
          */
         public Builder serverName(String name) {
             serverName = need("serverName", name, "a host name");
@@ -383,9 +357,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets whether a client checks that the certificate is for the host; true by default.
-         *
-         * @param verify false accepts any certificate of an issuer that is trusted
+         * Sets whether a client checks that the certificate is for the host; true by default. False
+         * accepts any certificate of an issuer that is trusted.
          */
         public Builder verifyHost(boolean verify) {
             verifyHost = verify;
@@ -393,9 +366,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the application protocols (ALPN), the preferred one first; none by default.
-         *
-         * @param names such as {@code h2}, each of 1 to 255 characters
+         * Sets the application protocols (ALPN), such as {@code h2}, each of 1 to 255 characters,
+         * the preferred one first; none by default.
          */
         public Builder alpn(List<String> names) {
             for (String each : need("alpn", names, "names")) {
@@ -408,9 +380,8 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the versions of the protocol; TLSv1.3 and TLSv1.2 by default.
-         *
-         * @param names as the JDK names them
+         * Sets the versions of the protocol as the JDK names them; TLSv1.3 and TLSv1.2 by
+         * default.
          */
         public Builder protocols(List<String> names) {
             protocols = known("protocols", names, supported().getProtocols());
@@ -418,20 +389,15 @@ public final class TlsOptions {
         }
 
         /**
-         * Sets the ciphers, the preferred one first.
-         *
-         * @param names as the JDK names them, such as {@code TLS_AES_128_GCM_SHA256}
+         * Sets the ciphers as the JDK names them, such as {@code TLS_AES_128_GCM_SHA256}, the
+         * preferred one first.
          */
         public Builder ciphers(List<String> names) {
             ciphers = known("ciphers", names, supported().getCipherSuites());
             return this;
         }
 
-        /**
-         * Sets how long a handshake may take; 10 seconds by default.
-         *
-         * @param timeout a positive time, or null for ever
-         */
+        /** Sets how long a handshake may take; 10 seconds by default, null for ever. */
         public Builder handshakeTimeout(Duration timeout) {
             if (timeout != null && (timeout.isNegative() || timeout.isZero())) {
                 throw bad("handshakeTimeout", timeout, "a positive time, or null");

@@ -1,5 +1,6 @@
 package parley.net.tls;
 
+import java.net.IDN;
 import java.nio.file.Path;
 import java.security.NoSuchAlgorithmException;
 import java.security.cert.X509Certificate;
@@ -9,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 
@@ -118,5 +120,46 @@ abstract class TlsSettings implements Cloneable {
         return "[" + operation + (context == null ? "" : ", context")
                 + (cert instanceof Path ? ", " + cert : cert == null ? "" : ", PEM") + ", "
                 + String.join(" ", protocols) + "]";
+    }
+
+    /** Names of hosts, as certificates have them. */
+    static final class HostName {
+        private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|.*:.*");
+        private static final String LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?";
+        private static final Pattern NAME = Pattern.compile(LABEL + "([.]" + LABEL + ")*");
+
+        private HostName() {
+        }
+
+        /**
+         * A host without brackets, zone and final dot, in ASCII; null when there is none, as of a
+         * path.
+         */
+        static String bare(String host) {
+            if (host == null || host.isEmpty() || host.startsWith("/")) {
+                return null;
+            }
+            String name = host.startsWith("[") && host.endsWith("]")
+                    ? host.substring(1, host.length() - 1) : host;
+            if (name.contains(":")) {
+                return name.replaceFirst("%.*", "");
+            }
+            name = name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
+            try {
+                return IDN.toASCII(name);
+            } catch (IllegalArgumentException e) {
+                return name; // no name of the Internet: no certificate matches it
+            }
+        }
+
+        /** True for an address of IPv4 or IPv6. */
+        static boolean isAddress(String bare) {
+            return ADDRESS.matcher(bare).matches();
+        }
+
+        /** True for a name that can be asked for. */
+        static boolean isName(String bare) {
+            return bare != null && !isAddress(bare) && NAME.matcher(bare).matches();
+        }
     }
 }

@@ -8,7 +8,6 @@ import java.nio.channels.Selector;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import parley.posix.DescriptorWatcher;
 import parley.posix.StackSafeLock;
@@ -47,7 +46,7 @@ public final class Poller implements AutoCloseable {
     final Selector selector;
     private final Owner owner;
     // Held while selecting. Fair, so that a flusher's turn comes before the owner's next one.
-    private final ReentrantLock turn = new StackSafeLock(true);
+    private final StackSafeLock turn = new StackSafeLock(true);
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
     private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
@@ -103,7 +102,9 @@ public final class Poller implements AutoCloseable {
         if (nanos == 0 || flushers.get() > 0) {
             return selector.selectNow(visit);
         }
-        return selector.select(visit, nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
+        // 0 is no limit; a limit, however far, starts and cancels a timer for a virtual thread.
+        return selector.select(visit, nanos == Long.MAX_VALUE ? 0
+                : nanos / MILLI + (nanos % MILLI == 0 ? 0 : 1));
     }
 
     /** One wait for channels and descriptors: a descriptor that becomes ready ends the select. */
@@ -143,6 +144,7 @@ public final class Poller implements AutoCloseable {
 
     /** Makes the selector drop closed and cancelled sources before this call returns. */
     public void flush() {
+        StackSafeLock.reserveStack();
         takeTurn();
         try {
             if (selector.isOpen()) {
@@ -193,6 +195,12 @@ public final class Poller implements AutoCloseable {
      */
     @Override
     public void close() {
+        StackSafeLock.reserveStack();
+        closeToEnd();
+    }
+
+    /** As {@link #close}, to end what was begun with enough room on the stack. */
+    void closeToEnd() {
         takeTurn();
         try {
             List<Registration> all = registrations();
@@ -211,7 +219,7 @@ public final class Poller implements AutoCloseable {
     private void takeTurn() {
         flushers.incrementAndGet();
         wakeup();
-        turn.lock();
+        turn.lockToEnd();
     }
 
     private void endTurn() {

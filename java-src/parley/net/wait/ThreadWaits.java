@@ -2,7 +2,6 @@ package parley.net.wait;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
 
@@ -22,7 +21,7 @@ public final class ThreadWaits implements Poller.Owner {
     private static final ThreadWaits INSTANCE = new ThreadWaits();
     private static final Poller.Visitor NOTE = (registration, ops) -> registration.found |= ops;
 
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     // The idle registrations, each with its poller, from the longest idle one on: guarded by lock.
     private Registration oldest;
     private Registration newest;
@@ -155,14 +154,14 @@ public final class ThreadWaits implements Poller.Owner {
     }
 
     private void discard(Poller poller) {
-        lock.lock();
+        lock.lockToEnd();
         try {
             pollers--;
         } finally {
             lock.unlock();
         }
         if (poller != null) {
-            poller.close();
+            poller.closeToEnd();
         }
     }
 
@@ -181,7 +180,7 @@ public final class ThreadWaits implements Poller.Owner {
     }
 
     private void giveBack(Registration registration) {
-        lock.lock();
+        lock.lockToEnd();
         try {
             if (registration.source.isOpen() && registration.source.announcesClose()) {
                 list(registration);

@@ -90,6 +90,40 @@ class ServerTest {
     }
 
     @Test
+    void a_thread_serves_its_next_connection_as_a_new_one_would() throws Exception {
+        List<String> states = new CopyOnWriteArrayList<>();
+        AtomicReference<Thread> last = new AtomicReference<>();
+        Server.Handler handler = stream -> {
+            Thread own = Thread.currentThread();
+            states.add(own.getName() + " " + own.isInterrupted() + " "
+                    + (own.getContextClassLoader() == ServerTest.class.getClassLoader()));
+            last.set(own);
+            ECHO.handle(stream);
+            own.setContextClassLoader(null);
+            own.setName("renamed");
+            own.interrupt();
+        };
+        Server.Connection first;
+        try (Server server = Server.builder(handler).name("test").virtualThreads(false).start()) {
+            try (SocketStream client = served(server)) {
+                first = server.connections().get(0);
+            }
+            assertTrue(first.await(PATIENCE));
+            Thread thread = last.get();
+            Await.until("the thread is idle", () -> thread.getName().equals("parley-test")
+                    && thread.getState() == Thread.State.TIMED_WAITING);
+            try (SocketStream client = served(server)) {
+                assertEquals(thread, last.get());
+                assertFalse(first.interrupt());
+                assertEquals("again", echoed(client, "again"));
+            }
+        }
+        last.get().join(PATIENCE.toMillis());
+        assertFalse(last.get().isAlive(), "a closed server keeps a thread");
+        assertEquals(List.of("parley-test-1 false true", "parley-test-2 false true"), states);
+    }
+
+    @Test
     void at_the_limit_clients_wait_until_another_one_leaves() throws Exception {
         try (Server server = Server.builder(ECHO).maxConnections(10).start()) {
             List<SocketStream> ten = new ArrayList<>();

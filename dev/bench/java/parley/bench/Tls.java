@@ -1,11 +1,13 @@
 package parley.bench;
 
 import com.sun.management.ThreadMXBean;
+import io.netty.util.internal.PlatformDependent;
 import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -157,8 +159,8 @@ public final class Tls implements Closeable {
     }
 
     /**
-     * Returns the bytes of the heap that an idle connection takes, in a Java machine of its own, since
-     * each contender leaves things behind. Buffers that Netty pools outside of the heap do not count.
+     * Returns the bytes of heap and of direct memory that an idle connection takes, in a Java machine of
+     * its own, since each contender leaves things behind.
      */
     public double idle(String contender, int count) throws IOException {
         Process process = new ProcessBuilder(System.getProperty("java.home") + "/bin/java", "-XX:+UseSerialGC",
@@ -187,12 +189,21 @@ public final class Tls implements Closeable {
         System.exit(clients.size() == count + 100 ? 0 : 1);
     }
 
+    /** Returns the bytes of the heap, once it has settled, and of direct memory. */
     private static double used() throws InterruptedException {
-        for (int i = 0; i < 4; i++) {
+        long before;
+        long heap = 0;
+        int tries = 20;
+        do {
+            before = heap;
             System.gc();
-            Thread.sleep(100);
-        }
-        return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+            Thread.sleep(50); // cleaners run in threads of their own
+            heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        } while (Math.abs(heap - before) >= 512 && --tries > 0);
+        long direct = ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                .mapToLong(BufferPoolMXBean::getMemoryUsed).sum();
+        // Netty counts what it allocates itself; -1 when it does not.
+        return heap + direct + Math.max(0, PlatformDependent.usedDirectMemory());
     }
 
     private static String firstLine(Process process) throws IOException {

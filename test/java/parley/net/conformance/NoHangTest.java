@@ -48,7 +48,7 @@ class NoHangTest {
             stream.in().clear();
             assertEquals(0, stream.out().writeBytes(new byte[9], 0, 9, WaitMode.NO_HANG));
             Task<Integer> reader = cell.start("reader", () -> stream.in().readChar());
-            Blocked.in(reader, "Connecting.finish");
+            Blocked.in(reader, "StreamConnection$Connecting.finish");
             nothingIsThere(stream);
             stream.abort();
             reader.failure(AsynchronousCloseException.class);
