@@ -194,9 +194,9 @@
              ["{:port 5555 :host 5}" {:port-file file} "connect: :port-file"]
              [(apply str (repeat 5000 "1")) {:port-file file} "connect: :port-file"]
              ["short" {:port 1
-                       :token-file file} "connect: :token is not fit"]
+                       :token-file file} "connect: :token has a wrong length"]
              ["" {:port 1
-                  :token "short"} "connect: :token is not fit"]
+                  :token "short"} "connect: :token has a wrong length"]
              ["" {:port 1
                   :token "a-token-of-this-test"
                   :token-file file} "connect: both :token and :token-file"]

@@ -130,7 +130,7 @@
           e (failure #(socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :timeout 10 :tls {:ca ca}))]
       @greeting
       (is (= :tls-plain-text (socket/os-error-code e)))
-      (is (str/includes? (ex-message e) "connect without TLS, or to the port of the server that has it")))))
+      (is (str/includes? (ex-message e) "connect without TLS, or to the server's port for TLS")))))
 
 (defn- sent
   "Returns a client of a server on a port that has sent bytes."
@@ -325,7 +325,7 @@
 (deftest a-repl-with-client-certificates-may-be-remote
   (let [file (.file own)
         lines (atom [])]
-    (is (thrown-with-msg? IllegalArgumentException #":tls and :client-auth :need"
+    (is (thrown-with-msg? IllegalArgumentException #":tls with :client-auth :need"
           (repl/repl-server :interface "0.0.0.0" :allow-remote true :tls {:cert file})))
     (with-open [^Closeable server (repl/repl-server :interface "0.0.0.0" :allow-remote true :log #(swap! lines conj %)
                                     :tls {:cert file
