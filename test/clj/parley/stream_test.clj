@@ -41,7 +41,7 @@
     (is (= [\a \é (first "𝄞") (second "𝄞")] (repeatedly 4 #(stream/read-char s))))
     (is (= :end (stream/read-char s nil :end)))
     (is (nil? (stream/read-char s false)))
-    (fails EOFException ["read-char" "end of file" "eof-error?"] (stream/read-char s))))
+    (fails EOFException ["read-char" "end of file" "pass :eof and a value"] (stream/read-char s))))
 
 (deftest peek-char-leaves-the-character-and-may-skip
   (with-pair [s peer]
