@@ -6,7 +6,8 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing use-fixtures]]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.calls :refer [failure]])
   (:import
    (java.io File)
    (java.net UnixDomainSocketAddress)
@@ -52,15 +53,6 @@
        ~@body
        (finally
          (run! io/delete-file (reverse (file-seq (.toFile directory#))))))))
-
-(defn- failure
-  "What calling `f` throws."
-  [f]
-  (try
-    (f)
-    nil
-    (catch Exception e
-      e)))
 
 (defmacro ^:private throwing
   "Checks the class, the code and a part of the message of what the expression throws."

@@ -3,63 +3,20 @@
   (:require
    [clojure.datafy :refer [datafy]]
    [clojure.java.io :as io]
-   [clojure.test :refer [deftest is testing use-fixtures]]
-   [clojure.test.check.generators :as gen]
-   [clojure.test.check.properties :as prop]
-   [clojure.test.check.results :as results]
+   [clojure.test :refer [deftest is use-fixtures]]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.random :as random])
+   [parley.testing.calls :refer [in-thread]]
+   [parley.testing.status-pairs :refer [break! call-with-pairs fill! patience send! server-of statuses with-pair]])
   (:import
    (java.io IOException)
-   (java.net StandardSocketOptions)
-   (java.nio ByteBuffer)
-   (java.nio.channels AsynchronousCloseException SelectableChannel SelectionKey Selector SocketChannel)
-   (java.nio.file Path)
+   (java.nio.channels AsynchronousCloseException SelectableChannel SocketChannel)
    (java.time Duration)
-   (parley.net SocketStream)
    (parley.testing Await Blocked Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
-(def ^:private patience 10)
-
 ;; ---- two ends ------------------------------------------------------------------------------------
-
-(defn- server-of
-  "A server of a kind, and where to connect to."
-  [kind ^Path directory]
-  (let [server (if (= :unix kind)
-                 (socket/socket-server (.resolve directory "socket") :backlog 100)
-                 (socket/socket-server 0 :interface "127.0.0.1" :backlog 100))]
-    [server #(if (= :unix kind)
-               (socket/socket-connect (.resolve directory "socket") nil %)
-               (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" %))]))
-
-(defn- call-with-pairs
-  "Calls `f` with n pairs of streams, [ours theirs], over sockets of the kind."
-  [kind n opts f]
-  (let [directory (TemporaryPaths/directory)
-        [server connect] (server-of kind directory)
-        pairs (atom [])]
-    (try
-      (dotimes [_ n]
-        (let [ours (connect opts)]
-          (swap! pairs conj [ours (socket/socket-accept server :timeout patience :element-type :bivalent)])))
-      (f @pairs)
-      (finally
-        (run! #(.abort ^SocketStream %) (flatten @pairs))
-        (socket/socket-server-close server)
-        (run! io/delete-file (reverse (file-seq (.toFile directory))))))))
-
-(defmacro ^:private with-pair
-  "Runs the body for TCP and for Unix-domain sockets, the streams of one connection bound."
-  [[ours theirs & {:as opts}] & body]
-  `(doseq [kind# [:tcp :unix]]
-     (testing kind#
-       (call-with-pairs kind# 1 ~(or opts {})
-         (fn [[[~(with-meta ours {:tag `SocketStream}) ~(with-meta theirs {:tag `SocketStream})]]]
-           ~@body)))))
 
 (use-fixtures :each
   (fn [test]
@@ -69,45 +26,8 @@
       (test)
       (.assertBack before))))
 
-(defn- bytes-of ^bytes [& xs]
-  (byte-array (map unchecked-byte xs)))
-
-(defn- send! [theirs & xs]
-  (stream/write-byte-sequence (apply bytes-of xs) theirs)
-  (stream/finish-output theirs))
-
 (defn- say [theirs ^String text]
   (apply send! theirs (.getBytes text "UTF-8")))
-
-(defn- break! [^SocketStream theirs]
-  (.setOption (.channel theirs) StandardSocketOptions/SO_LINGER (Integer/valueOf (int 0)))
-  (.abort theirs))
-
-(defn- write-now
-  "How many of `n` bytes the socket takes now."
-  [^SocketStream s n]
-  (.write (.channel s) (ByteBuffer/allocate n)))
-
-(defn- fill!
-  "Makes output of the stream block, as the other side does not read, unless it is broken."
-  [s]
-  (Await/until "the socket is full"
-    #(try
-       (while (pos? (long (write-now s 100000))))
-       (nil? (socket/socket-status [s :output] [0 20000]))
-       (catch IOException _ true))))
-
-(defn- statuses
-  "The status of an object by each way of asking: alone, in a list, in a list with another, in a set."
-  [object direction timeout]
-  (let [member [object direction]]
-    (distinct
-      [(socket/socket-status member timeout)
-       (first (socket/socket-status [member] timeout))
-       (first (socket/socket-status-values member timeout))
-       (last (socket/socket-status (list member member) timeout))
-       (with-open [ss ^java.io.Closeable (socket/status-set member)]
-         (socket/status-of (socket/socket-status ss timeout) object))])))
 
 (defn- status-is
   "Whether all ways of asking come to agree on the expected status, and then agree again."
@@ -115,15 +35,6 @@
   (Await/holds (Duration/ofSeconds patience) #(= [expected] (statuses object direction 0)))
   (and (is (= [expected] (statuses object direction 0)))
        (is (= [expected] (statuses object direction (if (nil? expected) 0 nil))))))
-
-(defn- in-thread
-  "Runs `f` in a thread of its own: [the thread, a promise of what it returned or threw]."
-  [f]
-  (let [result (promise)
-        thread (doto (Thread. ^Runnable #(deliver result (try (f) (catch Throwable e e))) "test-status")
-                 (.setDaemon true)
-                 (.start))]
-    [thread result]))
 
 ;; ---- the table -----------------------------------------------------------------------------------
 
@@ -471,135 +382,6 @@
       (stream/close other)
       (socket/socket-server-close server)
       (io/delete-file (.toFile directory)))))
-
-;; ---- any population, any acts --------------------------------------------------------------------
-
-(def ^:private act
-  "Something that one of the two ends of a connection does."
-  (gen/frequency
-    [[6 (gen/fmap #(vector :send %)
-          (gen/elements [[97] [97 98 99] [0xe2 0x82] [0xac] [13] [10] [97 13 10] [0xff]]))]
-     [2 (gen/return [:end])]
-     [1 (gen/return [:reset])]
-     [1 (gen/return [:gone])]
-     [2 (gen/return [:fill])]
-     [3 (gen/return [:read])]
-     [2 (gen/return [:peek])]
-     [2 (gen/return [:unread])]
-     [1 (gen/return [:shut :input])]
-     [1 (gen/return [:shut :output])]
-     [1 (gen/return [:type :byte])]
-     [1 (gen/return [:type :character])]]))
-
-(def ^:private population
-  "For each of some connections: its kind and what happens on it."
-  (gen/vector (gen/tuple (gen/elements [:tcp :unix]) (gen/vector act 0 8)) 1 6))
-
-(defn- ignoring-failures
-  "What happens on a broken connection may fail; only what status says about it counts."
-  [f]
-  (try
-    (f)
-    (catch IOException e e)
-    (catch IllegalStateException e e)))
-
-(defn- act! [kind ^SocketStream ours ^SocketStream theirs [what x]]
-  (ignoring-failures
-    (fn []
-      (case what
-        :send (apply send! theirs x)
-        :end (socket/socket-stream-shutdown theirs :output)
-        :reset (if (= :tcp kind) (break! theirs) (.abort theirs))
-        :gone (stream/close theirs)
-        :fill (fill! ours)
-        :read (stream/read-char-no-hang ours false nil)
-        :peek (stream/read-char-will-hang? ours)
-        :unread (let [c (stream/read-char-no-hang ours false nil)]
-                  (when (char? c)
-                    (stream/unread-char c ours)))
-        :shut (socket/socket-stream-shutdown ours x)
-        :type (stream/set-stream-element-type! ours x)))))
-
-(defn- probe-input
-  "What a read that may not wait finds."
-  [^SocketStream ours]
-  (.readTimeout ours Duration/ZERO)
-  (try
-    (if (= :eof (if (= :character (stream/stream-element-type ours))
-                  (stream/read-char ours false :eof)
-                  (stream/read-byte ours false :eof)))
-      :eof
-      :input)
-    (catch java.net.SocketTimeoutException _ nil)
-    (catch parley.net.ExternalFormat$CodingException _ :input)
-    (catch IOException _ :error)))
-
-(defn- probe-output
-  "Whether the kernel says that the socket has room; that a byte would still fit does not count."
-  [^SocketStream ours]
-  (and (stream/output-stream? ours)
-       (with-open [selector (Selector/open)]
-         (.register (.channel ours) selector SelectionKey/OP_WRITE)
-         (pos? (.selectNow selector)))))
-
-(defn- by-the-table [input output?]
-  (case input
-    nil (when output? :output)
-    :input (if output? :io :input)
-    :eof (if output? :append :eof)
-    :error :error))
-
-(defn- settled
-  "The statuses of the streams once they stay the same for five looks."
-  [ours]
-  (loop [last nil
-         same 0]
-    (let [now (socket/socket-status ours 0)]
-      (cond
-        (not= last now) (recur now 0)
-        (= same 5) now
-        :else (do (Await/pass (Duration/ofMillis 1))
-                (recur now (inc same)))))))
-
-(defn- told-and-found
-  "[what status says of each by a list, by a set, and what blocking probes find]"
-  [population]
-  (let [connect (fn connect [specs pairs f]
-                  (if-let [[[kind acts] & more] (seq specs)]
-                    (call-with-pairs kind 1 {}
-                      (fn [[[ours theirs]]]
-                        (connect more (conj pairs [kind acts ours theirs]) f)))
-                    (f pairs)))]
-    (connect population []
-      (fn [pairs]
-        (let [ours (mapv #(nth % 2) pairs)]
-          (with-open [ss ^java.io.Closeable (apply socket/status-set ours)]
-            (doseq [[kind acts ours theirs] pairs
-                    each acts]
-              (act! kind ours theirs each)
-              (socket/socket-status ss 0))
-            (let [listed (settled ours)
-                  alone (mapv #(socket/socket-status % 0) ours)
-                  in-set (mapv #(socket/status-of (socket/socket-status ss 0) %) ours)
-                  found (mapv (fn [s]
-                                (let [output? (probe-output s)]
-                                  (by-the-table (probe-input s) output?)))
-                          ours)]
-              {:list listed :alone alone :set in-set :found found})))))))
-
-(def ^:private as-probed
-  "The property; the result of a failure holds what each way answered."
-  (prop/for-all [p population]
-    (let [all (told-and-found p)]
-      (reify results/Result
-        (pass? [_] (apply = (vals all)))
-        (result-data [_] all)))))
-
-(deftest what-status-says-is-what-a-blocking-probe-finds
-  (random/holds 100 as-probed))
-
-(deftest ^:nightly what-status-says-is-what-a-blocking-probe-finds-again-and-again
-  (random/holds 2000 as-probed))
 
 (deftest a-set-lists-its-members
   (with-pair [a b]

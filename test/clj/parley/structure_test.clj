@@ -90,7 +90,13 @@
       (is (:doc (meta v)) (str v)))))
 
 (deftest no-clojure-file-is-long
-  (doseq [file (files "clj-src")]
+  (doseq [file (concat (files "clj-src") (files "test/clj"))]
+    (is (<= (count (str/split-lines (slurp file))) 500) file)))
+
+(deftest no-java-file-is-long
+  (doseq [root ["java-src" "test/java"]
+          ^File file (file-seq (io/file root))
+          :when (str/ends-with? (.getName file) ".java")]
     (is (<= (count (str/split-lines (slurp file))) 500) file)))
 
 (deftest the-pages-name-tests-that-exist

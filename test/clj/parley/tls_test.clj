@@ -3,108 +3,30 @@
   (:require
    [clojure.java.io :as io]
    [clojure.string :as str]
-   [clojure.test :refer [deftest is testing]]
+   [clojure.test :refer [deftest is]]
    [parley.http :as http]
    [parley.nrepl :as nrepl]
    [parley.repl :as repl]
    [parley.server :as server]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.missing :refer [missing]]
+   [parley.testing.calls :refer [failure]]
+   [parley.testing.tls-keys :refer [ask await-end ca client connected context echo hello issue own root with-echo with-key]]
    [parley.tls :as tls])
   (:import
-   (java.io Closeable File IOException)
-   (java.net InetAddress Socket URI)
-   (java.net.http HttpClient HttpRequest HttpResponse$BodyHandlers)
-   (java.nio.file Files NoSuchFileException Path)
+   (java.io Closeable IOException)
+   (java.nio.file NoSuchFileException)
    (java.util.concurrent Callable)
-   (javax.net.ssl SSLContext SSLHandshakeException SSLSocket)
+   (javax.net.ssl SSLHandshakeException)
    (parley.net SocketStream)
-   (parley.net.tls TlsOptions)
-   (parley.testing Await CertificateAuthority CertificateAuthority$Identity Child Reported TemporaryPaths TlsPeer)))
+   (parley.testing Await CertificateAuthority CertificateAuthority$Identity Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- certificates -------------------------------------------------------------------------------
 
-(def ^CertificateAuthority$Identity root (CertificateAuthority/root "our root"))
-
-(defn- issue ^CertificateAuthority$Identity [& names]
-  (CertificateAuthority/issue root (into-array String names)))
-
-(def ^CertificateAuthority$Identity own (issue "localhost" "127.0.0.1"))
-(def ^CertificateAuthority$Identity client (issue "a client"))
 (def ^CertificateAuthority$Identity stranger
   (CertificateAuthority/issue (CertificateAuthority/root "another root") (into-array String ["localhost"])))
-
-(defn- pem-file
-  "A new file with a text."
-  [text]
-  (str (Files/writeString (TemporaryPaths/fresh) text (make-array java.nio.file.OpenOption 0))))
-
-(def ^:private ca (pem-file (.certificates root)))
-
-(defn- with-key
-  "A map with the certificate and the key of an identity."
-  [^CertificateAuthority$Identity identity]
-  {:cert (.certificates identity)
-   :key (.keyText identity)})
-
-;; ---- servers ------------------------------------------------------------------------------------
-
-(defn- echo
-  "Answers each line with what `f` makes of it and the stream."
-  [f s]
-  (try
-    (loop []
-      (when-let [line (stream/read-line s :eof nil)]
-        (stream/write-line (f line s) s)
-        (stream/force-output s)
-        (recur)))
-    (catch IOException e
-      e)
-    (finally
-      (stream/close s :abort true))))
-
-(defn- with-echo
-  "Calls `use` with the port of a server that answers lines, and an atom of what became of its clients: nil or
-  an IOException."
-  ([options use] (with-echo options (fn [line _] (str "> " line)) use))
-  ([options f use]
-   (let [server (socket/socket-server 0 :interface "127.0.0.1")
-         ends (atom [])
-         accepting (future
-                     (try
-                       (while true
-                         (let [s (socket/socket-accept server options)]
-                           (future (swap! ends conj (echo f s)))))
-                       (catch IOException _ nil)
-                       (catch IllegalStateException _ nil)))]
-     (try
-       (use (socket/socket-server-port server) ends server)
-       (finally
-         (socket/socket-server-close server)
-         @accepting)))))
-
-(defn- ask [s line]
-  (stream/write-line line s)
-  (stream/force-output s)
-  (stream/read-line s))
-
-(defn- await-end
-  "Returns what became of the first client."
-  [ends]
-  (Await/until "the client has ended" (reify Callable (call [_] (boolean (seq @ends)))))
-  (first @ends))
-
-(defn- failure
-  "Returns the IOException that f throws."
-  [f]
-  (try
-    (f)
-    nil
-    (catch IOException e
-      e)))
 
 ;; ---- streams ------------------------------------------------------------------------------------
 
@@ -208,7 +130,7 @@
           e (failure #(socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :timeout 10 :tls {:ca ca}))]
       @greeting
       (is (= :tls-plain-text (socket/os-error-code e)))
-      (is (str/includes? (ex-message e) "connect without TLS, or to the port of the server that has it")))))
+      (is (str/includes? (ex-message e) "connect without TLS, or to the server's port for TLS")))))
 
 (defn- sent
   "Returns a client of a server on a port that has sent bytes."
@@ -217,13 +139,6 @@
     (stream/write-byte-sequence bytes s)
     (stream/finish-output s)
     s))
-
-(defn- hello
-  "Returns what a client of TLS sends first."
-  ^bytes []
-  (let [peer (TlsPeer. true)]
-    (.beginHandshake (.engine peer))
-    (.own peer)))
 
 (defn- refusal
   "Returns the warning of a server about the client that `connect` makes for its port. `start` takes a :log."
@@ -405,209 +320,12 @@
           (is (= [] @failures))))))
   (is (thrown-with-msg? IllegalArgumentException #"^reload-certificates!: the server is 5" (tls/reload-certificates! 5))))
 
-;; ---- the JDK's own classes ----------------------------------------------------------------------
-
-(defn- context ^SSLContext []
-  (let [store (doto (java.security.KeyStore/getInstance "PKCS12")
-                (.load nil nil)
-                (.setCertificateEntry "ca" (first (.chain root))))
-        trust (doto (javax.net.ssl.TrustManagerFactory/getInstance "PKIX")
-                (.init store))]
-    (doto (SSLContext/getInstance "TLS")
-      (.init nil (.getTrustManagers trust) nil))))
-
-(deftest ssl-sockets-talk-to-streams
-  (with-echo {:tls (with-key own)}
-    (fn [port ends _]
-      (with-open [s ^SSLSocket (.createSocket (.getSocketFactory (context)) "localhost" (int port))
-                  out (io/writer s)
-                  in (io/reader s)]
-        (.write out "hello\n")
-        (.flush out)
-        (is (= "> hello" (.readLine ^java.io.BufferedReader in))))
-      (is (nil? (await-end ends)))))
-  (testing "an SSLContext as :tls"
-    (with-echo {:tls (with-key own)}
-      (fn [port _ _]
-        (with-open [s (socket/socket-connect port "localhost" :tls (context))]
-          (is (= "> x" (ask s "x"))))))))
-
-(deftest the-http-client-of-the-jdk-talks-to-a-stream
-  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
-    (let [port (socket/socket-server-port server)
-          served (future
-                   (with-open [s (socket/socket-accept server :timeout 20 :tls (assoc (with-key own) :alpn ["http/1.1"])
-                                   :external-format {:line-terminator :dos})]
-                     (while (seq (stream/read-line s)))
-                     (run! #(stream/write-line % s) ["HTTP/1.1 200 OK" "Content-Length: 2" "Connection: close" ""])
-                     (stream/write-string "ok" s)
-                     (stream/finish-output s)
-                     (:alpn (tls/tls-session s))))
-          client (-> (HttpClient/newBuilder) (.sslContext (context)) .build)
-          request (-> (HttpRequest/newBuilder (URI. (str "https://localhost:" port "/"))) .build)]
-      (is (= "ok" (.body (.send client request (HttpResponse$BodyHandlers/ofString)))))
-      (is (= "http/1.1" @served)))))
-
-;; ---- openssl ------------------------------------------------------------------------------------
-
-(defn- lines-until
-  "The lines of a process up to one that matches."
-  [^Child child pattern]
-  (loop [lines []]
-    (let [line (.line child)]
-      (cond
-        (nil? line) (conj lines :ended)
-        (re-find pattern line) (conj lines line)
-        :else (recur (conj lines line))))))
-
-(defn- openssl ^Child [& arguments]
-  (Child/command (into-array String (cons "openssl" (map str arguments)))))
-
-(deftest openssl-s-client-connects
-  (let [named (issue "a.example")]
-    (with-echo {:tls (assoc (with-key own) :ca ca :client-auth :need :alpn ["x"] :sni {"a.example" (with-key named)})}
-      (fn [_ s] (:peer (tls/tls-session s)))
-      (fn [port _ _]
-        (with-open [c (openssl "s_client" "-connect" (str "127.0.0.1:" port) "-CAfile" ca "-verify_return_error" "-verify_hostname" "a.example"
-                        "-servername" "a.example" "-alpn" "x" "-cert" (str (.file client)))]
-          (let [shown (str/join "\n" (lines-until c #"Verify return code|Extended master"))]
-            (is (str/includes? shown "CN = a.example"))
-            (is (str/includes? shown "ALPN protocol: x"))
-            (is (str/includes? shown "Verification: OK")))
-          (.tell c "who?")
-          (is (string? (last (lines-until c #"CN=a client$"))) "perhaps after a part of the session"))))))
-
-(deftest openssl-s-client-begins-tls-as-smtp-does
-  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
-    (let [served (future
-                   (with-open [s (socket/socket-accept server :timeout 20 :external-format :dos)]
-                     (let [say (fn [& lines]
-                                 (run! #(stream/write-line % s) lines)
-                                 (stream/force-output s))]
-                       (say "220 mail.example ESMTP")
-                       (stream/read-line s)
-                       (say "250-mail.example" "250 STARTTLS")
-                       (stream/read-line s)
-                       (say "220 go ahead")
-                       (tls/start-tls! s (with-key own))
-                       (stream/read-line s))))]
-      (with-open [c (openssl "s_client" "-starttls" "smtp" "-connect" (str "127.0.0.1:" (socket/socket-server-port server)) "-quiet")]
-        (.tell c "EHLO again")
-        (is (= "EHLO again" @served))))))
-
-(defn- free-port []
-  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
-    (socket/socket-server-port s)))
-
-(defn- connected
-  "Connects when somebody listens."
-  ^SocketStream [port options]
-  (let [s (promise)]
-    (Await/until "a server listens"
-      (reify Callable
-        (call [_]
-          (try
-            (deliver s (socket/socket-connect port "127.0.0.1" options))
-            true
-            (catch java.net.ConnectException _
-              false)))))
-    @s))
-
-(deftest openssl-s-server-answers
-  (doseq [version ["-tls1_3" "-tls1_2"]
-          :let [port (free-port)]]
-    (with-open [_ (openssl "s_server" "-accept" (str "127.0.0.1:" port) "-cert" (str (.file own)) "-key" (str (.file own))
-                    "-CAfile" ca "-Verify" "1" "-rev" version)
-                s (connected port {:tls (assoc (with-key client) :ca ca)
-                                   :timeout 20})]
-      (is (= "olleh" (ask s "hello")))
-      (is (= (str "TLSv1." (last version)) (:protocol (tls/tls-session s)))))))
-
-;; ---- nginx, curl, stunnel -----------------------------------------------------------------------
-
-(defn- tool [name]
-  (first (filter #(.canExecute (io/file %)) [(str "/usr/bin/" name) (str "/usr/sbin/" name)])))
-
-(deftest nginx-serves-https-and-curl-fetches
-  (if-not (tool "nginx")
-    (missing "nginx")
-    (let [^Path home (TemporaryPaths/directory)
-          port (free-port)
-          page (.toFile (.resolve home "page"))
-          file (.toFile (.resolve (TemporaryPaths/directory) "copy"))]
-      (spit page (apply str (repeat 100000 "0123456789\n")))
-      (spit (str home "/conf")
-        (str "daemon off; master_process off; pid " home "/pid; error_log stderr;\n"
-          (when (= "root" (System/getProperty "user.name")) "user root;\n")
-          "events { worker_connections 64; } http { access_log off;\n"
-          (str/join (for [kind ["client_body" "proxy" "fastcgi" "uwsgi" "scgi"]] (str kind "_temp_path " home "/" kind ";\n")))
-          "server { listen 127.0.0.1:" port " ssl; root " home "; ssl_certificate " (.file own) "; ssl_certificate_key "
-          (.file own) "; } }\n"))
-      (with-open [^Child _ (Child/command (into-array String [(tool "nginx") "-p" (str home) "-c" (str home "/conf")]))]
-        (stream/close (connected port {}))
-        (is (= 1100000 (:length (http/wget-binary "127.0.0.1" "/page" file port :tls {:ca ca}))))
-        (is (= (slurp page) (slurp file)))
-        (is (thrown-with-msg? Exception #"^wget-binary: http://127.0.0.1:\d+/page: the server responded 400"
-              (http/wget-binary "127.0.0.1" "/page" file port)))
-        (is (= :tls-unknown-issuer
-              (socket/os-error-code (failure #(http/wget-binary "127.0.0.1" "/page" file port :tls true)))))))))
-
-(deftest http-to-a-port-with-tls-is-recognised-and-port-443-means-tls
-  (let [file (.toFile (.resolve (TemporaryPaths/directory) "x"))
-        port (free-port)]
-    (with-open [_ (openssl "s_server" "-accept" (str "127.0.0.1:" port) "-cert" (str (.file own)) "-www")]
-      (stream/close (connected port {}))
-      (is (= 200 (:status (http/wget-text "127.0.0.1" "/" file port :tls {:ca ca})))))
-    (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
-      (doseq [alert [70 10]] ; protocol_version, and one that looks like the end of a line
-        (let [served (future
-                       (with-open [s (socket/socket-accept server :timeout 20 :element-type :bivalent)]
-                         (while (seq (stream/read-line s)))
-                         (stream/write-byte-sequence (byte-array [21 3 3 0 2 2 alert]) s)))]
-          (is (thrown-with-msg? java.net.ProtocolException #"the server speaks TLS on this port; pass :tls true"
-                (http/wget-text "127.0.0.1" "/" file (socket/socket-server-port server))))
-          @served)))
-    (with-redefs-fn {#'http/with-connection (fn [call _] (throw (ex-info (#'http/url call) {})))}
-      (fn []
-        (doseq [[arguments url] {[443] "https://x/" [8443] "http://x:8443/" [80 :tls true] "https://x:80/" [:tls true] "https://x/"
-                                 [443 :tls false] "http://x:443/" [:port 443] "https://x/"}]
-          (is (= url (try
-                       (apply http/wget-text "x" "/" file arguments)
-                       (catch clojure.lang.ExceptionInfo e
-                         (ex-message e))))))))))
-
-(deftest curl-fetches-from-a-stream
-  (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]
-    (let [port (socket/socket-server-port server)
-          served (future
-                   (with-open [s (socket/socket-accept server :timeout 20 :tls (with-key own) :external-format :dos)]
-                     (while (seq (stream/read-line s)))
-                     (run! #(stream/write-line % s) ["HTTP/1.0 200 OK" "" "by curl"])))]
-      (with-open [c (Child/command (into-array String ["curl" "-sS" "--cacert" ca (str "https://localhost:" port "/")]))]
-        (is (= "by curl" (.line c)))
-        @served))))
-
-(deftest stunnel-carries-a-plain-server
-  (if-not (tool "stunnel")
-    (missing "stunnel4")
-    (with-echo {}
-      (fn [plain _ _]
-        (let [port (free-port)
-              conf (pem-file (str "foreground = yes\nsyslog = no\npid =\n[echo]\naccept = 127.0.0.1:" port "\nconnect = 127.0.0.1:"
-                               plain "\ncert = " (.file own) "\n"))]
-          (with-open [_ (Child/command (into-array String [(tool "stunnel") conf]))
-                      s (connected port {:tls {:ca ca}
-                                         :timeout 20})]
-            (is (= "> hello" (ask s "hello")))
-            (let [big (apply str (repeat 100000 "x"))]
-              (is (= (str "> " big) (ask s big))))))))))
-
 ;; ---- REPL ---------------------------------------------------------------------------------------
 
 (deftest a-repl-with-client-certificates-may-be-remote
   (let [file (.file own)
         lines (atom [])]
-    (is (thrown-with-msg? IllegalArgumentException #":tls and :client-auth :need"
+    (is (thrown-with-msg? IllegalArgumentException #":tls with :client-auth :need"
           (repl/repl-server :interface "0.0.0.0" :allow-remote true :tls {:cert file})))
     (with-open [^Closeable server (repl/repl-server :interface "0.0.0.0" :allow-remote true :log #(swap! lines conj %)
                                     :tls {:cert file

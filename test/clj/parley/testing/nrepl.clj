@@ -2,6 +2,7 @@
   "What the tests of nrepl-server share. nREPL is the one of Debian's package libnrepl-clojure, or any
   that is on the class path."
   (:require
+   [clojure.string :as str]
    [parley.nrepl :as nrepl]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -116,3 +117,17 @@
   (atom :alive))
 
 (def kill "(reset! parley.testing.nrepl/canary :dead)")
+
+(defn new-session [t]
+  (:new-session (first (message t {:op "clone"}))))
+
+(defn shout
+  "Middleware that evaluates in capitals."
+  [handler]
+  (fn [{:keys [op transport]
+        :as m}]
+    (if (= "shout" op)
+      (call 'nrepl.transport/send transport
+        (call 'nrepl.misc/response-for m {:status :done
+                                          :said (str/upper-case (:text m))}))
+      (handler m))))

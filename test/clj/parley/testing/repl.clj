@@ -148,3 +148,9 @@
   `(let [attack# (fn [] ~@attack)]
      (is (not (attack#)) "with the guard")
      (is (with-redefs ~absence (binding [*guarded?* false] (attack#))) "without the guard the attack would succeed")))
+
+(defn rebind [{:keys [port path]}]
+  (let [again (server :port (or port 0) :path path)]
+    (with-open [^Closeable _ again
+                s (session again)]
+      (is (= "3" (answer s "(+ 1 2)"))))))
