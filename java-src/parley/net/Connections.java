@@ -18,7 +18,7 @@ import parley.net.wait.Threads;
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
     private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
-    private static final int IDLE_SECONDS = 10;
+    private static final int IDLE_SECONDS = 5;
 
     private final Server server;
     private final ServerBuilder options;

@@ -92,7 +92,7 @@
 
 (deftest a-remote-interface-needs-keys-or-a-token
   (with-nrepl
-    (is (thrown-with-msg? IllegalArgumentException #":tls and :client-auth :need"
+    (is (thrown-with-msg? IllegalArgumentException #":tls with :client-auth :need"
           (nrepl/nrepl-server :bind "0.0.0.0" :allow-remote true)))
     (with-open [^Closeable r (server :bind "0.0.0.0" :allow-remote true :tls-keys-str server-keys)]
       (is (evaluates? (:port r) :tls-keys-str client-keys)))))

@@ -117,8 +117,8 @@ class InterruptTest {
             Blocked.in(writer, "parley.net.StreamSide.await");
             writer.interrupt();
             InterruptedIOException e = writer.failure(InterruptedIOException.class);
-            assertTrue(e.getMessage().endsWith("see bytesTransferred for what went;"
-                    + " the stream can still be used"), e.getMessage());
+            assertTrue(e.getMessage().endsWith("the exception has the number of bytes that went, the"
+                    + " stream can still be used"), e.getMessage());
             link.stream.abort();
         }
     }

@@ -343,7 +343,7 @@ class TlsTest {
     void options_with_tls_are_refused_where_the_side_is_not_known() throws Exception {
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class,
                 () -> SocketStream.pair(OPTIONS));
-        assertTrue(e.getMessage().endsWith("the options have TLS, expected some without;"
+        assertTrue(e.getMessage().endsWith("the options have TLS, expected options without it;"
                 + " SocketStream.startTls begins TLS on a stream that exists"), e::getMessage);
     }
 
