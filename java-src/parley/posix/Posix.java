@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -121,12 +123,24 @@ public final class Posix {
             return "this is " + platform() + " on " + processor;
         }
         try {
-            LibC.load();
+            // In a thread that nobody interrupts: JNA drops an interrupt while it loads.
+            CompletableFuture.runAsync(LibC::load, Posix::startOrRun).join();
             return null;
-        } catch (LinkageError | RuntimeException e) {
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof VirtualMachineError error) {
+                throw error; // the next call tries again
+            }
             String missing = missingJars();
-            return missing.isEmpty() ? "JNA or jnr-constants does not work here: " + e
+            return missing.isEmpty() ? "JNA or jnr-constants does not work here: " + e.getCause()
                     : "JNA or jnr-constants is missing; add " + missing + " to the class path";
+        }
+    }
+
+    private static void startOrRun(Runnable task) {
+        try {
+            OwnThreads.daemon("parley-posix", task).start();
+        } catch (OutOfMemoryError e) { // no thread is to be had
+            task.run();
         }
     }
 

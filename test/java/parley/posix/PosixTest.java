@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import parley.testing.Child;
 
 @Timeout(180)
 class PosixTest {
@@ -44,6 +45,26 @@ class PosixTest {
             } catch (IOException e) {
                 throw new AssertionError(e);
             }
+        }
+    }
+
+    /** An interrupt that comes while the C library is loaded. */
+    public static final class Interrupted {
+        private Interrupted() {}
+
+        /** Prints whether there is a C library, and whether the thread still is interrupted. */
+        public static void main(String[] args) {
+            Thread.currentThread().interrupt();
+            System.out.println("loaded " + Posix.available());
+            System.out.println("interrupted " + Thread.currentThread().isInterrupted());
+        }
+    }
+
+    @Test
+    void an_interrupt_while_it_is_loaded_is_kept() throws Exception {
+        try (Child child = Child.java(Interrupted.class)) {
+            assertEquals("true", child.answer("loaded"));
+            assertEquals("true", child.answer("interrupted"));
         }
     }
 
