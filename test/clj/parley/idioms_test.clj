@@ -5,12 +5,12 @@
    [clojure.java.io :as io]
    [clojure.test :refer [deftest is testing use-fixtures]]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.testing.calls :refer [leaves-nothing]])
   (:import
    (java.io BufferedReader ByteArrayInputStream ByteArrayOutputStream File InputStream StringReader StringWriter)
    (java.nio.charset StandardCharsets)
-   (parley.net SocketStream)
-   (parley.testing Leaks)))
+   (parley.net SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -23,11 +23,8 @@
     (f a b)))
 
 (use-fixtures :each
-  (fn [test]
-    (with-pair (fn [a _] (socket/socket-stream-peer a)))
-    (let [before (Leaks/snapshot)]
-      (test)
-      (.assertBack before))))
+  (leaves-nothing (fn []
+                    (with-pair (fn [a _] (socket/socket-stream-peer a))))))
 
 (defn- say [s text]
   (stream/write-string text s)

@@ -7,7 +7,7 @@
    [clojure.test :refer [deftest is testing use-fixtures]]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.calls :refer [failure]])
+   [parley.testing.calls :refer [failure leaves-nothing]])
   (:import
    (java.io File)
    (java.net UnixDomainSocketAddress)
@@ -16,7 +16,7 @@
    (java.nio.file.attribute PosixFilePermissions)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Blocked Leaks TemporaryPaths)))
+   (parley.testing Blocked TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -35,11 +35,7 @@
     (socket/socket-status [server client peer] 0)))
 
 (use-fixtures :each
-  (fn [test]
-    (call-each-once)
-    (let [before (Leaks/snapshot)]
-      (test)
-      (.assertBack before))))
+  (leaves-nothing call-each-once))
 
 (defn- temporary-directory ^Path []
   (TemporaryPaths/directory))
@@ -448,46 +444,6 @@
   (is (nil? (socket/os-error-code nil)))
   (is (= :econnreset (socket/os-error-code (java.net.SocketException. "Connection reset"))))
   (is (= :econnreset (socket/os-error-code (ex-info "x" {} (java.net.SocketException. "Connection reset"))))))
-
-;; ---- endpoints ----------------------------------------------------------------------------------
-
-(deftest a-server-and-a-client-take-an-endpoint-in-every-form
-  (with-path [path]
-    (let [path (str path)
-          file (java.io.File. path)
-          inet (fn [port] (java.net.InetSocketAddress. "127.0.0.1" (int port)))
-          unix (java.net.UnixDomainSocketAddress/of path)]
-      (doseq [there [0 {:host "127.0.0.1" :port 0} {:port 0} (inet 0)
-                     (java.net.InetSocketAddress/createUnresolved "127.0.0.1" 0)]
-              here [identity #(hash-map :host "127.0.0.1" :port %) #(hash-map :port %) inet]]
-        (with-open [server (socket/socket-server there)
-                    client (socket/socket-connect (here (socket/socket-server-port server)))
-                    accepted (socket/socket-accept server :timeout 10)]
-          (is (= (if (int? there) "0.0.0.0" (if (= {:port 0} there) "0.0.0.0" "127.0.0.1"))
-                (socket/socket-server-host server)))
-          (is (socket/socket-status [[client :output] [accepted :output]] 10))))
-      (doseq [there [file unix (.toPath file) {:path path} {:path file} {:path unix}]
-              here [file unix (.toPath file) {:path path} {:path file}]]
-        (with-open [server (socket/socket-server there)
-                    client (socket/socket-connect here nil :timeout 10)
-                    accepted (socket/socket-accept server :timeout 10)]
-          (is (= path (socket/socket-server-host server)))
-          (is (socket/socket-status [[client :output] [accepted :output]] 10)))))))
-
-(deftest an-endpoint-that-is-none
-  (doseq [[endpoint part] {"8080" "the port is \"8080\" \\(String\\), expected a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, or a map of :host and :port, or of :path"
-                           {:prot 80} "unknown option :prot .*, expected one of :host :path :port; did you mean :port\\?"
-                           {} ":port is nil, expected an integer from 0 to 65535"
-                           {:host 5 :port 80} ":host is 5 .*, expected a string with a name or an address"
-                           {:port 80 :path "/x"} "the endpoint is .*, expected a map of :host and :port, or of :path"
-                           {:path 5} ":path is 5 .*, expected a path, as a string, a File or a Path"}
-          [op f] {"socket-server" socket/socket-server
-                  "socket-connect" socket/socket-connect}]
-    (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^" op ": " part "$")) (f endpoint))))
-  (is (thrown-with-msg? IllegalArgumentException #"^socket-server: :interface is \"::1\" \(String\) besides the endpoint .*, expected one of them"
-        (socket/socket-server {:host "127.0.0.1" :port 0} :interface "::1")))
-  (is (thrown-with-msg? IllegalArgumentException #"^socket-connect: the host is \"::1\" \(String\) besides that of the endpoint .*, expected one of them"
-        (socket/socket-connect {:host "127.0.0.1" :port 80} "::1"))))
 
 (deftest a-server-queues-clients-by-default
   (with-open [server (socket/socket-server 0 :interface "127.0.0.1")]

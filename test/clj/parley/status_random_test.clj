@@ -7,6 +7,7 @@
    [clojure.test.check.results :as results]
    [parley.socket :as socket]
    [parley.stream :as stream]
+   [parley.testing.calls :refer [leaves-nothing]]
    [parley.testing.random :as random]
    [parley.testing.status-pairs :refer [break! call-with-pairs fill! send! statuses with-pair]])
   (:import
@@ -14,17 +15,13 @@
    (java.nio.channels SelectionKey Selector)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Await Leaks)))
+   (parley.testing Await)))
 
 (set! *warn-on-reflection* true)
 
 (use-fixtures :each
-  (fn [test]
-    (with-pair [ours theirs]
-      (socket/socket-status [ours theirs] 0))
-    (let [before (Leaks/snapshot)]
-      (test)
-      (.assertBack before))))
+  (leaves-nothing #(with-pair [ours theirs]
+                     (socket/socket-status [ours theirs] 0))))
 
 ;; ---- any population, any acts --------------------------------------------------------------------
 

@@ -6,25 +6,21 @@
    [clojure.test :refer [deftest is use-fixtures]]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.calls :refer [in-thread]]
+   [parley.testing.calls :refer [in-thread leaves-nothing]]
    [parley.testing.status-pairs :refer [break! call-with-pairs fill! patience send! server-of statuses with-pair]])
   (:import
    (java.io IOException)
    (java.nio.channels AsynchronousCloseException SelectableChannel SocketChannel)
    (java.time Duration)
-   (parley.testing Await Blocked Leaks TemporaryPaths)))
+   (parley.testing Await Blocked TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
 ;; ---- two ends ------------------------------------------------------------------------------------
 
 (use-fixtures :each
-  (fn [test]
-    (with-pair [ours theirs]
-      (socket/socket-status [ours theirs] 0))
-    (let [before (Leaks/snapshot)]
-      (test)
-      (.assertBack before))))
+  (leaves-nothing #(with-pair [ours theirs]
+                     (socket/socket-status [ours theirs] 0))))
 
 (defn- say [theirs ^String text]
   (apply send! theirs (.getBytes text "UTF-8")))

@@ -8,24 +8,19 @@
    [clojure.test :refer [deftest is testing use-fixtures]]
    [parley.socket :as socket]
    [parley.stream :as stream]
-   [parley.testing.calls :refer [failure]]
+   [parley.testing.calls :refer [failure leaves-nothing]]
    [parley.testing.stream-pairs :refer [arrives bounded bytes-of fails send-bytes send-text with-pair]])
   (:import
    (java.io ByteArrayInputStream ByteArrayOutputStream IOException InterruptedIOException PushbackReader Reader StringWriter)
    (java.net SocketTimeoutException)
    (java.nio.channels ClosedChannelException)
-   (parley.net ExternalFormat$CodingException SocketStream StreamInput$LineTooLongException)
-   (parley.testing Leaks)))
+   (parley.net ExternalFormat$CodingException SocketStream StreamInput$LineTooLongException)))
 
 (set! *warn-on-reflection* true)
 
 (use-fixtures :once
-  (fn [tests]
-    (with-pair [a b]
-      (socket/socket-status [a b] 0))
-    (let [before (Leaks/snapshot)]
-      (tests)
-      (.assertBack before))))
+  (leaves-nothing #(with-pair [a b]
+                     (socket/socket-status [a b] 0))))
 
 ;; ---- kinds of elements and formats --------------------------------------------------------------
 

@@ -5,32 +5,17 @@
    [clojure.test :refer [deftest is testing use-fixtures]]
    [parley.socket :as socket]
    [parley.stream :as stream]
+   [parley.testing.calls :refer [in-thread leaves-nothing]]
    [parley.testing.stream-pairs :refer [arrives bounded bytes-of fails patience send-bytes send-text with-pair]])
   (:import
    (java.io EOFException)
-   (java.net SocketTimeoutException)
-   (parley.testing Leaks)))
+   (java.net SocketTimeoutException)))
 
 (set! *warn-on-reflection* true)
 
 (use-fixtures :once
-  (fn [tests]
-    (with-pair [a b]
-      (socket/socket-status [a b] 0))
-    (let [before (Leaks/snapshot)]
-      (tests)
-      (.assertBack before))))
-
-(defn- in-thread
-  "Calls f in a thread of its own; a delay waits for its end and tells what it returned."
-  [f]
-  (let [result (promise)
-        thread (doto (Thread. (fn [] (deliver result (try (f)
-                                                          (catch Throwable e
-                                                            e)))))
-                 (.start))]
-    (delay (.join thread)
-           @result)))
+  (leaves-nothing #(with-pair [a b]
+                     (socket/socket-status [a b] 0))))
 
 ;; ---- characters ---------------------------------------------------------------------------------
 
@@ -59,9 +44,9 @@
   (with-pair [s peer]
     (testing "bounded as a whole, and without effect when time is up"
       (stream/set-read-timeout! s 0.3)
-      (let [trickle (in-thread #(dotimes [_ 6]
-                                  (send-text peer " ")
-                                  (Thread/sleep 100)))]
+      (let [[_ trickle] (in-thread #(dotimes [_ 6]
+                                      (send-text peer " ")
+                                      (Thread/sleep 100)))]
         (fails SocketTimeoutException ["peek-char" "nothing was consumed"] (stream/peek-char true s))
         @trickle
         (stream/set-read-timeout! s patience)
@@ -70,10 +55,10 @@
                           (String. chars))))))
     (testing "no other reader comes in between"
       (let [rounds 20000
-            spaces (in-thread #(do (dotimes [_ rounds]
-                                     (stream/write-string " x" peer))
-                                   (stream/close peer)))
-            skipper (in-thread #(while (not= :end (stream/peek-char true s nil :end))))
+            [_ spaces] (in-thread #(do (dotimes [_ rounds]
+                                         (stream/write-string " x" peer))
+                                     (stream/close peer)))
+            [_ skipper] (in-thread #(while (not= :end (stream/peek-char true s nil :end))))
             other (vec (take-while some? (repeatedly #(stream/read-char s nil nil))))]
         @spaces
         @skipper
@@ -306,9 +291,9 @@
   (with-pair [s peer :element-type [:unsigned-byte 16]]
     (testing "time is up for all of them together, and none was read"
       (stream/set-read-timeout! s 0.3)
-      (let [trickle (in-thread #(dotimes [_ 6]
-                                  (send-bytes peer 1 2)
-                                  (Thread/sleep 100)))]
+      (let [[_ trickle] (in-thread #(dotimes [_ 6]
+                                      (send-bytes peer 1 2)
+                                      (Thread/sleep 100)))]
         (fails SocketTimeoutException ["read-byte-sequence" "nothing was consumed"]
           (stream/read-byte-sequence (long-array 6) s))
         @trickle
@@ -348,8 +333,8 @@
   (with-pair [s peer :element-type [:signed-byte 64]]
     (let [longs (long-array (range 1000000))
           [_ taken] (stream/write-byte-sequence-values longs s :no-hang true)
-          rest-taken (in-thread #(do (stream/write-byte-sequence longs s :start taken)
-                                     (stream/force-output s)))
+          [_ rest-taken] (in-thread #(do (stream/write-byte-sequence longs s :start taken)
+                                       (stream/force-output s)))
           result (long-array 1000000)]
       (is (< 0 (long taken) 1000000))
       (stream/set-stream-element-type! peer [:signed-byte 64])

@@ -1,5 +1,7 @@
 (ns parley.testing.calls
-  "What calls fail with, and calls in other threads.")
+  "What calls fail with, calls in other threads, and what tests leave open."
+  (:import
+   (parley.testing Leaks)))
 
 (set! *warn-on-reflection* true)
 
@@ -29,3 +31,13 @@
                  (.setDaemon true)
                  (.start))]
     [thread result]))
+
+(defn leaves-nothing
+  "Returns a fixture: what is open after the tests is what was open before, once `warm-up` has had the JDK and
+  Clojure open what they keep."
+  [warm-up]
+  (fn [tests]
+    (warm-up)
+    (let [before (Leaks/snapshot)]
+      (tests)
+      (.assertBack before))))

@@ -1,0 +1,53 @@
+(ns parley.endpoint-test
+  "The forms in which servers and clients take where to listen and connect, and what is none."
+  (:require
+   [clojure.test :refer [deftest is use-fixtures]]
+   [parley.socket :as socket]
+   [parley.testing.calls :refer [leaves-nothing]])
+  (:import
+   (parley.testing TemporaryPaths)))
+
+(set! *warn-on-reflection* true)
+
+(use-fixtures :each
+  (leaves-nothing #(with-open [server (socket/socket-server 0 :interface "127.0.0.1")
+                               client (socket/socket-connect (socket/socket-server-port server))]
+                     (socket/socket-stream-peer client)
+                     (socket/socket-status [server client] 0))))
+
+(deftest a-server-and-a-client-take-an-endpoint-in-every-form
+  (let [path (str (TemporaryPaths/fresh))
+        file (java.io.File. path)
+        inet (fn [port] (java.net.InetSocketAddress. "127.0.0.1" (int port)))
+        unix (java.net.UnixDomainSocketAddress/of path)]
+    (doseq [there [0 {:host "127.0.0.1" :port 0} {:port 0} (inet 0)
+                   (java.net.InetSocketAddress/createUnresolved "127.0.0.1" 0)]
+            here [identity #(hash-map :host "127.0.0.1" :port %) #(hash-map :port %) inet]]
+      (with-open [server (socket/socket-server there)
+                  client (socket/socket-connect (here (socket/socket-server-port server)))
+                  accepted (socket/socket-accept server :timeout 10)]
+        (is (= (if (int? there) "0.0.0.0" (if (= {:port 0} there) "0.0.0.0" "127.0.0.1"))
+              (socket/socket-server-host server)))
+        (is (socket/socket-status [[client :output] [accepted :output]] 10))))
+    (doseq [there [file unix (.toPath file) {:path path} {:path file} {:path unix}]
+            here [file unix (.toPath file) {:path path} {:path file}]]
+      (with-open [server (socket/socket-server there)
+                  client (socket/socket-connect here nil :timeout 10)
+                  accepted (socket/socket-accept server :timeout 10)]
+        (is (= path (socket/socket-server-host server)))
+        (is (socket/socket-status [[client :output] [accepted :output]] 10))))))
+
+(deftest an-endpoint-that-is-none
+  (doseq [[endpoint part] {"8080" "the port is \"8080\" \\(String\\), expected a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, or a map of :host and :port, or of :path"
+                           {:prot 80} "unknown option :prot .*, expected one of :host :path :port; did you mean :port\\?"
+                           {} ":port is nil, expected an integer from 0 to 65535"
+                           {:host 5 :port 80} ":host is 5 .*, expected a string with a name or an address"
+                           {:port 80 :path "/x"} "the endpoint is .*, expected a map of :host and :port, or of :path"
+                           {:path 5} ":path is 5 .*, expected a path, as a string, a File or a Path"}
+          [op f] {"socket-server" socket/socket-server
+                  "socket-connect" socket/socket-connect}]
+    (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^" op ": " part "$")) (f endpoint))))
+  (is (thrown-with-msg? IllegalArgumentException #"^socket-server: :interface is \"::1\" \(String\) besides the endpoint .*, expected one of them"
+        (socket/socket-server {:host "127.0.0.1" :port 0} :interface "::1")))
+  (is (thrown-with-msg? IllegalArgumentException #"^socket-connect: the host is \"::1\" \(String\) besides that of the endpoint .*, expected one of them"
+        (socket/socket-connect {:host "127.0.0.1" :port 80} "::1"))))
