@@ -10,6 +10,7 @@
   turn begins with as long again to warm up; the first round is not counted. Needs 20,000 descriptors in
   each process for 9,000 connections."
   (:require
+   [bench.child :as child]
    [clojure.core.async :as a]
    [clojure.string :as str]
    [parley.async :as pa]
@@ -138,12 +139,8 @@
 (defn- start-process
   "Runs -main in a process of its own."
   [& args]
-  (let [^java.util.List command (into [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC"
-                                       "-cp" (System/getProperty "java.class.path") "clojure.main"
-                                       "-m" "bench.async"]
-                                  args)
-        process (.start (doto (ProcessBuilder. command)
-                          (.redirectError ProcessBuilder$Redirect/INHERIT)))]
+  (let [process (.start (.redirectError ^ProcessBuilder (apply child/process 'bench.async args)
+                          ProcessBuilder$Redirect/INHERIT))]
     {:process process
      :from (BufferedReader. (InputStreamReader. (.getInputStream process)))}))
 

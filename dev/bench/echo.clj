@@ -1,6 +1,8 @@
 (ns bench.echo
   "One thread that serves thousands of echo clients, by a status set and by a bare Selector. The clients
   live in a second process, since a process has only so many descriptors: `clj -M:bench -m bench.echo port n`."
+  (:require
+   [bench.child :as child])
   (:import
    (java.io BufferedReader Closeable InputStreamReader)
    (java.lang.management ManagementFactory)
@@ -21,14 +23,6 @@
 
 ;; ---- the clients' process ------------------------------------------------------------------------
 
-(defn- connect-all ^Selector [port n]
-  (let [selector (Selector/open)]
-    (dotimes [_ n]
-      (let [channel (SocketChannel/open (InetSocketAddress. "127.0.0.1" (int port)))]
-        (.configureBlocking channel false)
-        (.register channel selector SelectionKey/OP_READ)))
-    selector))
-
 (defn- request! [^SelectionKey key]
   (.write ^SocketChannel (.channel key) (ByteBuffer/allocate (int size))))
 
@@ -43,7 +37,7 @@
 (defn -main
   "Clients of the server at `port`, for as long as the process lives."
   [port n]
-  (let [selector (connect-all (parse-long port) (parse-long n))
+  (let [selector (child/connect-all (parse-long port) (parse-long n))
         buffer (ByteBuffer/allocateDirect (int size))]
     (println "connected")
     (flush)
@@ -57,13 +51,7 @@
       (recur))))
 
 (defn- start-clients ^Process [port]
-  (let [process (.start (doto (ProcessBuilder.
-                                ^"[Ljava.lang.String;"
-                                (into-array [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC" "-cp"
-                                             (System/getProperty "java.class.path")
-                                             "clojure.main" "-m" "bench.echo" (str port) (str clients)]))
-                          (.redirectErrorStream true)))]
-    process))
+  (.start (.redirectErrorStream (child/process 'bench.echo port clients) true)))
 
 (defn- await-connected [^Process process]
   (let [line (.readLine (BufferedReader. (InputStreamReader. (.getInputStream process))))]

@@ -10,6 +10,7 @@
   Raw figures go to doc/figures, a file for each part, with the conditions under which they were measured.
   Needs 20,000 descriptors in a process."
   (:require
+   [bench.child :as child]
    [clojure.java.io :as io]
    [clojure.pprint :as pprint]
    [clojure.string :as str])
@@ -79,10 +80,7 @@
   "Runs the same again in a new process, whose class loader sees a directory of benchmarks that was just made."
   [args]
   (.mkdirs benchmarks)
-  (let [java (str (System/getProperty "java.home") "/bin/java")
-        ^java.util.List command (into [java "-XX:+UseSerialGC" "-cp" (System/getProperty "java.class.path")
-                                       "clojure.main" "-m" "bench.performance"] args)]
-    (System/exit (.waitFor (.start (.inheritIO (ProcessBuilder. command)))))))
+  (System/exit (.waitFor (.start (.inheritIO ^ProcessBuilder (apply child/process 'bench.performance args))))))
 
 (defn -main
   "Arguments: quick, parts (a pattern of operations may follow jmh: ), page."

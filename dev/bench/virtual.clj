@@ -2,11 +2,14 @@
   "1,000 connections, each with a virtual thread that echoes lines, 100 of them busy at a time: streams of Parley beside
   the reader and the writer of a Socket. Clients live in a second process. Needs JDK 25, since a virtual thread of
   an earlier one holds its carrier, or does not exist. Contenders take turns."
+  (:require
+   [bench.child :as child])
   (:import
    (com.sun.management OperatingSystemMXBean)
    (java.io BufferedReader BufferedWriter Closeable IOException InputStreamReader OutputStreamWriter)
+   (java.lang ProcessBuilder$Redirect)
    (java.lang.management ManagementFactory)
-   (java.net InetAddress InetSocketAddress ServerSocket Socket)
+   (java.net InetAddress ServerSocket Socket)
    (java.nio ByteBuffer)
    (java.nio.channels SelectionKey Selector SocketChannel)
    (java.util ArrayDeque Arrays Iterator Random)
@@ -19,14 +22,6 @@
 (def ^:private ^String line "a line of text, as long as most are\n")
 
 ;; ---- the clients' process ------------------------------------------------------------------------
-
-(defn- connect-all ^Selector [port]
-  (let [selector (Selector/open)]
-    (dotimes [_ connections]
-      (let [channel (SocketChannel/open (InetSocketAddress. "127.0.0.1" (int port)))]
-        (.configureBlocking channel false)
-        (.register channel selector SelectionKey/OP_READ)))
-    selector))
 
 (defn- ask! [^SelectionKey key ^bytes request]
   (.attach key (System/nanoTime))
@@ -63,7 +58,7 @@
 (defn -main
   "Clients of the server at `port`: prints a line when the time begins that counts, and the figures when it ends."
   [port seconds]
-  (let [selector (connect-all (parse-long port))
+  (let [selector (child/connect-all (parse-long port) connections)
         waiting (ArrayDeque. ^java.util.Collection (.keys selector))
         random (Random. 1)
         seconds (parse-double seconds)]
@@ -124,10 +119,7 @@
   "What the clients of a server report, with :cpu, the nanoseconds of this process for an answer."
   [port seconds]
   (let [^OperatingSystemMXBean os (ManagementFactory/getOperatingSystemMXBean)
-        ^java.util.List command [(str (System/getProperty "java.home") "/bin/java") "-XX:+UseSerialGC" "-cp"
-                                 (System/getProperty "java.class.path") "clojure.main" "-m" "bench.virtual"
-                                 (str port) (str seconds)]
-        process (.start (.redirectError (ProcessBuilder. command) java.lang.ProcessBuilder$Redirect/INHERIT))
+        process (.start (.redirectError (child/process 'bench.virtual port seconds) ProcessBuilder$Redirect/INHERIT))
         out (BufferedReader. (InputStreamReader. (.getInputStream process)))]
     (try
       (.readLine out)
