@@ -318,8 +318,8 @@ final class CharacterCursor {
         reported = offset + count;
         CodingException error = CodingException.malformed(buffer.bytes, from, count, offset,
                 format.charset(), buffer.beginsWithTls() ? Errors.plainServer()
-                        : "read on without " + (count == 1 ? "it" : "them") + ", set an " + Errors.spell(":input-error-action",
-                                "inputErrorAction") + ", or read bytes");
+                        : "read on without " + (count == 1 ? "it" : "them") + ", set an "
+                                + Errors.spell(":input-error-action", "inputErrorAction") + ", or read bytes");
         passed += length;
         if (ahead.bytes() == 0 && !keeps) { // else what is ahead of it is still to be read
             int all = passed;

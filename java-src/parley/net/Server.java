@@ -95,8 +95,8 @@ public final class Server implements Closeable {
          * Serves a connection until it returns or throws; then the stream is closed. Called on a
          * thread of its own. A platform thread serves other connections later, without starting
          * anew: name, interrupt and context class loader are set back, but the values of a
-         * {@link ThreadLocal} stay unless the handler removes them. Failures of the connection itself need no treatment: they are reported
-         * as events.
+         * {@link ThreadLocal} stay unless the handler removes them. Failures of the connection
+         * itself need no treatment: they are reported as events.
          *
          * @param stream of the client
          * @throws Exception if it fails: see {@link ServerBuilder#onError}

@@ -14,8 +14,8 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
  * A piece of native memory for the arguments of one call: taken, used by one thread, closed.
  *
  * <p>Two sizes are pooled, so that after warm-up a call allocates nothing; larger pieces are
- * allocated and freed. The pool is shared, not per thread, since virtual threads are many. The static methods read and prepare C
- * strings.
+ * allocated and freed. The pool is shared, not per thread, since virtual threads are many. The
+ * static methods read and prepare C strings.
  */
 final class NativeBuffer implements AutoCloseable {
     /** Enough for any address with its length, for options and for a few poll entries. */
