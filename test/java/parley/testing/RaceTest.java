@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.reflect.Method;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -19,13 +22,17 @@ import parley.testing.Race.Rounds;
 @OverHandlesToo
 class RaceTest {
     private static final AtomicInteger PLAIN = new AtomicInteger();
-    private static final AtomicInteger OF_CASES = new AtomicInteger();
+    private static final Map<Case, Integer> OF_CASES = new ConcurrentHashMap<>();
     private final AtomicInteger fragile = new AtomicInteger();
 
     @AfterAll
     static void each_race_has_had_its_rounds() {
         assertEquals(Rounds.of(5), PLAIN.get());
-        assertEquals(Case.all().count() * Rounds.of(4), OF_CASES.get());
+        assertEquals(Set.of(Rounds.of(4)), Set.copyOf(OF_CASES.values()));
+        long sockets = Case.all().map(Case::family).distinct().count();
+        long threads = Case.all().map(Case::threads).distinct().count();
+        assertEquals(Rounds.of(1, 2) == 2 ? sockets * threads : threads + sockets - 1,
+                OF_CASES.size(), "the first kind of socket on each kind of thread, others in turns");
     }
 
     @Race(5)
@@ -38,7 +45,7 @@ class RaceTest {
     @EveryCase
     void a_race_is_repeated_in_every_case_on_a_thread_of_its_kind(Case cell) {
         assertEquals(cell.threads() == Threads.VIRTUAL, Threads.isVirtual(Thread.currentThread()));
-        OF_CASES.incrementAndGet();
+        OF_CASES.merge(cell, 1, Integer::sum);
     }
 
     @Test
