@@ -45,15 +45,24 @@ class StatusSetCostTest {
 
     /** Fails unless the call, often made, allocates nothing: in the best of some windows. */
     private static void assertNoGarbage(int calls, Callable<?> call) throws Exception {
+        assertNoGarbage(calls, 0, call);
+    }
+
+    /**
+     * Fails unless the call, often made, allocates nothing but what the JDK's selector does: it looks
+     * up each ready descriptor in a map by an Integer, which takes 16 bytes when above 127.
+     */
+    private static void assertNoGarbage(int calls, int ready, Callable<?> call) throws Exception {
         long best = Long.MAX_VALUE;
-        for (int window = 0; window < 20 && best > 0; window++) {
+        long boxes = Descriptors.highest() > 127 ? 16L * ready * calls : 0;
+        for (int window = 0; window < 20 && best > boxes; window++) {
             long before = BEAN.getCurrentThreadAllocatedBytes();
             for (int i = 0; i < calls; i++) {
                 call.call();
             }
             best = Math.min(best, BEAN.getCurrentThreadAllocatedBytes() - before);
         }
-        assertEquals(0, best, "bytes in " + calls + " calls");
+        assertTrue(best <= boxes, best + " bytes in " + calls + " calls, " + boxes + " for boxes");
     }
 
     /** The processor time of 2,000 calls, in the best of some windows. */
@@ -97,17 +106,17 @@ class StatusSetCostTest {
             assertNoGarbage(5_000, () -> set.check(NOW));
             assertNoGarbage(100, () -> set.check(wait)); // each waits a millisecond
             set.add(second, Direction.OUTPUT);
-            assertNoGarbage(5_000, () -> set.check(null));
+            assertNoGarbage(5_000, 1, () -> set.check(null));
             peer.send("ab");
             assertEquals(SocketStatus.INPUT, first.status(Direction.INPUT, LONG));
-            assertNoGarbage(5_000, () -> set.check(LONG));
+            assertNoGarbage(5_000, 2, () -> set.check(LONG));
             assertEquals('a', first.in().readChar());
-            assertNoGarbage(5_000, () -> set.check(LONG));
+            assertNoGarbage(5_000, 2, () -> set.check(LONG));
             assertEquals(2, set.actionable());
             peer.endOutput();
             assertEquals('b', first.in().readChar());
             assertEquals(SocketStatus.EOF, first.status(Direction.INPUT, LONG));
-            assertNoGarbage(5_000, () -> set.check(null));
+            assertNoGarbage(5_000, 2, () -> set.check(null));
         }
     }
 
@@ -116,8 +125,8 @@ class StatusSetCostTest {
         try (SocketServer server = SocketServer.listen(
                 ServerOptions.builder().host("127.0.0.1").build());
                 SocketStream stream = connect(server.localAddress())) {
-            assertNoGarbage(5_000, () -> stream.status(Direction.IO, NOW));
-            assertNoGarbage(5_000, () -> server.status(Direction.IO, NOW));
+            assertNoGarbage(5_000, 1, () -> stream.status(Direction.IO, NOW));
+            assertNoGarbage(5_000, 1, () -> server.status(Direction.IO, NOW));
         }
     }
 

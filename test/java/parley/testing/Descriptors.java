@@ -38,6 +38,19 @@ public final class Descriptors {
         return targets().stream().filter(Descriptors::isSocket).count();
     }
 
+    /** The highest number of this process's descriptors. */
+    public static int highest() {
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(SELF)) {
+            int highest = -1;
+            for (Path entry : entries) {
+                highest = Math.max(highest, Integer.parseInt(entry.getFileName().toString()));
+            }
+            return highest;
+        } catch (IOException e) {
+            throw new AssertionError("cannot list " + SELF, e);
+        }
+    }
+
     static boolean isSocket(String target) {
         return target.startsWith("socket:");
     }
