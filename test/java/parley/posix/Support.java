@@ -52,10 +52,12 @@ final class Support {
     /** Waits until something is so, at most thirty seconds. */
     static void eventually(String what, BooleanSupplier condition) {
         long end = System.nanoTime() + 30 * SECOND;
-        while (!condition.getAsBoolean() && System.nanoTime() < end) {
+        boolean so = condition.getAsBoolean();
+        while (!so && System.nanoTime() < end) {
             LockSupport.parkNanos(1_000_000);
+            so = condition.getAsBoolean();
         }
-        assertTrue(condition.getAsBoolean(), what);
+        assertTrue(so, what);
     }
 
     /** Waits until a thread is in the named method, so that it is known to wait there. */
