@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
 
 /**
@@ -31,7 +32,7 @@ public final class EventLoop implements Poller.Owner {
 
     private static final EventLoop SHARED = new EventLoop("reactor", false);
     private static final EventLoop OF_VIRTUAL_THREADS =
-            Threads.virtualCanSelect() ? new EventLoop("virtual-reactor", true) : SHARED;
+            OwnThreads.virtualCanSelect() ? new EventLoop("virtual-reactor", true) : SHARED;
 
     static {
         // Loads what waiting takes while there are descriptors to read classes with.
@@ -312,7 +313,7 @@ public final class EventLoop implements Poller.Owner {
         Poller mine = open();
         if (thread == null) {
             try {
-                thread = Threads.start(name, virtual, this::loop);
+                thread = OwnThreads.start(name, virtual, this::loop);
             } catch (Throwable e) {
                 if (holders == 0) {
                     closePoller();
