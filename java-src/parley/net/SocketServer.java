@@ -44,7 +44,7 @@ public final class SocketServer extends Pollable {
     private final ChannelSource source;
     private final SocketAddress address;
     private final UnixSocketFile file; // null for TCP, and for an adopted channel
-    private final LeakDetector.Guard guard;
+    private final OpenObjects.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
     private final Handshakes handshakes = new Handshakes();
@@ -66,7 +66,7 @@ public final class SocketServer extends Pollable {
         this.file = file;
         boolean made = false;
         try {
-            this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
+            this.guard = OpenObjects.guard(this, "a socket server at " + Addresses.show(address),
                     () -> release(channel, twin, mine, file));
             made = true;
         } finally {
@@ -287,7 +287,7 @@ public final class SocketServer extends Pollable {
         return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
     }
 
-    LeakDetector.Guard guard() {
+    OpenObjects.Guard guard() {
         return guard;
     }
 
