@@ -363,7 +363,7 @@ public final class StatusSet implements AutoCloseable {
         releaseIfIdle();
     }
 
-    /** Closes unless a thread is using it, which then has to: see {@link StatusList}. */
+    /** Closes unless a thread is using it, which then has to: see {@link StatusCheck.StatusList}. */
     void closeIfIdle() {
         if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {

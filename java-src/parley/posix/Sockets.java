@@ -270,7 +270,7 @@ public final class Sockets {
      * number, or an error number with a minus.
      */
     private static int withoutBlocking(Descriptor socket, IntSupplier call) throws IOException {
-        if (socket.isNonblocking()) {
+        if (socket.nonblocking) {
             return call.getAsInt();
         }
         MODE.lock();

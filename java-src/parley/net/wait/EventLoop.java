@@ -36,7 +36,7 @@ public final class EventLoop implements Poller.Owner {
     static {
         // Loads what waiting takes while there are descriptors to read classes with.
         TaskQueue queue = new TaskQueue();
-        queue.add(new ParkedThread(null, Thread.currentThread())::expire, 0);
+        queue.add(new ThreadWaits.ParkedThread(null, Thread.currentThread())::expire, 0);
         queue.runDue();
     }
 
@@ -52,7 +52,7 @@ public final class EventLoop implements Poller.Owner {
 
     private final TaskQueue tasks = new TaskQueue();
 
-    private final CancelledInterestScan scan = new CancelledInterestScan(this, tasks);
+    private final Interest.CancelledScan scan = new Interest.CancelledScan(this, tasks);
     private final List<Registration> ready = new ArrayList<>(); // the loop thread's own
     private final List<Interest> fired = new ArrayList<>(); // the loop thread's own
     private final Poller.Visitor note = this::note;
@@ -484,7 +484,7 @@ public final class EventLoop implements Poller.Owner {
             Interest next;
             for (Interest each = registration.interests; each != null; each = next) {
                 next = each.next;
-                if (!parkedOnly || each instanceof ParkedThread) {
+                if (!parkedOnly || each instanceof ThreadWaits.ParkedThread) {
                     registration.remove(each);
                     disarmed(each);
                     taken.add(each);
