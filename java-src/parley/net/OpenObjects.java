@@ -10,7 +10,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Log;
 import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
@@ -32,7 +31,7 @@ import parley.posix.StackSafeLock;
  */
 public final class OpenObjects {
     private static final String TRACE = "parley.net.trace";
-    private static final ReentrantLock LOCK = new StackSafeLock(); // of the list of guards
+    private static final StackSafeLock LOCK = new StackSafeLock(); // of the list of guards
     private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
     private static final Cleaner CLEANER = Cleaner.create(
             body -> OwnThreads.daemon("parley-cleaner", body));

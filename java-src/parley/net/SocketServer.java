@@ -22,6 +22,7 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Log;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
+import parley.posix.StackSafeLock;
 
 /**
  * Listens for connections (CLISP {@code SOCKET:SOCKET-SERVER}): TCP or Unix-domain. Any number of
@@ -247,7 +248,7 @@ public final class SocketServer extends Pollable {
         static final int MOST = 256;
 
         private final Set<TlsTransport> underWay = new LinkedHashSet<>(); // guarded by lock
-        private final SmallLock lock = new SmallLock();
+        private final StackSafeLock lock = new StackSafeLock();
 
         void add(TlsTransport newest) {
             TlsTransport oldest = null;

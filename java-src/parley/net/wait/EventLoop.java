@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
 
@@ -43,7 +42,7 @@ public final class EventLoop implements Poller.Owner {
 
     private final String name;
     private final boolean virtual;
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private Poller poller; // guarded by lock; null while nothing holds and no thread runs
     private int holders; // open streams and servers; guarded by lock
     private boolean abandoned; // the last holder has released; guarded by lock
