@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.Poll.Blocking;
 
 /**
@@ -28,12 +27,12 @@ public final class DescriptorWatcher {
     /** The time that the thread stays without a watch, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
 
-    private static final ReentrantLock OPENING = new StackSafeLock();
+    private static final StackSafeLock OPENING = new StackSafeLock();
     private static volatile DescriptorWatcher shared; // written once, under OPENING
 
     private final Poll.WakeUp wakeUp = new Poll.WakeUp(); // immutable; of the daemon thread
     private final Blocking blocking = new Blocking(); // immutable
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock
     private volatile int size; // of watches; written under lock
     private int direct; // of these, those whose threads poll themselves; guarded by lock

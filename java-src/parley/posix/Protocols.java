@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import java.util.function.LongUnaryOperator;
@@ -30,7 +29,7 @@ public final class Protocols {
             Map.entry("eth-p-ppp-ses", 0x8864), Map.entry("eth-p-802-3", 0x0001),
             Map.entry("eth-p-all", 0x0003), Map.entry("eth-p-802-2", 0x0004));
 
-    private static final ReentrantLock LOCK = new StackSafeLock(); // of the lists
+    private static final StackSafeLock LOCK = new StackSafeLock(); // of the lists
 
     private Protocols() {}
 
