@@ -8,6 +8,7 @@ import java.util.function.BiConsumer;
 import parley.net.Member.ChangeQueue;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;
+import parley.posix.OwnThreads;
 
 /**
  * Checks the members of a {@link StatusSet}, in rounds: what changed since the last check and what
@@ -91,7 +92,7 @@ final class StatusCheck {
         touchClosedForeign();
         boolean wait = nanos > 0 && touchedCount == 0;
         try {
-            poll(wait && news.await() ? nanos : 0);
+            poll(wait && news.await() ? OwnThreads.boundedWait(nanos) : 0);
         } finally {
             news.awaitNoMore();
         }
