@@ -172,9 +172,10 @@
         vec)))
 
 (defn interrupt
-  "Interrupts a session's evaluation, or its waiting for input. Returns true, or nil when no session
-  has that :id. A wait ends with an exception, which the session prints before it goes on. Code
-  that neither waits nor checks its thread's interrupt flag goes on. Within a session the server
+  "Interrupts a session's evaluation. Returns true; false when the session is idle, that is, waits for
+  the next form; nil when no session has that :id. A wait within the evaluation ends with an
+  exception, which the session prints before it goes on. Code that neither waits nor checks its
+  thread's interrupt flag goes on. The next form is never interrupted. Within a session the server
   may be left out, so that one session can interrupt another."
   ([id] (interrupt nil id))
   ([server id]

@@ -33,8 +33,11 @@
   [valf]
   (let [out *out*
         lock (ReentrantLock.)]
-    (fn [message]
-      (.lockInterruptibly lock)
+    (fn [{:keys [tag]
+          :as message}]
+      (if (= :ret tag)
+        (.lock lock) ; an interrupt is too late to end the evaluation, and must not end the session
+        (.lockInterruptibly lock))
       (try
         (binding [*out* out
                   *flush-on-newline* true

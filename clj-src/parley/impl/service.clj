@@ -13,7 +13,8 @@
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
-   [parley.impl.serving :as serving])
+   [parley.impl.serving :as serving]
+   [parley.impl.turn :as turn])
   (:import
    (java.io IOException UncheckedIOException)
    (java.nio.channels ClosedChannelException)
@@ -32,7 +33,8 @@
           :since (.since connection)
           :since-nanos (System/nanoTime)
           :heard (atom (System/nanoTime)) ; of one that waits for its gate
-          :spoke (atom true)}
+          :spoke (atom true)
+          :turn (turn/turn)}
          (endpoint/peer (.stream connection))))
 
 (defn- client [^Server$Connection connection]
@@ -255,7 +257,9 @@
     (.close server (or (some->> (when own (own)) (by-id server)) (.current server)))))
 
 (defn interrupt
-  "Interrupts the thread of a client: true when there is one of that id, else nil."
+  "Interrupts the thread of a client. Returns true, false when the client is idle, nil when there is none of
+  that id."
   [{:keys [server]} id]
-  (when (some-> (by-id @server id) .interrupt)
-    true))
+  (when-let [connection (by-id @server id)]
+    (when-let [thread (.thread connection)]
+      (turn/interrupt (:turn (client connection)) thread #(.interrupt connection)))))

@@ -12,7 +12,8 @@
    [parley.impl.journal :as journal]
    [parley.impl.prepl :as prepl]
    [parley.impl.service :as service]
-   [parley.impl.text :as text])
+   [parley.impl.text :as text]
+   [parley.impl.turn :as turn])
   (:import
    (java.io Closeable FileNotFoundException Writer)
    (java.net SocketTimeoutException)
@@ -83,7 +84,7 @@
 
 (defn streams
   "[in out look] of a client."
-  [service {:keys [id ^SocketStream stream]
+  [service {:keys [id turn ^SocketStream stream]
             :as client} {:keys [watch? max-line]}]
   (let [warn (fn [kind & parts]
                (apply journal/warn (:journal service) kind "session " id ": " parts))
@@ -92,6 +93,7 @@
                     {:watch (when watch? (guard/watcher))
                      :hostile #(service/hostile client %)
                      :max-line max-line
+                     :turn turn
                      :taken (fn []
                               ((:renew allowance))
                               (reset! (:spoke client) true))
@@ -105,11 +107,11 @@
 
 (defn run
   "Evaluates for a client until its input is at the end or the accept function returns."
-  [service {:keys [id ^SocketStream stream]
+  [service {:keys [id turn ^SocketStream stream]
             :as client} server {:keys [accept args bind-err ^Duration idle-timeout bindings session-var]
                                 :as options}]
   (.readTimeout stream idle-timeout)
-  (.tlsSession stream) ; the handshake comes first
+  (turn/waiting turn #(.tlsSession stream)) ; the handshake comes first
   (let [[in out look] (streams service client options)]
     (when (look)
       (with-bindings (merge (text/print-limits)

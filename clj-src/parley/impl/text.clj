@@ -4,7 +4,8 @@
   connection is as good as before."
   {:no-doc true}
   (:require
-   [parley.impl.guard :as guard])
+   [parley.impl.guard :as guard]
+   [parley.impl.turn :as turn])
   (:import
    (clojure.lang LineNumberingPushbackReader)
    (java.io IOException InterruptedIOException Reader UncheckedIOException Writer)
@@ -22,25 +23,17 @@
 
 (def ^:private end -1)
 
-(defn- interrupted
-  "The interrupt is over: it ended what was under way, and must not end what follows."
-  ^InterruptedIOException []
-  (Thread/interrupted)
-  (InterruptedIOException. "interrupted"))
-
 (defn- until-end
   "Calls `read`; returns -1 at the end, also when the connection has failed or idled too long: there is
   nothing more to evaluate."
-  [ended read]
-  (when (Thread/interrupted)
-    (throw (interrupted)))
+  [{:keys [ended turn]} read]
   (try
-    (read)
+    (turn/waiting turn read)
     (catch SocketTimeoutException e
       (ended e)
       end)
-    (catch InterruptedIOException _
-      (throw (interrupted)))
+    (catch InterruptedIOException e
+      (throw e))
     (catch IOException e
       (ended e)
       end)
@@ -66,11 +59,11 @@
     (catch IOException _ true) ; the next read ends
     (catch IllegalStateException _ true)))
 
-(defn- reader-over ^Reader [^SocketStream s ended {:keys [fill]
-                                                   sure :ready?}]
+(defn- reader-over ^Reader [^SocketStream s options {:keys [fill]
+                                                     sure :ready?}]
   (let [in (.in s)
         read-some (fn [^chars into ^long offset ^long length]
-                    (let [end (long (until-end ended #(.readCharsOfLine in into (int offset) (int (+ offset length)))))]
+                    (let [end (long (until-end options #(.readCharsOfLine in into (int offset) (int (+ offset length)))))]
                       (if (< offset end)
                         [(- end offset) (= \newline (aget into (dec end)))]
                         [-1 false])))
@@ -94,17 +87,17 @@
 (defn reader
   "Returns [reader look]: a LineNumberingPushbackReader over a stream, and a function that looks at what
   has come, if anything has, and returns false when that was enough to end the client. Options are those
-  of parley.impl.guard/source, and :ended, called with the exception that ended the input, if one did."
-  [^SocketStream s {:keys [ended]
-                    :as options}]
+  of parley.impl.guard/source, :ended, called with the exception that ended the input, if one did, and :turn
+  of the session."
+  [^SocketStream s options]
   (let [in (.in s)
         {:keys [look]
          :as source} (guard/source (assoc options
                                      :next (fn [wait?]
                                              (if wait?
-                                               (until-end ended #(.readChar in))
+                                               (until-end options #(.readChar in))
                                                (next-char-no-hang in)))))]
-    [(LineNumberingPushbackReader. (reader-over s ended source)) look]))
+    [(LineNumberingPushbackReader. (reader-over s options source)) look]))
 
 ;; ---- writing ------------------------------------------------------------------------------------
 
@@ -176,7 +169,7 @@
     (fn [^long n ^long last-char]
       (let [before (aget since 0)]
         (when (and (or (zero? before) (< (long checked-at-least) before))
-                (Thread/interrupted))
+                (turn/interrupted?))
           (aset since 0 0)
           (throw (InterruptedException. "interrupted")))
         (aset since 0 (if (= 10 last-char) 0 (+ before n)))

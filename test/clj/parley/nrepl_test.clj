@@ -162,9 +162,12 @@
           (message {:op "interrupt"
                     :session id})
           (is (some #(contains? (set (:status %)) "interrupted") running))
-          (is (= [3] (call 'nrepl.core/response-values (message {:op "eval"
-                                                                 :session id
-                                                                 :code "(+ 1 2)"})))))))))
+          (dotimes [n 3]
+            (is (= [n] (call 'nrepl.core/response-values (message {:op "eval"
+                                                                   :session id
+                                                                   :code (str n)}))))
+            (is (= #{"done" "session-idle"} (set (:status (last (message {:op "interrupt"
+                                                                          :session id}))))))))))))
 
 (deftest files-load-and-input-is-asked-for
   (with-nrepl

@@ -302,12 +302,42 @@
     (is (= "3" (answer a "(+ 1 2)")))
     (is (= "5" (answer b "(+ 2 3)")))))
 
-(deftest an-idle-session-survives-an-interrupt
-  (with-open [^Closeable r (server)
-              s (session r)]
-    (is (true? (repl/interrupt r "1")))
-    (read-until s "user=> ")
-    (is (= "3" (answer s "(+ 1 2)")))))
+(def ^:private evaluators
+  [`core-server/repl `core-server/io-prepl `repl/repl])
+
+(defn- value-line
+  "Sends the rest of a form whose value is a number. Returns that number as text, or the line that came
+  in its place."
+  [s form]
+  (send-text s (str form "\n"))
+  (let [line (stream/read-line s)]
+    (or (second (re-matches #"(?:user=> )*(\d+)" line))
+        (second (re-find #"^\{:tag :ret, :val \"(\d+)\"" line))
+        line)))
+
+(deftest an-interrupt-of-an-idle-session-interrupts-nothing
+  (doseq [accept evaluators]
+    (testing accept
+      (with-open [^Closeable r (server :accept accept)
+                  s (connect r)]
+        (is (= "1" (value-line s "1")))
+        (await-that "the session waits for a form" (false? (repl/interrupt r "1")))
+        (is (= "2" (value-line s "2")))
+        (send-text s "(+ 1\n")
+        (await-that "it waits for the rest of the form" (false? (repl/interrupt r "1")))
+        (is (= "3" (value-line s "2)")))))))
+
+(deftest an-interrupt-that-comes-late-leaves-the-next-form-alone
+  (doseq [accept evaluators]
+    (testing accept
+      (with-open [^Closeable r (server :accept accept)
+                  s (connect r)]
+        (is (= [] (for [n (range 300)
+                        :let [n (str n)
+                              got (value-line s n)
+                              interrupted? (repl/interrupt r "1")]
+                        :when (not (and (= n got) (boolean? interrupted?)))]
+                    [n got interrupted?])))))))
 
 ;; ---- misuse -------------------------------------------------------------------------------------
 

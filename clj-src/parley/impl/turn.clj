@@ -1,0 +1,89 @@
+(ns parley.impl.turn
+  "What an interrupt of a session may end: an evaluation and its output. A session that waits for the next
+  form is idle, and has nothing to interrupt. An interrupt that comes when the evaluation has just ended
+  is dropped: it must not end the next one, or the session."
+  {:no-doc true}
+  (:require
+   [clojure.string :as str])
+  (:import
+   (java.io InterruptedIOException)
+   (parley.posix StackSafeLock)))
+
+(set! *warn-on-reflection* true)
+
+(defn turn
+  "Returns what `waiting` and `interrupt` of one session share: the thread that waits for input, if one does,
+  and the lock that guards it."
+  []
+  {:lock (StackSafeLock.)
+   :waiting (volatile! nil)})
+
+(defn- does
+  "Returns what a frame of a thread's stack is part of: :evaluate, :print (a value), :prompt (what else an
+  evaluator does), or nil."
+  [^StackTraceElement frame]
+  (let [name (.getClassName frame)]
+    (cond
+      (and (= "clojure.lang.Compiler" name) (= "eval" (.getMethodName frame))) :evaluate
+      (str/starts-with? name "clojure.main$repl$read_eval_print") :print
+      (or (= "clojure.main$repl" name) (str/starts-with? name "clojure.main$repl$")) :prompt
+      (str/starts-with? name "clojure.core.server$prepl") :prompt
+      :else nil)))
+
+(defn- doing
+  "Returns what a thread does, as `does`; nil for an accept function that is no evaluator of Clojure."
+  [^Thread thread]
+  (some does (.getStackTrace thread)))
+
+(defn- idle?
+  "Returns true when a thread that waits for input does not wait within an evaluation."
+  [thread]
+  (not= :evaluate (doing thread)))
+
+(defn interrupted?
+  "Clears the interrupt flag of this thread. Returns true when it was set and may end the output under way;
+  the output of an evaluator between two forms is not ended, since that would end the session."
+  []
+  (and (Thread/interrupted)
+       (not= :prompt (doing (Thread/currentThread)))))
+
+(defn- locked [{:keys [^StackSafeLock lock]} f]
+  (.lock lock)
+  (try
+    (f)
+    (finally
+      (.unlock lock))))
+
+(defn waiting
+  "Calls `read`, which waits for input, and returns what it returns. Throws InterruptedIOException when the
+  thread is interrupted, unless it is idle."
+  [{:keys [waiting]
+    :as turn} read]
+  (let [thread (Thread/currentThread)
+        outer (locked turn #(let [outer @waiting]
+                              (vreset! waiting thread)
+                              outer))
+        read-on (fn []
+                  (try
+                    (when (and (Thread/interrupted) (not (idle? thread)))
+                      (throw (InterruptedIOException. "interrupted")))
+                    [(read)]
+                    (catch InterruptedIOException e
+                      (when-not (and (Thread/interrupted) (idle? thread))
+                        (throw e)))))] ; also when it timed out
+    (try
+      (loop []
+        (if-let [[result] (read-on)]
+          result
+          (recur)))
+      (finally
+        (locked turn #(vreset! waiting outer))))))
+
+(defn interrupt
+  "Calls `f`, which interrupts the thread of the session, and returns what it returns; false when the
+  session is idle."
+  [{:keys [waiting]
+    :as turn} thread f]
+  (locked turn #(if (and (identical? thread @waiting) (idle? thread))
+                  false
+                  (f))))
