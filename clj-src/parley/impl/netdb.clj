@@ -7,7 +7,7 @@
    [parley.impl.sockaddr :as sockaddr])
   (:import
    (java.util Collection LinkedHashSet)
-   (parley.posix Databases Databases$Network Databases$Protocol Interfaces Interfaces$Entry Resolver Resolver$Found Resolver$Named Resolver$Question)))
+   (parley.posix Interfaces Interfaces$Entry Protocols Protocols$Network Protocols$Protocol Resolver Resolver$Found Resolver$Named Resolver$Question)))
 
 (set! *warn-on-reflection* true)
 
@@ -27,7 +27,7 @@
 
 ;; ---- protocols and networks ---------------------------------------------------------------------
 
-(defn- protocol-map [^Databases$Protocol p]
+(defn- protocol-map [^Protocols$Protocol p]
   (when p
     {:name (.name p) :aliases (vec (.aliases p)) :proto (long (.number p))}))
 
@@ -35,11 +35,11 @@
   "Returns the protocol of a name or a number, or all for nil."
   [designator]
   (designated "protocol" "the protocol" "a name, a number or nil" designator
-    {:all #(mapv protocol-map (Databases/protocols))
-     :named #(protocol-map (Databases/protocol ^String %))
-     :numbered #(protocol-map (Databases/protocol (int (rawsock/c-int "protocol" "the protocol" %))))}))
+    {:all #(mapv protocol-map (Protocols/protocols))
+     :named #(protocol-map (Protocols/protocol ^String %))
+     :numbered #(protocol-map (Protocols/protocol (int (rawsock/c-int "protocol" "the protocol" %))))}))
 
-(defn- network-map [^Databases$Network n]
+(defn- network-map [^Protocols$Network n]
   (when n
     {:name (.name n) :aliases (vec (.aliases n)) :type (sockaddr/name-value (.family n))
      :net (Integer/toUnsignedLong (.number n))}))
@@ -48,9 +48,9 @@
   "Returns the network of a name, or of a number and a family, or all for nil."
   [designator family]
   (designated "network" "the network" "a name, a number or nil" designator
-    {:all #(mapv network-map (Databases/networks))
-     :named #(network-map (Databases/network ^String %))
-     :numbered #(network-map (Databases/network (unchecked-int %) (sockaddr/domain-name "network" family)))}))
+    {:all #(mapv network-map (Protocols/networks))
+     :named #(network-map (Protocols/network ^String %))
+     :numbered #(network-map (Protocols/network (unchecked-int %) (sockaddr/domain-name "network" family)))}))
 
 ;; ---- names --------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ final class ByteCursor {
     }
 
     long takeInteger(int width, boolean signed, ByteOrder order) {
-        long value = Integers.decode(buffer.bytes, buffer.position, width, signed, order);
+        long value = ElementType.decode(buffer.bytes, buffer.position, width, signed, order);
         buffer.position += width;
         return value;
     }
@@ -114,7 +114,7 @@ final class ByteCursor {
                         : WaitMode.NO_HANG);
                 buffer.putBack(chunk, n - n % width, n % width);
                 for (int i = 0; i <= n - width; i += width) {
-                    into[at++] = Integers.decode(chunk, i, width, type.isSigned(), ORDER);
+                    into[at++] = ElementType.decode(chunk, i, width, type.isSigned(), ORDER);
                 }
             }
             return at;
@@ -122,7 +122,7 @@ final class ByteCursor {
             if (refill.failure() != null && at > from) {
                 return at;
             }
-            byte[] bytes = Integers.encode(into, from, at, width, ORDER);
+            byte[] bytes = ElementType.encode(into, from, at, width, ORDER);
             buffer.putBack(bytes, 0, bytes.length);
             throw e;
         }

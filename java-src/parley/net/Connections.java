@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import parley.net.wait.Deadline;
-import parley.net.wait.Threads;
+import parley.posix.OwnThreads;
 
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
 final class Connections {
@@ -40,7 +40,7 @@ final class Connections {
 
     /** A platform thread serves one connection after another: to start one takes longer than most conversations. */
     private Thread thread(Runnable body) {
-        return Threads.unstarted(server.name, server.virtual, body);
+        return OwnThreads.unstarted(server.name, server.virtual, body);
     }
 
     int count() {

@@ -62,8 +62,8 @@ final class Connector {
     }
 
     static SocketStream connect(String host, int port, StreamOptions options) throws IOException {
-        HostResolver.checkPort(NAME, port);
-        HostResolver.check(NAME, host);
+        Addresses.checkPort(NAME, port);
+        Addresses.checkHost(NAME, host);
         Errors.options(NAME, options);
         if (port == 0) {
             throw ErrorInfo.attach(new ConnectException(Errors.name(NAME) + ": " + Addresses.show(host, port)
@@ -77,7 +77,7 @@ final class Connector {
             throws IOException {
         Connector connector = new Connector(host, port, options).prepared();
         boolean now = Duration.ZERO.equals(options.timeout());
-        List<InetAddress> addresses = HostResolver.interleave(HostResolver.resolve(NAME, host,
+        List<InetAddress> addresses = Addresses.interleave(Addresses.resolve(NAME, host,
                 now ? Deadline.NONE : connector.deadline));
         return connector.stream(connector.race(addresses, now), host, now);
     }

@@ -6,7 +6,6 @@ import java.util.Collections;
 import java.util.Locale;
 import java.util.Map;
 import java.util.WeakHashMap;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.net.wait.Deadline;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
@@ -33,7 +32,7 @@ import parley.posix.StackSafeLock;
 public final class DescriptorStreams {
     private static final Map<SocketStream, ShellProcess> PROCESSES =
             Collections.synchronizedMap(new WeakHashMap<>());
-    private static final ReentrantLock KEYBOARD_LOCK = new StackSafeLock();
+    private static final StackSafeLock KEYBOARD_LOCK = new StackSafeLock();
     private static SocketStream keyboard; // guarded by KEYBOARD_LOCK
 
     private DescriptorStreams() {

@@ -6,7 +6,6 @@ import java.nio.channels.Pipe;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import parley.net.wait.Log;
@@ -24,7 +23,7 @@ final class DescriptorUsage {
     private static final Pattern LIMIT = Pattern.compile("Max open files +(\\d+)");
     private static final int LONGEST = 8192;
 
-    private static final ReentrantLock LOCK = new StackSafeLock();
+    private static final StackSafeLock LOCK = new StackSafeLock();
     private static final RandomAccessFile FILE = open(); // its position is guarded by LOCK
 
     private static volatile boolean prepared;

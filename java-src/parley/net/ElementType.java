@@ -1,5 +1,7 @@
 package parley.net;
 
+import java.nio.ByteOrder;
+
 /**
  * The type of the elements of a stream (CLISP {@code STREAM-ELEMENT-TYPE}): characters, integers of
  * a width, or both.
@@ -31,6 +33,16 @@ public enum ElementType {
     SIGNED_BYTE_64(64, true),
     /** Both kinds: every character operation, and byte operations on integers 0 to 255. */
     BIVALENT(8, false);
+
+    // The integers that a byte can be, boxed once.
+    private static final int LEAST = -128;
+    private static final Long[] SMALL = new Long[128 + 256];
+
+    static {
+        for (int i = 0; i < SMALL.length; i++) {
+            SMALL[i] = (long) (i + LEAST);
+        }
+    }
 
     private final int bits;
     private final boolean signed;
@@ -66,5 +78,47 @@ public enum ElementType {
     /** Bytes an integer takes. */
     int width() {
         return bits / 8;
+    }
+
+    /** Returns whether an integer of this type can have the value; any does for 64 bits. */
+    boolean fits(long value) {
+        if (bits == 64) {
+            return true;
+        }
+        long limit = 1L << bits - (signed ? 1 : 0);
+        return value < limit && value >= (signed ? -limit : 0);
+    }
+
+    // ---- integers of any width, 1 to 8 bytes, in either order
+
+    /** A Long, made once for every value that a byte can have. */
+    static Long box(long value) {
+        return value >= LEAST && value < 256 ? SMALL[(int) value - LEAST] : Long.valueOf(value);
+    }
+
+    static long decode(byte[] bytes, int from, int width, boolean signed, ByteOrder order) {
+        long value = 0;
+        for (int i = 0; i < width; i++) {
+            int at = order == ByteOrder.BIG_ENDIAN ? from + i : from + width - 1 - i;
+            value = value << 8 | bytes[at] & 0xff;
+        }
+        int spare = 64 - 8 * width;
+        return signed ? value << spare >> spare : value;
+    }
+
+    static void encode(long value, byte[] bytes, int from, int width, ByteOrder order) {
+        for (int i = 0; i < width; i++) {
+            int at = order == ByteOrder.LITTLE_ENDIAN ? from + i : from + width - 1 - i;
+            bytes[at] = (byte) (value >>> 8 * i);
+        }
+    }
+
+    /** The bytes of a range of integers, one behind the other. */
+    static byte[] encode(long[] values, int from, int to, int width, ByteOrder order) {
+        byte[] bytes = new byte[Math.multiplyExact(to - from, width)];
+        for (int i = from; i < to; i++) {
+            encode(values[i], bytes, (i - from) * width, width, order);
+        }
+        return bytes;
     }
 }

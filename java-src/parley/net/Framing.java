@@ -237,7 +237,7 @@ public abstract class Framing<T> {
             if (buffer.remaining() < width) {
                 return null;
             }
-            long size = Integers.decode(buffer.bytes, buffer.position, width, width == 8, order);
+            long size = ElementType.decode(buffer.bytes, buffer.position, width, width == 8, order);
             if (size < 0 || size > most) {
                 throw new FramingException(reading + ": " + this + " announces "
                         + Long.toUnsignedString(size) + " bytes, expected at most " + most
@@ -260,7 +260,7 @@ public abstract class Framing<T> {
             }
             requireLengthFits(frame.length);
             byte[] bytes = new byte[width + frame.length];
-            Integers.encode(frame.length, bytes, 0, width, order);
+            ElementType.encode(frame.length, bytes, 0, width, order);
             System.arraycopy(frame, 0, bytes, width, frame.length);
             return bytes;
         }

@@ -5,6 +5,7 @@ import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.Arrays;
 import parley.net.InputProbe.InputState;
+import parley.net.Pollable.OfChannel;
 import parley.net.wait.Deadline;
 import parley.net.wait.DescriptorSource;
 import parley.net.wait.Source;
@@ -36,7 +37,7 @@ final class Handle extends Pollable {
         Errors.needLibrary(operation);
         ChannelDescriptor channel = Handles.channel(operation, handle);
         return channel != null
-                ? PollableChannel.make(channel.channel())
+                ? OfChannel.make(channel.channel())
                 : new Handle(Handles.descriptor(operation, handle));
     }
 
@@ -130,7 +131,7 @@ final class Handle extends Pollable {
         return true;
     }
 
-    /** Finds the status of handles, as {@link StatusList#check}, without a selector. */
+    /** Finds the status of handles, as {@link StatusCheck.StatusList#check}, without a selector. */
     static SocketStatus[] check(Pollable[] handles, Direction[] directions, Duration timeout)
             throws IOException {
         Poll.Entry[] entries = new Poll.Entry[handles.length];

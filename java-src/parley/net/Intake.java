@@ -11,6 +11,7 @@ import java.util.function.Consumer;
 import parley.net.Framing.FramingException;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
+import parley.posix.StackSafeLock;
 
 /**
  * Takes values from an object, one for each request: statuses, connections, or elements of a
@@ -46,7 +47,7 @@ public abstract class Intake<T> extends RequestQueue<Intake.Request<T>> implemen
     final Pollable object;
     private final Executor executor;
     private final Trigger trigger;
-    private final SmallLock lock = new SmallLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
     private boolean pausing; // nothing is tried before a pause is over; guarded by lock

@@ -47,7 +47,7 @@ final class Listening {
 
     private static SocketServer listenTcp(ServerOptions options) throws IOException {
         String host = options.host() == null ? "0.0.0.0" : options.host();
-        InetAddress address = HostResolver.resolve(NAME, host, Deadline.NONE).get(0);
+        InetAddress address = Addresses.resolve(NAME, host, Deadline.NONE).get(0);
         ServerSocketChannel channel =
                 bind(new InetSocketAddress(address, options.port()), options);
         try {

@@ -1,14 +1,26 @@
 package parley.net;
 
+import java.io.Closeable;
 import java.io.IOException;
+import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.net.SocketAddress;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
+import parley.net.wait.Log;
+import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * Lists the streams and servers that are open in this process. The list holds them weakly, so it
  * keeps nothing open. It costs nothing per operation.
+ *
+ * <p>The list is also the safety net for a missing {@code close}: a {@link Cleaner} closes objects
+ * that became unreachable while they were open, and logs them. The garbage collector decides when,
+ * so programs must not rely on it.
  *
  * <pre>{@code
  * OpenObjects.trace(true);
@@ -18,6 +30,12 @@ import java.util.List;
  * }</pre>
  */
 public final class OpenObjects {
+    private static final String TRACE = "parley.net.trace";
+    private static final StackSafeLock LOCK = new StackSafeLock(); // of the list of guards
+    private static final Guard FIRST = new Guard(null, null); // the head of the list, a ring
+    private static final Cleaner CLEANER = Cleaner.create(
+            body -> OwnThreads.daemon("parley-cleaner", body));
+
     /**
      * Describes a stream or a server at one moment.
      *
@@ -58,7 +76,7 @@ public final class OpenObjects {
      */
     public static List<Entry> list() {
         List<Entry> entries = new ArrayList<>();
-        for (LeakDetector.Guard each : LeakDetector.guards()) {
+        for (Guard each : guards()) {
             Object owner = each.get();
             if (owner instanceof SocketStream && ((SocketStream) owner).isOpen()) {
                 entries.add(ofStream((SocketStream) owner, each));
@@ -86,13 +104,13 @@ public final class OpenObjects {
                 + ", expected a SocketStream or a SocketServer");
     }
 
-    private static Entry ofServer(SocketServer server, LeakDetector.Guard guard) {
+    private static Entry ofServer(SocketServer server, Guard guard) {
         return new Entry(server, "socket-server", server.localAddress(), null,
                 server.isOpen() ? "open" : "closed", guard.since(), guard.openedBy(), 0, 0,
                 server.waits(), guard.made());
     }
 
-    private static Entry ofStream(SocketStream stream, LeakDetector.Guard guard) {
+    private static Entry ofStream(SocketStream stream, Guard guard) {
         List<Wait> waits = new ArrayList<>(stream.waits());
         stream.in().addWait(waits);
         stream.out().addWait(waits);
@@ -115,6 +133,157 @@ public final class OpenObjects {
      * @param on true to remember
      */
     public static void trace(boolean on) {
-        LeakDetector.trace(on);
+        System.setProperty(TRACE, Boolean.toString(on));
+    }
+
+    // ---- the guards
+
+    /** A resource to close after its owner is unreachable: it must not refer to its owner. */
+    interface Resource {
+        /** Returns the description for the log, or null for no log. */
+        String describe();
+
+        void closeAbandoned() throws IOException;
+    }
+
+    private record Described(String describe, Closeable resource) implements Resource {
+        @Override
+        public void closeAbandoned() throws IOException {
+            resource.close();
+        }
+    }
+
+    /** Closes a resource once its owner is unreachable; release it when it was closed properly. */
+    static Guard guard(Object owner, Resource resource) {
+        Guard guard = new Guard(owner, resource);
+        guard.cleanable = CLEANER.register(owner, guard);
+        guard.enlist();
+        return guard;
+    }
+
+    /** As {@link #guard(Object, Resource)}; the description may be null for no log. */
+    static Guard guard(Object owner, String what, Closeable resource) {
+        return guard(owner, new Described(what, resource));
+    }
+
+    /** Returns the guards of the owners that are open, the oldest first. */
+    static List<Guard> guards() {
+        List<Guard> guards = new ArrayList<>();
+        LOCK.lock();
+        try {
+            for (Guard each = FIRST.next; each != FIRST; each = each.next) {
+                guards.add(each);
+            }
+        } finally {
+            LOCK.unlock();
+        }
+        return guards;
+    }
+
+    /**
+     * Holds the net under one object, and is its place in the list of all. One object itself, since
+     * owners are many.
+     */
+    static final class Guard extends WeakReference<Object> implements Runnable {
+        private final Resource resource;
+        private final Throwable made = Boolean.getBoolean(TRACE)
+                ? new Throwable("made here by " + Thread.currentThread().getName()) : null;
+        private Cleaner.Cleanable cleanable; // set before the owner can become unreachable
+        private volatile boolean released;
+        private volatile boolean handedOut;
+        private Guard previous = this; // guarded by LOCK, with next
+        private Guard next = this; // this when it is not in the list
+        private final long began = System.nanoTime();
+        private final String openedBy = Thread.currentThread().getName();
+
+        private Guard(Object owner, Resource resource) {
+            super(owner);
+            this.resource = resource;
+        }
+
+        private void enlist() {
+            LOCK.lock();
+            try {
+                previous = FIRST.previous;
+                next = FIRST;
+                previous.next = this;
+                FIRST.previous = this;
+            } finally {
+                LOCK.unlock();
+            }
+        }
+
+        private void delist() {
+            LOCK.lock();
+            try {
+                previous.next = next;
+                next.previous = previous;
+                previous = this;
+                next = this;
+            } finally {
+                LOCK.unlock();
+            }
+        }
+
+        /** Returns how long ago the owner was opened. */
+        Duration age() {
+            return Duration.ofNanos(System.nanoTime() - began);
+        }
+
+        /** Returns when the owner was opened, for people. */
+        Instant since() {
+            return Instant.now().minus(age()).truncatedTo(ChronoUnit.MILLIS);
+        }
+
+        /** Returns the name of the thread that opened the owner. */
+        String openedBy() {
+            return openedBy;
+        }
+
+        /** Returns the stack when the owner was opened, or null. */
+        Throwable made() {
+            return made;
+        }
+
+        /** The object was closed by its user: nothing is left to do. */
+        void release() {
+            released = true;
+            delist();
+            cleanable.clean();
+        }
+
+        /** The resource has a user who may not have the owner: it is closed by its users alone. */
+        void handOut() {
+            handedOut = true;
+        }
+
+        /** Of the cleaner alone. */
+        @Override
+        public void run() {
+            if (released) {
+                return;
+            }
+            delist();
+            if (handedOut) {
+                return;
+            }
+            String what = resource.describe();
+            if (what != null) {
+                report(what);
+            }
+            try {
+                resource.closeAbandoned();
+            } catch (IOException e) {
+                Log.error(Log.Part.LEAKS,
+                        "closing " + (what == null ? "what was dropped" : what) + " failed", e);
+            }
+        }
+
+        private void report(String what) {
+            String message = what + " was never closed and is unreachable: closed now; close it,"
+                    + " as with-open-stream does" + (made == null ? " (-D" + TRACE
+                    + "=true logs where it was made)" : "");
+            Log.leak(message, made);
+        }
     }
 }

@@ -10,6 +10,7 @@ import java.util.function.Consumer;
 import parley.net.Intake.Request;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.Log;
+import parley.posix.StackSafeLock;
 
 /**
  * Writes values to a stream as fast as the peer reads. A value is accepted as a whole, when
@@ -47,7 +48,7 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     private final Ending ending;
     private final Executor executor;
     private final Trigger trigger;
-    private final SmallLock lock = new SmallLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private volatile boolean closed; // written under lock
     private volatile Throwable cause; // written under lock, once
     private boolean draining; // the system has not taken all accepted bytes; guarded by lock

@@ -205,7 +205,7 @@ final class OutputBuffer {
 
     void put(long value, int width, ByteOrder order) throws IOException {
         room(width);
-        Integers.encode(value, bytes, tail, width, order);
+        ElementType.encode(value, bytes, tail, width, order);
         tail += width;
     }
 
@@ -260,7 +260,7 @@ final class OutputBuffer {
     int put(long[] from, int start, int end, int width, WaitMode mode) throws IOException {
         for (int at = start; at < end;) {
             int next = (int) Math.min(end, (long) at + CHUNK / width);
-            byte[] chunk = Integers.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
+            byte[] chunk = ElementType.encode(from, at, next, width, ByteOrder.LITTLE_ENDIAN);
             if (mode == WaitMode.FULL) {
                 put(chunk, 0, chunk.length);
             } else {

@@ -4,13 +4,16 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
-import parley.net.wait.HasDeadline;
+import parley.net.InputProbe.InputState;
+import parley.net.wait.ChannelSource;
 import parley.net.wait.Deadline;
+import parley.net.wait.HasDeadline;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
 
@@ -61,7 +64,7 @@ public abstract class Pollable implements Closeable {
      * @throws IllegalArgumentException if the channel is null
      */
     public static Pollable of(SelectableChannel channel) {
-        return PollableChannel.make(channel);
+        return OfChannel.make(channel);
     }
 
     /**
@@ -336,7 +339,8 @@ public abstract class Pollable implements Closeable {
         private static final long MILLISECOND = 1_000_000;
         private static final long SECOND = 1000 * MILLISECOND;
 
-        private final String thread = Thread.currentThread().getName(); // no thread is kept from ending
+        // Its name alone, which keeps no thread from ending.
+        private final String thread = Thread.currentThread().getName();
         private final long at = System.nanoTime();
 
         @Override
@@ -344,6 +348,97 @@ public abstract class Pollable implements Closeable {
             long since = System.nanoTime() - at;
             return "by " + (thread.isEmpty() ? "a thread without a name" : "the thread " + thread) + " "
                     + (since < SECOND ? since / MILLISECOND + " ms" : since / SECOND + " s") + " ago";
+        }
+    }
+
+    /**
+     * A foreign NIO channel as a pollable object. Its buffers are not visible, so its status is
+     * that of the kernel: data and the end of file are both {@link SocketStatus#INPUT}; a
+     * connection to accept is {@link SocketStatus#READY}.
+     */
+    static final class OfChannel extends Pollable {
+        private static final int INPUT_OPS = SelectionKey.OP_READ | SelectionKey.OP_ACCEPT;
+        private static final int OUTPUT_OPS = SelectionKey.OP_WRITE | SelectionKey.OP_CONNECT;
+
+        private final SelectableChannel channel;
+        private final ChannelSource source;
+
+        private OfChannel(SelectableChannel channel) {
+            this.channel = channel;
+            this.source = ChannelSource.ofForeign(channel);
+        }
+
+        /** As {@link Pollable#of(SelectableChannel)}. */
+        static OfChannel make(SelectableChannel channel) {
+            if (channel == null || channel.isOpen() && channel.isBlocking()) {
+                throw new IllegalArgumentException(Errors.name("socket-status")
+                        + ": the channel is " + (channel == null ? "null" : "in blocking mode: " + channel)
+                        + ", expected one in non-blocking mode; call configureBlocking(false)");
+            }
+            return new OfChannel(channel);
+        }
+
+        @Override
+        public Object subject() {
+            return channel;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return channel.isOpen();
+        }
+
+        /** Closes the channel itself. */
+        @Override
+        public void close() throws IOException {
+            channel.close();
+            source.release();
+            tellObservers();
+        }
+
+        @Override
+        Source source() {
+            return source;
+        }
+
+        @Override
+        int interest(Direction direction) {
+            int wanted = (direction.includesInput() ? INPUT_OPS : 0)
+                    | (direction.includesOutput() ? OUTPUT_OPS : 0);
+            int ops = channel.validOps() & wanted;
+            return isConnecting() ? ops & SelectionKey.OP_CONNECT : ops & ~SelectionKey.OP_CONNECT;
+        }
+
+        private boolean isConnecting() {
+            return channel instanceof java.nio.channels.SocketChannel
+                    && ((java.nio.channels.SocketChannel) channel).isConnectionPending();
+        }
+
+        @Override
+        SocketStatus evaluate(Direction direction, int known) throws IOException {
+            int ops = interest(direction);
+            int ready = known != UNKNOWN ? known & ops
+                    : ops == 0 ? 0 : ThreadWaits.ready(source, ops);
+            if ((ready & SelectionKey.OP_ACCEPT) != 0) {
+                return SocketStatus.READY;
+            }
+            return SocketStatus.of((ready & SelectionKey.OP_READ) != 0 ? InputState.AVAILABLE
+                    : InputState.NOTHING, (ready & OUTPUT_OPS) != 0);
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof OfChannel && ((OfChannel) other).channel == channel;
+        }
+
+        @Override
+        public int hashCode() {
+            return System.identityHashCode(channel);
+        }
+
+        @Override
+        public String toString() {
+            return "#<channel " + channel + ">";
         }
     }
 }

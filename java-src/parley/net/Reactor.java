@@ -3,7 +3,6 @@ package parley.net;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import parley.net.wait.BatchingExecutor;
 import parley.net.wait.EventLoop;
@@ -100,7 +99,7 @@ public final class Reactor {
         private final Consumer<SocketStatus> listener;
         private final Executor executor;
         private final RetryTrigger trigger = new Trigger();
-        private final ReentrantLock lock = new StackSafeLock();
+        private final StackSafeLock lock = new StackSafeLock();
         private boolean done; // guarded by lock
 
         Watch(Pollable object, Direction direction, Executor executor, Consumer<SocketStatus> listener) {

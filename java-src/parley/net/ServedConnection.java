@@ -15,6 +15,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import parley.net.wait.Deadline;
+import parley.posix.StackSafeLock;
 
 /** A connection of a {@link Server}, how it is served, and how it ends. */
 final class ServedConnection implements Server.Connection, Runnable {
@@ -36,7 +37,7 @@ final class ServedConnection implements Server.Connection, Runnable {
     private volatile SocketStream stream; // null until the proxy's header was read
     private volatile boolean admitted;
     private volatile Thread thread; // null until the handler runs; serves other connections later
-    private final SmallLock interrupts = new SmallLock(); // keeps the thread while it is interrupted
+    private final StackSafeLock interrupts = new StackSafeLock(); // keeps the thread while it is interrupted
     private volatile boolean counted; // by its address
     private volatile Object attachment;
 

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
-import parley.net.wait.Threads;
+import parley.posix.OwnThreads;
 
 /**
  * Accepts connections and calls a handler for each on a thread of its own.
@@ -55,9 +55,9 @@ public final class Server implements Closeable {
                 : "server-" + (port() > 0 ? String.valueOf(port()) : host());
         this.events = new ServerEvents(name, options);
         this.connections = new Connections(this, options, events);
-        this.virtual = options.virtualThreads && Threads.virtualCanSelect();
+        this.virtual = options.virtualThreads && OwnThreads.virtualCanSelect();
         this.acceptor = new Acceptor(this, listener);
-        this.thread = Threads.unstarted(name + "-accept", false, acceptor);
+        this.thread = OwnThreads.unstarted(name + "-accept", false, acceptor);
     }
 
     /**

@@ -106,7 +106,7 @@ public final class ServerOptions {
 
         /** Sets {@link ServerOptions#port()}: 0 to 65535. */
         public Builder port(int port) {
-            this.port = HostResolver.checkPort("socket-server", port);
+            this.port = Addresses.checkPort("socket-server", port);
             return this;
         }
 

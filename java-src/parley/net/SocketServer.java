@@ -22,6 +22,7 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Log;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
+import parley.posix.StackSafeLock;
 
 /**
  * Listens for connections (CLISP {@code SOCKET:SOCKET-SERVER}): TCP or Unix-domain. Any number of
@@ -44,7 +45,7 @@ public final class SocketServer extends Pollable {
     private final ChannelSource source;
     private final SocketAddress address;
     private final UnixSocketFile file; // null for TCP, and for an adopted channel
-    private final LeakDetector.Guard guard;
+    private final OpenObjects.Guard guard;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1); // ends pauses
     private final Handshakes handshakes = new Handshakes();
@@ -66,7 +67,7 @@ public final class SocketServer extends Pollable {
         this.file = file;
         boolean made = false;
         try {
-            this.guard = LeakDetector.guard(this, "a socket server at " + Addresses.show(address),
+            this.guard = OpenObjects.guard(this, "a socket server at " + Addresses.show(address),
                     () -> release(channel, twin, mine, file));
             made = true;
         } finally {
@@ -247,7 +248,7 @@ public final class SocketServer extends Pollable {
         static final int MOST = 256;
 
         private final Set<TlsTransport> underWay = new LinkedHashSet<>(); // guarded by lock
-        private final SmallLock lock = new SmallLock();
+        private final StackSafeLock lock = new StackSafeLock();
 
         void add(TlsTransport newest) {
             TlsTransport oldest = null;
@@ -287,7 +288,7 @@ public final class SocketServer extends Pollable {
         return status("socket-wait", Direction.INPUT, timeout) == SocketStatus.READY;
     }
 
-    LeakDetector.Guard guard() {
+    OpenObjects.Guard guard() {
         return guard;
     }
 

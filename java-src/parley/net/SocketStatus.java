@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.time.Duration;
 import parley.net.InputProbe.InputState;
+import parley.net.StatusCheck.StatusList;
 
 /**
  * The operations that are possible on a stream or a server without blocking: the values of CLISP's

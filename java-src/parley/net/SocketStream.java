@@ -42,7 +42,7 @@ public final class SocketStream extends StreamConnection {
     private static final AtomicReferenceFieldUpdater<SocketStream, State> STATE =
             AtomicReferenceFieldUpdater.newUpdater(SocketStream.class, State.class, "state");
 
-    private final LeakDetector.Guard guard;
+    private final OpenObjects.Guard guard;
     private final StreamInput in;
     private final StreamOutput out;
     private volatile State state = State.OPEN; // changed through STATE
@@ -59,7 +59,7 @@ public final class SocketStream extends StreamConnection {
         this.out = new StreamOutput(this, options);
         this.in.timeout(options.readTimeout());
         this.out.timeout(options.writeTimeout());
-        this.guard = LeakDetector.guard(this, transport);
+        this.guard = OpenObjects.guard(this, transport);
         transport.carries(this);
     }
 
@@ -456,7 +456,7 @@ public final class SocketStream extends StreamConnection {
         }
     }
 
-    LeakDetector.Guard guard() {
+    OpenObjects.Guard guard() {
         return guard;
     }
 

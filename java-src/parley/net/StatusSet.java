@@ -43,7 +43,7 @@ public final class StatusSet implements AutoCloseable {
 
     private final Poller poller;
     private final ChangeQueue news;
-    private final LeakDetector.Guard guard;
+    private final OpenObjects.Guard guard;
     private volatile boolean closed;
 
     // The user's own.
@@ -69,7 +69,7 @@ public final class StatusSet implements AutoCloseable {
         Poller mine = poller = open();
         news = new ChangeQueue(mine, reported ? null : this);
         check = new StatusCheck(this, mine, news);
-        guard = LeakDetector.guard(this, reported ? "a status set" : null, () -> abandon(mine));
+        guard = OpenObjects.guard(this, reported ? "a status set" : null, () -> abandon(mine));
     }
 
     private static Poller open() throws IOException {
@@ -363,7 +363,7 @@ public final class StatusSet implements AutoCloseable {
         releaseIfIdle();
     }
 
-    /** Closes unless a thread is using it, which then has to: see {@link StatusList}. */
+    /** Closes unless a thread is using it, which then has to: see {@link StatusCheck.StatusList}. */
     void closeIfIdle() {
         if (USER.compareAndSet(this, null, Thread.currentThread())) {
             try {

@@ -124,7 +124,7 @@ public final class StreamInput extends StreamTextInput {
         Object me = owner;
         try {
             return bytes.ensure(width, mode)
-                    ? Integers.box(bytes.takeInteger(width, signed, order)) : null;
+                    ? ElementType.box(bytes.takeInteger(width, signed, order)) : null;
         } finally {
             try {
                 end();

@@ -190,7 +190,7 @@ public final class StreamOutput extends StreamTextOutput {
     }
 
     private void requireFits(String name, long value, ElementType type) {
-        if (!Integers.fits(value, type.width(), type.isSigned())) {
+        if (!type.fits(value)) {
             throw new IllegalArgumentException(Errors.name(name) + ": the value " + value
                     + " does not fit the element type of " + stream + ", expected a value of " + Errors.spell(type));
         }

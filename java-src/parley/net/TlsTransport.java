@@ -24,6 +24,7 @@ import parley.net.wait.Interest;
 import parley.net.wait.Log;
 import parley.net.wait.Source;
 import parley.posix.OwnThreads;
+import parley.posix.StackSafeLock;
 
 /**
  * TLS over another transport. To the stream its handshake is a part of connecting: the first
@@ -43,7 +44,7 @@ final class TlsTransport implements Transport {
     private final TlsConnection tls;
     private final Flusher flusher = new Flusher();
     private final Runnable expiry = this::expire;
-    private final SmallLock lock = new SmallLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private volatile WeakReference<SocketStream> stream = new WeakReference<>(null);
     private volatile Deadline until; // of the handshake; null before it; written under lock
     private volatile int wanted; // what the handshake waits for

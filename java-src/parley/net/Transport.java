@@ -13,7 +13,7 @@ import parley.net.wait.Source;
  * Carries a stream's bytes over an NIO channel or a descriptor, always non-blocking. A transport
  * neither buffers nor waits; callers wait for its {@link #source}.
  */
-interface Transport extends TlsConnection.Carrier, LeakDetector.Resource {
+interface Transport extends TlsConnection.Carrier, OpenObjects.Resource {
     /** Reads available bytes; returns their number, 0 without input, -1 at the end of file. */
     @Override
     int read(ByteBuffer into) throws IOException;

@@ -22,7 +22,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -51,7 +50,7 @@ final class UnixSocketFile {
     // Inode Path, proc_pid_net(5). All of the path counts, whatever spaces it has.
     private static final Pattern SOCKET = Pattern.compile(
             "\\S+: +\\S+ +\\S+ +\\S+ +0001 +01 +\\d+ (?<path>.*)");
-    private static final ReentrantLock REMOVING = new StackSafeLock();
+    private static final StackSafeLock REMOVING = new StackSafeLock();
 
     private static final int TYPE_MASK = 0170000;
     private static final int SOCKET_TYPE = 0140000;

@@ -24,7 +24,7 @@ import java.nio.ByteBuffer;
  *
  * <p>Thread-safe.
  */
-public final class Descriptor extends NumberInUse {
+public final class Descriptor extends DescriptorIo {
     /** The result of {@link #read} at the end of the data. */
     public static final int EOF = -1;
     /** The result of reading and writing when they would have to wait. */
@@ -32,27 +32,8 @@ public final class Descriptor extends NumberInUse {
     /** The result of {@link #peek} for a socket that listens or is not connected. */
     public static final int NOT_CONNECTED = -3;
 
-    private final int socketType; // immutable; 0 for what is no socket
-    private volatile boolean nonblocking; // whether O_NONBLOCK is known to be set
-    private final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
-
     private Descriptor(int fd, boolean owned, ResetMemory reset) throws IOException {
-        super(fd, owned);
-        DescriptorWatcher.shared(); // opens what waiting needs, while there is a descriptor for it
-        this.reset = reset;
-        this.nonblocking = RawDescriptor.isNonblocking(fd);
-        this.socketType = typeOf(fd);
-    }
-
-    private static int typeOf(int fd) throws IOException {
-        try {
-            return RawDescriptor.readInt(fd, Constants.SOL_SOCKET, Constants.SO_TYPE, "getsockopt");
-        } catch (PosixException e) {
-            if (e.errno() == Constants.ENOTSOCK) {
-                return 0;
-            }
-            throw e;
-        }
+        super(fd, owned, reset);
     }
 
     /**
@@ -127,24 +108,9 @@ public final class Descriptor extends NumberInUse {
         return socketType;
     }
 
-    /** {@return true for sockets that listen, connect and accept: streams and sequenced packets} */
-    public boolean hasConnections() {
-        return socketType == Constants.SOCK_STREAM || socketType == Constants.SOCK_SEQPACKET;
-    }
-
-    /** {@return the reset that a call on this descriptor, or a duplicate, met, or null} */
-    public PosixException error() {
-        return reset.first();
-    }
-
     /** {@return whether the open file is in non-blocking mode} */
     public boolean nonblocking() throws IOException {
         nonblocking = using("fcntl", RawDescriptor::isNonblocking);
-        return nonblocking;
-    }
-
-    /** Returns the last result of {@link #nonblocking()}, without a system call. */
-    boolean isNonblocking() {
         return nonblocking;
     }
 
@@ -197,7 +163,7 @@ public final class Descriptor extends NumberInUse {
         }
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
-            int n = NonblockingIo.read(this, buffer.address, size);
+            int n = readAt(buffer.address, size);
             if (n > 0) {
                 buffer.bytes.get(0, bytes, offset, n);
             }
@@ -219,7 +185,7 @@ public final class Descriptor extends NumberInUse {
         if (target.isDirect() && target.hasRemaining()) {
             long at = addressOf(target);
             int room = target.remaining();
-            n = NonblockingIo.read(this, at, room);
+            n = readAt(at, room);
             Reference.reachabilityFence(target);
             target.position(target.position() + Math.max(n, 0));
         } else if (target.hasArray()) {
@@ -249,7 +215,7 @@ public final class Descriptor extends NumberInUse {
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
             buffer.bytes.put(0, bytes, offset, size);
-            return NonblockingIo.write(this, buffer.address, size);
+            return writeAt(buffer.address, size);
         }
     }
 
@@ -264,7 +230,7 @@ public final class Descriptor extends NumberInUse {
         int room = source.remaining();
         if (source.isDirect() && room > 0) {
             long at = addressOf(source);
-            n = NonblockingIo.write(this, at, room);
+            n = writeAt(at, room);
             Reference.reachabilityFence(source);
         } else if (source.hasArray()) {
             n = write(source.array(), source.arrayOffset() + source.position(), room);
@@ -287,7 +253,7 @@ public final class Descriptor extends NumberInUse {
         Posix.checkBounds("recv", bytes, offset, length);
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
-            int n = NonblockingIo.receive(this, buffer.address, size, flags);
+            int n = receive(buffer.address, size, flags);
             if (n > 0) {
                 buffer.bytes.get(0, bytes, offset, Math.min(n, size));
             }
@@ -303,7 +269,7 @@ public final class Descriptor extends NumberInUse {
      */
     public int peek() throws IOException {
         try (NativeBuffer buffer = NativeBuffer.take(1)) {
-            return NonblockingIo.peek(this, buffer.address);
+            return peekAt(buffer.address);
         }
     }
 
@@ -317,7 +283,7 @@ public final class Descriptor extends NumberInUse {
         int size = transferSize(length);
         try (NativeBuffer buffer = NativeBuffer.take(size)) {
             buffer.bytes.put(0, bytes, offset, size);
-            return NonblockingIo.transmit(this, buffer.address, size, flags);
+            return transmit(buffer.address, size, flags);
         }
     }
 
@@ -325,51 +291,8 @@ public final class Descriptor extends NumberInUse {
         return using(call, number -> 0);
     }
 
-    /** A stream can be moved block by block, a message only whole. */
-    int transferSize(int length) {
-        return keepsMessages() ? length : Math.min(length, NativeBuffer.BLOCK);
-    }
-
-    private boolean keepsMessages() {
-        return socketType != 0 && socketType != Constants.SOCK_STREAM;
-    }
-
     private static long addressOf(ByteBuffer direct) {
         return Pointer.nativeValue(Native.getDirectBufferPointer(direct)) + direct.position();
-    }
-
-    /** Returns a count of bytes received, unless it is an end of file that hides a reset. */
-    int endOrReset(int count, int asked) throws PosixException {
-        if (count == 0 && asked > 0) {
-            reset.throwAgain("recv(" + fd + ")");
-        }
-        return count;
-    }
-
-    /** Makes a result of the C library one of ours; call it right after the native call. */
-    int outcome(long n, String call) throws IOException {
-        if (n >= 0) {
-            return (int) n;
-        }
-        int errno = LibC.errno();
-        if (errno == Constants.EAGAIN) {
-            return WOULD_BLOCK;
-        }
-        PosixException failure = new PosixException(errno, call + "(" + fd + ")");
-        remember(failure);
-        throw failure;
-    }
-
-    /** Remembers a failure that the kernel reports only once. */
-    void remember(PosixException failure) {
-        if (hasConnections()) {
-            reset.note(failure);
-        }
-    }
-
-    /** Forgets the failure before the socket connects once more; true if there was one. */
-    boolean forgetReset() {
-        return reset.forget();
     }
 
     // ---- waiting
@@ -394,51 +317,5 @@ public final class Descriptor extends NumberInUse {
     public String toString() {
         String what = socketType == 0 ? "" : " socket";
         return "#<descriptor " + fd + what + (isOpen() ? ">" : " closed>");
-    }
-
-    /**
-     * The reset or refusal that a connection met. The kernel reports it once, and after it an end
-     * of file, which would look as if the peer had sent all that it wanted to.
-     *
-     * <p>Thread-safe.
-     */
-    static final class ResetMemory {
-        private volatile PosixException first; // null until a reset is met
-
-        /** Returns the first reset, or null. */
-        PosixException first() {
-            return first;
-        }
-
-        /** Remembers a failure of a stream socket, if it is one that breaks the connection. */
-        void note(PosixException failure) {
-            int errno = failure.errno();
-            boolean lasting = errno == Constants.ECONNRESET || errno == Constants.ETIMEDOUT
-                    || errno == Constants.ECONNABORTED || errno == Constants.ENETRESET
-                    || errno == Constants.ECONNREFUSED || errno == Constants.EHOSTUNREACH
-                    || errno == Constants.ENETUNREACH;
-            if (lasting && first == null) {
-                first = failure;
-            }
-        }
-
-        /**
-         * Begins anew, since the socket connects once more; returns whether there was a failure.
-         */
-        boolean forget() {
-            boolean failed = first != null;
-            first = null;
-            return failed;
-        }
-
-        /** Throws the reset again, if there was one, as a failure of this call. */
-        void throwAgain(String call) throws PosixException {
-            PosixException seen = first;
-            if (seen != null) {
-                PosixException later = new PosixException(seen.errno(), call);
-                later.addSuppressed(seen); // no cause: a REPL would show its message
-                throw later;
-            }
-        }
     }
 }

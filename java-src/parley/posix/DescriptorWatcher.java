@@ -5,10 +5,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.Poll.Blocking;
 
 /**
- * Waits for descriptors. A platform thread that waits polls its own ({@link BlockingPoll}), unless
+ * Waits for descriptors. A platform thread that waits polls its own ({@link Blocking}), unless
  * many do that already. For all other watches one daemon thread, {@code parley-descriptors}, polls.
  *
  * <p>The daemon thread starts with such a watch and ends a second after the last one. The wake-up
@@ -27,12 +27,12 @@ public final class DescriptorWatcher {
     /** The time that the thread stays without a watch, since starting one costs 100 µs. */
     private static final int IDLE_MILLIS = 1000;
 
-    private static final ReentrantLock OPENING = new StackSafeLock();
+    private static final StackSafeLock OPENING = new StackSafeLock();
     private static volatile DescriptorWatcher shared; // written once, under OPENING
 
     private final Poll.WakeUp wakeUp = new Poll.WakeUp(); // immutable; of the daemon thread
-    private final BlockingPoll blocking = new BlockingPoll(); // immutable
-    private final ReentrantLock lock = new StackSafeLock();
+    private final Blocking blocking = new Blocking(); // immutable
+    private final StackSafeLock lock = new StackSafeLock();
     private final List<Watch> watches = new ArrayList<>(); // guarded by lock
     private volatile int size; // of watches; written under lock
     private int direct; // of these, those whose threads poll themselves; guarded by lock
@@ -236,8 +236,8 @@ public final class DescriptorWatcher {
     private Watch add(Watch watch) throws IOException {
         lock.lock();
         try {
-            watch.isDirect = watch.waiter != null && watch.count <= BlockingPoll.MOST_ENTRIES
-                    && direct < BlockingPoll.MOST && !OwnThreads.currentIsVirtual();
+            watch.isDirect = watch.waiter != null && watch.count <= Blocking.MOST_ENTRIES
+                    && direct < Blocking.MOST && !OwnThreads.currentIsVirtual();
             if (!watch.isDirect) {
                 startIfNeeded();
             }

@@ -6,7 +6,10 @@ import java.lang.invoke.MethodType;
 import java.security.AccessController;
 import java.security.PrivilegedAction;
 
-/** What Parley's waits have to know of threads, and threads of its own. */
+/**
+ * Makes the library's threads, and finds what the kind of the calling thread allows. Threads that
+ * outlive the program that came first keep none of its classes.
+ */
 public final class OwnThreads {
     // Thread.isVirtual came with JDK 21; the baseline is 17.
     private static final MethodHandle IS_VIRTUAL = isVirtualHandle();
@@ -30,8 +33,7 @@ public final class OwnThreads {
     }
 
     /**
-     * Returns a daemon thread that is not started, outlives the program that came first and keeps
-     * none of its classes. It has no context class loader and, on JDKs that
+     * Returns a daemon thread that is not started. It has no context class loader and, on JDKs that
      * record one, no access control context of the callers: either would keep their class loaders.
      *
      * @param name the name of the thread
@@ -65,6 +67,42 @@ public final class OwnThreads {
             return (boolean) IS_VIRTUAL.invokeExact(Thread.currentThread());
         } catch (Throwable e) {
             throw new AssertionError(e); // Thread.isVirtual throws nothing
+        }
+    }
+
+    /** Returns whether a virtual thread may wait in a selector without holding its carrier. */
+    public static boolean virtualCanSelect() {
+        return Runtime.version().feature() >= 24; // JDK-8336254
+    }
+
+    /**
+     * Starts a daemon thread named {@code parley-…}.
+     *
+     * @param virtual whether it is to be a virtual one, which takes a JDK that has these
+     * @throws OutOfMemoryError if the system has no thread left; then nothing was started
+     */
+    public static Thread start(String name, boolean virtual, Runnable body) {
+        Thread thread = virtual ? unstarted(name, true, body)
+                : daemon("parley-" + name, body);
+        thread.start();
+        return thread;
+    }
+
+    /** Returns a daemon thread for code of the caller's, whose context class loader it inherits. */
+    public static Thread unstarted(String name, boolean virtual, Runnable body) {
+        Thread thread = virtual ? virtual(body) : new Thread(null, body, "", 0, false);
+        thread.setName("parley-" + name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    private static Thread virtual(Runnable body) {
+        try {
+            Object builder = Thread.class.getMethod("ofVirtual").invoke(null);
+            return (Thread) Class.forName("java.lang.Thread$Builder")
+                    .getMethod("unstarted", Runnable.class).invoke(builder, body);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("this JDK has no virtual threads", e);
         }
     }
 }

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Finds out whether the C library can be called. Has the checks that all calls share.
@@ -31,7 +30,7 @@ public final class Posix {
     private static final int SPARE = 16;
     private static final Path NULL = Path.of("/dev/null");
 
-    private static final ReentrantLock LOCK = new StackSafeLock();
+    private static final StackSafeLock LOCK = new StackSafeLock();
     /**
      * Why nothing here works, NONE when it does, null until it is known; changed with LOCK held.
      */

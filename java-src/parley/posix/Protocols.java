@@ -1,12 +1,22 @@
 package parley.posix;
 
+import com.sun.jna.Pointer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.LongFunction;
+import java.util.function.LongSupplier;
+import java.util.function.LongUnaryOperator;
 import jnr.constants.platform.IPProto;
 
-/** The numbers of protocols, by their names in the C headers. */
+/**
+ * Protocols and networks: their numbers by their names in the C headers, and the system's lists of
+ * them ({@code /etc/protocols}, {@code /etc/networks}). The C functions write entries of the lists
+ * to one place for all threads, so one such call is made at a time.
+ */
 public final class Protocols {
     /** The protocols of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */
     private static final Map<String, Integer> ETHER = Map.ofEntries(
@@ -18,6 +28,8 @@ public final class Protocols {
             Map.entry("eth-p-ipv6", 0x86dd), Map.entry("eth-p-ppp-disc", 0x8863),
             Map.entry("eth-p-ppp-ses", 0x8864), Map.entry("eth-p-802-3", 0x0001),
             Map.entry("eth-p-all", 0x0003), Map.entry("eth-p-802-2", 0x0004));
+
+    private static final StackSafeLock LOCK = new StackSafeLock(); // of the lists
 
     private Protocols() {}
 
@@ -73,6 +85,121 @@ public final class Protocols {
     public static int networkOrder(int number) {
         boolean little = java.nio.ByteOrder.nativeOrder() == java.nio.ByteOrder.LITTLE_ENDIAN;
         return little ? Integer.reverseBytes(number) : number;
+    }
+
+    // ---- the system's lists
+
+    /**
+     * A protocol.
+     *
+     * @param name its official name
+     * @param aliases its other names
+     * @param number its number in headers of IP
+     */
+    public record Protocol(String name, List<String> aliases, int number) {}
+
+    /**
+     * A network.
+     *
+     * @param name its official name
+     * @param aliases its other names
+     * @param family its address family
+     * @param number its number
+     */
+    public record Network(String name, List<String> aliases, String family, int number) {}
+
+    /** {@return the protocol of a name, {@code icmp}, or null} */
+    public static Protocol protocol(String name) {
+        Posix.require("getprotobyname");
+        return protocolAt(() -> withText("getprotobyname", name, LibC::getprotobyname));
+    }
+
+    /** {@return the protocol of a number, or null} */
+    public static Protocol protocol(int number) {
+        Posix.require("getprotobynumber");
+        return protocolAt(() -> LibC.getprotobynumber(number));
+    }
+
+    /** Lists all protocols, in the order of the file. */
+    public static List<Protocol> protocols() {
+        Posix.require("getprotoent");
+        return all(() -> LibC.setprotoent(1), LibC::getprotoent, LibC::endprotoent,
+                Protocols::readProtocol);
+    }
+
+    /** {@return the network of a name, or null} */
+    public static Network network(String name) {
+        Posix.require("getnetbyname");
+        return one(() -> withText("getnetbyname", name, LibC::getnetbyname),
+                Protocols::readNetwork);
+    }
+
+    /**
+     * {@return the network of a number and an address family such as {@code inet}, or null}
+     *
+     * @param family an address family such as {@code inet}
+     */
+    public static Network network(int number, String family) {
+        Posix.require("getnetbyaddr");
+        int domain = SocketTypes.domain(family);
+        return one(() -> LibC.getnetbyaddr(number, domain), Protocols::readNetwork);
+    }
+
+    /** Lists all networks, in the order of the file. */
+    public static List<Network> networks() {
+        Posix.require("getnetent");
+        return all(() -> LibC.setnetent(1), LibC::getnetent, LibC::endnetent,
+                Protocols::readNetwork);
+    }
+
+    private static Protocol protocolAt(LongSupplier call) {
+        return one(call, Protocols::readProtocol);
+    }
+
+    private static <T> T one(LongSupplier call, LongFunction<T> reader) {
+        LOCK.lock();
+        try {
+            long found = call.getAsLong();
+            return found == 0 ? null : reader.apply(found);
+        } finally {
+            LOCK.unlock();
+        }
+    }
+
+    private static <T> List<T> all(
+            Runnable begin, LongSupplier next, Runnable end, LongFunction<T> reader) {
+        List<T> all = new ArrayList<>();
+        LOCK.lock();
+        try {
+            begin.run();
+            for (long at = next.getAsLong(); at != 0; at = next.getAsLong()) {
+                all.add(reader.apply(at));
+            }
+            end.run();
+        } finally {
+            LOCK.unlock();
+        }
+        return List.copyOf(all);
+    }
+
+    private static long withText(String what, String text, LongUnaryOperator call) {
+        byte[] bytes = NativeBuffer.encoded(what, text);
+        try (NativeBuffer buffer = NativeBuffer.take(bytes.length + 1)) {
+            buffer.putText(0, bytes);
+            return call.applyAsLong(buffer.address);
+        }
+    }
+
+    private static Protocol readProtocol(long at) {
+        Pointer entry = new Pointer(at);
+        return new Protocol(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
+                entry.getInt(16));
+    }
+
+    private static Network readNetwork(long at) {
+        Pointer entry = new Pointer(at);
+        return new Network(NativeBuffer.text(entry.getLong(0)), NativeBuffer.texts(entry.getLong(8)),
+                SocketTypes.domainName(entry.getInt(16)), entry.getInt(20));
     }
 
     /** The names of socket domains and types, with their numbers on this platform. */

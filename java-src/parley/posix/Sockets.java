@@ -2,7 +2,6 @@ package parley.posix;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntSupplier;
 import jnr.constants.platform.Shutdown;
 import parley.posix.Protocols.SocketTypes;
@@ -16,7 +15,7 @@ import parley.posix.Protocols.SocketTypes;
  */
 public final class Sockets {
     /** Serialises changes of the mode of sockets that came in blocking mode. */
-    private static final ReentrantLock MODE = new StackSafeLock();
+    private static final StackSafeLock MODE = new StackSafeLock();
 
     private Sockets() {}
 
@@ -270,7 +269,7 @@ public final class Sockets {
      * number, or an error number with a minus.
      */
     private static int withoutBlocking(Descriptor socket, IntSupplier call) throws IOException {
-        if (socket.isNonblocking()) {
+        if (socket.nonblocking) {
             return call.getAsInt();
         }
         MODE.lock();

@@ -1,17 +1,23 @@
 package parley.posix;
 
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.AbstractQueuedSynchronizer;
+import java.util.concurrent.locks.Condition;
 
 /**
- * A lock that a full stack cannot leave locked. Releasing a lock is a call, for which there may be
- * no room: so the room is made sure of before the lock is taken. There is enough for short work
- * under the lock, too, which then is done as a whole or not begun.
+ * A reentrant lock that a full stack cannot leave locked. Releasing a lock is a call, for which
+ * there may be no room: so the room is made sure of before the lock is taken. There is enough for
+ * short work under the lock, too, which then is done as a whole or not begun.
+ *
+ * <p>A lock is one object, where a {@link java.util.concurrent.locks.ReentrantLock} is two, since
+ * there is one in each of many streams.
  */
-public final class StackSafeLock extends ReentrantLock {
+public final class StackSafeLock extends AbstractQueuedSynchronizer {
     private static final long serialVersionUID = 1;
     private static final int FRAMES = 3; // more than it takes to lock, do short work, and unlock
     private static final int FRAMES_TO_OPEN = 12; // more than it takes to open and close a selector
     private static final int FRAMES_TO_START = 24; // more than the JDK takes to start a process
+
+    private final boolean fair; // immutable
 
     /** Makes a lock that does not care which of the waiting threads is next. */
     public StackSafeLock() {
@@ -24,13 +30,13 @@ public final class StackSafeLock extends ReentrantLock {
      * @param fair true to let the thread go first that waits longest
      */
     public StackSafeLock(boolean fair) {
-        super(fair);
+        this.fair = fair;
     }
 
-    @Override
+    /** Takes the lock, waiting for the thread that has it. */
     public void lock() {
         reserveStack();
-        super.lock();
+        lockToEnd();
     }
 
     /**
@@ -38,13 +44,60 @@ public final class StackSafeLock extends ReentrantLock {
      * from there on, could fail, and then the work would never end.
      */
     public void lockToEnd() {
-        super.lock();
+        if (!tryAcquire(1)) {
+            acquire(1);
+        }
+    }
+
+    /** Takes the lock if no other thread has it, and none waits for a fair one. */
+    public boolean tryLock() {
+        reserveStack();
+        return tryAcquire(1);
+    }
+
+    /** Releases the lock. */
+    public void unlock() {
+        release(1);
+    }
+
+    /** {@return a new condition of this lock} */
+    public Condition newCondition() {
+        return new ConditionObject();
     }
 
     @Override
-    public boolean tryLock() {
-        reserveStack();
-        return super.tryLock();
+    protected boolean tryAcquire(int count) {
+        Thread current = Thread.currentThread();
+        int holds = getState();
+        if (holds == 0) {
+            if (fair && hasQueuedPredecessors() || !compareAndSetState(0, count)) {
+                return false;
+            }
+            setExclusiveOwnerThread(current);
+            return true;
+        } else if (getExclusiveOwnerThread() == current) {
+            setState(holds + count);
+            return true;
+        }
+        return false;
+    }
+
+    @Override
+    protected boolean tryRelease(int count) {
+        if (!isHeldExclusively()) {
+            throw new IllegalMonitorStateException();
+        }
+        int holds = getState() - count;
+        if (holds == 0) {
+            setExclusiveOwnerThread(null);
+        }
+        setState(holds);
+        return holds == 0;
+    }
+
+    @Override
+    protected boolean isHeldExclusively() {
+        return getExclusiveOwnerThread() == Thread.currentThread();
     }
 
     /**

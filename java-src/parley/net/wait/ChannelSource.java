@@ -9,7 +9,6 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.util.Map;
 import java.util.WeakHashMap;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.ChannelDescriptor;
 import parley.posix.Descriptor;
 import parley.posix.Handles;
@@ -19,7 +18,7 @@ import parley.posix.StackSafeLock;
 
 /** A non-blocking NIO channel as a source, or two that are waited for as one. */
 public final class ChannelSource extends Source {
-    private static final ReentrantLock FOREIGN_LOCK = new StackSafeLock();
+    private static final StackSafeLock FOREIGN_LOCK = new StackSafeLock();
     private static final Map<SelectableChannel, WeakReference<ChannelSource>> FOREIGN =
             new WeakHashMap<>(); // guarded by FOREIGN_LOCK
 

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.DescriptorWatcher;
 import parley.posix.Poll;
 import parley.posix.StackSafeLock;
@@ -17,7 +16,7 @@ final class DescriptorMembers {
     private static final Poll.Entry[] NONE = {};
 
     private final Runnable wake; // ends the wait of the thread that watches
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private final List<DescriptorSource.DescriptorRegistration> ready =
             new ArrayList<>(); // belongs to the thread that checks
     // Guarded by lock. What stands before size does not change: removing makes a new array.

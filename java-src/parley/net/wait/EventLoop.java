@@ -6,7 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
+import parley.posix.OwnThreads;
 import parley.posix.StackSafeLock;
 
 /**
@@ -31,18 +31,18 @@ public final class EventLoop implements Poller.Owner {
 
     private static final EventLoop SHARED = new EventLoop("reactor", false);
     private static final EventLoop OF_VIRTUAL_THREADS =
-            Threads.virtualCanSelect() ? new EventLoop("virtual-reactor", true) : SHARED;
+            OwnThreads.virtualCanSelect() ? new EventLoop("virtual-reactor", true) : SHARED;
 
     static {
         // Loads what waiting takes while there are descriptors to read classes with.
         TaskQueue queue = new TaskQueue();
-        queue.add(new ParkedThread(null, Thread.currentThread())::expire, 0);
+        queue.add(new ThreadWaits.ParkedThread(null, Thread.currentThread())::expire, 0);
         queue.runDue();
     }
 
     private final String name;
     private final boolean virtual;
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private Poller poller; // guarded by lock; null while nothing holds and no thread runs
     private int holders; // open streams and servers; guarded by lock
     private boolean abandoned; // the last holder has released; guarded by lock
@@ -52,7 +52,7 @@ public final class EventLoop implements Poller.Owner {
 
     private final TaskQueue tasks = new TaskQueue();
 
-    private final CancelledInterestScan scan = new CancelledInterestScan(this, tasks);
+    private final Interest.CancelledScan scan = new Interest.CancelledScan(this, tasks);
     private final List<Registration> ready = new ArrayList<>(); // the loop thread's own
     private final List<Interest> fired = new ArrayList<>(); // the loop thread's own
     private final Poller.Visitor note = this::note;
@@ -312,7 +312,7 @@ public final class EventLoop implements Poller.Owner {
         Poller mine = open();
         if (thread == null) {
             try {
-                thread = Threads.start(name, virtual, this::loop);
+                thread = OwnThreads.start(name, virtual, this::loop);
             } catch (Throwable e) {
                 if (holders == 0) {
                     closePoller();
@@ -484,7 +484,7 @@ public final class EventLoop implements Poller.Owner {
             Interest next;
             for (Interest each = registration.interests; each != null; each = next) {
                 next = each.next;
-                if (!parkedOnly || each instanceof ParkedThread) {
+                if (!parkedOnly || each instanceof ThreadWaits.ParkedThread) {
                     registration.remove(each);
                     disarmed(each);
                     taken.add(each);

@@ -2,12 +2,11 @@ package parley.net.wait;
 
 import java.util.Iterator;
 import java.util.PriorityQueue;
-import java.util.concurrent.locks.ReentrantLock;
 import parley.posix.StackSafeLock;
 
 /** Tasks of an {@link EventLoop}, each due at once or at a later time. Any thread may add. */
 final class TaskQueue {
-    private final ReentrantLock lock = new StackSafeLock();
+    private final StackSafeLock lock = new StackSafeLock();
     private final PriorityQueue<Due> queue = new PriorityQueue<>(); // guarded by lock
     private long added; // keeps tasks of one time in order; guarded by lock
 

@@ -32,7 +32,7 @@ public final class Registered {
     public static String state() {
         return "event loop: " + fields(EventLoop.shared(), "poller", "holders", "watches", "thread",
                 "sleeping") + "; pollers of threads: " + fields(threadWaits(), "pollers", "idleCount")
-                + "; guarded: " + LeakDetector.guards().size();
+                + "; guarded: " + OpenObjects.guards().size();
     }
 
     private static Object threadWaits() {

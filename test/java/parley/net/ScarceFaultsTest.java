@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import parley.net.FaultsTest.Operation;
+import parley.net.StatusCheck.StatusList;
 import parley.testing.Child;
 import parley.testing.Classes;
 import parley.testing.Descriptors;

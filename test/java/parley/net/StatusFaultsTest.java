@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import parley.net.Reactor.Watch;
+import parley.net.StatusCheck.StatusList;
 import parley.net.wait.Source;
 import parley.posix.Descriptor;
 import parley.posix.Handles;

@@ -172,7 +172,7 @@ class ThreadFaultsTest {
             use("status of a handle", () ->
                     handle.status(Direction.INPUT, Duration.ofMillis(1)));
             use("status", () -> stream.status(Direction.INPUT, Duration.ofMillis(1)));
-            use("look-up", () -> HostResolver.resolve("test", "localhost", Deadline.in(SOON)));
+            use("look-up", () -> Addresses.resolve("test", "localhost", Deadline.in(SOON)));
             use("server", () -> Server.builder(client -> { }).log(event -> { }).start().close());
             use("served", this::serve);
             System.out.println("done");

@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import parley.posix.Poll.Blocking;
 import parley.testing.Cpu;
 import parley.testing.Descriptors;
 
@@ -168,7 +169,7 @@ class DescriptorWatcherTest {
     @Test
     void blocked_threads_need_no_descriptor_and_are_woken_one_by_one() throws Exception {
         Support.closeAll(Support.streams()); // opens what waiting needs
-        int count = BlockingPoll.MOST + 4;
+        int count = Blocking.MOST + 4;
         Descriptor[][] pairs = new Descriptor[count][];
         Thread[] threads = new Thread[count];
         Object[] results = new Object[count];

@@ -77,20 +77,20 @@ class ServicesTest {
 
     @Test
     void protocols_are_found_by_name_and_number() {
-        assertEquals(6, Databases.protocol("tcp").number());
-        assertEquals("udp", Databases.protocol(17).name());
-        assertEquals(List.of("TCP"), Databases.protocol("tcp").aliases());
-        assertNull(Databases.protocol("no-such-protocol"));
-        assertTrue(Databases.protocols().size() > 10);
+        assertEquals(6, Protocols.protocol("tcp").number());
+        assertEquals("udp", Protocols.protocol(17).name());
+        assertEquals(List.of("TCP"), Protocols.protocol("tcp").aliases());
+        assertNull(Protocols.protocol("no-such-protocol"));
+        assertTrue(Protocols.protocols().size() > 10);
     }
 
     @Test
     void networks_are_found_by_name_and_number() {
-        List<Databases.Network> all = Databases.networks();
+        List<Protocols.Network> all = Protocols.networks();
         assertNotNull(all);
-        for (Databases.Network network : all) {
-            assertEquals(network.number(), Databases.network(network.name()).number());
+        for (Protocols.Network network : all) {
+            assertEquals(network.number(), Protocols.network(network.name()).number());
         }
-        assertNull(Databases.network("no-such-network"));
+        assertNull(Protocols.network("no-such-network"));
     }
 }
