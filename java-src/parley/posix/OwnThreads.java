@@ -33,8 +33,7 @@ public final class OwnThreads {
     }
 
     /**
-     * Returns a daemon thread that is not started, outlives the program that came first and keeps
-     * none of its classes. It has no context class loader and, on JDKs that
+     * Returns a daemon thread that is not started. It has no context class loader and, on JDKs that
      * record one, no access control context of the callers: either would keep their class loaders.
      *
      * @param name the name of the thread
