@@ -104,7 +104,7 @@
                               (cond
                                 (instance? SocketTimeoutException e)
                                 (warn ::idle "nothing came for too long, closed (:idle-timeout)")
-                                (service/own-failure? stream e)
+                                (evaluating-server/own-failure? stream e)
                                 (warn ::failed "reading failed, closed: " (journal/peer-text e))))})]
     [in (text/writer stream allowance) look]))
 
