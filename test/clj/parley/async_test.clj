@@ -12,7 +12,7 @@
    [parley.stream :as stream]
    [parley.testing.async-pairs :refer [nothing-left-open reset-connection send-bytes send-text the-reactor-goes warmed-up with-pair]]
    [parley.testing.channels :refer [await-watches later long-enough taken watches]]
-   [parley.testing.repl :refer [in-child-of-sources]])
+   [parley.testing.repl :refer [in-child]])
   (:import
    (java.nio ByteBuffer)
    (java.nio.channels Pipe)
@@ -319,7 +319,7 @@
 
 (deftest channels-made-before-a-reload-stay-what-they-are
   ;; In a process of its own, since a reload changes what later tests of this process would use.
-  (with-open [child (in-child-of-sources
+  (with-open [child (in-child
                       '(do
                          (doseq [libspec '[[clojure.core.async :as a] [parley.stream :as stream]
                                            [parley.socket :as socket] [parley.async :as pa]]]
