@@ -119,7 +119,7 @@
   ([domain type] (socketpair domain type nil))
   ([domain type protocol-designator]
    (let [op "socketpair"]
-     (mapv impl/register
+     (impl/register-all
        (Sockets/socketpair (sockaddr/domain-name op domain) (impl/type-name op type)
          (impl/protocol-number op protocol-designator netdb/protocol))))))
 
