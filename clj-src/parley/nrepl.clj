@@ -7,12 +7,12 @@
    [parley.impl.bencode :as bencode]
    [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.evaluating-server :as evaluating-server]
    [parley.impl.evaluator :as evaluator]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.nrepl-socket :as nrepl-socket]
    [parley.impl.options :as options]
-   [parley.impl.service :as service]
    [parley.impl.text :as text])
   (:import
    (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException)
@@ -249,7 +249,7 @@
       (serve-messages transport options (-> handler
                                             (tracked service client options)
                                             (prepared service client options)))
-      (when (service/closing? service)
+      (when (evaluating-server/closing? service)
         (await-evaluations running client))
       (finally
         (swap! open-transports disj transport)
@@ -327,7 +327,7 @@
     ((nrepl 'nrepl.server/map->Server)
      {:server-socket (nrepl-socket/for-server listener
                        (fn []
-                         (service/close service)
+                         (evaluating-server/close service)
                          ;; What is left is the transport of the evaluation that closes, which ends by itself;
                          ;; nREPL's stop-server would close it before its response is sent.
                          (reset! open-transports #{})))

@@ -13,9 +13,9 @@
    [parley.impl.admission :as admission]
    [parley.impl.client :as client]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.evaluating-server :as evaluating-server]
    [parley.impl.evaluator :as evaluator]
    [parley.impl.options :as options]
-   [parley.impl.service :as service]
    [parley.impl.session :as session])
   (:import
    (java.io Closeable)
@@ -166,7 +166,7 @@
   of maps of :id, :peer, :since (an Instant) and :user or :address."
   ([] (sessions nil))
   ([server]
-   (->> (service/clients (this-server "sessions" server))
+   (->> (evaluating-server/clients (this-server "sessions" server))
         (map #(select-keys % [:id :peer :since :user :address]))
         (sort-by (comp parse-long :id))
         vec)))
@@ -179,7 +179,7 @@
   may be left out, so that one session can interrupt another."
   ([id] (interrupt nil id))
   ([server id]
-   (service/interrupt (this-server "interrupt" server) id)))
+   (evaluating-server/interrupt (this-server "interrupt" server) id)))
 
 (defn repl
   "An accept function like clojure.core.server/repl (:repl/quit ends it). It prints one line for an

@@ -16,15 +16,15 @@
   never block each other."
   (:refer-clojure :exclude [read-line])
   (:require
-   [parley.impl.call :as call]
+   [parley.impl.call-options :as call]
    [parley.impl.descriptor :as descriptor]
    [parley.impl.element :as element]
-   [parley.impl.limits :as limits]
    [parley.impl.object :as object]
    [parley.impl.options :as options]
    [parley.impl.print]
    [parley.impl.publish :as publish]
    [parley.impl.sequences :as sequences]
+   [parley.impl.stream-limits :as limits]
    [parley.impl.values :as values]
    [parley.impl.views])
   (:import

@@ -5,8 +5,8 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.List;
-import parley.net.wait.HasDeadline;
 import parley.net.wait.Deadline;
+import parley.net.wait.ThreadWaits.HasDeadline;
 
 /**
  * The common part of the two sides of a stream: a lock that makes each operation atomic, the
