@@ -14,7 +14,7 @@
    [clojure.pprint :as pprint]
    [parley.impl.address :as address]
    [parley.impl.options :as options]
-   [parley.impl.print]
+   [parley.impl.print :as print]
    [parley.impl.serving :as serving]
    [parley.impl.tls :as tls])
   (:import
@@ -45,11 +45,12 @@
 (extend-protocol protocols/Datafiable
   Server
   (datafy [{:keys [host port path core]}]
-    (merge {:kind :server
-            :host host
-            :port port
-            :path path}
-      (serving/facts core))))
+    (print/ordered
+      (merge {:kind :server
+              :host host
+              :port port
+              :path path}
+        (serving/facts core)))))
 
 ;; ---- starting -----------------------------------------------------------------------------------
 

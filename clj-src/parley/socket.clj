@@ -391,7 +391,7 @@
   and more."
   []
   (for [^OpenObjects$Entry entry (OpenObjects/list)]
-    (assoc (print/details entry) :object (.object entry))))
+    (print/ordered (assoc (print/details entry) :object (.object entry)))))
 
 (defn trace-opens!
   "Sets whether streams and servers record the stack of the call that opens them, for open-objects,

@@ -11,6 +11,7 @@
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.prepl :as prepl]
+   [parley.impl.print :as print]
    [parley.impl.service :as service]
    [parley.impl.text :as text])
   (:import
@@ -28,7 +29,7 @@
   (close [_] (service/close service)))
 
 (defmethod print-method Server [{:keys [name service]} ^Writer w]
-  (.write w (str "#<repl-server " name " "
+  (.write w (str "#<repl-server " name " " (print/address (.localAddress ^SocketServer (:listener service))) " "
               (if (service/closing? service) "closed" (str (count (service/clients service)) " clients")) ">")))
 
 ;; pprint and print-dup would show the fields of a record, and so the token.
@@ -48,7 +49,8 @@
         (dissoc :token :service)
         (assoc :kind :repl-server
                :token? (some? (:token server))
-               :open? (not (service/closing? (:service server)))))))
+               :open? (not (service/closing? (:service server))))
+        print/ordered)))
 
 (defn server
   "Returns the value that repl-server returns."
