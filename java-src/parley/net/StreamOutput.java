@@ -271,7 +271,7 @@ public final class StreamOutput extends StreamTextOutput {
             buffer.drain();
             return 0;
         } catch (IOException e) {
-            withTransferred(e, buffer.sent() - before);
+            ErrorInfo.moved(e, buffer.sent() - before);
             throw e;
         }
     }
