@@ -82,6 +82,14 @@ public final class Addresses {
         }
     }
 
+    /** The JDK's address, null for families that it does not know. */
+    static SocketAddress of(SockAddr address) {
+        if (address.inetAddress() != null) {
+            return new InetSocketAddress(address.inetAddress(), address.port());
+        }
+        return address.path() == null ? null : ofUnix(address.path());
+    }
+
     /** The address of a Unix-domain socket, whatever its name. */
     static SocketAddress ofUnix(String name) {
         try {
