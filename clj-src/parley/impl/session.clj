@@ -101,8 +101,11 @@
                                  (warn ::line "a line of " length " characters or more, closed (:max-line)")
                                  (guard/drain stream))
                      :ended (fn [e]
-                              (when (instance? SocketTimeoutException e)
-                                (warn ::idle "nothing came for too long, closed (:idle-timeout)")))})]
+                              (cond
+                                (instance? SocketTimeoutException e)
+                                (warn ::idle "nothing came for too long, closed (:idle-timeout)")
+                                (service/own-failure? stream e)
+                                (warn ::failed "reading failed, closed: " (journal/peer-text e))))})]
     [in (text/writer stream allowance) look]))
 
 (defn run

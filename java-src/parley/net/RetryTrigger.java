@@ -113,7 +113,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         if (attending) {
             attending = false;
             object().forget(this);
-            LOOP.disarm(this);
+            if (mayBeArmed()) {
+                LOOP.disarm(this);
+            }
             found = Pollable.UNKNOWN;
         }
     }

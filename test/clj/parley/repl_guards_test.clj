@@ -21,7 +21,8 @@
    [parley.stream :as stream]
    [parley.testing.repl :refer [*guarded?* answer await-that canary close connect guarded-by holds-soon? in-child kill missing over? patience permissions reachable-directory read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
-   (java.io Closeable IOException)
+   (clojure.lang LineNumberingPushbackReader)
+   (java.io Closeable IOException StringReader)
    (java.nio.file Files Path)
    (java.nio.file.attribute FileAttribute PosixFilePermissions)
    (java.time Duration)
@@ -333,22 +334,46 @@
        (read-line)
        (System/exit 0))))
 
+(defn- all-live
+  "Checks that each session evaluates, again and again and after a wait."
+  [sessions]
+  (dotimes [n 3]
+    (doseq [s sessions]
+      (send-text s (str "(+ 1000 " n ")\n")))
+    (is (= (repeat (count sessions) (str (+ 1000 n) "\nuser=> "))
+          (map #(read-until % "user=> ") sessions)))))
+
 (defn- after-scarcity
   "[whether it burns a processor while there are no descriptors, whether it serves after]"
   [again? burns? serves?]
   (with-open [child (in-child (list 'do (list 'def 'again? again?) scarcity))]
     (let [r {:port (parse-long (.answer child "port"))}]
       (close (session r)) ; has it load and open what it needs
-      (.leaveDescriptors child 5)
-      (let [clients (doall (repeatedly 40 #(connect r)))
+      (let [sessions (when (nil? again?)
+                       (doall (repeatedly 45 #(session r))))
+            _ (.leaveDescriptors child 5)
+            clients (doall (repeatedly 40 #(connect r)))
+            _ (all-live sessions)
             before (Cpu/ticks (.pid child))
             burns? (holds-soon? burns? #(< 60 (- (Cpu/ticks (.pid child)) before)))]
-        (run! #(stream/close % :abort true) clients)
+        (all-live sessions)
+        (run! #(stream/close % :abort true) (concat sessions clients))
         (.limitDescriptors child 4096)
         [burns? (with-open [s (doto (connect r) (stream/set-read-timeout! (if serves? patience 1)))]
                   (try
                     (some? (read-until s "user=> "))
                     (catch IOException _ false)))]))))
+
+(deftest rep-12-t8-a-session-that-cannot-read-is-logged
+  (guarded-by [parley.impl.service/own-failure? (constantly false)]
+    (with-redefs [text/reader (fn [_ {:keys [ended]}]
+                                (ended (IOException. "Too many open files"))
+                                [(LineNumberingPushbackReader. (StringReader. "")) (constantly true)])]
+      (with-open [^Closeable r (server)
+                  s (connect r)]
+        (rest-of s)
+        (not-any? #(str/ends-with? % "session 1: reading failed, closed: java.io.IOException: Too many open files")
+          @(:lines r))))))
 
 (deftest rep-12-t8-descriptors
   (is (= [false true] (after-scarcity nil false true)))

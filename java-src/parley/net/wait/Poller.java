@@ -71,11 +71,6 @@ public final class Poller implements AutoCloseable {
         return selector.isOpen();
     }
 
-    /** As {@link #poll(long, Visitor)}, until a deadline. */
-    public int poll(Deadline deadline, Visitor visitor) throws IOException {
-        return poll(deadline.remaining(), visitor);
-    }
-
     /**
      * Waits until a source is ready, the wait times out, or this thread is woken or interrupted.
      * Calls the visitor for each ready registration. May return early without a reason, so callers

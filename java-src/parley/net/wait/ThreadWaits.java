@@ -55,7 +55,8 @@ public final class ThreadWaits implements Poller.Owner {
             return;
         }
         try {
-            registration.poller.poll(patient.deadline().remaining(), NOTE);
+            registration.poller.poll(
+                    OwnThreads.boundedWait(patient.deadline().remaining()), NOTE);
         } finally {
             INSTANCE.giveBack(registration);
         }

@@ -366,7 +366,7 @@ class TextEndsTest {
     void a_sink_of_lines_leaves_the_stream_at_a_fresh_line() throws Exception {
         pair("UTF-16", (stream, peer) -> {
             stream.out().writeString("a");
-            assertTrue(stream.out().offerLine("b"));
+            assertEquals(Framing.Taken.WHOLE, stream.out().offerLine("b"));
             assertFalse(stream.out().freshLine());
             assertEquals("ab\n", endOf(stream, peer, "UTF-16"));
         });

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
 import java.net.InetAddress;
-import java.util.EnumSet;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -156,8 +155,7 @@ class MakersFaultsTest {
         private FullHeap() {}
 
         public static void main(String[] arguments) throws IOException {
-            // All but the last: the JDK itself keeps no track of a process when its heap is full.
-            for (Maker maker : EnumSet.range(Maker.SOCKET, Maker.DUPLICATE_OF_A_NUMBER)) {
+            for (Maker maker : Maker.values()) {
                 long processes = children();
                 maker.prepare();
                 long descriptors = open();
