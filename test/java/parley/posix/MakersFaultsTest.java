@@ -49,12 +49,6 @@ class MakersFaultsTest {
                 made[count] = server.duplicate();
             }
         },
-        DUPLICATE_OF_A_NUMBER {
-            @Override
-            void make() throws IOException {
-                made[count] = Descriptor.duplicate(server.number());
-            }
-        },
         PROCESS {
             @Override
             void make() throws IOException {
