@@ -99,12 +99,7 @@ public final class Addresses {
         }
     }
 
-    /**
-     * The port of an address.
-     *
-     * @param address TCP or Unix-domain, or null
-     * @return 0 for an address without ports
-     */
+    /** {@return the port of an address, which may be null; 0 for an address without ports} */
     public static int port(SocketAddress address) {
         return address instanceof InetSocketAddress ? ((InetSocketAddress) address).getPort() : 0;
     }
