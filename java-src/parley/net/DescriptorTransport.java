@@ -75,9 +75,14 @@ final class DescriptorTransport implements Transport {
     }
 
     @Override
+    public boolean canPeek() {
+        return input != null && input.hasConnections();
+    }
+
+    @Override
     public int peek(byte[] into) throws IOException {
         try {
-            return input != null && input.hasConnections()
+            return canPeek()
                     ? Math.max(0, input.recv(into, 0, into.length, MessageFlags.PEEK)) : 0;
         } catch (PosixException e) {
             return 0; // a read meets it again, since the descriptor remembers what is reported once
