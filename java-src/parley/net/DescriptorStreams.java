@@ -277,9 +277,14 @@ public final class DescriptorStreams {
         }
 
         @Override
+        public boolean canPeek() {
+            return input != null && input.hasConnections();
+        }
+
+        @Override
         public int peek(byte[] into) throws IOException {
             try {
-                return input != null && input.hasConnections()
+                return canPeek()
                         ? Math.max(0, input.recv(into, 0, into.length, MessageFlags.PEEK)) : 0;
             } catch (PosixException e) {
                 return 0; // a read meets it again: the descriptor remembers what is reported once

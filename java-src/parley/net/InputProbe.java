@@ -131,7 +131,8 @@ final class InputProbe {
      */
     private boolean hasArrived(Sought sought) throws IOException {
         if (refill.buffer.remaining() > 0 || cursor.skipsNewline() || side.isShut()
-                || refill.hasEnded() || refill.failure() != null || !side.stream.isOpen()) {
+                || refill.hasEnded() || refill.failure() != null || !side.stream.isOpen()
+                || !side.stream.transport().canPeek()) {
             return false;
         }
         Segment some = Segment.takeSmall();

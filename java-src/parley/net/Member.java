@@ -33,6 +33,9 @@ final class Member implements Pollable.Observer {
     int ready; // what the kernel has reported in this round
     boolean touched; // is to be evaluated
     boolean gone; // has left the set
+    Thread checking; // the user, while it evaluates the member
+    boolean renewed; // has changed in that evaluation
+    private int asked = -1; // what the kernel is to report; unknown at first
     private Interest closeInterest; // null for the usual object, which announces its close
 
     Member(Pollable object, Direction direction, ChangeQueue news) {
@@ -53,7 +56,20 @@ final class Member implements Pollable.Observer {
 
     @Override
     public void changed(Pollable changed) {
-        news.report(this);
+        if (checking == Thread.currentThread()) { // the check itself has read the input
+            renewed = true;
+        } else {
+            news.report(this);
+        }
+    }
+
+    /** Asks the kernel to report what could make the object actionable. */
+    void ask() {
+        int ops = object.interest(direction);
+        if (ops != asked) { // the key is elsewhere in memory, and mostly as it should be
+            registration.interest(ops);
+            asked = ops;
+        }
     }
 
     /**

@@ -389,8 +389,7 @@ public final class SocketStream extends StreamConnection {
 
     /** True when writing fails for ever and there is nothing left to read. */
     private boolean isUseless(Direction direction, InputState input) {
-        return out.failure() != null
-                && (!direction.includesInput() || input == InputState.ENDED);
+        return (input == InputState.ENDED || !direction.includesInput()) && out.failure() != null;
     }
 
     // ---- closing -----------------------------------------------------------------------------

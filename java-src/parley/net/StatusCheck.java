@@ -168,10 +168,16 @@ final class StatusCheck {
             set.drop(member);
             status = SocketStatus.ERROR;
         } else {
-            member.registration.interest(member.object.interest(member.direction));
+            member.ask();
         }
         if (status.isActionable()) {
             actionable.add(member, status);
+        }
+        if (member.renewed) {
+            member.renewed = false;
+            if (!status.isActionable() || !mayLast(member)) { // or the next check looks anyway
+                news.push(member);
+            }
         }
     }
 
@@ -180,9 +186,12 @@ final class StatusCheck {
             return SocketStatus.ERROR;
         }
         try {
+            member.checking = Thread.currentThread();
             return member.object.evaluate(member.direction, ready);
         } catch (IOException e) {
             return SocketStatus.ERROR; // of this member alone: stream-error returns the cause
+        } finally {
+            member.checking = null;
         }
     }
 

@@ -135,7 +135,7 @@ public final class StatusSet implements AutoCloseable {
             return join(object, direction);
         }
         member.direction = direction;
-        member.registration.interest(object.interest(direction));
+        member.ask();
         news.push(member);
         return member;
     }

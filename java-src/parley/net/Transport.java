@@ -26,6 +26,11 @@ interface Transport extends TlsConnection.Carrier, OpenObjects.Resource {
         return true;
     }
 
+    /** Returns whether {@link #peek} may find something: only where the descriptor is shared. */
+    default boolean canPeek() {
+        return false;
+    }
+
     /**
      * Copies available bytes, which stay with the kernel for other code that uses the descriptor.
      *
