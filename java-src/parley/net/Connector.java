@@ -25,6 +25,7 @@ import parley.net.wait.Deadline;
 import parley.net.wait.Poller;
 import parley.net.wait.Registration;
 import parley.net.wait.ThreadWaits;
+import parley.posix.OwnThreads;
 
 /**
  * Makes connections: one address after the other, each a quarter of a second ahead of the next, and
@@ -231,7 +232,8 @@ final class Connector {
         List<ChannelTransport> ready = new ArrayList<>();
         while (winner == null && !underWay.isEmpty() && failures.size() == failed) {
             Errors.ifInterrupted(NAME, "a connection to " + Addresses.show(host, port));
-            poller.poll(next, (r, ops) -> ready.add((ChannelTransport) r.attachment));
+            poller.poll(OwnThreads.boundedWait(next.remaining()),
+                    (r, ops) -> ready.add((ChannelTransport) r.attachment));
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {

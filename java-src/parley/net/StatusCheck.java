@@ -94,7 +94,7 @@ final class StatusCheck {
         touchClosedForeign();
         boolean wait = nanos > 0 && touchedCount == 0;
         try {
-            poll(wait && news.await() ? nanos : 0);
+            poll(wait && news.await() ? OwnThreads.boundedWait(nanos) : 0);
         } finally {
             news.awaitNoMore();
         }

@@ -357,7 +357,8 @@ public final class Poll {
             }
             int errno;
             try {
-                int n = LibC.poll(buffer.address, watch.count + 1, millis(nanos));
+                int n = LibC.poll(buffer.address, watch.count + 1,
+                        millis(OwnThreads.boundedWait(nanos)));
                 errno = n < 0 ? LibC.errno() : 0;
             } finally {
                 leave();

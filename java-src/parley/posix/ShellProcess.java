@@ -15,6 +15,9 @@ import java.util.concurrent.TimeUnit;
  */
 public final class ShellProcess implements AutoCloseable {
     private static final String SHELL = "/bin/sh";
+    private static final int ROOM = 1 << 18;
+
+    private static volatile Object room; // written so that the room is really allocated
 
     private final Process process; // thread-safe
     private final Descriptor input; // immutable; null when its output is not ours
@@ -74,7 +77,19 @@ public final class ShellProcess implements AutoCloseable {
         if (itsInput != null) {
             builder.redirectInput(file(itsInput));
         }
+        reserveHeap();
         return builder.start();
+    }
+
+    /**
+     * Makes sure that the JDK has room for its own objects. It opens the redirected files before
+     * it registers how they are closed, and starts the process before it makes the thread that
+     * reaps it. An OutOfMemoryError in between would leave a descriptor, or a process that nothing
+     * refers to and that stays as a zombie.
+     */
+    private static void reserveHeap() {
+        room = new byte[ROOM];
+        room = null;
     }
 
     /** A name under which the JDK can open the pipe: Linux opens it anew, macOS duplicates it. */

@@ -272,7 +272,10 @@
     (is (thrown-with-msg? IllegalArgumentException #"^ready: the direction is :in .*:input" (pa/ready x :in)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: :as is :lines .*:line" (pa/elements x :lines)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: unknown option :size" (pa/elements x :size 3)))
+    (is (thrown-with-msg? IllegalArgumentException #"^ready: the direction is :foo .*expected one of :input :io :output$"
+          (pa/ready x :foo)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: :max-size is 0" (pa/elements x :max-size 0)))
+    (is (thrown-with-msg? IllegalArgumentException #"^elements: :length-bytes is 3" (pa/elements x :length-bytes 3)))
     (is (thrown-with-msg? IllegalArgumentException #"^connections: the server is" (pa/connections x)))
     (is (thrown-with-msg? IllegalArgumentException #"^connections: unknown option :timeout"
           (with-open [server (socket/socket-server 0)] (pa/connections server :timeout 1))))

@@ -9,11 +9,11 @@
    [parley.impl.admission]
    [parley.impl.client]
    [parley.impl.endpoint]
+   [parley.impl.evaluating-server]
    [parley.impl.files]
    [parley.impl.guard]
    [parley.impl.journal]
    [parley.impl.login :as login]
-   [parley.impl.service]
    [parley.impl.session :as session]
    [parley.impl.text :as text]
    [parley.repl :as repl]
@@ -21,7 +21,8 @@
    [parley.stream :as stream]
    [parley.testing.repl :refer [*guarded?* answer await-that canary close connect guarded-by holds-soon? in-child kill missing over? patience permissions reachable-directory read-until rest-of send-text server session session-threads set-permissions temporary-directory]])
   (:import
-   (java.io Closeable IOException)
+   (clojure.lang LineNumberingPushbackReader)
+   (java.io Closeable IOException StringReader)
    (java.nio.file Files Path)
    (java.nio.file.attribute FileAttribute PosixFilePermissions)
    (java.time Duration)
@@ -104,7 +105,7 @@
 (deftest rep-12-t2-the-peers-user
   (if-not others?
     (missing "root, setpriv and python3")
-    (guarded-by [parley.impl.service/stranger (constantly nil)]
+    (guarded-by [parley.impl.evaluating-server/stranger (constantly nil)]
       (let [directory (reachable-directory)
             path (.resolve directory "s")]
         (with-open [^Closeable _ (server :path path)]
@@ -162,7 +163,7 @@
       (evaluates? s (str (str/join (repeat 10000 "x")) "\n" token "\n" kill "\n")))))
 
 (deftest rep-12-t5-a-login-is-in-time
-  (guarded-by [parley.impl.service/late (constantly :admit)]
+  (guarded-by [parley.impl.evaluating-server/late (constantly :admit)]
     (with-open [^Closeable r (server :token token :login-timeout 0.2)
                 s (connect r)]
       (holds-soon? *guarded?* #(some? (socket/socket-status [s :input] 0)))
@@ -275,14 +276,14 @@
   (doseq [[what options] {"in all" {:max-connections 1}
                           "of an address" {:max-per-address 1}}]
     (testing what
-      (guarded-by [parley.impl.service/over-limit (constantly nil)]
+      (guarded-by [parley.impl.evaluating-server/over-limit (constantly nil)]
         (with-open [^Closeable r (server options)
                     other (session r)
                     s (do (answer other "1") (connect r))]
           (evaluates? s (str kill "\n:repl/quit\n")))))))
 
 (deftest rep-12-t6-unauthenticated-connections
-  (guarded-by [parley.impl.service/over-limit (constantly nil)]
+  (guarded-by [parley.impl.evaluating-server/over-limit (constantly nil)]
     (with-open [^Closeable r (server :token token :max-unauthenticated 1)
                 silent (connect r)
                 _ (connect r)]
@@ -333,22 +334,46 @@
        (read-line)
        (System/exit 0))))
 
+(defn- all-live
+  "Checks that each session evaluates, again and again and after a wait."
+  [sessions]
+  (dotimes [n 3]
+    (doseq [s sessions]
+      (send-text s (str "(+ 1000 " n ")\n")))
+    (is (= (repeat (count sessions) (str (+ 1000 n) "\nuser=> "))
+          (map #(read-until % "user=> ") sessions)))))
+
 (defn- after-scarcity
   "[whether it burns a processor while there are no descriptors, whether it serves after]"
   [again? burns? serves?]
   (with-open [child (in-child (list 'do (list 'def 'again? again?) scarcity))]
     (let [r {:port (parse-long (.answer child "port"))}]
       (close (session r)) ; has it load and open what it needs
-      (.leaveDescriptors child 5)
-      (let [clients (doall (repeatedly 40 #(connect r)))
+      (let [sessions (when (nil? again?)
+                       (doall (repeatedly 45 #(session r))))
+            _ (.leaveDescriptors child 5)
+            clients (doall (repeatedly 40 #(connect r)))
+            _ (all-live sessions)
             before (Cpu/ticks (.pid child))
             burns? (holds-soon? burns? #(< 60 (- (Cpu/ticks (.pid child)) before)))]
-        (run! #(stream/close % :abort true) clients)
+        (all-live sessions)
+        (run! #(stream/close % :abort true) (concat sessions clients))
         (.limitDescriptors child 4096)
         [burns? (with-open [s (doto (connect r) (stream/set-read-timeout! (if serves? patience 1)))]
                   (try
                     (some? (read-until s "user=> "))
                     (catch IOException _ false)))]))))
+
+(deftest rep-12-t8-a-session-that-cannot-read-is-logged
+  (guarded-by [parley.impl.service/own-failure? (constantly false)]
+    (with-redefs [text/reader (fn [_ {:keys [ended]}]
+                                (ended (IOException. "Too many open files"))
+                                [(LineNumberingPushbackReader. (StringReader. "")) (constantly true)])]
+      (with-open [^Closeable r (server)
+                  s (connect r)]
+        (rest-of s)
+        (not-any? #(str/ends-with? % "session 1: reading failed, closed: java.io.IOException: Too many open files")
+          @(:lines r))))))
 
 (deftest rep-12-t8-descriptors
   (is (= [false true] (after-scarcity nil false true)))
@@ -391,7 +416,7 @@
       (str/includes? (read-until s "\n") ":deep"))))
 
 (deftest rep-12-t15-closing-ends-evaluations
-  (guarded-by [parley.impl.service/close (fn [{:keys [listener]}] (close listener))]
+  (guarded-by [parley.impl.evaluating-server/close (fn [{:keys [listener]}] (close listener))]
     (let [r (server :drain 0)
           s (session r)]
       (send-text s "(do (println :on) (Thread/sleep 2500))\n")
@@ -402,7 +427,7 @@
         (not (Await/holds (Duration/ofSeconds 1) #(over? threads)))))))
 
 (deftest rep-12-t15-an-interrupt-reaches-the-evaluation
-  (guarded-by [parley.impl.service/interrupt (constantly nil)]
+  (guarded-by [parley.impl.evaluating-server/interrupt (constantly nil)]
     (with-open [^Closeable r (server :drain 0)
                 s (session r)]
       (send-text s "(do (println :on) (Thread/sleep 60000))\n")

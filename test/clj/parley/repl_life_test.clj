@@ -2,16 +2,19 @@
   "How servers and sessions live and end: what conformance wants of a REPL, and clients that go."
   (:require
    [clojure.core.server :as core-server]
+   [clojure.edn :as edn]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [parley.impl.text :as text]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
+   [parley.testing.nrepl :as nrepl]
    [parley.testing.repl :refer [answer await-that canary close connect in-child in-child-of-sources kill over? read-until rebind rest-of send-text server session session-threads]])
   (:import
    (java.io Closeable File IOException)
    (java.time Duration)
+   (java.util.concurrent CyclicBarrier)
    (parley.testing Await Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -51,6 +54,43 @@
     (is (= "true #<status-set of 1, 1 actionable>" (.answer child "set")))
     (is (str/ends-with? (.answer child "closed") " 0"))
     (is (contains? #{"0" "1"} (.answer child "reactors")))))
+
+(defn- at-once
+  "Calls f with each of ten numbers, in threads of which none begins before all are there."
+  [f]
+  (let [barrier (CyclicBarrier. 10)]
+    (mapv deref (mapv #(future (.await barrier) (f %)) (range 10)))))
+
+(deftest first-clients-at-the-same-time-find-everything-loaded
+  (with-open [child (in-child '(do
+                                 (require 'parley.repl 'clojure.java.io)
+                                 (println "repl" (:port (parley.repl/repl-server {:log nil})))
+                                 (println "prepl" (:port (parley.repl/repl-server {:log nil
+                                                                                   :accept 'clojure.core.server/io-prepl})))
+                                 (println "nrepl" (when (clojure.java.io/resource "nrepl/server.clj")
+                                                    (require 'parley.nrepl)
+                                                    (:port ((resolve 'parley.nrepl/nrepl-server) {:log nil}))))
+                                 (read-line)
+                                 (System/exit 0)))]
+    (let [[repl prepl nrepl] (mapv #(parse-long (.answer child %)) ["repl" "prepl" "nrepl"])
+          form "[(every? resolve '[pp source doc javadoc apropos]) (with-out-str (clojure.pprint/pprint 1))]"
+          expected (pr-str [true "1\n"])]
+      (is (= (repeat 10 [expected expected])
+            (at-once (fn [_]
+                       (with-open [a (connect {:port repl})
+                                   b (connect {:port prepl})]
+                         (doseq [s [a b]]
+                           (send-text s (str form "\n")))
+                         [(subs (stream/read-line a) (count "user=> "))
+                          (:val (edn/read-string (stream/read-line b)))])))))
+      (when nrepl
+        (is (= (repeat 10 [[[true "1\n"]] true])
+              (at-once (fn [_]
+                         (with-open [t (nrepl/connect {:port nrepl})]
+                           [(nrepl/values-of t form)
+                            (boolean (some :completions (nrepl/message t {:op "completions"
+                                                                          :prefix "ma"
+                                                                          :ns "clojure.core"})))])))))))))
 
 (defn generation
   "What the server under test serves."

@@ -55,7 +55,8 @@ public final class ThreadWaits implements Poller.Owner {
             return;
         }
         try {
-            registration.poller.poll(patient.deadline().remaining(), NOTE);
+            registration.poller.poll(
+                    OwnThreads.boundedWait(patient.deadline().remaining()), NOTE);
         } finally {
             INSTANCE.giveBack(registration);
         }
@@ -335,5 +336,11 @@ public final class ThreadWaits implements Poller.Owner {
         public boolean isStale() {
             return !source.isOpen();
         }
+    }
+
+    /** A wait whose deadline other threads may move while it lasts. */
+    public interface HasDeadline {
+        /** {@return the deadline in force now} */
+        Deadline deadline();
     }
 }

@@ -3,8 +3,10 @@ package parley.net;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
+import java.nio.channels.AsynchronousCloseException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import parley.testing.Await;
 import parley.testing.Child;
+import parley.testing.Cpu;
 import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
@@ -29,6 +32,10 @@ import parley.testing.Threads;
 @Tag("virtual")
 class VirtualThreadsTest {
     private static final int WAITERS = 300;
+    private static final int CLOSED = 50;
+    private static final int ROUNDS = 3;
+    private static final int FILLING = 8 << 20;
+    private static final long SLACK = CLOSED / 2;
     private static final int READS = 100_000;
     private static final int BATCH = 500;
     private static final long DIRECT_SLACK = 4 << 20;
@@ -165,6 +172,51 @@ class VirtualThreadsTest {
             assertEquals(0, Reactor.shared().watches());
             peer.send("x\n");
             assertEquals("x", stream.in().readLine());
+        }
+    }
+
+    @Test
+    void closing_under_a_writer_costs_no_more_than_under_a_reader() throws Exception {
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < ROUNDS; i++) {
+            long reader = ticksOfClosing(stream -> stream.in().readByte());
+            long writer = ticksOfClosing(stream ->
+                    stream.out().writeBytes(new byte[FILLING], 0, FILLING, WaitMode.FULL));
+            least = Math.min(least, writer - 2 * reader);
+        }
+        assertTrue(least <= SLACK, least + " ticks more"); // a loop that spins burns a tick in each
+    }
+
+    private interface Use {
+        void of(SocketStream stream) throws IOException;
+    }
+
+    private static long ticksOfClosing(Use use) throws Exception {
+        List<SocketStream> streams = new ArrayList<>();
+        List<Task<Void>> tasks = new ArrayList<>();
+        List<Peer> peers = new ArrayList<>();
+        try (PeerListener listener = PeerListener.on(Family.TCP4)) {
+            for (int i = 0; i < CLOSED; i++) {
+                SocketStream stream = SocketStream.connect(listener.address(), StreamOptions
+                        .builder().elementType(ElementType.UNSIGNED_BYTE_8).build());
+                streams.add(stream);
+                peers.add(listener.accept());
+                tasks.add(Threads.VIRTUAL.start("user", () -> {
+                    use.of(stream);
+                    return null;
+                }));
+            }
+            Await.until("all wait", () -> Reactor.shared().watches() == CLOSED);
+            long before = Cpu.ticks();
+            for (int i = 0; i < CLOSED; i++) {
+                streams.get(i).abort();
+                tasks.get(i).failure(AsynchronousCloseException.class);
+            }
+            long after = Cpu.ticks();
+            for (Peer peer : peers) {
+                peer.close();
+            }
+            return after - before;
         }
     }
 }

@@ -5,12 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.InterruptedIOException;
+import java.lang.reflect.Field;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import parley.net.Direction;
 import parley.net.Reactor;
 import parley.net.Reactor.Watch;
@@ -20,6 +25,7 @@ import parley.net.SocketStream;
 import parley.testing.Await;
 import parley.testing.Blocked;
 import parley.testing.Case;
+import parley.testing.Child;
 import parley.testing.Cpu;
 import parley.testing.EveryCase;
 import parley.testing.EveryCase.OverHandlesToo;
@@ -27,7 +33,10 @@ import parley.testing.Family;
 import parley.testing.Guarded;
 import parley.testing.Peer;
 import parley.testing.Race;
+import parley.testing.Seeds;
+import parley.testing.Stacks;
 import parley.testing.Task;
+import parley.testing.Threads;
 import parley.testing.Timing;
 
 /** INT: interrupts. */
@@ -155,6 +164,103 @@ class InterruptTest {
             Thread.interrupted();
             link.stream.in().readByte();
             link.roundTrip();
+        }
+    }
+
+    @Test
+    void INT_3_an_interrupt_that_the_JDK_loses_is_found() throws Exception {
+        assumeTrue(Runtime.version().feature() < 24);
+        try (Child child = Child.java(
+                List.of("--add-opens=java.base/java.lang=ALL-UNNAMED"), LostInterrupts.class)) {
+            child.answer("done");
+        }
+    }
+
+    /**
+     * Sets the flags of waiting threads and wakes none. This happens up to JDK 23 when the thread
+     * begins to wait while {@link Thread#interrupt} runs.
+     */
+    static final class LostInterrupts {
+        private LostInterrupts() {
+        }
+
+        public static void main(String[] arguments) throws Exception {
+            List<Link> links = new ArrayList<>();
+            List<Task<Void>> tasks = new ArrayList<>();
+            Field flag = Thread.class.getDeclaredField("interrupted");
+            flag.setAccessible(true);
+            for (int i = 0; i < 4; i++) { // at once, since it takes seconds
+                Family family = i < 2 ? Family.TCP4 : Family.HANDLE;
+                boolean byStatus = i % 2 == 0;
+                Case cell = new Case(family, Threads.PLATFORM);
+                Link link = Link.connected(cell);
+                links.add(link);
+                tasks.add(cell.start("waits", () -> {
+                    waitForInput(link.stream, byStatus);
+                    return null;
+                }));
+                Blocked.in(tasks.get(i), Sockets.WAIT);
+                flag.setBoolean(tasks.get(i).thread(), true);
+            }
+            for (int i = 0; i < 4; i++) {
+                isAnInterrupt(tasks.get(i));
+                links.get(i).roundTrip();
+                links.get(i).close();
+            }
+            System.out.println("done");
+        }
+    }
+
+    /** Interrupts a thread while it begins to wait. */
+    @EveryCase(over = {Family.TCP4, Family.HANDLE})
+    void INT_3_no_interrupt_of_thousands_is_lost(Case cell) throws Exception {
+        long budget = Duration.ofMillis(200).toNanos() * Race.Rounds.of(1, 20);
+        AtomicInteger begun = new AtomicInteger();
+        AtomicInteger seen = new AtomicInteger();
+        try (Link link = Link.connected(cell)) {
+            Task<Void> loop = cell.start("waits", () -> {
+                for (int round = 1;; round++) {
+                    begun.set(round);
+                    try {
+                        waitForInput(link.stream, round % 2 == 0);
+                        return null; // what the test sends in the end
+                    } catch (InterruptedIOException e) {
+                        assertTrue(Thread.interrupted(), "the flag is set");
+                        seen.set(round);
+                    }
+                }
+            });
+            Seeds.with(random -> {
+                long start = System.nanoTime();
+                while (System.nanoTime() - start < budget) {
+                    int round = seen.get() + 1;
+                    spinUntil(() -> begun.get() == round, loop);
+                    long at = System.nanoTime() + random.nextInt(10_000);
+                    spinUntil(() -> System.nanoTime() - at > 0, loop);
+                    loop.interrupt();
+                    spinUntil(() -> seen.get() == round, loop);
+                }
+            });
+            link.peer.send("x");
+            loop.await();
+        }
+    }
+
+    private static void waitForInput(SocketStream stream, boolean byStatus) throws Exception {
+        if (byStatus) {
+            stream.status(Direction.INPUT, null);
+        } else {
+            stream.in().readByte();
+        }
+    }
+
+    private static void spinUntil(BooleanSupplier holds, Task<?> loop) {
+        long start = System.nanoTime();
+        while (!holds.getAsBoolean()) {
+            Thread.onSpinWait();
+            if (System.nanoTime() - start > Task.PATIENCE.toNanos()) {
+                throw new AssertionError("an interrupt is lost; " + Stacks.of(loop.thread()));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-(ns parley.impl.service
+(ns parley.impl.evaluating-server
   "Sessions on parley.net.Server: which clients of an evaluating server are admitted, and what its owner
   learns of them.
 
@@ -16,11 +16,11 @@
    [parley.impl.serving :as serving]
    [parley.impl.turn :as turn])
   (:import
-   (java.io IOException UncheckedIOException)
+   (java.io EOFException IOException UncheckedIOException)
    (java.nio.channels ClosedChannelException)
    (java.time Duration)
    (java.util.function Consumer)
-   (parley.net Addresses Server Server$Admission Server$Admission$Verdict Server$Connection Server$Event Server$Handler SocketServer)))
+   (parley.net Addresses ErrorCode Server Server$Admission Server$Admission$Verdict Server$Connection Server$Event Server$Handler SocketServer SocketStream)))
 
 (set! *warn-on-reflection* true)
 
@@ -163,13 +163,23 @@
   [{:keys [server]}]
   (not (.isOpen ^Server @server)))
 
-(defn- lost [{:keys [journal]
-              :as service} client e]
-  (when-not (or (closing? service) (instance? ClosedChannelException e)) ; closed on this side, which has logged the reason
-    (journal/event journal :lost (assoc (about (:connection client)) :reason (str e)))))
+(defn own-failure?
+  "Returns true when reading has failed for a reason of this process, not because the connection is lost."
+  [^SocketStream stream e]
+  (and (instance? IOException e)
+       (not (instance? EOFException e))
+       (.isOpen stream)
+       (or (nil? (ErrorCode/of e)) (ErrorCode/isExhaustion e))))
 
 (defn- failed [{:keys [journal]} client e]
   (journal/warn journal ::failed "session " (:id client) " ended: " (journal/peer-text e)))
+
+(defn- lost [{:keys [journal]
+              :as service} client e]
+  (when-not (or (closing? service) (instance? ClosedChannelException e)) ; closed on this side, which has logged the reason
+    (journal/event journal :lost (assoc (about (:connection client)) :reason (str e)))
+    (when (own-failure? (:stream client) e)
+      (failed service client e))))
 
 (defn- run
   "A client's session, in its own thread."
