@@ -365,7 +365,7 @@
                     (catch IOException _ false)))]))))
 
 (deftest rep-12-t8-a-session-that-cannot-read-is-logged
-  (guarded-by [parley.impl.service/own-failure? (constantly false)]
+  (guarded-by [parley.impl.evaluating-server/own-failure? (constantly false)]
     (with-redefs [text/reader (fn [_ {:keys [ended]}]
                                 (ended (IOException. "Too many open files"))
                                 [(LineNumberingPushbackReader. (StringReader. "")) (constantly true)])]

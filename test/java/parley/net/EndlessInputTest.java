@@ -29,7 +29,7 @@ import parley.testing.Threads;
 /** Bytes that make no character, or none that is wanted, without an end. */
 @Guarded
 class EndlessInputTest {
-    private static final Duration SHORT = Duration.ofMillis(100);
+    private static final Duration SHORT = Duration.ofMillis(30);
 
     /** Bytes that make no character, in hexadecimal, by charset. */
     private static final Map<String, String> NOTHING = Map.of(
@@ -146,7 +146,7 @@ class EndlessInputTest {
                 assertEquals(before.charAt(i), cursor.read(false));
             }
             byte[] junk = junk(charset, 8 * 1024);
-            for (int i = 0; i < 200; i++) {
+            for (int i = 0; i < 60; i++) {
                 feed(buffer, junk);
                 assertEquals(CharacterCursor.MORE, cursor.peek(false, true));
                 assertTrue(buffer.bytes.length <= 4 * Segment.SIZE, () -> "holds "

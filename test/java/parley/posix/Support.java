@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import parley.testing.Await;
 
 /** What the tests of this package share. */
 final class Support {
@@ -53,13 +53,16 @@ final class Support {
 
     /** Waits until something is so, at most thirty seconds. */
     static void eventually(String what, BooleanSupplier condition) {
-        long end = System.nanoTime() + 30 * SECOND;
-        boolean so = condition.getAsBoolean();
-        while (!so && System.nanoTime() < end) {
-            LockSupport.parkNanos(1_000_000);
-            so = condition.getAsBoolean();
+        Await.until(what, condition::getAsBoolean);
+    }
+
+    /** How much this process watches now. */
+    static int watches() {
+        try {
+            return DescriptorWatcher.size();
+        } catch (IOException e) {
+            throw new AssertionError(e);
         }
-        assertTrue(so, what);
     }
 
     /** Waits until a thread is in the named method, so that it is known to wait there. */

@@ -19,18 +19,16 @@ import org.junit.jupiter.api.Timeout;
 @Tag("virtual")
 @Timeout(180)
 class VirtualThreadTest {
+    private final int before = Support.watches(); // those that a failed test has left
+
     private static Thread start(Runnable task) throws Exception {
         assumeTrue(Runtime.version().feature() >= 21);
         return (Thread) Thread.class.getMethod("startVirtualThread", Runnable.class)
                 .invoke(null, task);
     }
 
-    private static int watches() {
-        try {
-            return DescriptorWatcher.size();
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
+    private int watches() {
+        return Support.watches() - before;
     }
 
     @Test

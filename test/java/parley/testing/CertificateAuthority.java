@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 
@@ -33,6 +34,9 @@ import java.util.stream.Collectors;
  */
 public final class CertificateAuthority {
     private static final AtomicLong SERIALS = new AtomicLong(System.nanoTime());
+    /** A key of RSA takes half a second of processor time, so there is one of each length. */
+    private static final Map<Integer, KeyPair> RSA = new ConcurrentHashMap<>();
+
     private static final Map<String, String> SIGNATURES = Map.of(
             "SHA256withECDSA", "1.2.840.10045.4.3.2", "SHA256withRSA", "1.2.840.113549.1.1.11",
             "SHA1withRSA", "1.2.840.113549.1.1.5", "Ed25519", "1.3.101.112");
@@ -152,6 +156,10 @@ public final class CertificateAuthority {
         }
 
         private KeyPair pair() {
+            return keyKind.equals("RSA") ? RSA.computeIfAbsent(bits, each -> newPair()) : newPair();
+        }
+
+        private KeyPair newPair() {
             try {
                 KeyPairGenerator generator = KeyPairGenerator.getInstance(keyKind);
                 if (!keyKind.startsWith("Ed")) {

@@ -41,6 +41,11 @@ final class Link implements AutoCloseable {
         this.peer = peer;
     }
 
+    /** Bytes enough to fill the kernel's buffers of a link of this case. */
+    static int much(Case cell) {
+        return cell.family().isTls() ? 16 * SMALL : MUCH;
+    }
+
     /** Parley connects, with bivalent elements. */
     static Link connected(Case cell) throws IOException {
         return connected(cell, Sockets.BIVALENT);

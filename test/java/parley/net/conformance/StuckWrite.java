@@ -23,6 +23,7 @@ final class StuckWrite extends Stuck {
     }
 
     private final Link link;
+    private final int much; // more than fits
     private final Write write; // null: only the status is asked for
     private final boolean filled; // the buffers are full, and the call adds nothing
     private long went; // confined to the calling thread; bytes accepted from position 0 on
@@ -35,6 +36,7 @@ final class StuckWrite extends Stuck {
     private StuckWrite(Case cell, Write write, boolean filled) throws IOException {
         // with small buffers the little that the kernel takes in the end is less than is pending
         link = filled ? Link.narrow(cell, 4096) : Link.connected(cell);
+        much = Link.much(cell);
         this.write = write;
         this.filled = filled;
         if (filled) {
@@ -74,10 +76,10 @@ final class StuckWrite extends Stuck {
     }
 
     private void write(Write one) throws IOException {
-        byte[] bytes = Payload.bytes(went, Link.MUCH);
+        byte[] bytes = Payload.bytes(went, much);
         try {
             one.to(link.stream, bytes);
-            went += Link.MUCH;
+            went += much;
         } catch (InterruptedIOException e) {
             went += e.bytesTransferred;
             throw e;

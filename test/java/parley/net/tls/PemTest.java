@@ -11,8 +11,6 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -24,12 +22,9 @@ import parley.testing.TemporaryPaths;
 class PemTest {
     private static final char[] PASSWORD = "open".toCharArray();
 
-    private static final Map<String, CertificateAuthority.Identity> OWN = new ConcurrentHashMap<>();
-
-    /** A key of a kind, with its certificate; a key of RSA takes long to find, so there is one of each. */
+    /** A key of a kind, with its certificate. */
     private static CertificateAuthority.Identity own(String kind, int bits) {
-        return OWN.computeIfAbsent(kind + bits,
-                each -> CertificateAuthority.request("x").key(kind, bits).selfSigned());
+        return CertificateAuthority.request("x").key(kind, bits).selfSigned();
     }
 
     private static String openssl(String input, String... arguments) throws Exception {
