@@ -72,6 +72,12 @@ class MakersFaultsTest {
                 controls[count] = received.control();
             }
         },
+        DIRECTORY {
+            @Override
+            void make() throws IOException {
+                made[count] = Handles.directory("/");
+            }
+        },
         PROCESS {
             @Override
             void make() throws IOException {
