@@ -79,10 +79,8 @@ public final class SocketOptions {
                 JdkOptions.write(channel, option, JdkOptions.find(channel, option), value);
             }
         }
-        if (option == DescriptorOption.SO_RCVTIMEO) {
-            reading(object, bound((Duration) value));
-        } else if (option == DescriptorOption.SO_SNDTIMEO) {
-            writing(object, bound((Duration) value));
+        if (isLimit(option)) {
+            limit(object, option == DescriptorOption.SO_RCVTIMEO, bound((Duration) value));
         }
         return before;
     }
@@ -121,17 +119,11 @@ public final class SocketOptions {
         return object instanceof SocketServer server ? server.ownChannel() : object.subject();
     }
 
-    private static void reading(Pollable object, Duration limit) {
+    private static void limit(Pollable object, boolean ofReads, Duration limit) {
         if (object instanceof SocketStream stream) {
-            stream.readTimeout(limit);
-        } else if (object instanceof SocketServer server) {
+            (ofReads ? stream.in() : stream.out()).timeout(limit);
+        } else if (object instanceof SocketServer server && ofReads) {
             server.readTimeout(limit);
-        }
-    }
-
-    private static void writing(Pollable object, Duration limit) {
-        if (object instanceof SocketStream stream) {
-            stream.writeTimeout(limit);
         } else if (object instanceof SocketServer server) {
             server.writeTimeout(limit);
         }

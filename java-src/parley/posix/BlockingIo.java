@@ -21,9 +21,10 @@ public final class BlockingIo {
 
     private BlockingIo() {}
 
-    /** One attempt that does not wait: a count, EOF or {@link Descriptor#WOULD_BLOCK}. */
+    /** An attempt that does not wait, behind what was moved before. */
     private interface Attempt {
-        int run() throws IOException;
+        /** Returns a count, EOF or {@link Descriptor#WOULD_BLOCK}. */
+        int run(int done) throws IOException;
     }
 
     /**
@@ -39,18 +40,10 @@ public final class BlockingIo {
                     + " expected one of them: peeked bytes stay, so that no more would come");
         }
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock("recv", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Call call = new Call("recv", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Posix.checkBounds("recv", bytes, offset, length);
-        int total = 0;
-        int n;
-        do {
-            int at = total;
-            n = untilDone(socket, events, clock, total, () ->
-                    socket.recv(bytes, offset + at, length - at, flags));
-            total += Math.max(n, 0);
-        } while (all && n > 0 && total < length
-                && socket.socketType() == Constants.SOCK_STREAM);
-        return total;
+        return call.move(events, all && socket.socketType() == Constants.SOCK_STREAM ? length : 0,
+                at -> socket.recv(bytes, offset + at, length - at, flags));
     }
 
     /**
@@ -62,9 +55,9 @@ public final class BlockingIo {
     public static Datagrams.Received receive(Descriptor socket, List<Datagrams.Part> parts,
             int controlSize, int flags, long timeoutNanos) throws IOException {
         int events = (flags & MessageFlags.OOB) != 0 ? Poll.PRI : Poll.IN;
-        Clock clock = new Clock("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        Call call = new Call("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
-        untilDone(socket, events, clock, 0, () -> {
+        call.move(events, 0, at -> {
             received[0] = Datagrams.receive(socket, parts, controlSize, flags, true);
             return received[0].count();
         });
@@ -79,18 +72,9 @@ public final class BlockingIo {
     public static int send(Descriptor socket, byte[] bytes, int offset, int length, int flags,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("send", bytes, offset, length);
-        Clock clock = new Clock("send", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
-        int total = 0;
-        do {
-            int at = total;
-            int n = untilDone(socket, Poll.OUT, clock, total, () ->
-                    socket.send(bytes, offset + at, length - at, flags));
-            if (n < 0) {
-                return total;
-            }
-            total += n;
-        } while (total < length);
-        return total;
+        Call call = new Call("send", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        return call.move(Poll.OUT, length,
+                at -> socket.send(bytes, offset + at, length - at, flags));
     }
 
     /**
@@ -102,75 +86,32 @@ public final class BlockingIo {
      */
     public static int send(Descriptor socket, List<Datagrams.Part> parts, SockAddr address,
             byte[] control, int flags, long timeoutNanos) throws IOException {
-        Clock clock = new Clock("sendmsg", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
-        return untilDone(socket, Poll.OUT, clock, 0, () ->
-                Datagrams.send(socket, parts, address, control, flags));
+        Call call = new Call("sendmsg", socket, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        return call.move(Poll.OUT, 0,
+                at -> Datagrams.send(socket, parts, address, control, flags));
     }
 
     /**
-     * Reads from a descriptor of any kind: read(2). Returns 0 at the end.
+     * Reads from a descriptor of any kind: read(2).
      *
-     * @param from the descriptor
      * @return how many bytes, 0 at the end
      */
     public static int read(Descriptor from, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
-        Clock clock = new Clock("read", from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
-        return Math.max(0, untilDone(from, Poll.IN, clock, 0, () ->
-                from.read(bytes, offset, length)));
+        Call call = new Call("read", from, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
+        return call.move(Poll.IN, 0, at -> from.read(bytes, offset, length));
     }
 
     /**
      * Writes all of it to a descriptor of any kind: write(2).
      *
-     * @param to the descriptor
      * @return how many bytes: all, unless the call timed out
      */
     public static int write(Descriptor to, byte[] bytes, int offset, int length,
             long timeoutNanos) throws IOException {
         Posix.checkBounds("write", bytes, offset, length);
-        Clock clock = new Clock("write", to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
-        int total = 0;
-        do {
-            int at = total;
-            int n = untilDone(to, Poll.OUT, clock, total, () ->
-                    to.write(bytes, offset + at, length - at));
-            if (n < 0) {
-                return total;
-            }
-            total += n;
-        } while (total < length);
-        return total;
-    }
-
-    /** Repeats an attempt until it need not wait. Returns WOULD_BLOCK on a timeout after a part. */
-    private static int untilDone(
-            Descriptor descriptor, int events, Clock clock, int done, Attempt attempt)
-            throws IOException {
-        int n = attempt.run();
-        while (n == Descriptor.WOULD_BLOCK) {
-            try {
-                if (descriptor.await(events, clock.left()) == 0) {
-                    return timedOut(descriptor, done, clock);
-                }
-            } catch (InterruptedIOException e) {
-                e.bytesTransferred = done;
-                throw e;
-            }
-            n = attempt.run();
-        }
-        return n;
-    }
-
-    private static int timedOut(Descriptor descriptor, int done, Clock clock)
-            throws SocketTimeoutException {
-        if (done == 0) {
-            throw new SocketTimeoutException(
-                    clock.call + "(" + descriptor.number() + "): timed out after "
-                    + BigDecimal.valueOf(clock.timeoutNanos, 9).stripTrailingZeros().toPlainString()
-                    + " s; nothing was moved, the call can be made again");
-        }
-        return Descriptor.WOULD_BLOCK;
+        Call call = new Call("write", to, DescriptorOption.SO_SNDTIMEO, timeoutNanos);
+        return call.move(Poll.OUT, length, at -> to.write(bytes, offset + at, length - at));
     }
 
     /** Returns the timeout that SO_RCVTIMEO or SO_SNDTIMEO of a socket sets. */
@@ -183,22 +124,66 @@ public final class BlockingIo {
         return none ? Long.MAX_VALUE : limit.toNanos();
     }
 
-    /** The time that a call has left. An option is read only when the call waits. */
-    private static final class Clock {
-        private final String call; // immutable
+    /** A call that may wait, and the time that it has left. */
+    private static final class Call {
+        private final String name; // immutable
         private final Descriptor descriptor; // immutable
-        private final DescriptorOption option; // immutable
+        private final DescriptorOption option; // immutable; read only when the call waits
         private final long start = System.nanoTime(); // immutable
         private long timeoutNanos; // used by one thread
+        private int done; // how much was moved; used by one thread
 
-        Clock(String call, Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
-            this.call = call;
+        Call(String name, Descriptor descriptor, DescriptorOption option, long timeoutNanos) {
+            this.name = name;
             this.descriptor = descriptor;
             this.option = option;
             this.timeoutNanos = timeoutNanos;
         }
 
-        long left() throws IOException {
+        /**
+         * Repeats attempts until at least so much is moved, the end is met, or the time has passed;
+         * returns how much is. One attempt must succeed.
+         */
+        int move(int events, int least, Attempt attempt) throws IOException {
+            int n;
+            do {
+                n = untilDone(events, attempt);
+                done += Math.max(n, 0);
+            } while (n > 0 && done < least);
+            return done;
+        }
+
+        /**
+         * Repeats an attempt until it need not wait. Returns WOULD_BLOCK when the time has passed
+         * after a part was moved.
+         */
+        private int untilDone(int events, Attempt attempt) throws IOException {
+            int n = attempt.run(done);
+            while (n == Descriptor.WOULD_BLOCK) {
+                try {
+                    if (descriptor.await(events, left()) == 0) {
+                        return timedOut();
+                    }
+                } catch (InterruptedIOException e) {
+                    e.bytesTransferred = done;
+                    throw e;
+                }
+                n = attempt.run(done);
+            }
+            return n;
+        }
+
+        private int timedOut() throws SocketTimeoutException {
+            if (done == 0) {
+                throw new SocketTimeoutException(
+                        name + "(" + descriptor.number() + "): timed out after "
+                        + BigDecimal.valueOf(timeoutNanos, 9).stripTrailingZeros().toPlainString()
+                        + " s; nothing was moved, the call can be made again");
+            }
+            return Descriptor.WOULD_BLOCK;
+        }
+
+        private long left() throws IOException {
             if (timeoutNanos == OPTION) {
                 timeoutNanos = ofOption(descriptor, option);
             }
