@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.IOException;
 import java.net.SocketAddress;
 import parley.posix.PosixException;
 
@@ -42,6 +43,19 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
             }
         }
         return null;
+    }
+
+    /**
+     * Attaches the operation and the addresses of a stream to an exception, unless it has such
+     * information. For exceptions whose message begins with the operation and ": ".
+     *
+     * @param <E> the type of the exception
+     * @param error the exception, about to be thrown
+     * @param stream what the operation was called on
+     * @return the exception
+     */
+    public static <E extends IOException> E about(E error, SocketStream stream) {
+        return carriedBy(error) == null ? attach(error, stream) : error;
     }
 
     /** The information attached to this very exception, or null. */

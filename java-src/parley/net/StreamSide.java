@@ -5,6 +5,9 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.List;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.Framing.FramingException;
+import parley.net.StreamInput.LineTooLongException;
 import parley.net.wait.HasDeadline;
 import parley.net.wait.Deadline;
 
@@ -97,6 +100,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         Object me = owner;
         try {
             return body.run();
+        } catch (IOException e) {
+            throw located(e);
         } finally {
             try {
                 end();
@@ -117,6 +122,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         Object me = owner;
         try {
             return body.run();
+        } catch (IOException e) {
+            throw located(e);
         } finally {
             try {
                 end();
@@ -437,6 +444,12 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     @Override
     public String toString() {
         return "#<" + sideName() + " " + stream + ">";
+    }
+
+    /** Has a failure that was found where no stream is known point to this one. */
+    final IOException located(IOException e) {
+        return e instanceof CodingException || e instanceof LineTooLongException
+                || e instanceof FramingException ? ErrorInfo.about(e, stream) : e;
     }
 
     static <T extends Throwable> T withTransferred(T e, long bytes) {

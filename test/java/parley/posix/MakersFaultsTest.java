@@ -15,7 +15,7 @@ import parley.testing.FullStack;
 /** Whatever makes a descriptor or a process leaves none behind when the stack or the heap is full. */
 class MakersFaultsTest {
     private static final int SUCCESSES = 5; // in a row: from then on there is room
-    private static final int MANY = 4000;
+    private static final int MANY = 500;
     private static final List<Datagrams.Part> PART =
             List.of(new Datagrams.Part(new byte[1], 0, 1));
 
@@ -232,7 +232,7 @@ class MakersFaultsTest {
         }
 
         private static void fill() {
-            for (int size = 1 << 20; size >= 4; size /= 2) {
+            for (int size = 1 << 20; size >= 4; size /= 8) {
                 try {
                     for (;;) {
                         Object[] more = new Object[size];
