@@ -3,7 +3,7 @@
   bits, and the arguments that describe them."
   {:no-doc true}
   (:require
-   [parley.impl.call :as call]
+   [parley.impl.call-options :as call]
    [parley.impl.object :as object]
    [parley.impl.options :as options])
   (:import

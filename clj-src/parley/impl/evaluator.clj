@@ -4,11 +4,11 @@
   (:require
    [parley.impl.admission :as admission]
    [parley.impl.endpoint :as endpoint]
+   [parley.impl.evaluating-server :as evaluating-server]
    [parley.impl.files :as files]
    [parley.impl.journal :as journal]
    [parley.impl.login :as login]
    [parley.impl.options :as options]
-   [parley.impl.service :as service]
    [parley.impl.tls :as tls])
   (:import
    (parley.net SocketServer)))
@@ -82,7 +82,7 @@
         delete-files (files/write op (files-of op server options port-text))
         handle (promise)]
     (try
-      (let [service (service/start
+      (let [service (evaluating-server/start
                       (merge (select-keys options [:name :threads :drain :own :tls :consume-exception])
                         {:listener server
                          :journal journal

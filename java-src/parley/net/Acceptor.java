@@ -10,8 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import parley.net.RetryTrigger.BackOff;
 import parley.net.Server.Admission;
-import parley.net.wait.BackOff;
 import parley.net.wait.Deadline;
 import parley.net.wait.Source;
 

@@ -223,9 +223,9 @@ final class CharacterOutput {
         return true;
     }
 
-    /** Writes a line if that takes nothing but moving its bytes, which are few and ASCII. */
+    /** Writes a line if that takes nothing but encoding a few characters. */
     boolean putQuickLine(String line) {
-        if (!ascii || !unix || pendingHigh >= 0 || !buffer.putQuickLine(line)) {
+        if (!ascii || !unix || pendingHigh >= 0 || !buffer.putQuickLine(line, encoder)) {
             return false;
         }
         lineStart = true;

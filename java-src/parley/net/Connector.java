@@ -232,7 +232,8 @@ final class Connector {
         List<ChannelTransport> ready = new ArrayList<>();
         while (winner == null && !underWay.isEmpty() && failures.size() == failed) {
             Errors.ifInterrupted(NAME, "a connection to " + Addresses.show(host, port));
-            poller.poll(OwnThreads.boundedWait(next.remaining()), (r, ops) -> ready.add((ChannelTransport) r.attachment));
+            poller.poll(OwnThreads.boundedWait(next.remaining()),
+                    (r, ops) -> ready.add((ChannelTransport) r.attachment));
             ready.forEach(this::finish);
             ready.clear();
             if (winner == null && deadline.hasPassed()) {

@@ -1,7 +1,11 @@
 package parley.net;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.net.SocketAddress;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.Framing.FramingException;
+import parley.net.StreamInput.LineTooLongException;
 import parley.posix.PosixException;
 
 /**
@@ -58,6 +62,12 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         return carriedBy(error) == null ? attach(error, stream) : error;
     }
 
+    /** As {@link #about}, for a failure that was found where the stream is not known. */
+    static IOException located(IOException e, SocketStream stream) {
+        return e instanceof CodingException || e instanceof LineTooLongException
+                || e instanceof FramingException ? about(e, stream) : e;
+    }
+
     /** The information attached to this very exception, or null. */
     static ErrorInfo carriedBy(Throwable error) {
         for (Throwable each : error.getSuppressed()) {
@@ -68,8 +78,8 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         return null;
     }
 
-    /** Notes in the information of an exception how many bytes were moved before it. */
-    static void moved(Throwable error, long bytes) {
+    /** Notes in an exception how many bytes were moved before it; returns the exception. */
+    static <T extends Throwable> T moved(T error, long bytes) {
         for (Throwable each : error.getSuppressed()) {
             if (each instanceof Origin origin && origin.info != null) {
                 ErrorInfo info = origin.info;
@@ -77,6 +87,10 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
                         info.operation, info.code, info.local, info.remote, bytes);
             }
         }
+        if (error instanceof InterruptedIOException interrupted) { // a timeout is one, too
+            interrupted.bytesTransferred = (int) Math.min(Integer.MAX_VALUE, bytes);
+        }
+        return error;
     }
 
     /**

@@ -151,8 +151,18 @@ public abstract class Framing<T> {
     /** An element on its way out. */
     @FunctionalInterface
     interface Prepared {
-        /** Hands all of it over if the system takes some of it now; else false, and none. */
-        boolean offerTo(StreamOutput out) throws IOException;
+        /** Hands all of it over if the system takes some of it now; else none. */
+        Taken offerTo(StreamOutput out) throws IOException;
+    }
+
+    /** How much of a {@link Prepared} element the system has taken. */
+    enum Taken {
+        /** None: it was not handed over. */
+        NOTHING,
+        /** Some: the rest waits in the stream. */
+        IN_PART,
+        /** All. */
+        WHOLE
     }
 
     /** Returns whether taking an element runs code of the user's, which may be slow. */

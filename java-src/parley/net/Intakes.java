@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
-import parley.net.wait.BackOff;
+import parley.net.RetryTrigger.BackOff;
 import parley.net.wait.Log;
 
 /** The kinds of {@link Intake}, by the values that they take. */

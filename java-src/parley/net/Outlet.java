@@ -137,18 +137,16 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
     }
 
     private Object putNow(Offer offer, List<Runnable> calls) {
-        if (!offer.request.mayWait()) {
-            Outcome outcome = serve(offer);
-            work(calls); // the rest of it, if it was accepted
-            return result(outcome);
+        Outcome outcome = serve(offer); // the usual one is accepted now, and nothing need be watched
+        if (outcome == Outcome.NOTHING && offer.request.mayWait()) {
+            add(offer, framing.writing);
+            outcome = serveFirst();
+            if (outcome == Outcome.NOTHING) {
+                return Intake.PENDING;
+            }
+            removeFirst();
         }
-        add(offer, framing.writing);
-        Outcome outcome = serveFirst();
-        if (outcome == Outcome.NOTHING) {
-            return Intake.PENDING;
-        }
-        removeFirst();
-        work(calls);
+        work(calls); // the rest of it, if it was accepted
         return result(outcome);
     }
 
@@ -187,11 +185,9 @@ public final class Outlet<T> extends RequestQueue<Outlet.Offer> implements AutoC
 
     private boolean accepts(Framing.Prepared value) {
         try {
-            if (!value.offerTo(stream.out())) {
-                return false;
-            }
-            draining = !stream.out().drained(framing.writing);
-            return true;
+            Framing.Taken taken = value.offerTo(stream.out());
+            draining = taken == Framing.Taken.IN_PART;
+            return taken != Framing.Taken.NOTHING;
         } catch (IOException | RuntimeException | Error e) {
             fail(e);
             return false;

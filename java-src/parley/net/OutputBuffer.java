@@ -187,19 +187,23 @@ final class OutputBuffer {
         return true;
     }
 
-    /** Writes an ASCII string and a line feed if that takes nothing but memory that is at hand. */
-    boolean putQuickLine(String line) {
+    /**
+     * Writes a string and a line feed if that takes nothing but memory that is at hand.
+     *
+     * @param with has no state, and encodes a line feed as a byte
+     */
+    boolean putQuickLine(String line, Encoder with) {
         int length = line.length();
         if (segment == null || length > QUICK || bytes.length - tail <= length) {
             return false;
         }
         char[] chars = segment.chars();
         line.getChars(0, length, chars, 0);
-        if (!Encoder.encodeAscii(chars, length, bytes, tail)) {
+        if (with.encode(chars, 0, length, bytes, tail, bytes.length - 1) < length) {
             return false;
         }
-        bytes[tail + length] = '\n';
-        tail += length + 1; // last: an Error before has written nothing
+        bytes[with.end()] = '\n';
+        tail = with.end() + 1; // last: an Error before has written nothing
         return true;
     }
 
@@ -426,13 +430,13 @@ final class OutputBuffer {
 
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Errors.timeout("close", until, "room for output to "
+            throw ErrorInfo.moved(Errors.timeout("close", until, "room for output to "
                     + side.stream, side.stream, lost() + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
         } catch (InterruptedIOException e) {
-            throw StreamSide.withTransferred(e, sent - before);
+            throw ErrorInfo.moved(e, sent - before);
         }
         ThreadWaits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
     }

@@ -13,9 +13,9 @@ import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import parley.net.InputProbe.InputState;
 import parley.net.wait.ChannelSource;
 import parley.net.wait.Deadline;
-import parley.net.wait.HasDeadline;
 import parley.net.wait.Source;
 import parley.net.wait.ThreadWaits;
+import parley.net.wait.ThreadWaits.HasDeadline;
 
 /**
  * Whatever {@code socket-status} can be asked about: a {@link SocketStream}, a

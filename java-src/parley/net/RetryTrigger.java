@@ -1,6 +1,7 @@
 package parley.net;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import parley.net.wait.BatchingExecutor;
@@ -98,7 +99,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         LOOP.post(() -> ring(Pollable.UNKNOWN), nanos);
     }
 
-    /** Tries to start the thread that ends a pause, if there is one: it may not have been possible. */
+    /**
+     * Tries to start the thread that ends a pause, if there is one: it may not have been possible.
+     */
     void resume(boolean pausing) {
         if (pausing) {
             LOOP.resume();
@@ -110,7 +113,9 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
         if (attending) {
             attending = false;
             object().forget(this);
-            LOOP.disarm(this);
+            if (mayBeArmed()) {
+                LOOP.disarm(this);
+            }
             found = Pollable.UNKNOWN;
         }
     }
@@ -156,5 +161,32 @@ abstract class RetryTrigger extends Interest implements Pollable.Observer, Runna
     @Override
     public boolean isStale() {
         return hasLapsed() || !object().source().isOpen();
+    }
+
+    /**
+     * Computes the pauses of accepting while the process or the system has no descriptor or memory
+     * left. The failed connection stays in the queue, so an immediate retry would fail and use a
+     * processor. The pauses grow from 10 milliseconds to a second. This class does not wait itself,
+     * so a caller can wait for other events, too. For one thread at a time.
+     */
+    static final class BackOff {
+        /** The longest pause. */
+        static final Duration LONGEST = Duration.ofSeconds(1);
+        private static final Duration FIRST = Duration.ofMillis(10);
+
+        private Duration next = FIRST;
+
+        /** Returns the pause after one more failure: twice the one before, at most a second. */
+        Duration next() {
+            Duration pause = next;
+            Duration twice = pause.multipliedBy(2);
+            next = twice.compareTo(LONGEST) < 0 ? twice : LONGEST;
+            return pause;
+        }
+
+        /** Accepting works: the next pause is the first. */
+        void reset() {
+            next = FIRST;
+        }
     }
 }

@@ -43,7 +43,7 @@ public final class Server implements Closeable {
     private final Instant since = Instant.now();
     private final long began = System.nanoTime();
     final boolean virtual;
-    final Connections connections;
+    final ServedConnections connections;
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch unbound = new CountDownLatch(1);
     final ServerEvents events;
@@ -54,7 +54,7 @@ public final class Server implements Closeable {
         this.name = options.name != null ? options.name
                 : "server-" + (port() > 0 ? String.valueOf(port()) : host());
         this.events = new ServerEvents(name, options);
-        this.connections = new Connections(this, options, events);
+        this.connections = new ServedConnections(this, options, events);
         this.virtual = options.virtualThreads && OwnThreads.virtualCanSelect();
         this.acceptor = new Acceptor(this, listener);
         this.thread = OwnThreads.unstarted(name + "-accept", false, acceptor);

@@ -16,7 +16,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import parley.net.wait.BackOff;
+import parley.net.RetryTrigger.BackOff;
 import parley.net.wait.ChannelSource;
 import parley.net.wait.Deadline;
 import parley.net.wait.Log;

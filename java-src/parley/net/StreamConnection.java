@@ -7,7 +7,7 @@ import java.time.Duration;
 import parley.net.tls.TlsOptions;
 import parley.net.tls.TlsSession;
 import parley.net.wait.Deadline;
-import parley.net.wait.HasDeadline;
+import parley.net.wait.ThreadWaits.HasDeadline;
 
 /**
  * The connection under a {@link SocketStream}: its addresses, its time limits, the wait until it is

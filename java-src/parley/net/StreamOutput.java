@@ -3,6 +3,7 @@ package parley.net;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
+import parley.net.Framing.Taken;
 import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits;
 
@@ -199,23 +200,29 @@ public final class StreamOutput extends StreamTextOutput {
     /**
      * Takes bytes over as a whole when the system takes some of them now; never waits.
      *
-     * @return false when it takes none: then none is taken over
+     * @return what the system has taken; when it is nothing, none is taken over
      * @throws IOException if the peer cannot read any more
      */
-    boolean offer(byte[] bytes, String name) throws IOException {
-        return run(name, Entry.TRY, false, () -> {
+    Taken offer(byte[] bytes, String name) throws IOException {
+        return run(name, Entry.TRY, Taken.NOTHING, () -> {
             requireOutput();
             characters.leave();
-            return buffer.offer(bytes);
+            return taken(buffer.offer(bytes));
         });
     }
 
     /** As {@link #offer}, of the bytes that {@link #writeLine} would write. */
-    boolean offerLine(String line) throws IOException {
-        return run("sink", Entry.TRY, false, () -> {
+    Taken offerLine(String line) throws IOException {
+        return run("sink", Entry.TRY, Taken.NOTHING, () -> {
             requireOutput();
-            return characters.offerLine(line);
+            return taken(characters.offerLine(line));
         });
+    }
+
+    private Taken taken(boolean some) {
+        return !some ? Taken.NOTHING
+                : buffer.pending() > 0 || characters.isOpen() || stream.transport().holdsOutput()
+                ? Taken.IN_PART : Taken.WHOLE;
     }
 
     /**
@@ -271,7 +278,7 @@ public final class StreamOutput extends StreamTextOutput {
             buffer.drain();
             return 0;
         } catch (IOException e) {
-            withTransferred(e, buffer.sent() - before);
+            ErrorInfo.moved(e, buffer.sent() - before);
             throw e;
         }
     }
@@ -288,11 +295,7 @@ public final class StreamOutput extends StreamTextOutput {
         });
     }
 
-    /**
-     * Returns the number of written bytes that are still in the buffer.
-     *
-     * @return 0 after a flush
-     */
+    /** {@return the number of written bytes that are still in the buffer: 0 after a flush} */
     public int pending() throws IOException {
         return runInt("pending", Entry.LOCAL, 0, buffer::pending);
     }

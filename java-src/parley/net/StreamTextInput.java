@@ -98,7 +98,7 @@ abstract class StreamTextInput extends StreamSide {
                 refill.more(1);
             }
         } catch (IOException e) {
-            throw located(e);
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();
@@ -272,9 +272,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns whether a character can be read without waiting (Common Lisp {@code LISTEN}).
-     *
-     * @return false at the end of the input too
+     * {@return whether a character can be read without waiting (Common Lisp {@code LISTEN}): false
+     * at the end of the input, too}
      */
     public boolean listen() throws IOException {
         requireCharacters("listen");
@@ -282,9 +281,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
-     *
-     * @return false at the end of the input
+     * {@return whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}):
+     * false at the end of the input}
      */
     public boolean readCharWillHang() throws IOException {
         requireCharacters("read-char-will-hang?");

@@ -45,7 +45,7 @@ abstract class StreamTextOutput extends StreamSide {
     final void undo(Throwable e, long mark) {
         long went = Math.max(0, buffer.sent() - mark);
         characters.undo(mark, e instanceof CodingException);
-        withTransferred(e, went);
+        ErrorInfo.moved(e, went);
     }
 
     final void requireOutput() throws IOException {
@@ -170,7 +170,7 @@ abstract class StreamTextOutput extends StreamSide {
         try {
             return writeMarked(mark(), text, unit, line, fresh);
         } catch (IOException e) {
-            throw located(e);
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();

@@ -9,11 +9,11 @@
    [parley.impl.admission]
    [parley.impl.client]
    [parley.impl.endpoint]
+   [parley.impl.evaluating-server]
    [parley.impl.files]
    [parley.impl.guard]
    [parley.impl.journal]
    [parley.impl.login :as login]
-   [parley.impl.service]
    [parley.impl.session :as session]
    [parley.impl.text :as text]
    [parley.repl :as repl]
@@ -105,7 +105,7 @@
 (deftest rep-12-t2-the-peers-user
   (if-not others?
     (missing "root, setpriv and python3")
-    (guarded-by [parley.impl.service/stranger (constantly nil)]
+    (guarded-by [parley.impl.evaluating-server/stranger (constantly nil)]
       (let [directory (reachable-directory)
             path (.resolve directory "s")]
         (with-open [^Closeable _ (server :path path)]
@@ -163,7 +163,7 @@
       (evaluates? s (str (str/join (repeat 10000 "x")) "\n" token "\n" kill "\n")))))
 
 (deftest rep-12-t5-a-login-is-in-time
-  (guarded-by [parley.impl.service/late (constantly :admit)]
+  (guarded-by [parley.impl.evaluating-server/late (constantly :admit)]
     (with-open [^Closeable r (server :token token :login-timeout 0.2)
                 s (connect r)]
       (holds-soon? *guarded?* #(some? (socket/socket-status [s :input] 0)))
@@ -276,14 +276,14 @@
   (doseq [[what options] {"in all" {:max-connections 1}
                           "of an address" {:max-per-address 1}}]
     (testing what
-      (guarded-by [parley.impl.service/over-limit (constantly nil)]
+      (guarded-by [parley.impl.evaluating-server/over-limit (constantly nil)]
         (with-open [^Closeable r (server options)
                     other (session r)
                     s (do (answer other "1") (connect r))]
           (evaluates? s (str kill "\n:repl/quit\n")))))))
 
 (deftest rep-12-t6-unauthenticated-connections
-  (guarded-by [parley.impl.service/over-limit (constantly nil)]
+  (guarded-by [parley.impl.evaluating-server/over-limit (constantly nil)]
     (with-open [^Closeable r (server :token token :max-unauthenticated 1)
                 silent (connect r)
                 _ (connect r)]
@@ -416,7 +416,7 @@
       (str/includes? (read-until s "\n") ":deep"))))
 
 (deftest rep-12-t15-closing-ends-evaluations
-  (guarded-by [parley.impl.service/close (fn [{:keys [listener]}] (close listener))]
+  (guarded-by [parley.impl.evaluating-server/close (fn [{:keys [listener]}] (close listener))]
     (let [r (server :drain 0)
           s (session r)]
       (send-text s "(do (println :on) (Thread/sleep 2500))\n")
@@ -427,7 +427,7 @@
         (not (Await/holds (Duration/ofSeconds 1) #(over? threads)))))))
 
 (deftest rep-12-t15-an-interrupt-reaches-the-evaluation
-  (guarded-by [parley.impl.service/interrupt (constantly nil)]
+  (guarded-by [parley.impl.evaluating-server/interrupt (constantly nil)]
     (with-open [^Closeable r (server :drain 0)
                 s (session r)]
       (send-text s "(do (println :on) (Thread/sleep 60000))\n")

@@ -64,16 +64,6 @@ public abstract class Encoder {
      */
     public abstract int encode(char[] chars, int from, int to, byte[] out, int at, int limit);
 
-    /**
-     * Encodes the first characters if all of them are ASCII; else what is behind {@code at} is
-     * undefined.
-     *
-     * @return whether they are
-     */
-    public static boolean encodeAscii(char[] chars, int count, byte[] out, int at) {
-        return encodeNarrow(chars, 0, count, 0x80, out, at) == count;
-    }
-
     /** Encodes characters below a limit, a power of two, one byte each, up to one that is not. */
     private static int encodeNarrow(char[] chars, int from, int to, int size, byte[] out, int at) {
         int i = from;
@@ -146,27 +136,35 @@ public abstract class Encoder {
 
         @Override
         public int encode(char[] chars, int from, int to, byte[] out, int at, int limit) {
+            int stop = from + Math.min(to - from, limit - at);
+            int i = encodeNarrow(chars, from, stop, 0x80, out, at);
             bad = 0;
+            end = at + i - from;
+            return i == stop ? i : encodeMixed(chars, i, to, out, end, limit);
+        }
+
+        /** Behind the first character that is not ASCII the next one is near: one by one. */
+        private int encodeMixed(char[] chars, int from, int to, byte[] out, int at, int limit) {
             int i = from;
             int o = at;
-            while (i < to && o < limit) {
+            for (; i < to && o < limit; i++) {
                 char c = chars[i];
                 if (c < 0x80) {
-                    int next = encodeNarrow(chars, i, i + Math.min(to - i, limit - o), 0x80, out, o);
-                    o += next - i;
-                    i = next;
-                    continue;
+                    out[o++] = (byte) c;
+                } else if (c < 0x800 && o + 2 <= limit) {
+                    out[o++] = (byte) (0xc0 | c >> 6);
+                    out[o++] = (byte) (0x80 | c & 0x3f);
+                } else {
+                    int codePoint = Character.codePointAt(chars, i, to);
+                    int length = codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+                    bad = length == 3 && Character.isSurrogate(c) ? 1 : 0;
+                    if (bad > 0 || o + length > limit) {
+                        break;
+                    }
+                    put(codePoint, length, out, o);
+                    o += length;
+                    i += length == 4 ? 1 : 0; // the other half
                 }
-                int codePoint = Character.codePointAt(chars, i, to);
-                int length = codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
-                boolean lone = codePoint < 0x10000 && Character.isSurrogate(c);
-                if (lone || o + length > limit) {
-                    bad = lone ? 1 : 0;
-                    break;
-                }
-                put(codePoint, length, out, o);
-                o += length;
-                i += length == 4 ? 2 : 1;
             }
             end = o;
             return i;

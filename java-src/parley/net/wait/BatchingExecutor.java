@@ -25,7 +25,6 @@ public final class BatchingExecutor implements Executor {
     private final Executor pool;
     private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
     private final AtomicInteger workers = new AtomicInteger(); // running, blocked ones included
-    private final AtomicInteger begun = new AtomicInteger(); // tasks ever taken off the queue
     private final AtomicBoolean watched = new AtomicBoolean(); // a look for hold-ups is scheduled
 
     private volatile long pauseNanos = PATIENCE_NANOS; // longer while no worker can be started
@@ -82,10 +81,11 @@ public final class BatchingExecutor implements Executor {
     @Override
     public void execute(Runnable task) {
         queue.add(Objects.requireNonNull(task, "execute: the task is null"));
-        if (workers.compareAndSet(0, 1)) {
+        // Looks before it changes, which would take a variable from the processor that works.
+        if (workers.get() == 0 && workers.compareAndSet(0, 1)) {
             startWorker();
         }
-        if (!queue.isEmpty() && watched.compareAndSet(false, true)) {
+        if (!watched.get() && !queue.isEmpty() && watched.compareAndSet(false, true)) {
             lookLater();
         }
     }
@@ -124,7 +124,6 @@ public final class BatchingExecutor implements Executor {
 
     private void drain() {
         for (Runnable task = queue.poll(); task != null; task = queue.poll()) {
-            begun.incrementAndGet();
             try {
                 task.run();
             } catch (Throwable e) {
@@ -139,17 +138,18 @@ public final class BatchingExecutor implements Executor {
     }
 
     private void lookLater() {
-        int before = begun.get();
-        EventLoop.shared().post(() -> look(before), pauseNanos);
+        Runnable next = queue.peek();
+        EventLoop.shared().post(() -> look(next), pauseNanos);
     }
 
-    /** Starts a further worker when no task was begun since the last look. */
-    private void look(int before) {
+    /** Starts a further worker when the task that was next then is next still. */
+    private void look(Runnable then) {
         watched.set(false);
-        if (queue.isEmpty()) {
+        Runnable next = queue.peek();
+        if (next == null) {
             return;
         }
-        if (begun.get() == before) {
+        if (next == then) {
             workers.incrementAndGet();
             startWorker();
         }

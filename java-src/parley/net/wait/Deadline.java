@@ -2,6 +2,7 @@ package parley.net.wait;
 
 import java.math.BigDecimal;
 import java.time.Duration;
+import parley.net.wait.ThreadWaits.HasDeadline;
 
 /**
  * A point in monotonic time after which a call gives up. A <em>timeout</em> is a time span,

@@ -18,6 +18,14 @@ public abstract class Interest {
     Interest next; // among those in the same source
     int ready; // what it was found ready for when it was fired
 
+    /**
+     * Returns false when the interest is certainly not armed; for the thread that alone may arm it
+     * now, without the loop's lock.
+     */
+    public final boolean mayBeArmed() {
+        return armed;
+    }
+
     /** Where readiness is seen; always the same. */
     public abstract Source source();
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import parley.net.wait.DescriptorSource.Members;
 import parley.posix.DescriptorWatcher;
 import parley.posix.StackSafeLock;
 
@@ -49,7 +50,7 @@ public final class Poller implements AutoCloseable {
     private final StackSafeLock turn = new StackSafeLock(true);
     private final AtomicInteger flushers = new AtomicInteger();
     private Visitor visitor; // guarded by turn
-    private final DescriptorMembers descriptors = new DescriptorMembers(this::wakeup);
+    private final Members descriptors = new Members(this::wakeup);
     private final Consumer<SelectionKey> visit = this::visit; // run with turn held
 
     /**
@@ -118,7 +119,7 @@ public final class Poller implements AutoCloseable {
     }
 
     /** The descriptors among what is polled. */
-    DescriptorMembers descriptors() {
+    Members descriptors() {
         return descriptors;
     }
 

@@ -337,4 +337,10 @@ public final class ThreadWaits implements Poller.Owner {
             return !source.isOpen();
         }
     }
+
+    /** A wait whose deadline other threads may move while it lasts. */
+    public interface HasDeadline {
+        /** {@return the deadline in force now} */
+        Deadline deadline();
+    }
 }

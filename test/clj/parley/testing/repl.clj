@@ -4,7 +4,7 @@
   (:require
    [clojure.string :as str]
    [clojure.test :refer [is]]
-   [parley.impl.service :as service]
+   [parley.impl.evaluating-server :as evaluating-server]
    [parley.repl :as repl]
    [parley.socket :as socket]
    [parley.stream :as stream]
@@ -91,7 +91,7 @@
 (defn session-threads
   "The threads of the sessions that a server has now; virtual ones, too."
   [server]
-  (mapv :thread (service/clients (:service server))))
+  (mapv :thread (evaluating-server/clients (:service server))))
 
 (defn over? [threads]
   (not-any? (fn [^Thread t] (.isAlive t)) threads))

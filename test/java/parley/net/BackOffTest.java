@@ -9,7 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import parley.net.wait.BackOff;
+import parley.net.RetryTrigger.BackOff;
 
 class BackOffTest {
     private final BackOff backOff = new BackOff();

@@ -30,7 +30,7 @@ final class SystemCallsSteps {
     /** What is read. */
     static final String TEXT = "hello\nworld and!\n";
     /** How long nothing happens to objects that are waited for. */
-    static final Duration IN_VAIN = Duration.ofMillis(500);
+    static final Duration IN_VAIN = Duration.ofSeconds(1);
 
     /** What the stream is over. */
     enum Kind { SOCKET, UNIX_SOCKET, HANDLE, PIPE, BLOCKING_PIPE, UNBUFFERED, FILE, MIXED }

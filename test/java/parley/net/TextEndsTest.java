@@ -227,7 +227,7 @@ class TextEndsTest {
             SocketTimeoutException e =
                     assertThrows(SocketTimeoutException.class, stream.out()::flush);
             assertEquals(3, e.bytesTransferred);
-            StreamSide.withTransferred(e, much);
+            ErrorInfo.moved(e, much);
             assertEquals(Integer.MAX_VALUE, e.bytesTransferred);
             assertEquals(much, ErrorInfo.of(e).bytesDone());
             stream.out().clear();
@@ -366,7 +366,7 @@ class TextEndsTest {
     void a_sink_of_lines_leaves_the_stream_at_a_fresh_line() throws Exception {
         pair("UTF-16", (stream, peer) -> {
             stream.out().writeString("a");
-            assertTrue(stream.out().offerLine("b"));
+            assertEquals(Framing.Taken.WHOLE, stream.out().offerLine("b"));
             assertFalse(stream.out().freshLine());
             assertEquals("ab\n", endOf(stream, peer, "UTF-16"));
         });

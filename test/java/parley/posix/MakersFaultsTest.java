@@ -51,12 +51,6 @@ class MakersFaultsTest {
                 made[count] = server.duplicate();
             }
         },
-        DUPLICATE_OF_A_NUMBER {
-            @Override
-            void make() throws IOException {
-                made[count] = Descriptor.duplicate(server.number());
-            }
-        },
         HANDLE {
             @Override
             void make() throws IOException {

@@ -8,6 +8,7 @@ import java.io.InterruptedIOException;
 import java.lang.reflect.Field;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -184,22 +185,27 @@ class InterruptTest {
         }
 
         public static void main(String[] arguments) throws Exception {
-            for (Family family : List.of(Family.TCP4, Family.HANDLE)) {
+            List<Link> links = new ArrayList<>();
+            List<Task<Void>> tasks = new ArrayList<>();
+            Field flag = Thread.class.getDeclaredField("interrupted");
+            flag.setAccessible(true);
+            for (int i = 0; i < 4; i++) { // at once, since it takes seconds
+                Family family = i < 2 ? Family.TCP4 : Family.HANDLE;
+                boolean byStatus = i % 2 == 0;
                 Case cell = new Case(family, Threads.PLATFORM);
-                for (boolean byStatus : new boolean[] {false, true}) {
-                    try (Link link = Link.connected(cell)) {
-                        Task<Void> task = cell.start("waits", () -> {
-                            waitForInput(link.stream, byStatus);
-                            return null;
-                        });
-                        Blocked.in(task, Sockets.WAIT);
-                        Field flag = Thread.class.getDeclaredField("interrupted");
-                        flag.setAccessible(true);
-                        flag.setBoolean(task.thread(), true);
-                        isAnInterrupt(task);
-                        link.roundTrip();
-                    }
-                }
+                Link link = Link.connected(cell);
+                links.add(link);
+                tasks.add(cell.start("waits", () -> {
+                    waitForInput(link.stream, byStatus);
+                    return null;
+                }));
+                Blocked.in(tasks.get(i), Sockets.WAIT);
+                flag.setBoolean(tasks.get(i).thread(), true);
+            }
+            for (int i = 0; i < 4; i++) {
+                isAnInterrupt(tasks.get(i));
+                links.get(i).roundTrip();
+                links.get(i).close();
             }
             System.out.println("done");
         }

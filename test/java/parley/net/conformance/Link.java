@@ -5,10 +5,12 @@ import java.net.StandardSocketOptions;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import parley.net.WaitMode;
+import parley.net.SocketOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStream;
 import parley.net.StreamOptions;
 import parley.net.tls.TlsOptions;
+import parley.posix.DescriptorOption;
 import parley.testing.Await;
 import parley.testing.Case;
 import parley.testing.Keys;
@@ -19,6 +21,12 @@ import parley.testing.PeerListener;
 final class Link implements AutoCloseable {
     /** Bytes enough to fill the kernel's buffers of any family. */
     static final int MUCH = 8 * 1024 * 1024;
+
+    /**
+     * Kernel buffers under TLS. The quick compiler has no instructions for AES, so filling the
+     * megabytes of the usual buffers takes a second of processor time.
+     */
+    private static final int SMALL = 64 * 1024;
 
     private static final int PENDING = 15_000;
 
@@ -40,8 +48,11 @@ final class Link implements AutoCloseable {
 
     /** Parley connects. */
     static Link connected(Case cell, StreamOptions options) throws IOException {
-        try (PeerListener listener = PeerListener.on(cell.family())) {
-            SocketStream stream = Sockets.connect(cell, listener.address(), options);
+        try (PeerListener listener = cell.family().isTls()
+                ? PeerListener.withReceiveBuffer(cell.family(), SMALL)
+                : PeerListener.on(cell.family())) {
+            SocketStream stream = narrowUnderTls(cell,
+                    Sockets.connect(cell, listener.address(), options));
             Peer peer = listener.accept();
             peer.tls(); // its handshake is over, too
             return new Link(stream, peer);
@@ -71,10 +82,17 @@ final class Link implements AutoCloseable {
     static Link accepted(Case cell) throws IOException {
         try (SocketServer server = Sockets.listen(cell)) {
             Peer peer = Sockets.peer(cell, server);
-            SocketStream stream = Sockets.accept(cell, server);
+            SocketStream stream = narrowUnderTls(cell, Sockets.accept(cell, server));
             stream.tlsSession(); // drives the handshake, as any operation would
             return new Link(stream, peer);
         }
+    }
+
+    private static SocketStream narrowUnderTls(Case cell, SocketStream stream) throws IOException {
+        if (cell.family().isTls()) {
+            SocketOptions.set(stream, DescriptorOption.SO_SNDBUF, SMALL);
+        }
+        return stream;
     }
 
     /**

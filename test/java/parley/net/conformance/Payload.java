@@ -16,7 +16,7 @@ final class Payload {
 
     private static byte at(long position) {
         long mixed = (position + 1) * 0x9E3779B97F4A7C15L;
-        return (byte) ('0' + Math.floorMod(mixed >>> 32, 64));
+        return (byte) ('0' + (mixed >>> 32 & 63));
     }
 
     /** Fails unless {@code bytes} are those from position 0, {@code count} of them. */

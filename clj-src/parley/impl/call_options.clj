@@ -1,4 +1,4 @@
-(ns parley.impl.call
+(ns parley.impl.call-options
   "The options of one read or one write: its own timeout, and the value that a read returns at the end of
   the file."
   {:no-doc true}

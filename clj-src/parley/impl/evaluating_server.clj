@@ -1,4 +1,4 @@
-(ns parley.impl.service
+(ns parley.impl.evaluating-server
   "Sessions on parley.net.Server: which clients of an evaluating server are admitted, and what its owner
   learns of them.
 

@@ -16,7 +16,7 @@ import parley.net.wait.Deadline;
 import parley.posix.OwnThreads;
 
 /** The open connections of a server: how many there are, of which addresses, and how they end. */
-final class Connections {
+final class ServedConnections {
     private static final Duration LAST_CHANCE = Duration.ofSeconds(1);
     private static final int IDLE_SECONDS = 5;
 
@@ -30,7 +30,7 @@ final class Connections {
     private final LongAdder bytesOut = new LongAdder();
     private final ThreadPoolExecutor pool; // null when each connection has a virtual thread
 
-    Connections(Server server, ServerBuilder options, ServerEvents events) {
+    ServedConnections(Server server, ServerBuilder options, ServerEvents events) {
         this.server = server;
         this.options = options;
         this.events = events;

@@ -1,4 +1,4 @@
-(ns parley.impl.limits
+(ns parley.impl.stream-limits
   "The limits of a stream, which parley.stream publishes: timeouts, deadlines, the length of a line."
   {:no-doc true}
   (:require
