@@ -344,8 +344,8 @@
     (some-> (ErrorCode/of e) .lowerCaseName keyword)))
 
 (defn error-info
-  "Returns a map of facts about an exception of this library, or one of its causes, or nil for other
-  exceptions:
+  "Returns a map of facts about an exception of this library, also for the end of file and for input
+  that cannot be read as asked, or about one of its causes; nil for other exceptions:
     :op          the function that was called, a string
     :code        as of os-error-code
     :local       [host port] of this end, or [path 0]

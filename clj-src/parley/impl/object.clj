@@ -8,7 +8,7 @@
    (java.io EOFException)
    (java.lang AutoCloseable)
    (java.nio.channels SelectableChannel)
-   (parley.net Pollable SocketServer SocketStream StreamInput StreamOutput)))
+   (parley.net ErrorInfo Pollable SocketServer SocketStream StreamInput StreamOutput)))
 
 (set! *warn-on-reflection* true)
 
@@ -46,7 +46,8 @@
   "Returns eof-value, or throws when eof-error? is true."
   [op s eof-error? eof-value]
   (if eof-error?
-    (throw (EOFException. (str op ": end of file on " s "; pass :eof and a value to return it instead")))
+    (let [e (EOFException. (str op ": end of file on " s "; pass :eof and a value to return it instead"))]
+      (throw (if (instance? SocketStream s) (ErrorInfo/about e s) e)))
     eof-value))
 
 (defn handle?

@@ -19,15 +19,15 @@
    :waiting (volatile! nil)})
 
 (defn- does
-  "Returns what a frame of a thread's stack is part of: :evaluate, :print (a value), :prompt (what else an
-  evaluator does), or nil."
+  "Returns what a frame of a thread's stack is part of: :evaluate, :print (a value; or reading a form),
+  :prompt (what else a REPL does), :reply (what else a prepl does), or nil."
   [^StackTraceElement frame]
   (let [name (.getClassName frame)]
     (cond
       (and (= "clojure.lang.Compiler" name) (= "eval" (.getMethodName frame))) :evaluate
       (str/starts-with? name "clojure.main$repl$read_eval_print") :print
       (or (= "clojure.main$repl" name) (str/starts-with? name "clojure.main$repl$")) :prompt
-      (str/starts-with? name "clojure.core.server$prepl") :prompt
+      (str/starts-with? name "clojure.core.server$prepl") :reply
       :else nil)))
 
 (defn- doing
@@ -45,7 +45,7 @@
   the output of an evaluator between two forms is not ended, since that would end the session."
   []
   (and (Thread/interrupted)
-       (not= :prompt (doing (Thread/currentThread)))))
+       (not (contains? #{:prompt :reply} (doing (Thread/currentThread))))))
 
 (defn- locked [{:keys [^StackSafeLock lock]} f]
   (.lock lock)
@@ -84,6 +84,6 @@
   session is idle."
   [{:keys [waiting]
     :as turn} thread f]
-  (locked turn #(if (and (identical? thread @waiting) (idle? thread))
+  (locked turn #(if (or (= :prompt (doing thread)) (and (identical? thread @waiting) (idle? thread)))
                   false
                   (f))))

@@ -1,7 +1,11 @@
 package parley.net;
 
+import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.SocketAddress;
+import parley.net.ExternalFormat.CodingException;
+import parley.net.Framing.FramingException;
+import parley.net.StreamInput.LineTooLongException;
 import parley.posix.PosixException;
 
 /**
@@ -43,6 +47,25 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
             }
         }
         return null;
+    }
+
+    /**
+     * Attaches the operation and the addresses of a stream to an exception, unless it has such
+     * information. For exceptions whose message begins with the operation and ": ".
+     *
+     * @param <E> the type of the exception
+     * @param error the exception, about to be thrown
+     * @param stream what the operation was called on
+     * @return the exception
+     */
+    public static <E extends IOException> E about(E error, SocketStream stream) {
+        return carriedBy(error) == null ? attach(error, stream) : error;
+    }
+
+    /** As {@link #about}, for a failure that was found where the stream is not known. */
+    static IOException located(IOException e, SocketStream stream) {
+        return e instanceof CodingException || e instanceof LineTooLongException
+                || e instanceof FramingException ? about(e, stream) : e;
     }
 
     /** The information attached to this very exception, or null. */

@@ -97,6 +97,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         Object me = owner;
         try {
             return body.run();
+        } catch (IOException e) {
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();
@@ -117,6 +119,8 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         Object me = owner;
         try {
             return body.run();
+        } catch (IOException e) {
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();

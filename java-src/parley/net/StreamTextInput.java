@@ -97,6 +97,8 @@ abstract class StreamTextInput extends StreamSide {
                 }
                 refill.more(1);
             }
+        } catch (IOException e) {
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();

@@ -169,6 +169,8 @@ abstract class StreamTextOutput extends StreamSide {
         Object me = owner;
         try {
             return writeMarked(mark(), text, unit, line, fresh);
+        } catch (IOException e) {
+            throw ErrorInfo.located(e, stream);
         } finally {
             try {
                 end();

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class ShellProcess implements AutoCloseable {
     private static final String SHELL = "/bin/sh";
-    private static final int ROOM = 1 << 18;
+    private static final int ROOM = 1 << 16;
 
     private static volatile Object room; // written so that the room is really allocated
 

@@ -61,6 +61,9 @@
     (let [s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
           ends {:local (socket/socket-stream-local s true)
                 :remote (socket/socket-stream-peer s true)}]
+      (stream/set-stream-external-format! s :us-ascii)
+      (f "no bytes for a character" (thrown #(stream/write-char \é s)) (assoc ends :op "write-char"))
+      (f "nor in a line" (thrown #(stream/write-line "é" s)) (assoc ends :op "write-line"))
       (stream/set-read-timeout! s 0.001)
       (f "timed out" (thrown #(stream/read-line s))
         (assoc ends :op "read-line" :code :etimedout))
@@ -77,6 +80,26 @@
       (stream/close s :abort true)
       (f "closed" (thrown #(stream/read-char s)) (assoc ends :op "read-char")))))
 
+(defn- failures-of-input
+  "Calls `f` as `failures` does, for input that is not what the reader expects."
+  [f]
+  (doseq [[what text read op] [["bad bytes" "é" stream/read-char "read-char"]
+                               ["bad bytes in a line" "é\n" stream/read-line "read-line"]
+                               ["no end of a line" "too long" stream/read-line "read-line"]
+                               ["a bad form" "} " #(first (stream/forms %)) "forms"]
+                               ["the end" "" stream/read-char "read-char"]]]
+    (let [[a b] (stream/stream-pair :line-limit 5)]
+      (socket/with-open-stream [a a
+                                b b]
+        (stream/write-string text b)
+        (stream/force-output b)
+        (when-not (= "no end of a line" what)
+          (socket/socket-stream-shutdown b :output))
+        (stream/set-stream-external-format! a :us-ascii)
+        (f what (thrown #(read a)) {:op op
+                                    :local (socket/socket-stream-local a true)
+                                    :remote (socket/socket-stream-peer a true)})))))
+
 (deftest a-repl-shows-the-message-of-the-library
   (failures
     (fn [what e _]
@@ -86,15 +109,16 @@
           (is (nil? (ex-cause e))))))))
 
 (deftest error-info-says-what-failed-and-where
-  (failures
-    (fn [what e facts]
-      (testing what
-        (let [info (socket/error-info e)]
-          (is (= facts (select-keys info (keys facts))))
-          (is (= (:code info) (socket/os-error-code e)))
-          (is (= info (socket/error-info (ex-info "wrapped" {} e))))
-          (is (= info (:data (datafy e)) (select-keys (datafy e) (keys info))))
-          (is (.startsWith ^String (ex-message e) (str (:op info) ": "))))))))
+  (let [check (fn [what e facts]
+                (testing what
+                  (let [info (socket/error-info e)]
+                    (is (= facts (select-keys info (keys facts))))
+                    (is (= (:code info) (socket/os-error-code e)))
+                    (is (= info (socket/error-info (ex-info "wrapped" {} e))))
+                    (is (= info (:data (datafy e)) (select-keys (datafy e) (keys info))))
+                    (is (.startsWith ^String (ex-message e) (str (:op info) ": "))))))]
+    (failures check)
+    (failures-of-input check)))
 
 (deftest error-info-of-other-exceptions-is-nil
   (is (nil? (socket/error-info nil)))
