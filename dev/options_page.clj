@@ -13,7 +13,7 @@
 
 (set! *warn-on-reflection* true)
 
-(defn- namespaces
+(defn namespaces
   "The public namespaces, in the order of their names. nREPL is needed only when one of them runs."
   []
   (sort
@@ -22,28 +22,47 @@
           :when name]
       (symbol (str "parley." (str/replace name "_" "-"))))))
 
+(defn option-keys
+  "Returns the keys of the options of a function, as its :arglists name them."
+  [v]
+  (set (for [arglist (:arglists (meta v))
+             argument arglist
+             :when (map? argument)
+             key (:keys argument)]
+         (keyword key))))
+
+(def ^:private row
+  "A row: keys, then two spaces and the text, or one if the keys fill the column, or the text on the next line."
+  #"^\s{2,4}((?::[\w?!*-]+ ?)+)(?:\s{2,}(\S.*)|([^:\s].*)|)$")
+
 (defn- rows
-  "Returns [keys text] for each row of options in a docstring."
-  [docstring]
+  "Returns [keys text] for each row of a docstring whose keys are all `known`."
+  [docstring known]
   (loop [[line & more] (str/split-lines docstring)
          found []
          open? false]
     (if-not line
       found
-      (let [[_ _ keys text] (re-matches #"^(\s{2,4})((?::[\w?!*-]+ ?)+)\s{2,}(\S.*)$" line)]
+      (let [[_ keys text near] (re-matches row line)]
         (cond
-          keys (recur more (conj found [(str/trim keys) text]) true)
+          (and keys (every? known (map keyword (re-seq #"[^:\s]+" keys))))
+          (recur more (conj found [(str/trim keys) (or text near "")]) true)
+
           (and open? (re-find #"^\s{6,}\S" line))
-          (recur more (update-in found [(dec (count found)) 1] str " " (str/trim line)) true)
+          (recur more
+            (update-in found [(dec (count found)) 1]
+              str (if (re-find #"^\s+:\S+\s{2,}" line) "\n" " ") (str/trim line))
+            true)
+
           :else (recur more found false))))))
 
 (defn- cell [text]
-  (-> text (str/replace "|" "\\|") (str/replace "<" "&lt;")))
+  (-> text str/trim (str/replace "|" "\\|") (str/replace "<" "&lt;") (str/replace "\n" "<br>")))
 
 (def ^:private defaults
   "Ways in which a row states its default."
   [#"([^\s,;(]+),? (?:\(default\)|the default\b)"
-   #"default:? (\"[^\"]*\"|\([^)]*\)|[^\s,;:)]+\.(?=\s|$)|nil|:?[^\s,;:)]+(?: (?:seconds|Mi characters|bytes))?)"])
+   #"default:? (\"[^\"]*\"|\([^)]*\)|[^\s,;:)]+\.(?=\s|$)|nil|:?[^\s,;:)]+(?: (?:seconds|Mi|bytes))?)"])
 
 (defn- default
   "The default that a row states, or nothing."
@@ -54,19 +73,21 @@
             defaults)
     ""))
 
-(defn- takes-options? [v]
-  (some #(some (fn [argument] (or (map? argument) (contains? '#{opts options} argument))) %) (:arglists (meta v))))
-
-(defn- function-section [v]
-  (when-let [found (when (takes-options? v) (seq (rows (:doc (meta v) ""))))]
-    (str "### " (:name (meta v)) "\n\n| option | type and meaning | default |\n|---|---|---|\n"
+(defn- section
+  "Returns the table of the rows of a docstring under a heading, or nil without rows."
+  [heading docstring known]
+  (when-let [found (seq (rows (or docstring "") known))]
+    (str "### " heading "\n\n| option | type and meaning | default |\n|---|---|---|\n"
       (str/join (for [[keys text] found]
                   (str "| `" keys "` | " (cell text) " | " (cell (default text)) " |\n")))
       "\n")))
 
 (defn- namespace-section [n]
   (require n)
-  (let [sections (keep function-section (map val (sort-by key (ns-publics n))))]
+  (let [vars (map val (sort-by key (ns-publics n)))
+        shared (section "Of several functions" (:doc (meta (the-ns n))) (into #{} (mapcat option-keys) vars))
+        sections (cond->> (keep #(section (:name (meta %)) (:doc (meta %)) (option-keys %)) vars)
+                   shared (cons shared))]
     (when (seq sections)
       (str "## " n "\n\n" (str/join sections)))))
 

@@ -46,8 +46,8 @@
   true                             of a server: an accept will not block
   :error                           every operation will fail; see parley.socket/stream-error
 
-  x is a stream, a server or another pollable object. x is checked when a take waits. Closing the
-  channel cancels it. Closing x closes the channel without a status."
+  x is a stream, a server or another pollable object. x is checked when a value is taken, not
+  before. Closing the channel cancels it. Closing x closes the channel without a status."
   ([x] (ready x :io))
   ([x direction]
    (IntakeChannel.
@@ -157,15 +157,14 @@
   :when-closed   effect on the stream when the channel is closed and every accepted value is
                  written, default nil: none; :shutdown shuts its output down; :close closes it
 
-  A put is accepted when everything before it was sent to the system and the system takes some of
-  it. At most the rest of that one value waits inside. Until then the put waits, and a branch of
-  alts! that loses has written nothing. A put throws IllegalArgumentException for a value that does
-  not fit :as. Values and other output of the stream are never interleaved, but flush output that is
-  buffered.
+  A put waits until everything before it was sent to the system and the system takes some of it.
+  Then it is accepted, and at most the rest of that one value waits inside. A branch of alts! that
+  loses has written nothing. A put throws IllegalArgumentException for a value that does not fit :as
+  or :max-size. Values are never interleaved with other output of the stream: output that is
+  buffered is sent before the next value.
 
-  Puts return false once the channel is closed. It is also closed when writing has failed
-  (channel-error returns the cause) and when the stream is closed. Closing it refuses the puts that
-  wait."
+  Puts return false once the channel is closed, and so do the puts that wait then. It is also closed
+  when writing has failed (channel-error returns the cause) and when the stream is closed."
   {:arglists '([s & {:keys [as max-size length-bytes endianness when-closed]}])}
   [s & opts]
   (let [known (-> framing/options (disj :readers) (conj :when-closed))

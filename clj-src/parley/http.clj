@@ -13,11 +13,10 @@
     :version   \"1.1\", the default, or \"1.0\"
     :headers   a map of more header lines, strings to strings
 
-  Each returns a map of :status, :reason, :headers (names in lower case; repeated ones joined by \",
-  \") and :length, the bytes of the body. A fetched body is written to a file beside `file`, which
-  becomes `file` when the body is complete. wput returns the response's text under :body, at most 1
-  MiB. Redirects are not followed, and nothing is cached. The head of a response has at most 256
-  KiB, and each call needs less than 4 MiB of memory.
+  Each returns a map of :status, :reason, :headers (names in lower case; the values of a repeated one
+  joined by commas) and :length, the bytes of the body. A fetched body is written to a file beside
+  `file`, which becomes `file` when the body is complete. Redirects are not followed, and nothing is
+  cached. The head of a response has at most 256 KiB, and each call needs less than 4 MiB of memory.
 
   Errors: clojure.lang.ExceptionInfo for a status other than 2xx, with the map above and :kind
   :http-status, :body (the beginning of it) and :location of a redirect. java.io.EOFException when
@@ -32,9 +31,9 @@
    [parley.impl.input :as input]
    [parley.impl.options :as options])
   (:import
-   (java.io EOFException File IOException InputStream InputStreamReader OutputStream Reader Writer)
-   (java.net ProtocolException)
-   (java.nio.charset Charset IllegalCharsetNameException StandardCharsets UnsupportedCharsetException)
+   (java.io EOFException File IOException InputStream InputStreamReader OutputStream Writer)
+   (java.net ProtocolException SocketTimeoutException)
+   (java.nio.charset Charset StandardCharsets)
    (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
@@ -49,15 +48,15 @@
 
 ;; ---- arguments ----------------------------------------------------------------------------------
 
-(def ^:private known #{:port :tls :timeout :progress :version :headers :head})
+(def ^:private known #{:port :tls :timeout :progress :version :headers})
 
 (defn- check-text [op what ^String text ok expected]
   (when-not (and (string? text) (re-matches ok text))
     (throw (options/misuse op (str what " is " (options/show text)) expected))))
 
 (defn- arguments
-  "The map of what a function was called with, checked."
-  [op host page file more]
+  "Returns the map of what a function was called with, checked. `known` are the keys of its options."
+  [op known host page file more]
   (let [[port opts] (if (and (seq more) (or (nil? (first more)) (int? (first more))))
                       [(first more) (rest more)]
                       [nil more])
@@ -130,6 +129,14 @@
         (.writeDeadline s left)))
     s))
 
+(defn- timed-out
+  "Returns a timeout in the words of the options: the caller knows of no deadline of a stream."
+  [{:keys [timeout]
+    :as call} cause]
+  (doto (SocketTimeoutException.
+          (explain call "timed out; :timeout is " (options/duration->seconds timeout) " s for the whole call, and no wait for the server is longer than 60 s"))
+    (.addSuppressed cause)))
+
 (defn- with-connection
   "Calls f with a stream to the server, which is closed afterwards."
   [call f]
@@ -140,7 +147,7 @@
         result)
       (catch Throwable e
         (.abort s)
-        (throw e)))))
+        (throw (if (instance? SocketTimeoutException e) (timed-out call e) e))))))
 
 (defn- send-head [^SocketStream s {:keys [page version headers]
                                    :as call} method more]
@@ -381,32 +388,7 @@
   (let [[_ name] (re-find #"(?i)charset=\"?([^\s;\"]+)" (get headers "content-type" ""))]
     (try
       (if name (Charset/forName name) StandardCharsets/UTF_8)
-      (catch IllegalCharsetNameException _ StandardCharsets/UTF_8)
-      (catch UnsupportedCharsetException _ StandardCharsets/UTF_8))))
-
-(defn- copy-lines
-  "Copies text, each line ended by a newline; a line need not fit into memory."
-  [^Reader in ^Writer out]
-  (let [chars (char-array 8192)
-        lines (char-array 8192)]
-    (loop [last-char 10]
-      (let [n (.read in chars)]
-        (if (neg? n)
-          (when-not (or (= 10 last-char) (= 13 last-char))
-            (.write out 10))
-          (recur
-            (long
-              (loop [i 0
-                     kept 0
-                     last-char last-char]
-                (if (= i n)
-                  (do (.write out lines 0 kept)
-                      last-char)
-                  (let [c (long (int (aget chars i)))]
-                    (if (and (= 10 c) (= 13 last-char)) ; the return was the line's end
-                      (recur (inc i) kept c)
-                      (do (aset lines kept (char (if (= 13 c) 10 c)))
-                          (recur (inc i) (inc kept) c)))))))))))))
+      (catch IllegalArgumentException _ StandardCharsets/UTF_8))))
 
 (defn- write-head [^Writer out {:keys [status reason headers]}]
   (.write out (str "HTTP/1.1 " status " " reason "\n"))
@@ -415,30 +397,32 @@
   (.write out "\n"))
 
 (defn wget-text
-  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline. As in the
-  chapter's example, the file has \"the whole thing - header+data\"; with :head nil, the data only.
-  The namespace describes the arguments, the result and the errors."
+  "Fetches a text and writes it to a file in UTF-8, each line ended by a newline. The namespace
+  describes the arguments, the result and the errors.
+
+  :head  true (default): the file begins with the head, as in the chapter's example; nil: it has the
+         body only"
   {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
                [host page file port & {:keys [tls timeout progress version headers head]}])}
   [host page file & port-and-options]
   (let [{:keys [head]
          :or {head true}
-         :as call} (arguments "wget-text" host page file port-and-options)]
+         :as call} (arguments "wget-text" (conj known :head) host page file port-and-options)]
     (fetch call
       (fn [answered ^InputStream body ^OutputStream file]
         (let [out (io/writer file :encoding "UTF-8")]
           (when head
             (write-head out answered))
-          (copy-lines (InputStreamReader. body (charset-of answered)) out)
+          (input/copy-lines (InputStreamReader. body (charset-of answered)) out)
           (.flush ^Writer out))))))
 
 (defn wget-binary
-  "Fetches bytes and writes them to a file. The namespace describes the arguments, the result and
-  the errors."
-  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
-               [host page file port & {:keys [tls timeout progress version headers head]}])}
+  "Fetches bytes and writes them to a file. Returns a map, not the bytes, which may not fit into
+  memory. The namespace describes the arguments, the result and the errors."
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers]}]
+               [host page file port & {:keys [tls timeout progress version headers]}])}
   [host page file & port-and-options]
-  (fetch (arguments "wget-binary" host page file port-and-options)
+  (fetch (arguments "wget-binary" known host page file port-and-options)
     (fn [_ ^InputStream body ^OutputStream out]
       (io/copy body out :buffer-size block))))
 
@@ -475,12 +459,14 @@
       e)))
 
 (defn wput
-  "Uploads a file by PUT. The result has the response's text under :body. The namespace describes
-  the arguments and the errors."
-  {:arglists '([host page file & {:keys [port tls timeout progress version headers head]}]
-               [host page file port & {:keys [tls timeout progress version headers head]}])}
+  "Uploads a file by PUT. The result has the text of the response under :body, at most 1 MiB of it,
+  and its bytes under :length. The header Content-Length announces the end of the file, so the
+  output is not shut down, which some servers take for an abort. The namespace describes the
+  arguments and the errors."
+  {:arglists '([host page file & {:keys [port tls timeout progress version headers]}]
+               [host page file port & {:keys [tls timeout progress version headers]}])}
   [host page file & port-and-options]
-  (let [call (arguments "wput" host page file port-and-options)
+  (let [call (arguments "wput" known host page file port-and-options)
         total (size call)]
     (with-connection call
       (fn [s]

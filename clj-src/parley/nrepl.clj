@@ -376,9 +376,10 @@
   values, or a map:
 
   :port            0 (default): the system chooses; 1 to 65535
-  :bind            address to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote
-                   true
-  :socket          path of a Unix-domain socket, instead of the two. A missing directory is made
+  :bind            address to bind, default \"127.0.0.1\"
+  :allow-remote    true: allows an interface other than loopback, for which a token, or TLS with
+                   client certificates, is required; default nil
+  :socket          path of a Unix-domain socket, instead of :port and :bind. A missing directory is made
                    with rwx------; one that is open to others is refused. Only processes of the same
                    user can connect. The file is removed on close
   :handler         default (nrepl.server/default-handler); any handler, with any middleware
@@ -403,18 +404,20 @@
   :login-timeout   seconds for a client's first byte, default 60, or for its token, default 10; nil:
                    no limit. The client has no thread until then
   :idle-timeout    seconds that may pass between messages, default nil: no limit
-  :max-connections :max-unauthenticated :max-per-address
-                   default 256, 128 that have not sent anything (8 with a token), nil (no limit of
-                   its own)
+  :max-connections maximum number of open connections, default 256; further ones are closed
+  :max-unauthenticated
+                   maximum number of connections that have not sent anything, default 128, or that
+                   have not sent their token, default 8
+  :max-per-address maximum number of connections from one address, default nil: no limit
   :max-message :max-depth :max-digits :max-elements :max-key
                    of a message in bencode: bytes (default 16777216), lists and maps within each
                    other (64), digits of an integer (20), values and keys (65536), bytes of a key
                    (1024), checked before anything is allocated
   :max-buffered    bytes of incomplete messages, of all clients, default 67108864
-  :wire            :bencode or :text, the guard for the transport; default :bencode for
-                   nrepl.transport/bencode, else :text
+  :wire            which guard checks the bytes of clients, :bencode or :text; default :bencode when
+                   :transport-fn is nrepl.transport/bencode, else :text
   :drain           seconds that close waits for evaluations, default 1
-  :threads         :virtual (default), on JDK 24 and later, or :platform
+  :threads         :virtual (default), which means :platform before JDK 24, or :platform
   :log :audit :grace :enabled-in
                    as of parley.repl/repl-server
 

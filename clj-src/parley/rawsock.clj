@@ -16,8 +16,7 @@
   not returned. Calls that wait take :timeout, too (seconds as of parley.socket, nil for ever; by
   default :so-rcvtimeo and :so-sndtimeo) and throw java.net.SocketTimeoutException when nothing was
   moved. They end promptly when the handle is closed (java.nio.channels.AsynchronousCloseException)
-  and when the thread is interrupted
-  (java.io.InterruptedIOException, the flag stays set).
+  and when the thread is interrupted (java.io.InterruptedIOException; the flag stays set).
 
   Errors are parley.posix.PosixExceptions with the error number, see parley.socket/os-error-code.
   Works on Linux and macOS; elsewhere an UnsupportedOperationException names what is missing."
@@ -119,7 +118,7 @@
   ([domain type] (socketpair domain type nil))
   ([domain type protocol-designator]
    (let [op "socketpair"]
-     (mapv impl/register
+     (impl/register-all
        (Sockets/socketpair (sockaddr/domain-name op domain) (impl/type-name op type)
          (impl/protocol-number op protocol-designator netdb/protocol))))))
 
@@ -216,8 +215,11 @@
 
 (defn open-unix-socket-stream
   "Connects as open-unix-socket does, but returns [stream address], a stream as of
-  parley.stream/make-stream. :type is that of the socket, default :stream. Takes the other options
-  of make-stream. CLISP RAWSOCK:OPEN-UNIX-SOCKET-STREAM."
+  parley.stream/make-stream. CLISP RAWSOCK:OPEN-UNIX-SOCKET-STREAM.
+
+  :type  of the socket, default :stream
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+         of the stream, as of make-stream"
   {:arglists '([path & {:keys [type element-type external-format buffered read-timeout write-timeout
                                close-timeout line-limit]}])}
   [path & args]
@@ -272,11 +274,10 @@
   "Receives a message into several buffers and returns [n message]: recvmsg(2). CLISP
   RAWSOCK:RECVMSG.
 
-  message  a map of :iovec, a vector of byte arrays, filled in order, and :control, the number of
-           bytes of control data to receive, or an array of that size
+  message   a map of :iovec, a vector of byte arrays, filled in order, and :control, the number of
+            bytes of control data to receive, or an array of that size
   returned  the same map with :addr, the sender or nil; :flags, a set of :trunc (the message was
-            longer
-           than the buffers) :ctrunc :oob :eor; :control, the control data in a new array
+            longer than the buffers) :ctrunc :oob :eor; :control, the control data in a new array
 
   :start and :end select buffers; :peek, :oob and :timeout as of recv."
   {:arglists '([socket message & {:keys [start end peek oob timeout]}])}

@@ -81,8 +81,9 @@
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. A missing
                    directory is made with rwx------; one that is open to others is refused. Only
                    processes of the same user can connect
-  :interface       address to bind, default \"127.0.0.1\"; other than loopback needs :allow-remote
-                   true and a token, or :tls with :client-auth :need
+  :interface       address to bind, default \"127.0.0.1\"
+  :allow-remote    true: allows an interface other than loopback, for which a token, or :tls with
+                   :client-auth :need, is required; default nil
   :accept          function that runs for each client, with *in* and *out* bound to the connection,
                    until it returns: a function, a var or a qualified symbol; default
                    'clojure.core.server/repl. Vars and symbols are resolved for each client
@@ -104,14 +105,16 @@
   :login-timeout   seconds for the token, default 10
   :grace           seconds to wait for a client's first bytes before it gets a prompt, default 0.2;
                    on TCP without a token only. A web browser sends bytes in that time and gets
-                   nothing
+                   nothing. A client that ends its output in that time without a byte gets nothing,
+                   too
   :idle-timeout    seconds that a read may wait before the session is closed, default nil: no limit
-  :max-connections :max-unauthenticated :max-per-address
-                   default 64, 8 (with a token only), nil (no limit of its own); further ones are
-                   closed
+  :max-connections maximum number of open connections, default 64; further ones are closed
+  :max-unauthenticated
+                   maximum number of connections that have not sent their token, default 8
+  :max-per-address maximum number of connections from one address, default nil: no limit
   :max-line        characters in a line, default 1048576; a longer line closes the session
   :drain           seconds that close waits for evaluations, default 1; nil: no limit
-  :threads         :virtual (default), on JDK 24 and later, or :platform
+  :threads         :virtual (default), which means :platform before JDK 24, or :platform
   :name            in the names of threads and in the log, default \"repl-\" and the port
   :log             a function of a line of text; default the logger parley.repl; nil: no log
   :audit           a function of a map with :event (:connect :disconnect :refused :guarded
@@ -163,7 +166,8 @@
 
 (defn sessions
   "Returns the sessions of a server, within a session by default those of its own server: a vector
-  of maps of :id, :peer, :since (an Instant) and :user or :address."
+  of maps of :id and :peer (strings), :since (a java.time.Instant), and :address (a string) or, over
+  a Unix-domain socket, :user (a UserPrincipal)."
   ([] (sessions nil))
   ([server]
    (->> (evaluating-server/clients (this-server "sessions" server))

@@ -14,7 +14,7 @@
    [clojure.pprint :as pprint]
    [parley.impl.address :as address]
    [parley.impl.options :as options]
-   [parley.impl.print]
+   [parley.impl.print :as print]
    [parley.impl.serving :as serving]
    [parley.impl.tls :as tls])
   (:import
@@ -45,11 +45,12 @@
 (extend-protocol protocols/Datafiable
   Server
   (datafy [{:keys [host port path core]}]
-    (merge {:kind :server
-            :host host
-            :port port
-            :path path}
-      (serving/facts core))))
+    (print/ordered
+      (merge {:kind :server
+              :host host
+              :port port
+              :path path}
+        (serving/facts core)))))
 
 ;; ---- starting -----------------------------------------------------------------------------------
 
@@ -60,10 +61,11 @@
 
 (defn serve
   "Listens, and calls `handler`, a function or a var of one argument, with the stream of each
-  connection, on a thread of its own. Closes the stream when the handler returns. A platform thread
-  serves other connections later: its name, interrupt, context class loader and dynamic bindings are
-  then new, but the values of a Java ThreadLocal stay. A var is resolved for each connection, so a
-  new definition serves the next one. Takes options as keywords and values, or a map:
+  connection, on a thread of its own. Closes the stream when the handler returns. A var is resolved
+  for each connection, so a new definition serves the next one. A platform thread may serve another
+  connection later. Then it has a new name, no interrupt, and the context class loader and dynamic
+  bindings that it began with, but the values of a Java ThreadLocal stay. Takes options as keywords
+  and values, or a map:
 
   :port            0 (default): the system chooses; 1 to 65535; or an endpoint, or a bound channel,
                    as of socket-server
@@ -74,14 +76,14 @@
   :backlog :mode :so-reuseport
                    as of socket-server
   :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit :tls
-                   of the streams, as of socket-accept; the TLS handshake runs before the handler,
-                   on its thread. :timeout limits the header of a proxy, default 5 seconds
+                   of the streams, as of socket-accept. The TLS handshake runs before the handler,
+                   on its thread
+  :timeout         limits how long the header of a proxy may take, default 5 seconds; see
+                   :proxy-protocol
   :max-connections maximum number of open connections, default nil: no limit. At the limit the
-  server
-                   does not accept; clients wait in the backlog until a connection ends
+                   server does not accept; clients wait in the backlog until a connection ends
   :max-per-address maximum number of open connections from one address, default nil: no limit.
-  Further
-                   ones are closed
+                   Further ones are closed
   :idle-timeout    seconds that a read or a write of the handler may wait, default nil: no limit.
                    Then it throws java.net.SocketTimeoutException
   :drain           seconds that close waits for busy handlers, default 1; nil: no limit
@@ -91,16 +93,16 @@
                    :pause :stuck :stop), :at, :server, and, if known, :connection (its number),
                    :peer, :address or :user, :reason and :error
   :proxy-protocol  true: each connection begins with a header of the PROXY protocol, version 1 or 2,
-                   whose address is the stream's peer; or a collection of the addresses or networks
-                   of trusted proxies, such as [\"10.0.0.0/8\"]: other connections are closed.
-                   Default nil
-  :threads         :virtual (default), on JDK 24 and later, or :platform
+                   whose address becomes the stream's peer; or a collection of the addresses or
+                   networks of trusted proxies, such as [\"10.0.0.0/8\"]: the same, but connections
+                   from elsewhere are closed. Default nil
+  :threads         :virtual (default), which means :platform before JDK 24, or :platform
   :name            in the names of threads and in the log, default \"server-\" and the port
 
   Returns a java.io.Closeable record with the keys :host, :port, :path and :name. Its close stops
   accepting and frees the endpoint. Handlers that read get the end of file. After :drain seconds the
-  others are interrupted and their streams closed. A handler may call it, and it may be called
-  again. `datafy` shows counts, bytes, ages and refusals.
+  others are interrupted and their streams closed. A handler may close the server; closing again has
+  no effect. `datafy` shows counts, bytes, ages and refusals.
 
   Errors: IllegalArgumentException for options; else as of parley.socket/socket-server. No failure
   ends the server: without descriptors or memory it pauses and tries again."
@@ -129,14 +131,19 @@
       (throw (options/misuse op (str "the server is " (options/show server)) "what serve returned")))))
 
 (defn connections
-  "Returns the open connections of a server, in the order of their arrival: a vector of maps with
-  :id, :stream
-  (nil before the header of a proxy has arrived), :peer, :address or :user, :since (an Instant), :bytes-in,
-  :bytes-out, and :proxy, the address of the proxy that sent the peer's address."
+  "Returns the open connections of a server, in the order of their arrival: a vector of maps of
+    :id                   an integer
+    :stream               nil before the header of a proxy has arrived
+    :peer                 a string
+    :address or :user     a string; a UserPrincipal of a Unix-domain socket
+    :since                a java.time.Instant
+    :bytes-in :bytes-out  moved from and to the system
+    :proxy                the address of the proxy that announced the peer, if one did"
   [server]
   (mapv serving/connection (.connections (core "connections" server))))
 
 (defn interrupt
-  "Interrupts the handler of a connection. Returns true, or nil when no connection has that :id."
+  "Interrupts the handler of the connection with an :id of `connections`. Returns true, or nil when
+  there is none."
   [server id]
   (serving/interrupt (core "interrupt" server) id))

@@ -109,7 +109,8 @@
   :read-timeout     limits each read, default nil; see parley.stream/set-read-timeout!
   :write-timeout    limits each write, default nil
   :close-timeout    limits how long close waits to send buffered output, default 10 seconds
-  :line-limit       maximum number of characters of a line for read-line, default 16 Mi
+  :line-limit       maximum number of characters of a line for read-line, default 16 Mi; never nil,
+                    since a peer could fill the memory
   :tls              nil (default), a map with :cert and :key, an SSLContext, or a value of
                     parley.tls/tls-options; see parley.tls. The first operation on the stream does
                     the handshake, so accepting is not delayed. A server reads an equal map once,
@@ -380,18 +381,21 @@
   first:
     :object               the stream or server
     :kind                 :socket-stream or :socket-server
-    :local :peer          addresses as strings, or nil; a server has no :peer
+    :local :peer          addresses as strings, \"?\" for an end without a name, or nil; a server has
+                          no :peer
     :state                :open, :connecting, :failed (to connect) or :broken
     :since                a java.time.Instant
     :opened-by            the name of the thread that opened it
     :bytes-in :bytes-out  of streams, moved from and to the system
     :waits                the calls that wait for it, maps of :op and :thread
     :opened-at            the stack of the opening call, strings, when traced: see trace-opens!
-  The list keeps nothing open. clojure.core.protocols/datafy of a stream or server has the same keys
-  and more."
+  The list keeps nothing open. clojure.datafy/datafy of a stream or server has the same keys and
+  more. For a person, a line for each:
+
+    (clojure.pprint/print-table [:kind :state :local :peer :bytes-in :bytes-out] (open-objects))"
   []
   (for [^OpenObjects$Entry entry (OpenObjects/list)]
-    (assoc (print/details entry) :object (.object entry))))
+    (print/ordered (assoc (print/details entry) :object (.object entry)))))
 
 (defn trace-opens!
   "Sets whether streams and servers record the stack of the call that opens them, for open-objects,
@@ -452,8 +456,7 @@
 
 (defn status-of
   "Returns the status of a member in the last check: nil, :input, :output, :io, :eof, :append, true
-  or
-  :error."
+  or :error."
   [ss object]
   (values/status->value
     (.statusOf (set-core "status-of" ss) (object/need-pollable "status-of" "the object" object))))

@@ -174,9 +174,13 @@
   ([s & opts] (call/writing "fresh-line" s opts #(fresh-line s))))
 
 (defn read-char-sequence
-  "Fills a char array from :start to :end and returns the index of the first character not filled.
-  It is less than :end at the end of file, or with :no-hang true (never waits) or :interactive true
-  (waits for the first character only). CLISP EXT:READ-CHAR-SEQUENCE."
+  "Fills a char array and returns the index of the first character not filled. It is less than :end
+  at the end of file, and with :no-hang or :interactive. CLISP EXT:READ-CHAR-SEQUENCE.
+
+  :start :end   part of the array to fill, by default all
+  :no-hang      true: never waits; returns :start without input
+  :interactive  true: waits for the first character only
+  :timeout      see (doc parley.stream)"
   {:arglists '([chars s & {:keys [start end no-hang interactive timeout]}])}
   [chars s & opts]
   (element/read-chars "read-char-sequence" chars s opts))
@@ -293,21 +297,29 @@
      (call/writing "write-float" s opts #(element/put-float x s type order)))))
 
 (defn read-byte-sequence
-  "Fills a byte array from :start to :end and returns the index of the first byte not filled. It is
-  less than :end at the end of file, or with :no-hang true (never waits; returns :start without
-  input) or :interactive true (waits for the first byte only). For elements of more than eight bits
-  give a long array or an object array; a long array holds the bits of an unsigned element of 64
-  bits. CLISP EXT:READ-BYTE-SEQUENCE."
+  "Fills a byte array and returns the index of the first byte not filled. It is less than :end at the
+  end of file, and with :no-hang or :interactive. For elements of more than eight bits give a long
+  array or an object array; a long array holds the bits of an unsigned element of 64 bits. CLISP
+  EXT:READ-BYTE-SEQUENCE.
+
+  :start :end   part of the array to fill, by default all
+  :no-hang      true: never waits; returns :start without input
+  :interactive  true: waits for the first byte only
+  :timeout      see (doc parley.stream)"
   {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (element/read-array "read-byte-sequence" array s opts))
 
 (defn write-byte-sequence-values
-  "Writes a byte array from :start to :end and returns [array index], the index of the first byte
-  not written. It is less than :end only with :no-hang true (sends the bytes that the system takes
-  now) or :interactive true (waits until the system takes some). For elements of more than eight
-  bits give a long array, which holds the bits of an unsigned element of 64 bits, or another array
-  of integers. CLISP EXT:WRITE-BYTE-SEQUENCE, both values."
+  "Writes a byte array and returns [array index], the index of the first byte not written. It is less
+  than :end only with :no-hang or :interactive. For elements of more than eight bits give a long
+  array, which holds the bits of an unsigned element of 64 bits, or another array of integers. CLISP
+  EXT:WRITE-BYTE-SEQUENCE, both values.
+
+  :start :end   part of the array, by default all
+  :no-hang      true: sends the bytes that the system takes now
+  :interactive  true: waits until the system takes some
+  :timeout      see (doc parley.stream)"
   {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (element/write-array "write-byte-sequence-values" array s opts))
@@ -342,8 +354,10 @@
   (.clear (object/out "clear-output" s)))
 
 (defn close
-  "Closes a stream, a server or a status set. A stream's output is flushed first; with :abort true
-  it is dropped and nothing blocks. Closing again has no effect. Returns true. Common Lisp CLOSE."
+  "Closes a stream, a server or a status set. A stream's output is flushed first. Closing again has
+  no effect. Returns true. Common Lisp CLOSE.
+
+  :abort  true: drops output that is buffered, and never blocks; default nil"
   {:arglists '([s & {:keys [abort]}])}
   [s & opts]
   (let [{:keys [abort]} (options/option-map "close" #{:abort} opts)]

@@ -15,8 +15,8 @@
   :keystore           file of a key store, PKCS#12 or JKS, or a java.security.KeyStore, instead of :cert, :key
                       and :ca
   :keystore-password  string or char array. Default: :key-password
-  :client-auth        :need, a server refuses clients without a certificate of an issuer in :ca; :want, it
-                      requests one. Default nil: no request
+  :client-auth        :need: a server refuses clients without a certificate of an issuer in :ca; :want: a
+                      server requests one. Default nil: no request
   :server-name        string: the name that a client requests, and that the certificate must have.
                       Default: the host that it connects to
   :verify-host        true: a client checks that the certificate has the name. Default true

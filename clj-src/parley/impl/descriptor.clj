@@ -106,7 +106,9 @@
      (some-> (DescriptorStreams/exitStatus (object/stream op s) (options/->duration op seconds)) long))))
 
 (defn pipe-kill
-  "Sends SIGTERM to a pipe's command if it still runs, or SIGKILL with :force true. Returns nil."
+  "Sends SIGTERM to a pipe's command if it still runs. Returns nil.
+
+  :force  true: sends SIGKILL; default nil"
   {:arglists '([s & {:keys [force]}])}
   [s & opts]
   (let [op "pipe-kill"

@@ -68,15 +68,15 @@
                      length-bytes 4
                      endianness :big}}]
   (let [most (size op ":max-size" (or max-size (if (= :bytes as) (* 64 1024) mebi)))
+        ;; All are checked, also one that has no effect on this kind.
+        length (int (checks/choose op ":length-bytes" {1 1 2 2 4 4 8 8} length-bytes))
+        order (checks/choose op ":endianness" {:big ByteOrder/BIG_ENDIAN :little ByteOrder/LITTLE_ENDIAN} endianness)
+        syntax (edn-syntax op readers)
         make (checks/choose op ":as"
                {:bytes #(Framing/chunks most)
                 :line #(Framing/lines most)
-                :frame #(Framing/lengthPrefixed
-                          (int (checks/choose op ":length-bytes" {1 1 2 2 4 4 8 8} length-bytes))
-                          (checks/choose op ":endianness"
-                            {:big ByteOrder/BIG_ENDIAN :little ByteOrder/LITTLE_ENDIAN} endianness)
-                          most)
-                :edn #(Framing/forms most (edn-syntax op readers))}
+                :frame #(Framing/lengthPrefixed length order most)
+                :edn #(Framing/forms most syntax)}
                as)]
     (make)))
 

@@ -3,7 +3,6 @@
   passed and what was expected."
   {:no-doc true}
   (:require
-   [clojure.string :as str]
    [parley.impl.options :as options])
   (:import
    (java.io EOFException)
@@ -20,7 +19,7 @@
     x
     (throw (options/misuse op (str "the stream is " (options/show x))
              (str "a socket stream, as socket-connect and socket-accept return it"
-               (when (str/starts-with? op "write-")
+               (when (re-find #"^write-|-sequence$" op)
                  "; the value comes first, then the stream"))))))
 
 (defn server

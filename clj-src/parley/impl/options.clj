@@ -64,15 +64,28 @@
           (vec (range (inc (count b))))
           a)))
 
+(defn- nearest
+  "Returns the known key that `key` was perhaps meant to be, or nil: one with few other characters, else one
+  of which it is a part."
+  [known key]
+  (let [distance (fn [k]
+                   (let [n (edits (name key) (name k))]
+                     (cond
+                       (<= n 2 (* 2 n) (max (count (name key)) (count (name k)))) n
+                       (str/includes? (name k) (name key)) 3)))]
+    (when (keyword? key)
+      (->> (filter keyword? known)
+           (keep #(some-> (distance %) (vector %)))
+           sort
+           first
+           second))))
+
 (defn- one-of
   "The legal keys, as messages list them, with that which was perhaps meant."
   [known key]
-  (let [known (sort-by str known)
-        likely? (fn [k]
-                  (and (keyword? key) (keyword? k)
-                    (or (str/includes? (name k) (name key)) (<= (edits (name key) (name k)) 2))))]
+  (let [known (sort-by str known)]
     (str "one of " (str/join " " (map pr-str known))
-      (when-let [meant (first (filter likely? known))]
+      (when-let [meant (nearest known key)]
         (str "; did you mean " meant "?")))))
 
 (defn choose

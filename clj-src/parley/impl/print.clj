@@ -8,7 +8,8 @@
   (:import
    (java.io Writer)
    (java.net SocketAddress)
-   (parley.net Addresses OpenObjects OpenObjects$Entry OpenObjects$Wait Pollable SocketServer SocketStream StatusSet)))
+   (parley.net Addresses OpenObjects OpenObjects$Entry OpenObjects$Wait Pollable SocketServer SocketStream StatusSet)
+   (parley.net.tls TlsOptions)))
 
 (set! *warn-on-reflection* true)
 
@@ -17,6 +18,17 @@
 
 (defmethod print-method Pollable [x w] (print-as-string x w))
 (defmethod print-method StatusSet [x w] (print-as-string x w))
+(defmethod print-method TlsOptions [x w] (print-as-string x w))
+
+(def ^:private order
+  "The keys that a person looks for first, in the order in which maps of facts have them."
+  [:object :id :kind :name :state :open? :input? :output? :host :port :path :local :peer :proxy :address :user :connections :size
+   :actionable :bytes-in :bytes-out])
+
+(defn ordered
+  "Returns a map of facts with the most important first. A map of more than eight keys would be printed in no order."
+  [facts]
+  (apply array-map (mapcat identity (concat (keep #(find facts %) order) (apply dissoc facts order)))))
 
 (defn address
   "Returns an address as datafy shows it, nil of nil."
@@ -43,24 +55,26 @@
 (extend-protocol protocols/Datafiable
   SocketServer
   (datafy [server]
-    (assoc (details (OpenObjects/of server))
-      :host (.host server)
-      :port (long (.port server))
-      :open? (.isOpen server)))
+    (ordered
+      (assoc (details (OpenObjects/of server))
+        :host (.host server)
+        :port (long (.port server))
+        :open? (.isOpen server))))
   SocketStream
   (datafy [stream]
-    (assoc (details (OpenObjects/of stream))
-      :host (.host stream)
-      :port (long (.port stream))
-      :proxy (address (.proxyAddress stream))
-      :open? (.isOpen stream)
-      :input? (.isInput stream)
-      :output? (.isOutput stream)
-      :element-type (values/element-type->value (.elementType stream))
-      :external-format (values/external-format->value (.externalFormat stream))
-      :read-timeout (options/duration->seconds (.readTimeout stream))
-      :write-timeout (options/duration->seconds (.writeTimeout stream))
-      :error (.error stream)))
+    (ordered
+      (assoc (details (OpenObjects/of stream))
+        :host (.host stream)
+        :port (long (.port stream))
+        :proxy (address (.proxyAddress stream))
+        :open? (.isOpen stream)
+        :input? (.isInput stream)
+        :output? (.isOutput stream)
+        :element-type (values/element-type->value (.elementType stream))
+        :external-format (values/external-format->value (.externalFormat stream))
+        :read-timeout (options/duration->seconds (.readTimeout stream))
+        :write-timeout (options/duration->seconds (.writeTimeout stream))
+        :error (.error stream))))
   StatusSet
   (datafy [ss]
     {:kind :status-set

@@ -37,6 +37,11 @@
   [^Descriptor descriptor]
   (long (Handles/register descriptor)))
 
+(defn register-all
+  "Returns the handles of an array of new descriptors."
+  [descriptors]
+  (mapv long (Handles/register ^"[Lparley.posix.Descriptor;" descriptors)))
+
 ;; ---- names --------------------------------------------------------------------------------------
 
 (defn type-name

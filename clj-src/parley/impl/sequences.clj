@@ -7,6 +7,7 @@
    [parley.impl.options :as options])
   (:import
    (clojure.lang IReduce Seqable Sequential)
+   (java.io Writer)
    (parley.net Framing StreamInput)))
 
 (set! *warn-on-reflection* true)
@@ -28,20 +29,22 @@
           result
           (recur (f result x)))))))
 
-(defn- collection
-  "Returns a collection of what `take!` returns until it returns ::end."
-  [take!]
-  (reify
-    Sequential
-    Seqable
-    (seq [_] (seq (rest-of take!)))
-    IReduce
-    (reduce [_ f init] (reduced-with take! f init))
-    (reduce [_ f]
-      (let [x (take!)]
-        (if (identical? ::end x)
-          (f)
-          (reduced-with take! f x))))))
+;; What `take!` returns until it returns ::end. `stream` is what it reads.
+(deftype Remaining [op stream take!]
+  Sequential
+  Seqable
+  (seq [_] (seq (rest-of take!)))
+  IReduce
+  (reduce [_ f init] (reduced-with take! f init))
+  (reduce [_ f]
+    (let [x (take!)]
+      (if (identical? ::end x)
+        (f)
+        (reduced-with take! f x))))
+  Object
+  (toString [_] (str "#<" op " of " stream ">")))
+
+(defmethod print-method Remaining [x ^Writer w] (.write w (str x)))
 
 (defn- or-end [x]
   (if (nil? x) ::end x))
@@ -52,7 +55,7 @@
   (let [opts (options/option-map op known opts)
         ^StreamInput in (object/in op s)
         ^Framing framing (.named (framing/framing op (assoc opts :as kind)) op)]
-    (collection #(or-end (.read in framing)))))
+    (->Remaining op s #(or-end (.read in framing)))))
 
 (defn lines
   "Returns the remaining lines of the stream, as of read-line, until the end of file. The result is
@@ -60,7 +63,7 @@
   (into [] (take 2) (lines s)) reads two lines. A seq or a reduce begins where the last one ended."
   [s]
   (let [in (object/in "lines" s)]
-    (collection #(or-end (.readLine in)))))
+    (->Remaining "lines" s #(or-end (.readLine in)))))
 
 (defn chunks
   "Returns the remaining bytes of the stream, whatever its element type, as a collection like that
@@ -95,8 +98,9 @@
   (let [opts (options/option-map "forms" #{:readers :max-size} opts)
         ^StreamInput in (object/in "forms" s)
         ^Framing framing (.named (framing/framing "forms" (assoc opts :as :edn)) "forms")]
-    (collection #(let [form (.read in framing)]
-                   (cond
-                     (nil? form) ::end
-                     (= :parley.async/nil form) nil
-                     :else form)))))
+    (->Remaining "forms" s
+      #(let [form (.read in framing)]
+         (cond
+           (nil? form) ::end
+           (= :parley.async/nil form) nil
+           :else form)))))

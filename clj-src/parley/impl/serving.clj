@@ -100,16 +100,17 @@
   [^Server$Connection connection]
   (let [stream (.stream connection)
         proxy (some-> stream .proxyAddress)]
-    (cond-> (assoc (try
-                     (endpoint/peer-of (.peer connection) stream)
-                     (catch IOException _ ; it has gone, and the system has forgotten who it was
-                       {}))
-              :id (.id connection)
-              :stream stream
-              :since (.since connection)
-              :bytes-in (.bytesIn connection)
-              :bytes-out (.bytesOut connection))
-      proxy (assoc :proxy (print/address proxy)))))
+    (print/ordered
+      (cond-> (assoc (try
+                       (endpoint/peer-of (.peer connection) stream)
+                       (catch IOException _ ; it has gone, and the system has forgotten who it was
+                         {}))
+                :id (.id connection)
+                :stream stream
+                :since (.since connection)
+                :bytes-in (.bytesIn connection)
+                :bytes-out (.bytesOut connection))
+        proxy (assoc :proxy (print/address proxy))))))
 
 (defn- event-map [^Server$Event event]
   (let [{:keys [id]

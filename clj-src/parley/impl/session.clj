@@ -12,6 +12,7 @@
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.prepl :as prepl]
+   [parley.impl.print :as print]
    [parley.impl.text :as text]
    [parley.impl.turn :as turn])
   (:import
@@ -29,8 +30,9 @@
   (close [_] (evaluating-server/close service)))
 
 (defmethod print-method Server [{:keys [name service]} ^Writer w]
-  (.write w (str "#<repl-server " name " "
-              (if (evaluating-server/closing? service) "closed" (str (count (evaluating-server/clients service)) " clients")) ">")))
+  (.write w (str "#<repl-server " name " " (print/address (.localAddress ^SocketServer (:listener service))) " "
+              (if (evaluating-server/closing? service) "closed"
+                (str (count (evaluating-server/clients service)) " clients")) ">")))
 
 ;; pprint and print-dup would show the fields of a record, and so the token.
 (defmethod print-dup Server [server w]
@@ -49,7 +51,8 @@
         (dissoc :token :service)
         (assoc :kind :repl-server
                :token? (some? (:token server))
-               :open? (not (evaluating-server/closing? (:service server)))))))
+               :open? (not (evaluating-server/closing? (:service server))))
+        print/ordered)))
 
 (defn server
   "Returns the value that repl-server returns."
@@ -104,7 +107,7 @@
                               (cond
                                 (instance? SocketTimeoutException e)
                                 (warn ::idle "nothing came for too long, closed (:idle-timeout)")
-                                (service/own-failure? stream e)
+                                (evaluating-server/own-failure? stream e)
                                 (warn ::failed "reading failed, closed: " (journal/peer-text e))))})]
     [in (text/writer stream allowance) look]))
 

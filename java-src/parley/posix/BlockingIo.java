@@ -65,10 +65,9 @@ public final class BlockingIo {
         Clock clock = new Clock("recvmsg", socket, DescriptorOption.SO_RCVTIMEO, timeoutNanos);
         Datagrams.Received[] received = new Datagrams.Received[1];
         untilDone(socket, events, clock, 0, () -> {
-            received[0] = Datagrams.receive(socket, parts, controlSize, flags);
+            received[0] = Datagrams.receive(socket, parts, controlSize, flags, true);
             return received[0].count();
         });
-        Handles.adopt(received[0].control());
         return received[0];
     }
 

@@ -64,7 +64,14 @@ public final class Datagrams {
      */
     public static Received receive(
             Descriptor socket, List<Part> parts, int controlSize, int flags) throws IOException {
+        return receive(socket, parts, controlSize, flags, false);
+    }
+
+    /** As the method above; {@code adopt}: make the descriptors that come with it handles. */
+    static Received receive(Descriptor socket, List<Part> parts, int controlSize, int flags,
+            boolean adopt) throws IOException {
         int size = checkedSize(parts, controlSize);
+        StackSafeLock.reserveStackToOpen();
         int fd = socket.acquire("recvmsg");
         try (MessageHeader header = new MessageHeader(parts.size(), size, controlSize)) {
             header.expectAddress();
@@ -79,11 +86,22 @@ public final class Datagrams {
             if (count < 0) {
                 return new Received(count, null, 0, new byte[0]);
             }
-            header.copyOut(parts, count);
-            int stored = Math.min(count, size);
-            // Linux returns this flag of the request in the result
-            int returned = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
-            return new Received(stored, header.sender(), returned, header.control());
+            Received received = null;
+            try {
+                header.copyOut(parts, count);
+                // Linux returns this flag of the request in the result
+                int returned = header.flags() & ~Constants.MSG_CMSG_CLOEXEC;
+                received = new Received(
+                        Math.min(count, size), header.sender(), returned, header.control());
+            } finally {
+                if (received == null) {
+                    header.closeDescriptors();
+                }
+            }
+            if (adopt) {
+                header.adoptDescriptors();
+            }
+            return received;
         } finally {
             socket.release();
         }
@@ -255,6 +273,18 @@ public final class Datagrams {
             byte[] control = new byte[memory.bytes.getInt(CONTROL_SIZE)];
             memory.bytes.get(controlAt, control);
             return control;
+        }
+
+        void adoptDescriptors() throws IOException {
+            Handles.adopt(memory.bytes, controlAt, controlEnd());
+        }
+
+        void closeDescriptors() {
+            Handles.closeReceived(memory.bytes, controlAt, controlEnd(), 0);
+        }
+
+        private int controlEnd() {
+            return controlAt + memory.bytes.getInt(CONTROL_SIZE);
         }
 
         @Override

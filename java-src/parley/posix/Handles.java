@@ -3,7 +3,6 @@ package parley.posix;
 import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -50,10 +49,46 @@ public final class Handles {
 
     private Handles() {}
 
-    /** Hands out the number of a descriptor, which is found by it until it is closed. */
+    /**
+     * Hands out the number of a descriptor, which is found by it until it is closed. If that fails,
+     * as for lack of memory, the descriptor is closed, since nothing refers to it.
+     *
+     * @return the number
+     */
     public static int register(Descriptor descriptor) {
-        HANDED.put(descriptor.number(), new Handed(descriptor, null));
-        return descriptor.number();
+        boolean done = false;
+        try {
+            HANDED.put(descriptor.number(), new Handed(descriptor, null));
+            done = true;
+            return descriptor.number();
+        } finally {
+            if (!done) {
+                descriptor.close();
+            }
+        }
+    }
+
+    /**
+     * As {@link #register(Descriptor)}, of several descriptors: hands out all numbers, or closes
+     * all.
+     *
+     * @return the numbers
+     */
+    public static int[] register(Descriptor[] all) {
+        int done = 0;
+        try {
+            int[] numbers = new int[all.length];
+            for (; done < all.length; done++) {
+                numbers[done] = register(all[done]);
+            }
+            return numbers;
+        } finally {
+            if (done < all.length) {
+                for (Descriptor each : all) {
+                    each.close();
+                }
+            }
+        }
     }
 
     /**
@@ -185,25 +220,60 @@ public final class Handles {
     }
 
     /**
-     * Registers the descriptors that came as control data (SCM_RIGHTS), so that they can be closed.
+     * Registers the descriptors that came as control data (SCM_RIGHTS), so that they can be closed:
+     * all of them, or none, and then closes all.
      *
-     * @param control as recvmsg(2) returns it
+     * @param memory has the control data, as recvmsg(2) returns it, from {@code from} to {@code end}
      */
-    static void adopt(byte[] control) throws IOException {
-        ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
+    static void adopt(ByteBuffer memory, int from, int end) throws IOException {
+        int count = 0;
+        while (received(memory, from, end, count) >= 0) {
+            count++;
+        }
+        Descriptor[] made = null;
+        int done = 0;
+        try {
+            made = new Descriptor[count];
+            for (; done < count; done++) {
+                made[done] = Descriptor.own(received(memory, from, end, done));
+            }
+            register(made);
+        } finally {
+            if (done < count) {
+                for (int i = 0; i < done; i++) {
+                    made[i].close();
+                }
+                closeReceived(memory, from, end, done);
+            }
+        }
+    }
+
+    /** Closes the descriptors in control data, from one on; needs no heap. */
+    static void closeReceived(ByteBuffer memory, int from, int end, int first) {
+        for (int i = first, fd; (fd = received(memory, from, end, i)) >= 0; i++) {
+            LibC.close(fd);
+        }
+    }
+
+    /** Returns the number of a descriptor in control data, -1 after the last. */
+    private static int received(ByteBuffer memory, int from, int end, int index) {
         // the length has eight bytes on Linux and four on macOS, and so the parts are aligned
         int word = Posix.LINUX ? 8 : 4;
         int header = word + 8;
-        for (int at = 0; at + header <= control.length;) {
-            int size = Math.max(header, Math.min(all.getInt(at), control.length - at));
-            if (all.getInt(at + word) == Constants.SOL_SOCKET
-                    && all.getInt(at + word + 4) == Constants.SCM_RIGHTS) {
-                for (int i = at + header; i + 4 <= at + size; i += 4) {
-                    register(Descriptor.ownOrClose(all.getInt(i)));
+        int left = index;
+        for (int at = from; at + header <= end;) {
+            int size = Math.max(header, Math.min(memory.getInt(at), end - at));
+            if (memory.getInt(at + word) == Constants.SOL_SOCKET
+                    && memory.getInt(at + word + 4) == Constants.SCM_RIGHTS) {
+                int count = (size - header) / 4;
+                if (left < count) {
+                    return memory.getInt(at + header + 4 * left);
                 }
+                left -= count;
             }
             at += (size + word - 1) / word * word;
         }
+        return -1;
     }
 
     /**
@@ -225,6 +295,7 @@ public final class Handles {
      */
     public static Descriptor directory(String path) throws IOException {
         Posix.require("Handles.directory");
+        StackSafeLock.reserveStackToOpen();
         return Descriptor.ownOrClose(RawDescriptor.openDirectory(path));
     }
 

@@ -12,7 +12,7 @@
    [parley.stream :as stream]
    [parley.testing.async-pairs :refer [nothing-left-open reset-connection send-bytes send-text the-reactor-goes warmed-up with-pair]]
    [parley.testing.channels :refer [await-watches later long-enough taken watches]]
-   [parley.testing.repl :refer [in-child-of-sources]])
+   [parley.testing.repl :refer [in-child]])
   (:import
    (java.nio ByteBuffer)
    (java.nio.channels Pipe)
@@ -272,7 +272,10 @@
     (is (thrown-with-msg? IllegalArgumentException #"^ready: the direction is :in .*:input" (pa/ready x :in)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: :as is :lines .*:line" (pa/elements x :lines)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: unknown option :size" (pa/elements x :size 3)))
+    (is (thrown-with-msg? IllegalArgumentException #"^ready: the direction is :foo .*expected one of :input :io :output$"
+          (pa/ready x :foo)))
     (is (thrown-with-msg? IllegalArgumentException #"^elements: :max-size is 0" (pa/elements x :max-size 0)))
+    (is (thrown-with-msg? IllegalArgumentException #"^elements: :length-bytes is 3" (pa/elements x :length-bytes 3)))
     (is (thrown-with-msg? IllegalArgumentException #"^connections: the server is" (pa/connections x)))
     (is (thrown-with-msg? IllegalArgumentException #"^connections: unknown option :timeout"
           (with-open [server (socket/socket-server 0)] (pa/connections server :timeout 1))))
@@ -319,7 +322,7 @@
 
 (deftest channels-made-before-a-reload-stay-what-they-are
   ;; In a process of its own, since a reload changes what later tests of this process would use.
-  (with-open [child (in-child-of-sources
+  (with-open [child (in-child
                       '(do
                          (doseq [libspec '[[clojure.core.async :as a] [parley.stream :as stream]
                                            [parley.socket :as socket] [parley.async :as pa]]]

@@ -118,7 +118,8 @@
 (deftest ctrl-c-at-the-repl-ends-the-call-and-keeps-the-session
   (let [^Process process (apply started
                            (concat (hearing-interrupts)
-                                   [(str (System/getProperty "java.home") "/bin/java") "-XX:TieredStopAtLevel=1" "-cp"
+                                   [(str (System/getProperty "java.home") "/bin/java") "-XX:TieredStopAtLevel=1" "-XX:+UseSerialGC"
+                                    (Child/archive) "-cp"
                                     (str/join File/pathSeparator (concat (Child/compiledPath) ["dev"]))
                                     "clojure.main" "-m" "parley.tour" "repl"]))
         prompt "user=> "]

@@ -2,6 +2,7 @@
   "The snippets of README.md and doc/ do what the pages say. doc/repl.md has a test of its own."
   (:require
    [clojure.java.io :as io]
+   [clojure.set :as set]
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [options-page]
@@ -27,6 +28,14 @@
 (deftest the-page-of-options-is-current
   (is (= (options-page/page) (slurp "doc/options.md"))
     "write it again: clojure.main -m options-page, with dev on the class path"))
+
+(deftest the-page-of-options-has-every-key
+  (let [page (options-page/page)
+        shown (into #{} (comp (mapcat #(re-seq #":[\w?!*-]+" (second %))) (map #(keyword (subs % 1))))
+                (re-seq #"(?m)^\| `([^`]+)`" page))]
+    (doseq [n (options-page/namespaces)
+            [_ v] (ns-publics n)]
+      (is (= #{} (set/difference (options-page/option-keys v) shown)) (str v)))))
 
 ;; ---- Java -----------------------------------------------------------------------------------------
 

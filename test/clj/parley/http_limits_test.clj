@@ -45,7 +45,7 @@
                                      "1\r\nx\r\n" 20]]]
     (testing what
       (let [file (new-file)]
-        (is (thrown-with-msg? SocketTimeoutException #"^wget-binary: "
+        (is (thrown-with-msg? SocketTimeoutException #"^wget-binary: http://127.0.0.1:\d+/x: timed out; :timeout is 0.5 s for the whole call"
               (with-endless answer more pause
                 (fn [port]
                   (within 5 #(http/wget-binary "127.0.0.1" "/x" file port :timeout 0.5))))))

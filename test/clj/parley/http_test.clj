@@ -148,6 +148,7 @@
            #(http/wput "x" "/" "x" :headers {"A" "b\nC: d"}) "wput: the header A is"
            #(http/wput "x" "/" "x" :headers {"A:" "b"}) "wput: a header's name is"
            #(http/wput "x" "/" "x" :headers "A: b") "wput: :headers is \"A: b\""
+           #(http/wput "x" "/" "x" :head nil) "wput: unknown option :head"
            #(http/wput "x" "/" (directory)) "wput: the file /"
            #(http/wget-text "x" "/" (directory)) "wget-text: the file /"
            #(http/wput "x" "/" "x" :progress 1) "wput: :progress is 1"

@@ -162,6 +162,7 @@
                        [:external-format {:newline :dos}] "unknown option :newline .*, expected one of .*"
                        [:buffered :sometimes] ":buffered is :sometimes .*, expected one of .*"
                        [:line-limit 0] ":line-limit is 0 .*, expected a positive number of characters"
+                       [:line-limit nil] ":line-limit is nil, expected a positive number of characters"
                        [:close-timeout -1] ":close-timeout is -1 .*"
                        [:timeout] "the option :timeout has no value, expected keys and values"
                        [5 5] "unknown option 5 .*, expected one of .*"}]

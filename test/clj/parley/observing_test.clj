@@ -2,10 +2,14 @@
   "open-objects, datafy and printing: what a person sees of streams and servers."
   (:require
    [clojure.core.protocols :refer [datafy]]
+   [clojure.pprint :as pprint]
+   [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [parley.repl :as repl]
+   [parley.server :as server]
    [parley.socket :as socket]
-   [parley.stream :as stream])
+   [parley.stream :as stream]
+   [parley.tls :as tls])
   (:import
    (java.time Instant)
    (java.util.concurrent Callable)
@@ -80,6 +84,44 @@
       (finally
         (.removeHandler logger handler)
         (.setUseParentHandlers logger true)))))
+
+(deftest facts-begin-with-the-most-important
+  (let [server (socket/socket-server 0 :interface "127.0.0.1")
+        served (server/serve identity)
+        repl (repl/repl-server {:log nil})
+        [a b] (stream/stream-pair)
+        a-map (datafy a)]
+    (try
+      (doseq [[first-keys facts] {[:kind :state :open?] (datafy server)
+                                  [:kind :state :open? :input? :output? :host :port :local :peer] a-map
+                                  [:kind :name :open? :host :port] (datafy served)
+                                  [:kind :name :open? :host :port :path] (datafy repl)
+                                  [:object :kind :state :local] (seen server)
+                                  [:object :kind :state :local :peer :bytes-in :bytes-out] (seen b)}]
+        (is (= first-keys (take (count first-keys) (keys facts)))))
+      (is (= a-map (into {} (shuffle (seq a-map)))) "the same map whatever the order")
+      (finally
+        (run! #(.close ^java.io.Closeable %) [server served repl a b])))))
+
+(deftest values-print-in-one-short-line
+  (let [[a b] (stream/stream-pair)
+        served (server/serve identity :name "echo")
+        repl (repl/repl-server {:log nil
+                                :name "admin"})]
+    (socket/with-open-stream [_ a
+                              _ b
+                              _ served
+                              _ repl
+                              set (socket/status-set a)]
+      (doseq [[expected x] {#"#<lines of #<socket-stream .* open>>" (stream/lines a)
+                            #"#<frames of #<socket-stream .* open>>" (stream/frames a)
+                            #"#<forms of #<socket-stream .* open>>" (stream/forms a)
+                            #"#<tls-options TLSv1.3 TLSv1.2>" (tls/tls-options)
+                            #"#<server echo 127.0.0.1:\d+ 0 connections>" served
+                            #"#<repl-server admin 127.0.0.1:\d+ 0 clients>" repl
+                            #"#<status-set of 1, 0 actionable>" set}
+              print [pr-str #(with-out-str (pprint/pprint %))]]
+        (is (re-matches expected (str/trim (print x))))))))
 
 (deftest a-broken-stream-prints-as-broken
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")

@@ -357,7 +357,9 @@
     (Child/command (into-array String ["sh" "-c" (str "java=\"$0\" path=\"$1\" script=\"$2\"; " shell)
                                        java (str path) (str script)]))))
 
-(def ^:private run "\"$java\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp \"$path\" clojure.main \"$script\"")
+(def ^:private run
+  (str "\"$java\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC " (Child/archive)
+    " -cp \"$path\" clojure.main \"$script\""))
 
 (def ^:private run-elsewhere
   ;; the JDK must have found out where it is before

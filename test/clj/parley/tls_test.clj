@@ -206,6 +206,7 @@
   (doseq [[options message]
           [[5 #"^socket-connect: :tls is 5 \(Long\), expected true, a javax.net.ssl.SSLContext"]
            [{:certs "x"} #"^socket-connect: unknown option :certs .*did you mean :cert\?"]
+           [{:ke "x"} #"^socket-connect: unknown option :ke .*did you mean :key\?"]
            [{:client-auth true} #"^socket-connect: :client-auth is true"]
            [{:verify-host :no} #"^socket-connect: :verify-host is :no"]
            [{:alpn "h2"} #"^socket-connect: :alpn is \"h2\" \(String\), expected a vector of strings"]

@@ -234,7 +234,7 @@ public final class TlsOptions {
 
     @Override
     public String toString() {
-        return "TlsOptions" + settings;
+        return settings.toString();
     }
 
     // ---- the builder -------------------------------------------------------------------------

@@ -117,9 +117,9 @@ abstract class TlsSettings implements Cloneable {
 
     @Override
     public String toString() {
-        return "[" + operation + (context == null ? "" : ", context")
-                + (cert instanceof Path ? ", " + cert : cert == null ? "" : ", PEM") + ", "
-                + String.join(" ", protocols) + "]";
+        return "#<tls-options " + (context == null ? "" : "context ")
+                + (cert instanceof Path ? cert + " " : cert == null ? "" : "PEM ")
+                + String.join(" ", protocols) + ">";
     }
 
     /** Names of hosts, as certificates have them. */

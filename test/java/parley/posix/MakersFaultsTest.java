@@ -16,6 +16,8 @@ import parley.testing.FullStack;
 class MakersFaultsTest {
     private static final int SUCCESSES = 5; // in a row: from then on there is room
     private static final int MANY = 4000;
+    private static final List<Datagrams.Part> PART =
+            List.of(new Datagrams.Part(new byte[1], 0, 1));
 
     /** What makes descriptors, and puts them where no room is needed. */
     private enum Maker {
@@ -49,10 +51,31 @@ class MakersFaultsTest {
                 made[count] = server.duplicate();
             }
         },
-        DUPLICATE_OF_A_NUMBER {
+        HANDLE {
             @Override
             void make() throws IOException {
-                made[count] = Descriptor.duplicate(server.number());
+                numbers[count] = new int[1];
+                numbers[count][0] = Handles.register(Sockets.socket("inet", "stream", 0));
+            }
+        },
+        HANDLES {
+            @Override
+            void make() throws IOException {
+                numbers[count] = Handles.register(Support.streams());
+            }
+        },
+        RECEIVED {
+            @Override
+            void make() throws IOException {
+                Datagrams.Received received =
+                        BlockingIo.receive(rights[1], PART, 64, 0, 0);
+                controls[count] = received.control();
+            }
+        },
+        DIRECTORY {
+            @Override
+            void make() throws IOException {
+                made[count] = Handles.directory("/");
             }
         },
         PROCESS {
@@ -66,6 +89,9 @@ class MakersFaultsTest {
         final Descriptor[][] pairs = new Descriptor[MANY][];
         final Sockets.Accepted[] accepted = new Sockets.Accepted[MANY];
         final ShellProcess[] shells = new ShellProcess[MANY];
+        final int[][] numbers = new int[MANY][];
+        final byte[][] controls = new byte[MANY][];
+        final Descriptor[] rights; // descriptors are sent from the first to the second
         final Descriptor server;
         private final Descriptor[] clients = new Descriptor[100];
         int count;
@@ -75,6 +101,7 @@ class MakersFaultsTest {
                 server = Sockets.socket("inet", "stream", 0);
                 Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
                 Sockets.listen(server, clients.length);
+                rights = Support.streams();
             } catch (IOException e) {
                 throw new AssertionError(e);
             }
@@ -94,6 +121,9 @@ class MakersFaultsTest {
                 clients[i] = Sockets.socket("inet", "stream", 0);
                 Sockets.connect(clients[i], address, Support.SECOND);
             }
+            for (int i = 0; this == RECEIVED && i < clients.length; i++) {
+                Datagrams.send(rights[0], PART, null, Support.rights(server.number(), 2), 0);
+            }
             attempt();
             closeMade();
         }
@@ -109,9 +139,19 @@ class MakersFaultsTest {
                     accepted[i].socket().close();
                 } else if (shells[i] != null) {
                     shells[i].close();
+                } else if (numbers[i] != null) {
+                    closeHandles(numbers[i]);
+                } else if (controls[i] != null && controls[i].length > 0) {
+                    closeHandles(Support.rights(controls[i]));
                 }
             }
             count = 0;
+        }
+    }
+
+    private static void closeHandles(int... numbers) throws IOException {
+        for (int number : numbers) {
+            Handles.close(number);
         }
     }
 

@@ -54,7 +54,8 @@ class SocketsTest {
             Sockets.Accepted accepted = Sockets.accept(server, SECOND);
             assertEquals(Sockets.localAddress(client), accepted.peer());
             assertEquals(at, Sockets.peerAddress(client));
-            assertTrue(accepted.socket().closeOnExec() && client.closeOnExec());
+            assertTrue(RawDescriptor.isCloseOnExec(accepted.socket().number())
+                    && RawDescriptor.isCloseOnExec(client.number()));
             accepted.socket().write(bytes("hi"), 0, 2);
             assertEquals(Poll.IN, client.await(Poll.IN, SECOND));
             accepted.socket().close();
@@ -239,13 +240,11 @@ class SocketsTest {
 
     /** Passes a number over a pair as control data (SCM_RIGHTS); returns the one that comes. */
     private static int pass(Descriptor[] pair, int number) throws IOException {
-        ByteBuffer control = ByteBuffer.allocate(24).order(ByteOrder.nativeOrder());
-        control.putLong(0, 20).putInt(8, Constants.SOL_SOCKET).putInt(12, 1).putInt(16, number);
         Datagrams.Part one = new Datagrams.Part(new byte[1], 0, 1);
-        Datagrams.send(pair[0], List.of(one), null, control.array(), 0);
+        Datagrams.send(pair[0], List.of(one), null, Support.rights(number, 1), 0);
         Datagrams.Received got = Datagrams.receive(pair[1], List.of(one), 64, 0);
         assertEquals(0, got.flags());
-        return ByteBuffer.wrap(got.control()).order(ByteOrder.nativeOrder()).getInt(16);
+        return Support.rights(got.control())[0];
     }
 
     @Test

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -78,5 +80,26 @@ final class Support {
     static void join(Thread thread) throws InterruptedException {
         thread.join(60_000);
         assertTrue(!thread.isAlive(), thread.getName() + " has ended");
+    }
+
+    /** Control data that passes a number so many times: SCM_RIGHTS. */
+    static byte[] rights(int number, int times) {
+        int size = 16 + 4 * times;
+        ByteBuffer control = ByteBuffer.allocate((size + 7) / 8 * 8).order(ByteOrder.nativeOrder());
+        control.putLong(size).putInt(Constants.SOL_SOCKET).putInt(Constants.SCM_RIGHTS);
+        for (int i = 0; i < times; i++) {
+            control.putInt(number);
+        }
+        return control.array();
+    }
+
+    /** The numbers in control data of one part. */
+    static int[] rights(byte[] control) {
+        ByteBuffer all = ByteBuffer.wrap(control).order(ByteOrder.nativeOrder());
+        int[] numbers = new int[((int) all.getLong() - 16) / 4];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = all.getInt(16 + 4 * i);
+        }
+        return numbers;
     }
 }

@@ -119,7 +119,8 @@ public final class Child implements AutoCloseable {
 
     /** Runs Clojure with the library compiled in a Java machine of its own. */
     public static Child clojure(List<String> options, String... arguments) throws IOException {
-        return clojure(options, compiledPath(), arguments);
+        return clojure(Stream.concat(Stream.of(archive()), options.stream()).toList(),
+                compiledPath(), arguments);
     }
 
     /** As {@link #clojure(List, String...)}, with another class path. */
@@ -143,10 +144,14 @@ public final class Child implements AutoCloseable {
                 .filter(each -> !each.endsWith("/dev")).toList();
     }
 
-    /** As {@link #sourcePath}, with the library compiled, so that it cannot be reloaded. */
+    /** As {@link #sourcePath}, with the library compiled: only parley.async can be reloaded. */
     public static List<String> compiledPath() {
-        List<String> path = sourcePath();
-        return Stream.concat(Stream.of(Compiled.jar(path).toString()), path.stream()).toList();
+        return Compiled.path(sourcePath());
+    }
+
+    /** The option that makes a Java machine with the {@link #compiledPath} start faster. */
+    public static String archive() {
+        return Compiled.archive();
     }
 
     /** What a child that is killed leaves behind goes with this machine's own. */

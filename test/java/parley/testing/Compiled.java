@@ -8,31 +8,37 @@ import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.spi.ToolProvider;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The classes of the library's Clojure files and of core.async, for the Java machines that tests
- * start: to compile them takes such a machine longer than all that it is asked. The first process
- * that needs them makes them. They are in a jar, from which classes can be loaded when no
- * descriptor is left.
+ * The library's classes, with its Clojure files and core.async compiled, for the Java machines that
+ * tests start: compiling them, and even checking the compiled classes, takes such a machine longer
+ * than its work. The first process that needs them makes them, and an archive of the loaded classes
+ * (class data sharing). They are in a jar, from which classes can be loaded when no descriptor is
+ * left. {@code parley.async} is not compiled, so that it can be reloaded.
  */
 final class Compiled {
     private static final Path JAR = Path.of("target", "compiled.jar").toAbsolutePath();
+    private static final Path ARCHIVE = JAR.resolveSibling("compiled.jsa");
     private static final Path SOURCES = Path.of("clj-src");
+    private static final Path CLASSES = Path.of("target", "classes");
+    private static final String REQUIRE = "(require 'parley.socket 'parley.stream 'parley.rawsock"
+            + " 'parley.server 'parley.tls 'parley.http 'parley.repl 'parley.nrepl";
     // Says what it loads, so that a slow machine is not taken for one that hangs.
     private static final String COMPILE = "(binding [*compile-files* true"
-            + " *compile-path* (System/getProperty \"to\")] (require 'parley.socket 'parley.stream"
-            + " 'parley.rawsock 'parley.server 'parley.tls 'parley.async 'parley.http 'parley.repl"
-            + " 'parley.nrepl :verbose))";
+            + " *compile-path* (System/getProperty \"to\")] " + REQUIRE
+            + " 'clojure.core.async :verbose))";
+    private static final String END = "(do (println \"ready\") (System/exit 0))";
 
     private Compiled() {
     }
 
-    /** The jar, made when there is none of these sources. */
-    static Path jar(List<String> classPath) {
+    /** The class path with the jar, made when there is none of these sources, before all else. */
+    static List<String> path(List<String> classPath) {
         Path mark = JAR.resolveSibling("compiled.of");
         try {
             Files.createDirectories(JAR.getParent());
@@ -45,26 +51,60 @@ final class Compiled {
                     Files.writeString(mark, wanted);
                 }
             }
-            return JAR;
+            return jarsFirst(classPath).toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
+    /** The option with which a Java machine of that {@link #path} finds the archive. */
+    static String archive() {
+        return "-XX:SharedArchiveFile=" + ARCHIVE;
+    }
+
+    /** An archive is of jars only; what a machine has besides comes after them. */
+    private static Stream<String> jarsFirst(List<String> classPath) {
+        return Stream.of(Stream.of(JAR.toString()), classPath.stream().filter(Compiled::isJar),
+                classPath.stream().filter(each -> !isJar(each))).flatMap(each -> each);
+    }
+
+    private static boolean isJar(String path) {
+        return path.endsWith(".jar");
+    }
+
     private static void make(List<String> classPath) throws IOException {
         String directory = TemporaryPaths.directory().toString();
-        try (Child child = Child.clojure(List.of("-Dto=" + directory),
-                Stream.concat(Stream.of(directory), classPath.stream()).toList(),
-                "-e", COMPILE, "-e", "(println \"compiled\") (shutdown-agents)")) {
-            child.answer("compiled");
+        evaluate("-Dto=" + directory, Stream.concat(Stream.of(directory), classPath.stream()),
+                COMPILE);
+        Files.deleteIfExists(ARCHIVE); // it would be of another jar
+        List<String> command = new ArrayList<>(List.of("--create", "--no-compress",
+                "--file=" + JAR, "-C", directory, "."));
+        for (Path each : javaClasses()) {
+            command.addAll(List.of("-C", CLASSES.toString(), CLASSES.relativize(each).toString()));
+        }
+        int status = ToolProvider.findFirst("jar").orElseThrow()
+                .run(System.out, System.err, command.toArray(String[]::new));
+        if (status != 0) {
+            throw new AssertionError("jar: status " + status);
+        }
+        evaluate("-XX:ArchiveClassesAtExit=" + ARCHIVE,
+                jarsFirst(classPath).filter(Compiled::isJar), REQUIRE + ")");
+    }
+
+    private static void evaluate(String option, Stream<String> classPath, String code)
+            throws IOException {
+        try (Child child = Child.clojure(List.of(option), classPath.toList(), "-e", code, "-e", END)) {
+            child.answer("ready");
+            child.exitCode();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted while the Clojure files are compiled", e);
         }
-        int status = ToolProvider.findFirst("jar").orElseThrow().run(System.out, System.err,
-                "--create", "--no-compress", "--file=" + JAR, "-C", directory, ".");
-        if (status != 0) {
-            throw new AssertionError("jar: status " + status);
+    }
+
+    private static List<Path> javaClasses() throws IOException {
+        try (Stream<Path> files = Files.walk(CLASSES)) {
+            return files.filter(each -> each.toString().endsWith(".class")).sorted().toList();
         }
     }
 
@@ -82,6 +122,9 @@ final class Compiled {
                         .map(found -> String.valueOf(found.toFile().lastModified()))
                         .collect(Collectors.joining(" "))).append('\n');
             }
+        }
+        for (Path each : javaClasses()) {
+            all.append(each).append(' ').append(each.toFile().lastModified()).append('\n');
         }
         return all.toString();
     }
