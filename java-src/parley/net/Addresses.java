@@ -82,6 +82,14 @@ public final class Addresses {
         }
     }
 
+    /** The JDK's address, null for families that it does not know. */
+    static SocketAddress of(SockAddr address) {
+        if (address.inetAddress() != null) {
+            return new InetSocketAddress(address.inetAddress(), address.port());
+        }
+        return address.path() == null ? null : ofUnix(address.path());
+    }
+
     /** The address of a Unix-domain socket, whatever its name. */
     static SocketAddress ofUnix(String name) {
         try {
@@ -91,12 +99,7 @@ public final class Addresses {
         }
     }
 
-    /**
-     * The port of an address.
-     *
-     * @param address TCP or Unix-domain, or null
-     * @return 0 for an address without ports
-     */
+    /** {@return the port of an address, which may be null; 0 for an address without ports} */
     public static int port(SocketAddress address) {
         return address instanceof InetSocketAddress ? ((InetSocketAddress) address).getPort() : 0;
     }

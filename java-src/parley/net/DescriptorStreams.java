@@ -1,16 +1,25 @@
 package parley.net;
 
 import java.io.IOException;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.Locale;
 import java.util.Map;
 import java.util.WeakHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import parley.net.wait.Deadline;
+import parley.net.wait.DescriptorSource;
+import parley.net.wait.Source;
 import parley.posix.Descriptor;
 import parley.posix.DescriptorOption;
 import parley.posix.Handles;
+import parley.posix.MessageFlags;
+import parley.posix.Poll;
+import parley.posix.PosixException;
 import parley.posix.ShellProcess;
+import parley.posix.Sockets;
 import parley.posix.StackSafeLock;
 
 /**
@@ -161,7 +170,8 @@ public final class DescriptorStreams {
         ShellProcess process = PROCESSES.get(stream);
         if (process == null) {
             throw new IllegalArgumentException(Errors.name(operation) + ": " + stream
-                    + " is not a pipe to a command, expected a stream made by " + Errors.spell("make-pipe-…-stream", "DescriptorStreams.pipe"));
+                    + " is not a pipe to a command, expected a stream made by "
+                    + Errors.spell("make-pipe-…-stream", "DescriptorStreams.pipe"));
         }
         return process;
     }
@@ -203,5 +213,160 @@ public final class DescriptorStreams {
             stream.out().shut();
         }
         return stream;
+    }
+
+    /** A descriptor that is not the JDK's, a socket, a pipe, a terminal or a file; or two pipes. */
+    static final class DescriptorTransport implements Transport {
+        private static final int MOST_EMPTY = 1000;
+
+        private long bytesIn; // written under the lock of the input
+        private long bytesOut; // written under the lock of the output
+        private final Descriptor input; // immutable; null for none
+        private final Descriptor output; // immutable; null for none; the same one for a socket
+        private final Descriptor socket; // immutable; both of these, or null for what is no socket
+        private final Direction direction;
+        private final String title;
+        private final DescriptorSource source;
+        private final AtomicBoolean closed = new AtomicBoolean();
+
+        /** Takes over the descriptors, for these directions; they are shown as {@code title}. */
+        DescriptorTransport(
+                Descriptor input, Descriptor output, Direction direction, String title) {
+            this.input = input;
+            this.output = output;
+            this.socket = input == output && input.isSocket() ? input : null;
+            this.direction = direction;
+            this.title = title;
+            this.source = new DescriptorSource(input, output, true);
+        }
+
+        @Override
+        public String title() {
+            return title;
+        }
+
+        @Override
+        public Direction narrow(Direction looked) {
+            return direction == Direction.OUTPUT && looked == Direction.IO ? direction : looked;
+        }
+
+        /** Passes over empty datagrams, a bounded number of them, which are nothing to a stream. */
+        @Override
+        public int read(ByteBuffer into) throws IOException {
+            int n = input == null ? Descriptor.EOF : input.read(into);
+            for (int empty = 1; n == 0 && into.hasRemaining() && empty < MOST_EMPTY; empty++) {
+                n = input.read(into);
+            }
+            bytesIn += Math.max(0, n);
+            return n == Descriptor.WOULD_BLOCK ? 0 : n;
+        }
+
+        @Override
+        public long bytesIn() {
+            return bytesIn;
+        }
+
+        @Override
+        public long bytesOut() {
+            return bytesOut;
+        }
+
+        @Override
+        public boolean mayRead() throws IOException {
+            return input == null || !input.hasConnections() || Poll.check(input, Poll.IN) != 0;
+        }
+
+        @Override
+        public int peek(byte[] into) throws IOException {
+            try {
+                return input != null && input.hasConnections()
+                        ? Math.max(0, input.recv(into, 0, into.length, MessageFlags.PEEK)) : 0;
+            } catch (PosixException e) {
+                return 0; // a read meets it again: the descriptor remembers what is reported once
+            }
+        }
+
+        @Override
+        public int write(ByteBuffer from) throws IOException {
+            int n = output.write(from);
+            bytesOut += Math.max(0, n);
+            return n == Descriptor.WOULD_BLOCK ? 0 : n;
+        }
+
+        /** Ends a direction of a socket, or closes the pipe of that direction. */
+        @Override
+        public void shutdown(Direction direction) throws IOException {
+            if (socket != null) {
+                Sockets.shutdown(socket, direction.includesInput(), direction.includesOutput());
+            } else if (input != output) {
+                close(direction.includesInput() ? input : null);
+                close(direction.includesOutput() ? output : null);
+            }
+        }
+
+        @Override
+        public boolean isConnecting() {
+            return false;
+        }
+
+        @Override
+        public boolean finishConnect() {
+            return true;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return !closed.get();
+        }
+
+        @Override
+        public void close(boolean reset) throws IOException {
+            if (!closed.compareAndSet(false, true)) {
+                return;
+            }
+            try {
+                if (reset && socket != null && lingers()) {
+                    DescriptorOption.SO_LINGER.set(socket, 0);
+                }
+            } finally {
+                close(input);
+                close(output);
+                source.release();
+            }
+        }
+
+        private static void close(Descriptor descriptor) {
+            if (descriptor != null) {
+                descriptor.close();
+            }
+        }
+
+        /** True when close(2) would wait for the peer. */
+        private boolean lingers() throws IOException {
+            Object seconds = DescriptorOption.SO_LINGER.get(socket);
+            return seconds != null && (int) seconds > 0;
+        }
+
+        @Override
+        public SocketAddress peer() throws IOException {
+            try {
+                return socket == null ? null : Addresses.of(Sockets.peerAddress(socket));
+            } catch (PosixException e) {
+                if (ErrorCode.of(e) == ErrorCode.ENOTCONN) {
+                    return null;
+                }
+                throw e;
+            }
+        }
+
+        @Override
+        public SocketAddress local() throws IOException {
+            return socket == null ? null : Addresses.of(Sockets.localAddress(socket));
+        }
+
+        @Override
+        public Source source() {
+            return source;
+        }
     }
 }

@@ -39,12 +39,7 @@ public enum Direction {
         return output;
     }
 
-    /**
-     * The smallest direction that covers this one and another.
-     *
-     * @param other a direction
-     * @return this direction when both are equal, else {@link #IO}
-     */
+    /** {@return the direction that covers this one and another: {@link #IO} when they differ} */
     public Direction union(Direction other) {
         return this == other ? this : IO;
     }

@@ -1,5 +1,6 @@
 package parley.net;
 
+import java.io.InterruptedIOException;
 import java.net.SocketAddress;
 import parley.posix.PosixException;
 
@@ -54,8 +55,8 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         return null;
     }
 
-    /** Notes in the information of an exception how many bytes were moved before it. */
-    static void moved(Throwable error, long bytes) {
+    /** Notes in an exception how many bytes were moved before it; returns the exception. */
+    static <T extends Throwable> T moved(T error, long bytes) {
         for (Throwable each : error.getSuppressed()) {
             if (each instanceof Origin origin && origin.info != null) {
                 ErrorInfo info = origin.info;
@@ -63,6 +64,10 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
                         info.operation, info.code, info.local, info.remote, bytes);
             }
         }
+        if (error instanceof InterruptedIOException interrupted) { // a timeout is one, too
+            interrupted.bytesTransferred = (int) Math.min(Integer.MAX_VALUE, bytes);
+        }
+        return error;
     }
 
     /**

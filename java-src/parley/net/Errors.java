@@ -401,4 +401,13 @@ final class Errors {
             return message;
         }
     }
+
+    /** A stream whose element type does not have the kind of element that a call moves. */
+    static IllegalStateException wrongKind(String name, SocketStream stream, String kind,
+            ElementType wanted) {
+        return new IllegalStateException(name(name) + ": the element type of " + stream + " is "
+                + spell(stream.elementType()) + ", expected one with " + kind + "; switch with "
+                + spell("set-stream-element-type!", "SocketStream.elementType") + " to "
+                + spell(wanted) + " or " + spell(ElementType.BIVALENT));
+    }
 }

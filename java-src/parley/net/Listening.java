@@ -189,7 +189,7 @@ final class Listening {
     private static SocketAddress listeningAddress(Descriptor copy, int handle) throws IOException {
         SocketAddress bound = copy.isSocket()
                 && Boolean.TRUE.equals(DescriptorOption.SO_ACCEPTCONN.get(copy))
-                ? DescriptorTransport.address(Sockets.localAddress(copy)) : null;
+                ? Addresses.of(Sockets.localAddress(copy)) : null;
         if (bound == null) {
             throw new IllegalArgumentException(Errors.name(NAME) + ": the handle " + handle
                     + " is no socket that listens, expected one of TCP or of the Unix domain, such"

@@ -430,13 +430,13 @@ final class OutputBuffer {
 
     private void waitToClose(Deadline until, long before) throws IOException {
         if (until.hasPassed()) {
-            throw StreamSide.withTransferred(Errors.timeout("close", until, "room for output to "
+            throw ErrorInfo.moved(Errors.timeout("close", until, "room for output to "
                     + side.stream, side.stream, lost() + ": the peer takes no more"), sent - before);
         }
         try {
             Errors.ifInterrupted("close", side.stream, lost() + ", the stream is closed");
         } catch (InterruptedIOException e) {
-            throw StreamSide.withTransferred(e, sent - before);
+            throw ErrorInfo.moved(e, sent - before);
         }
         ThreadWaits.await(side.stream.source(), SelectionKey.OP_WRITE, until);
     }

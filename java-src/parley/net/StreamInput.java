@@ -379,11 +379,7 @@ public final class StreamInput extends StreamTextInput {
         return Errors.spell("set-read-deadline!", "SocketStream.readDeadline");
     }
 
-    /**
-     * Returns the number of bytes of the stream that were read so far.
-     *
-     * @return their number since the connection was made
-     */
+    /** {@return the number of bytes that were read since the connection was made} */
     public long offset() throws IOException {
         return run("offset", Entry.LOCAL, 0L, refill.buffer::offset);
     }

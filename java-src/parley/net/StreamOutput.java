@@ -278,7 +278,7 @@ public final class StreamOutput extends StreamTextOutput {
             buffer.drain();
             return 0;
         } catch (IOException e) {
-            withTransferred(e, buffer.sent() - before);
+            ErrorInfo.moved(e, buffer.sent() - before);
             throw e;
         }
     }
@@ -295,11 +295,7 @@ public final class StreamOutput extends StreamTextOutput {
         });
     }
 
-    /**
-     * Returns the number of written bytes that are still in the buffer.
-     *
-     * @return 0 after a flush
-     */
+    /** {@return the number of written bytes that are still in the buffer: 0 after a flush} */
     public int pending() throws IOException {
         return runInt("pending", Entry.LOCAL, 0, buffer::pending);
     }

@@ -2,9 +2,9 @@ package parley.net;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits.HasDeadline;
 
@@ -417,21 +417,14 @@ abstract class StreamSide extends SideLock implements HasDeadline {
 
     final void requireCharacters(String name) {
         if (!stream.elementType().hasCharacters()) {
-            throw wrongKind(name, "characters", ElementType.CHARACTER);
+            throw Errors.wrongKind(name, stream, "characters", ElementType.CHARACTER);
         }
     }
 
     final void requireBytes(String name) {
         if (!stream.elementType().hasBytes()) {
-            throw wrongKind(name, "bytes", ElementType.UNSIGNED_BYTE_8);
+            throw Errors.wrongKind(name, stream, "bytes", ElementType.UNSIGNED_BYTE_8);
         }
-    }
-
-    private IllegalStateException wrongKind(String name, String kind, ElementType wanted) {
-        return new IllegalStateException(Errors.name(name) + ": the element type of " + stream + " is "
-                + Errors.spell(stream.elementType()) + ", expected one with " + kind
-                + "; switch with " + Errors.spell("set-stream-element-type!", "SocketStream.elementType")
-                + " to " + Errors.spell(wanted) + " or " + Errors.spell(ElementType.BIVALENT));
     }
 
     @Override
@@ -439,12 +432,52 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         return "#<" + sideName() + " " + stream + ">";
     }
 
-    static <T extends Throwable> T withTransferred(T e, long bytes) {
-        ErrorInfo.moved(e, bytes);
-        if (e instanceof InterruptedIOException) {
-            ((InterruptedIOException) e).bytesTransferred =
-                    (int) Math.min(Integer.MAX_VALUE, bytes);
+    /**
+     * The deadline of some calls of one thread on one side, in place of the timeout of the side.
+     * While no thread of the process has one, an operation pays one look at a counter.
+     */
+    static final class CallBound implements Closeable {
+        private static final AtomicInteger COUNT = new AtomicInteger();
+        private static final ThreadLocal<CallBound> INNERMOST = new ThreadLocal<>();
+
+        private final StreamSide side;
+        private final Deadline deadline;
+        private final CallBound outer;
+
+        CallBound(StreamSide side, Deadline deadline) {
+            this.side = side;
+            this.deadline = deadline;
+            this.outer = INNERMOST.get();
+            COUNT.incrementAndGet();
+            INNERMOST.set(this);
         }
-        return e;
+
+        /** Returns the deadline of the calls of this thread on a side, or null. */
+        static Deadline of(StreamSide side) {
+            if (COUNT.get() == 0) {
+                return null;
+            }
+            CallBound bound = INNERMOST.get();
+            while (bound != null && bound.side != side) {
+                bound = bound.outer;
+            }
+            return bound == null ? null : bound.deadline;
+        }
+
+        /**
+         * Ends the bound; in the thread that made it, the last one first. Closing again does
+         * nothing.
+         */
+        @Override
+        public void close() {
+            if (INNERMOST.get() == this) {
+                COUNT.decrementAndGet();
+                if (outer == null) {
+                    INNERMOST.remove();
+                } else {
+                    INNERMOST.set(outer);
+                }
+            }
+        }
     }
 }

@@ -270,9 +270,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns whether a character can be read without waiting (Common Lisp {@code LISTEN}).
-     *
-     * @return false at the end of the input too
+     * {@return whether a character can be read without waiting (Common Lisp {@code LISTEN}): false
+     * at the end of the input, too}
      */
     public boolean listen() throws IOException {
         requireCharacters("listen");
@@ -280,9 +279,8 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * Returns whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}).
-     *
-     * @return false at the end of the input
+     * {@return whether {@link #readChar} would wait (CLISP {@code EXT:READ-CHAR-WILL-HANG-P}):
+     * false at the end of the input}
      */
     public boolean readCharWillHang() throws IOException {
         requireCharacters("read-char-will-hang?");

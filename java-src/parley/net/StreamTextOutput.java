@@ -45,7 +45,7 @@ abstract class StreamTextOutput extends StreamSide {
     final void undo(Throwable e, long mark) {
         long went = Math.max(0, buffer.sent() - mark);
         characters.undo(mark, e instanceof CodingException);
-        withTransferred(e, went);
+        ErrorInfo.moved(e, went);
     }
 
     final void requireOutput() throws IOException {

@@ -66,7 +66,6 @@ public final class ChannelDescriptor {
      * Returns a duplicate of the descriptor, which cannot be recycled as long as it is open. It
      * keeps the connection open too, so close it soon.
      *
-     * @return a duplicate of the descriptor, which cannot be recycled as long as it is open
      * @throws ClosedChannelException when the channel is closed
      */
     public Descriptor duplicate() throws IOException {

@@ -55,16 +55,7 @@ public final class Descriptor extends DescriptorIo {
         return new Descriptor(fd, false, new ResetMemory());
     }
 
-    /**
-     * Duplicates a number, closed on exec.
-     *
-     * @throws PosixException EBADF when the number is not open
-     */
-    public static Descriptor duplicate(int fd) throws IOException {
-        return duplicate(fd, new ResetMemory());
-    }
-
-    /** Duplicates a number of a socket whose resets are remembered there. */
+    /** Duplicates a number, closed on exec; of a socket whose resets are remembered there. */
     static Descriptor duplicate(int fd, ResetMemory reset) throws IOException {
         Posix.require("Descriptor.duplicate");
         StackSafeLock.reserveStackToOpen();
@@ -108,12 +99,6 @@ public final class Descriptor extends DescriptorIo {
         return socketType;
     }
 
-    /** {@return whether the open file is in non-blocking mode} */
-    public boolean nonblocking() throws IOException {
-        nonblocking = using("fcntl", RawDescriptor::isNonblocking);
-        return nonblocking;
-    }
-
     /**
      * Sets or clears non-blocking mode of the open file, for every process that shares the file.
      *
@@ -139,11 +124,6 @@ public final class Descriptor extends DescriptorIo {
 
     private int mode() throws IOException {
         return using("fcntl", RawDescriptor::flags) & Constants.O_ACCMODE;
-    }
-
-    /** {@return whether the number is closed when the process executes a program} */
-    public boolean closeOnExec() throws IOException {
-        return using("fcntl", RawDescriptor::isCloseOnExec);
     }
 
     // ---- reading and writing

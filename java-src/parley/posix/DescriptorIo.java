@@ -21,7 +21,7 @@ abstract sealed class DescriptorIo implements AutoCloseable permits Descriptor {
     private final AtomicInteger uses = new AtomicInteger(); // running calls; CLOSED bit
     private final CountDownLatch released = new CountDownLatch(1); // the number has returned to the system
     final int socketType; // immutable; 0 for what is no socket
-    volatile boolean nonblocking; // whether O_NONBLOCK was set when last looked at or changed
+    volatile boolean nonblocking; // whether O_NONBLOCK was set at first, or as changed here
     final ResetMemory reset; // thread-safe; shared by duplicates, as the socket is
 
     DescriptorIo(int fd, boolean owned, ResetMemory reset) throws IOException {

@@ -295,6 +295,7 @@ public final class Handles {
      */
     public static Descriptor directory(String path) throws IOException {
         Posix.require("Handles.directory");
+        StackSafeLock.reserveStackToOpen();
         return Descriptor.ownOrClose(RawDescriptor.openDirectory(path));
     }
 

@@ -35,10 +35,6 @@ public final class OwnThreads {
     /**
      * Returns a daemon thread that is not started. It has no context class loader and, on JDKs that
      * record one, no access control context of the callers: either would keep their class loaders.
-     *
-     * @param name the name of the thread
-     * @param body what it runs
-     * @return the thread
      */
     @SuppressWarnings("removal") // JDKs up to 23 record the context
     public static Thread daemon(String name, Runnable body) {

@@ -55,9 +55,6 @@ public class PosixException extends IOException {
      * Returns the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
      * a number that has none, and without jnr-constants. Where names share a number, it is EAGAIN,
      * EOPNOTSUPP, EDEADLK.
-     *
-     * @return the symbolic name of an error number, {@code ECONNREFUSED}, or {@code errno 4711} for
-     *     a number that has none, and without jnr-constants
      */
     public static String name(int errno) {
         if (!NAMED) {

@@ -310,11 +310,7 @@ public final class Sockets {
         });
     }
 
-    /**
-     * Returns whether the next byte to read is the one after urgent data: sockatmark(3).
-     *
-     * @return true when the next byte to read follows urgent data
-     */
+    /** {@return whether the next byte to read is the one after urgent data: sockatmark(3)} */
     public static boolean atMark(Descriptor socket) throws IOException {
         return socket.using("sockatmark", fd ->
                 Posix.check(LibC.sockatmark(fd), "sockatmark(" + fd + ")") == 1);

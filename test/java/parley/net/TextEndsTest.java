@@ -227,7 +227,7 @@ class TextEndsTest {
             SocketTimeoutException e =
                     assertThrows(SocketTimeoutException.class, stream.out()::flush);
             assertEquals(3, e.bytesTransferred);
-            StreamSide.withTransferred(e, much);
+            ErrorInfo.moved(e, much);
             assertEquals(Integer.MAX_VALUE, e.bytesTransferred);
             assertEquals(much, ErrorInfo.of(e).bytesDone());
             stream.out().clear();

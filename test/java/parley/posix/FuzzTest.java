@@ -88,7 +88,8 @@ class FuzzTest {
             case 13 -> Sockets.peerAddress(victim);
             case 14 -> Poll.check(new Poll.Entry[] {new Poll.Entry(victim, anyInt(), null)},
                     random.nextInt(4) - 1);
-            default -> Descriptor.duplicate(1 << 20 | random.nextInt() & 0x7fffffff).close();
+            default -> Descriptor.duplicate(1 << 20 | random.nextInt() & 0x7fffffff,
+                    new Descriptor.ResetMemory()).close();
         }
     }
 

@@ -51,12 +51,6 @@ class MakersFaultsTest {
                 made[count] = server.duplicate();
             }
         },
-        DUPLICATE_OF_A_NUMBER {
-            @Override
-            void make() throws IOException {
-                made[count] = Descriptor.duplicate(server.number());
-            }
-        },
         HANDLE {
             @Override
             void make() throws IOException {
@@ -76,6 +70,12 @@ class MakersFaultsTest {
                 Datagrams.Received received =
                         BlockingIo.receive(rights[1], PART, 64, 0, 0);
                 controls[count] = received.control();
+            }
+        },
+        DIRECTORY {
+            @Override
+            void make() throws IOException {
+                made[count] = Handles.directory("/");
             }
         },
         PROCESS {

@@ -54,7 +54,8 @@ class SocketsTest {
             Sockets.Accepted accepted = Sockets.accept(server, SECOND);
             assertEquals(Sockets.localAddress(client), accepted.peer());
             assertEquals(at, Sockets.peerAddress(client));
-            assertTrue(accepted.socket().closeOnExec() && client.closeOnExec());
+            assertTrue(RawDescriptor.isCloseOnExec(accepted.socket().number())
+                    && RawDescriptor.isCloseOnExec(client.number()));
             accepted.socket().write(bytes("hi"), 0, 2);
             assertEquals(Poll.IN, client.await(Poll.IN, SECOND));
             accepted.socket().close();
