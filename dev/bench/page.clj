@@ -232,6 +232,16 @@
                           [:p50 "median time of an answer" nanos] [:p99 "99th percentile" nanos]]]
       [label (show (median (map k parley))) (show (median (map k jdk))) (spread (map ratio (map k parley) (map k jdk)))])))
 
+;; ---- the first seconds --------------------------------------------------------------------------
+
+(def ^:private directions [[:in "receive 55 KB, called from Clojure in a new JVM"] [:out "send 55 KB, called from Clojure in a new JVM"]])
+
+(defn- fresh-section [_ figures]
+  (table ["blocks a second" "Parley" "streams of a `Socket`" "ratio"]
+    (for [[direction label] directions
+          :let [{:keys [parley jdk]} (figures direction)]]
+      [label (number (median parley)) (number (median jdk)) (spread (map ratio parley jdk))])))
+
 ;; ---- serve --------------------------------------------------------------------------------------
 
 (defn- serve-section [_ {:keys [each]}]
@@ -313,8 +323,13 @@
   [["1,000 virtual threads echo lines" "reader and writer of a `Socket`"
     (better "the answers a second" (keep identity (map ratio (map :rate parley) (map :rate jdk))))]])
 
+(defn- fresh-glance [figures]
+  (for [[direction label] directions
+        :let [{:keys [parley jdk]} (figures direction)]]
+    [label "streams of a `Socket`" (better "the blocks a second" (map ratio parley jdk))]))
+
 (def ^:private glances
-  [["jmh" jmh-glance] ["status" status-glance] ["channels" channels-glance] ["connections" connections-glance]
+  [["jmh" jmh-glance] ["fresh" fresh-glance] ["status" status-glance] ["channels" channels-glance] ["connections" connections-glance]
    ["virtual" virtual-glance]
    ["tls" tls-glance]])
 
@@ -347,6 +362,9 @@ loopback TCP, and `Selector.selectNow` with a consumer. Times and the first rati
 included; the second ratio is by the clock. Bytes are what an operation allocates. For a ping-pong the clock counts. For 480 streams the
 `Selector` is kept, while the list is given anew each time.\n\n"
     single-operations]
+   ["fresh" "The first seconds of a JVM"
+    "Blocks in a new process for each contender and turn, counted for two seconds from the first one on: here a ratio
+**above 1** is Parley's advantage. Medians of the turns, and the ratios of neighbouring turns.\n\n" fresh-section]
    ["status" "Status sets and lists" "By the clock, the lower quartile of the turns.\n\n" status-section]
    ["channels" "Many connections"
     "Clients live in a second process; at most 100 connections are active. The better quartile of the rounds. For memory, a

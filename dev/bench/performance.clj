@@ -47,6 +47,8 @@
   "Namespaces are loaded when their part runs, so that making the page needs none of them."
   {"jmh" (fn [setting pattern]
            ((requiring-resolve 'bench.jmh/run) setting pattern progress))
+   "fresh" (fn [setting _]
+             ((requiring-resolve 'bench.fresh/run) setting progress))
    "status" (fn [setting _]
               ((requiring-resolve 'bench.status/run) setting progress))
    "channels" (fn [setting _]

@@ -17,9 +17,9 @@
   "What is measured: the method of parley.bench.Tls, its arguments after the contender, and what it is called on the page."
   [["in" [1000] "receive 64 KiB"]
    ["out" [1000] "send 64 KiB"]
-   ["pingPong" [3000] "a byte to and fro"]
+   ["pingPong" [20000] "a byte to and fro"]
    ["handshake" [false 40] "a connection with a full handshake"]
-   ["handshake" [true 100] "a connection with a resumed session"]])
+   ["handshake" [true 300] "a connection with a resumed session"]])
 
 (defn- lower-quartile [xs]
   (nth (sort xs) (quot (count xs) 4)))
@@ -54,7 +54,7 @@
                             :let [measure #(cost (call bench method (cons % arguments)))]]
                         (do
                           (progress (str "TLS: " label))
-                          (in-turns 2 measure) ; to warm up
+                          (in-turns 3 measure) ; to warm up: with fewer round trips the compiler's progress was measured
                           {:label label
                            :costs (update-vals (in-turns (max 5 (quot (long turns) 3)) measure)
                                     (fn [costs]

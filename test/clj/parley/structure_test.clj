@@ -111,6 +111,22 @@
       (is (re-find (re-pattern (str "\\(deftest " (str/replace deftest "*" ".*") "(?=\\s)")) (slurp file))
           (str page ": " test)))))
 
+(defn- source-of
+  "Returns the text of a class of tests or a namespace of tests, nil if there is none."
+  [name]
+  (let [path (if (str/ends-with? name "-test")
+               (str (-> name (str/replace #"^parley[.]" "") (str/replace "." "/") (str/replace "-" "_")) ".clj")
+               (str (last (str/split name #"[.]")) ".java"))]
+    (some-> (first (filter #(str/ends-with? (str %) (str "/" path)) (file-seq (io/file "test")))) slurp)))
+
+(deftest the-pages-prove-promises-by-tests-that-exist
+  (doseq [page (cons (io/file "README.md") (filter #(str/ends-with? (str %) ".md") (file-seq (io/file "doc"))))
+          [shown name test] (re-seq #"`((?:parley[.])?(?:[\w-]+[.])*(?:[a-z-]+-test|[A-Z]\w+Test))(?:[#/]([\w-]+))?`" (slurp page))
+          :let [source (source-of name)]]
+    (is source (str page ": " shown))
+    (when test
+      (is (re-find (re-pattern (str "(?:deftest |void )" test "\\b")) (str source)) (str page ": " shown)))))
+
 ;; ---- the default locale ---------------------------------------------------------------------------
 
 (def ^:private locale-dependent

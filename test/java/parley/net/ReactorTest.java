@@ -73,7 +73,7 @@ class ReactorTest {
     }
 
     @Test
-    void a_watch_tells_once() throws Exception {
+    void a_watch_reports_once() throws Exception {
         REACTOR.whenReady(stream, Direction.INPUT, told::add);
         nothingMore();
         peer.send("a");
@@ -100,7 +100,7 @@ class ReactorTest {
     }
 
     @Test
-    void a_closed_watch_tells_nothing() throws Exception {
+    void a_closed_watch_reports_nothing() throws Exception {
         Watch watch = REACTOR.whenReady(stream, Direction.INPUT, told::add);
         assertEquals(1, REACTOR.watches());
         watch.close();
@@ -111,7 +111,7 @@ class ReactorTest {
     }
 
     @Test
-    void closing_the_object_tells_an_error() throws Exception {
+    void closing_the_object_reports_an_error() throws Exception {
         REACTOR.whenReady(stream, Direction.INPUT, told::add);
         stream.close();
         assertSame(SocketStatus.ERROR, next());

@@ -188,7 +188,7 @@ class StatusSetCostTest {
     }
 
     @Test
-    void SEL_2_an_end_and_a_reset_are_told_and_a_wait_for_others_sleeps() throws Exception {
+    void SEL_2_an_end_and_a_reset_are_reported_and_a_wait_for_others_sleeps() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = connect(listener.address());
                 Peer peer = listener.accept();

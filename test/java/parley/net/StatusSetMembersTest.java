@@ -114,7 +114,7 @@ class StatusSetMembersTest {
     }
 
     @Test
-    void a_second_thread_is_told_so() throws Exception {
+    void a_second_thread_gets_an_error() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream stream = StatusSetTest.connect(listener.address());
                 Peer peer = listener.accept(); StatusSet set = new StatusSet()) {

@@ -284,7 +284,7 @@ class StatusSetTest {
     }
 
     @Test
-    void STA_5_more_are_ready_than_one_system_call_tells() throws Exception {
+    void STA_5_more_are_ready_than_one_system_call_reports() throws Exception {
         population(2_500, (streams, peers, set) -> {
             for (SocketStream each : streams) {
                 set.add(each, Direction.OUTPUT);

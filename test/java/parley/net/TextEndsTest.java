@@ -309,7 +309,7 @@ class TextEndsTest {
     }
 
     @Test
-    void half_a_pair_is_told_of_at_each_end() throws Exception {
+    void half_a_pair_is_reported_at_each_end() throws Exception {
         pair("UTF-8", (stream, peer) -> {
             stream.out().writeString("a\ud834");
             assertThrows(CodingException.class, () -> stream.out().writeByte('b'));

@@ -91,7 +91,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void type_error_and_acceptconn_are_told_and_cannot_be_set() throws IOException {
+    void type_error_and_acceptconn_can_be_read_and_cannot_be_set() throws IOException {
         assertEquals("stream", DescriptorOption.SO_TYPE.get(tcp));
         assertNull(DescriptorOption.SO_ERROR.get(tcp));
         assertEquals(false, DescriptorOption.SO_ACCEPTCONN.get(tcp));
@@ -171,7 +171,7 @@ class DescriptorOptionTest {
     }
 
     @Test
-    void an_unknown_name_is_told_with_the_known_ones() {
+    void an_unknown_name_is_reported_with_the_known_ones() {
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> DescriptorOption.of("so-rcvlowatt"));
         assertTrue(e.getMessage().startsWith("socket option: unknown option so-rcvlowatt, known are"

@@ -72,7 +72,7 @@ class DescriptorTest {
     }
 
     @Test
-    void the_end_is_told_again_and_again() throws IOException {
+    void the_end_is_reported_again_and_again() throws IOException {
         pair[0].write(new byte[] {7}, 0, 1);
         pair[0].close();
         assertEquals(1, pair[1].read(new byte[4], 0, 4));

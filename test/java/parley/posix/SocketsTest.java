@@ -302,7 +302,7 @@ class SocketsTest {
     }
 
     @Test
-    void unknown_domains_and_types_are_told_with_the_known_ones() {
+    void unknown_domains_and_types_are_reported_with_the_known_ones() {
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> Sockets.socket("inett", "stream", 0));
         assertEquals("socket: unknown domain inett, known on Linux are unspec inet inet6 unix"

@@ -251,7 +251,7 @@ class DeadlineTest {
     }
 
     @EveryCase
-    void DL_9_a_timed_out_write_tells_how_much_went(Case cell) throws Exception {
+    void DL_9_a_timed_out_write_reports_how_much_went(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.stream.writeTimeout(Duration.ofMillis(100));
             Timing timing = Timing.start();

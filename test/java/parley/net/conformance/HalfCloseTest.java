@@ -142,7 +142,7 @@ class HalfCloseTest {
     }
 
     @EveryCase
-    void HC_6_the_end_is_told_again_and_again(Case cell) throws Exception {
+    void HC_6_the_end_is_reported_again_and_again(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.endOutput();
             for (int i = 0; i < 5; i++) {

@@ -55,7 +55,7 @@ class ResetTest {
     }
 
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.HANDLE})
-    void RST_1_a_reset_is_told_again_and_again_and_is_never_an_end(Case cell) throws Exception {
+    void RST_1_a_reset_is_reported_again_and_again_and_is_never_an_end(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("abc");
             link.peer.reset();
@@ -131,7 +131,7 @@ class ResetTest {
 
     @Race
     @EveryCase(over = {Family.TCP4, Family.TCP6})
-    void RST_3_a_reset_that_a_write_was_told_is_no_end_for_a_read(Case cell) throws Exception {
+    void RST_3_a_reset_that_a_write_met_is_no_end_for_a_read(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.fill();
             Task<Void> writer = cell.start("writer", () -> {

@@ -81,7 +81,7 @@ class ResolvingTest {
     }
 
     @Test
-    void CON_4_of_a_names_addresses_one_that_listens_is_found_and_else_all_are_told()
+    void CON_4_of_a_names_addresses_one_that_listens_is_found_and_else_all_are_reported()
             throws Exception {
         try (Netns netns = Netns.create()) {
             assumeTrue(netns != null);

@@ -306,7 +306,7 @@ class StatusTest {
     }
 
     @EveryCase
-    void HC_7_an_ended_member_is_told_by_each_check(Case cell) throws Exception {
+    void HC_7_an_ended_member_is_reported_by_each_check(Case cell) throws Exception {
         try (Link link = Link.connected(cell); Link shut = Link.connected(cell);
                 StatusSet set = new StatusSet()) {
             set.add(link.stream, Direction.INPUT);

@@ -82,7 +82,7 @@ class TextTest {
     }
 
     @EveryCase(over = {Family.TCP4, Family.UNIX, Family.HANDLE})
-    void TXT_2_bad_bytes_are_told_with_their_place_and_what_follows_is_read(Case cell,
+    void TXT_2_bad_bytes_are_reported_with_their_place_and_what_follows_is_read(Case cell,
             Malformed bad) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("ok".getBytes(StandardCharsets.UTF_8), bad.bytes,
