@@ -31,9 +31,11 @@
       :else nil)))
 
 (defn- doing
-  "Returns what a thread does, as `does`; nil for an accept function that is no evaluator of Clojure."
+  "Returns what a thread does, as `does`; nil for an accept function that is no evaluator of Clojure. The
+  output of an evaluation passes through the prepl, too, so that :reply is what there is no evaluation in."
   [^Thread thread]
-  (some does (.getStackTrace thread)))
+  (let [found (keep does (.getStackTrace thread))]
+    (or (first (remove #{:reply} found)) (first found))))
 
 (defn- idle?
   "Returns true when a thread that waits for input does not wait within an evaluation."

@@ -64,8 +64,13 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
 
     /** As {@link #about}, for a failure that was found where the stream is not known. */
     static IOException located(IOException e, SocketStream stream) {
+        return isAboutData(e) ? about(e, stream) : e;
+    }
+
+    /** Returns whether what came or goes is wrong, and not the connection. */
+    static boolean isAboutData(Throwable e) {
         return e instanceof CodingException || e instanceof LineTooLongException
-                || e instanceof FramingException ? about(e, stream) : e;
+                || e instanceof FramingException;
     }
 
     /** The information attached to this very exception, or null. */

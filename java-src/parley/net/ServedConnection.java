@@ -358,7 +358,8 @@ final class ServedConnection implements Server.Connection, Runnable {
         if (e instanceof java.io.EOFException) {
             return true;
         }
-        ErrorInfo info = e instanceof IOException ? ErrorInfo.of(e) : null;
+        ErrorInfo info = e instanceof IOException && !ErrorInfo.isAboutData(e)
+                ? ErrorInfo.of(e) : null;
         return info != null && stream.knownPeer != null && stream.knownPeer.equals(info.remote())
                 && stream.knownLocal.equals(info.local())
                 && (server.options.idleTimeout != null || !(e instanceof SocketTimeoutException));
