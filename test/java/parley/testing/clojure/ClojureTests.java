@@ -3,21 +3,25 @@ package parley.testing.clojure;
 /**
  * Stands for all of {@code test/clj} in a run of the JUnit Platform: whoever selects this class
  * selects the Clojure tests, which {@link ClojureTestEngine} finds. It has no tests of its own,
- * because build tools select tests by class and a namespace is none. {@link ServersClojureTests}
- * and {@link OtherClojureTests} are its parts, so that two processes can share the work.
+ * because build tools select tests by class and a namespace is none. {@link SessionsClojureTests},
+ * {@link ServersClojureTests} and {@link OtherClojureTests} are its parts, so that processes can
+ * share the work.
  */
 public final class ClojureTests {
+    private static final String SESSIONS = "parley.repl*,parley.nrepl*";
     private static final String SERVERS =
-            "parley.repl*,parley.nrepl*,parley.server*,parley.http*,parley.incumbents*,parley.tls*";
+            "parley.server*,parley.http*,parley.incumbents*,parley.tls*,parley.async*";
 
     private ClojureTests() {}
 
     /** The namespaces for which a class stands, as {@link Selection} reads them, or null. */
     static String selection(String className) {
-        if (className.equals(ServersClojureTests.class.getName())) {
+        if (className.equals(SessionsClojureTests.class.getName())) {
+            return SESSIONS;
+        } else if (className.equals(ServersClojureTests.class.getName())) {
             return SERVERS;
         } else if (className.equals(OtherClojureTests.class.getName())) {
-            return "!" + SERVERS.replace(",", ",!");
+            return "!" + (SESSIONS + "," + SERVERS).replace(",", ",!");
         }
         return className.equals(ClojureTests.class.getName()) ? "" : null;
     }

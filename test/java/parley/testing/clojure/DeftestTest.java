@@ -38,7 +38,8 @@ class DeftestTest {
         Set<String> all = Deftest.sources("test/clj").keySet();
         Set<String> parts = new TreeSet<>();
         int count = 0;
-        for (Class<?> part : List.of(ServersClojureTests.class, OtherClojureTests.class)) {
+        for (Class<?> part : List.of(SessionsClojureTests.class, ServersClojureTests.class,
+                OtherClojureTests.class)) {
             Selection selection = new Selection(ClojureTests.selection(part.getName()));
             List<String> covered = all.stream().filter(selection::covers).toList();
             count += covered.size();
