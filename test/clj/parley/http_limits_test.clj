@@ -61,7 +61,7 @@
               #(http/wget-binary "127.0.0.1" "/x" (new-file) % :timeout 20)))))))
 
 (def ^:private in-little-memory
-  "For a machine with a heap of 40 MiB: fetches a line of 64 MB, and uploads to a server that answers with
+  "For a machine with a heap of 40 MiB: fetches a line of 48 MB, and uploads to a server that answers with
   as much."
   '(do
      (require '[parley.http :as http] '[parley.socket :as socket] '[parley.stream :as stream])
@@ -73,7 +73,7 @@
                          (stream/write-string "HTTP/1.1 200 OK\n\n" s)
                          (let [block (byte-array 1000000 (byte 97))]
                            (try
-                             (dotimes [_ 64] (stream/write-byte-sequence block s))
+                             (dotimes [_ 48] (stream/write-byte-sequence block s))
                              (catch java.io.IOException _ nil)))))
                      (socket/socket-server-port server)))
            file (java.io.File/createTempFile "parley" "line")
@@ -86,7 +86,7 @@
 
 (deftest what-a-server-sends-need-not-fit-into-memory
   (with-open [child (Child/clojure ["-Xmx40m"] (into-array String ["-e" (pr-str in-little-memory)]))]
-    (is (= "64000000 64000001" (.answer child "text")))
+    (is (= "48000000 48000001" (.answer child "text")))
     (is (= "1048576" (.answer child "put")))))
 
 (deftest a-coding-that-was-not-asked-for-is-an-error
