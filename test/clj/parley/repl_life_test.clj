@@ -73,21 +73,24 @@
                                  (read-line)
                                  (System/exit 0)))]
     (let [[repl prepl nrepl] (mapv #(parse-long (.answer child %)) ["repl" "prepl" "nrepl"])
-          form "[(every? resolve '[pp source doc javadoc apropos]) (with-out-str (clojure.pprint/pprint 1))]"
+          form #(str "[(every? resolve '[" % "]) (with-out-str (clojure.pprint/pprint 1))]\n")
+          referred (form "pp source doc javadoc apropos")
+          ;; A prepl refers nothing.
+          qualified (form "clojure.pprint/pp clojure.repl/source clojure.java.javadoc/javadoc")
           expected (pr-str [true "1\n"])]
       (is (= (repeat 10 [expected expected])
             (at-once (fn [_]
                        (with-open [a (connect {:port repl})
                                    b (connect {:port prepl})]
-                         (doseq [s [a b]]
-                           (send-text s (str form "\n")))
+                         (send-text a referred)
+                         (send-text b qualified)
                          [(subs (stream/read-line a) (count "user=> "))
                           (:val (edn/read-string (stream/read-line b)))])))))
       (when nrepl
         (is (= (repeat 10 [[[true "1\n"]] true])
               (at-once (fn [_]
                          (with-open [t (nrepl/connect {:port nrepl})]
-                           [(nrepl/values-of t form)
+                           [(nrepl/values-of t referred)
                             (boolean (some :completions (nrepl/message t {:op "completions"
                                                                           :prefix "ma"
                                                                           :ns "clojure.core"})))])))))))))
