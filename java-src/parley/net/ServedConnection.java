@@ -343,7 +343,7 @@ final class ServedConnection implements Server.Connection, Runnable {
         if (isOver() || !server.isOpen()
                 && (e instanceof IOException || e instanceof InterruptedException)) {
             server.events.trace("connection " + id + " was ended by its server", e);
-        } else if (!isOwnFailure(e)) {
+        } else if (!isConnectionFailure(e)) {
             dropOutput();
             server.events.failed(this, thrown);
         } else if (e instanceof SocketTimeoutException) {
@@ -354,7 +354,7 @@ final class ServedConnection implements Server.Connection, Runnable {
     }
 
     /** Returns whether the connection failed, not the handler. */
-    private boolean isOwnFailure(Throwable e) {
+    private boolean isConnectionFailure(Throwable e) {
         if (e instanceof java.io.EOFException) {
             return true;
         }

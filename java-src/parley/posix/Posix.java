@@ -122,7 +122,7 @@ public final class Posix {
             return "this is " + platform() + " on " + processor;
         }
         try {
-            // In a thread that nobody interrupts: JNA drops an interrupt while it loads.
+            // JNA drops an interrupt while it loads, so nobody interrupts the thread that does it.
             CompletableFuture.runAsync(LibC::load, Posix::startOrRun).join();
             return null;
         } catch (CompletionException e) {
