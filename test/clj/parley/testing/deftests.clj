@@ -166,14 +166,19 @@
 
 (defn- run-deftest
   "Runs one test within the fixture; nil or what went wrong. The *root* of `report` is replaced,
-  not a binding, so that assertions made in threads of the test's own count too."
+  not a binding, so that assertions made in threads of the test's own count too. The thread keeps
+  its context class loader: `clojure.main/repl` changes it, and threads made later inherit it."
   [each v]
-  (let [events (atom [])]
+  (let [events (atom [])
+        own (Thread/currentThread)
+        loader (.getContextClassLoader own)]
     (with-redefs [t/report (recording t/report events)]
       (binding [t/*report-counters* nil]
         (try (each #(t/test-var v))
              (catch Throwable e
-               (swap! events conj (thrown e))))))
+               (swap! events conj (thrown e)))
+             (finally
+               (.setContextClassLoader own loader)))))
     (verdict v (or (seq @events)
                    [(merge no-assertion (place-of v))]))))
 

@@ -86,6 +86,14 @@
   "What the fixtures of a sample did, in order."
   (atom []))
 
+(deftest the-thread-of-the-tests-keeps-its-context-class-loader
+  (let [before (.getContextClassLoader (Thread/currentThread))]
+    (is (nil? (get (run-source '(deftest changes
+                                  (.setContextClassLoader (Thread/currentThread) nil)
+                                  (is true)))
+                   'changes)))
+    (is (identical? before (.getContextClassLoader (Thread/currentThread))))))
+
 (deftest fixtures-surround-the-namespace-once-and-each-test
   (reset! trace [])
   (run-source '(defn around [before after]

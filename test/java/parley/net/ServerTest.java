@@ -92,12 +92,13 @@ class ServerTest {
 
     @Test
     void a_thread_serves_its_next_connection_as_a_new_one_would() throws Exception {
+        ClassLoader ours = Thread.currentThread().getContextClassLoader();
         List<String> states = new CopyOnWriteArrayList<>();
         AtomicReference<Thread> last = new AtomicReference<>();
         Server.Handler handler = stream -> {
             Thread own = Thread.currentThread();
             states.add(own.getName() + " " + own.isInterrupted() + " "
-                    + (own.getContextClassLoader() == ServerTest.class.getClassLoader()));
+                    + (own.getContextClassLoader() == ours));
             last.set(own);
             ECHO.handle(stream);
             own.setContextClassLoader(null);
