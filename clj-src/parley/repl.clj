@@ -176,11 +176,12 @@
         vec)))
 
 (defn interrupt
-  "Interrupts a session's evaluation. Returns true; false when the session is idle, that is, waits for
-  the next form; nil when no session has that :id. A wait within the evaluation ends with an
-  exception, which the session prints before it goes on. Code that neither waits nor checks its
-  thread's interrupt flag goes on. The next form is never interrupted. Within a session the server
-  may be left out, so that one session can interrupt another."
+  "Interrupts a session's evaluation. Returns true; false when the session evaluates nothing, that is, waits
+  for a form, reads it, or sends its prompt or a reply; nil when no session has that :id. A wait within the
+  evaluation ends with an exception, which the session prints before it goes on. Code that neither waits nor
+  checks its thread's interrupt flag goes on. The next form is never interrupted. An :accept function that is
+  no evaluator of Clojure is interrupted unless it waits for input. Within a session the server may be left
+  out, so that one session can interrupt another."
   ([id] (interrupt nil id))
   ([server id]
    (evaluating-server/interrupt (this-server "interrupt" server) id)))

@@ -1,7 +1,8 @@
 (ns parley.impl.turn
-  "What an interrupt of a session may end: an evaluation and its output. A session that waits for the next
-  form is idle, and has nothing to interrupt. An interrupt that comes when the evaluation has just ended
-  is dropped: it must not end the next one, or the session."
+  "What an interrupt of a session may end: an evaluation, its output, and the printing of its value. A session
+  that waits for the next form, reads it, or sends a prompt or a reply is idle, and has nothing to interrupt.
+  An interrupt that comes when the evaluation has just ended is dropped: it must not end the next one, or the
+  session."
   {:no-doc true}
   (:require
    [clojure.string :as str])
@@ -19,23 +20,30 @@
    :waiting (volatile! nil)})
 
 (defn- does
-  "Returns what a frame of a thread's stack is part of: :evaluate, :print (a value; or reading a form),
-  :prompt (what else a REPL does), :reply (what else a prepl does), or nil."
+  "Returns what a frame of a thread's stack is part of: :evaluate, :read (a form), :print (a value, or calling
+  the evaluation), :prompt (what else a REPL does), :reply (what else a prepl does), or nil."
   [^StackTraceElement frame]
   (let [name (.getClassName frame)]
     (cond
+      (= "clojure.lang.LispReader" name) :read
       (and (= "clojure.lang.Compiler" name) (= "eval" (.getMethodName frame))) :evaluate
-      (str/starts-with? name "clojure.main$repl$read_eval_print") :print
+      (or (str/starts-with? name "clojure.main$repl$read_eval_print")
+          (str/starts-with? name "parley.impl.prepl$shown")) :print
       (or (= "clojure.main$repl" name) (str/starts-with? name "clojure.main$repl$")) :prompt
       (str/starts-with? name "clojure.core.server$prepl") :reply
       :else nil)))
 
 (defn- doing
   "Returns what a thread does, as `does`; nil for an accept function that is no evaluator of Clojure. The
-  output of an evaluation passes through the prepl, too, so that :reply is what there is no evaluation in."
+  output of an evaluation passes through the prepl, too, so that :reply is what there is no evaluation in.
+  An evaluation that reads forms is one all the same."
   [^Thread thread]
-  (let [found (keep does (.getStackTrace thread))]
-    (or (first (remove #{:reply} found)) (first found))))
+  (let [found (dedupe (keep does (.getStackTrace thread)))
+        [inner outer] (remove #{:reply} found)]
+    (cond
+      (nil? inner) (first found)
+      (and (= :read inner) (= :evaluate outer)) :evaluate
+      :else inner)))
 
 (defn- idle?
   "Returns true when a thread that waits for input does not wait within an evaluation."
@@ -86,6 +94,7 @@
   session is idle."
   [{:keys [waiting]
     :as turn} thread f]
-  (locked turn #(if (or (= :prompt (doing thread)) (and (identical? thread @waiting) (idle? thread)))
+  (locked turn #(if (or (contains? #{:read :prompt :reply} (doing thread))
+                        (and (identical? thread @waiting) (idle? thread)))
                   false
                   (f))))

@@ -339,6 +339,42 @@
                         :when (not (and (= n got) (boolean? interrupted?)))]
                     [n got interrupted?])))))))
 
+(deftest an-interrupt-that-returns-true-ends-an-evaluation-of-a-prepl
+  (with-open [^Closeable r (server :accept `core-server/io-prepl)
+              s (connect r)]
+    (dotimes [n 50]
+      (send-text s (str n "\n")) ; its reply is under way when the first interrupt comes
+      (send-text s "(do (read-line) (read-line) (read-line))\n")
+      (await-that "it is interrupted" (repl/interrupt r "1"))
+      (is (str/starts-with? (stream/read-line s) (str "{:tag :ret, :val \"" n "\"")))
+      (is (str/includes? (stream/read-line s) ":exception true"))
+      (is (= "7" (value-line s "(+ 3 4)"))))))
+
+(defn- greeter
+  "An accept function that has a prompt of its own."
+  []
+  (dotimes [_ 2]
+    (println "name?")
+    (println "hello" (read-line))))
+
+(deftest an-interrupt-does-not-end-a-session-at-its-own-prompt-or-reply
+  (with-open [^Closeable r (server :accept greeter)
+              s (connect r)]
+    (doseq [name ["you" "there"]]
+      (is (= "name?" (stream/read-line s)))
+      (await-that "it waits for the name" (false? (repl/interrupt r "1")))
+      (send-text s (str name "\n"))
+      (is (= (str "hello " name) (stream/read-line s)))))
+  (testing "a reply that nobody reads yet"
+    (with-open [^Closeable r (server :accept `core-server/io-prepl)
+                s (connect r)]
+      (send-text s "(apply str (repeat 8000000 \\x))\n")
+      (is (= \{ (stream/read-char s)))
+      (Await/pass (Duration/ofMillis 50)) ; the buffers are full
+      (is (false? (repl/interrupt r "1")))
+      (is (< 8000000 (count (stream/read-line s))))
+      (is (= "7" (value-line s "(+ 3 4)"))))))
+
 ;; ---- misuse -------------------------------------------------------------------------------------
 
 (deftest a-wrong-option-is-named-before-anything-is-opened
