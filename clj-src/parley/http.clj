@@ -74,7 +74,7 @@
     (when-not (or (nil? headers) (map? headers))
       (throw (options/misuse op (str ":headers is " (options/show headers)) "a map of strings to strings")))
     (doseq [[k v] headers]
-      (check-text op "a header's name" k #"[\w!#$%&'*+.^`|~-]+" "a token, as a string")
+      (check-text op "a header's name" k #"[\w!#$%&'*+.^`|~-]+" "a string such as \"Accept\"")
       (check-text op (str "the header " k) v #"[\t\x20-\x7e\xa0-\xff]*" "a string of Latin-1 without line ends"))
     (when-not (or (string? file) (instance? File file) (instance? Path file))
       (throw (options/misuse op (str "the file is " (options/show file)) "a path, as a string, a File or a Path")))
@@ -220,8 +220,8 @@
     (if (zero? got) -1 got)))
 
 (defn- cut [call done total]
-  (EOFException. (explain call "the response was cut off after " done
-                   (if total (str " of " total " bytes") " bytes, before its last chunk"))))
+  (EOFException. (explain call "the response was cut off after "
+                   (if total (str done " of " (options/counted total "byte")) (str (options/counted done "byte") ", before its last chunk")))))
 
 (defn- sized
   "Returns a filler for a body of a known length: a function of array, offset and length that returns the number of

@@ -3,6 +3,7 @@
   nrepl.server/start-server. Add nREPL to your dependencies: it is loaded when a server starts, not
   before. See doc/repl.md. Nothing here starts by itself."
   (:require
+   [clojure.string :as str]
    [parley.impl.admission :as admission]
    [parley.impl.bencode :as bencode]
    [parley.impl.client :as client]
@@ -38,8 +39,8 @@
 
 ;; ---- TLS ----------------------------------------------------------------------------------------
 
-(defn- invalid-start [message cause]
-  (ex-info message {:nrepl/kind :nrepl.server/invalid-start-request} cause))
+(defn- invalid-start [op message cause]
+  (ex-info (str op ": " message) {:nrepl/kind :nrepl.server/invalid-start-request} cause))
 
 (defn- tls-of-keys
   "Returns the options of TLS of nREPL's :tls-keys-file or :tls-keys-str: in one text the certificate of the
@@ -48,10 +49,16 @@
        :as options} role]
   (when (or tls? tls-keys-str tls-keys-file)
     (when-not (or tls-keys-str tls-keys-file)
-      (throw (invalid-start "tls? is true, but neither tls-keys-str nor tls-keys-file is present" nil)))
+      (throw (invalid-start op "tls? is true, but neither tls-keys-str nor tls-keys-file is present" nil)))
     (when (or (:tls options) (and tls-keys-str tls-keys-file))
       (throw (options/misuse op "TLS is given twice" "one of :tls, :tls-keys-str and :tls-keys-file")))
-    (let [keys (or tls-keys-file tls-keys-str)]
+    (let [keys (or tls-keys-file tls-keys-str)
+          unusable (fn [e]
+                     (invalid-start op
+                       (-> (ex-message e)
+                           (str/replace-first (re-pattern (str "^.*?" op ": ")) "")
+                           (str/replace-first #"^:(?:ca|cert|key)\b" (str (if tls-keys-file :tls-keys-file :tls-keys-str))))
+                       e))]
       (try
         (options/->tls op (merge {:ca keys
                                   :cert keys
@@ -60,7 +67,9 @@
                               {:client-auth :need}
                               {:verify-host false}))) ; as nREPL: the issuer is private
         (catch IOException e
-          (throw (invalid-start (ex-message e) e)))))))
+          (throw (unusable e)))
+        (catch IllegalArgumentException e
+          (throw (unusable e)))))))
 
 (defn- check-peer
   "Ends the handshake of a client with TLS. With keys as of nREPL the client must have a certificate of its
@@ -276,9 +285,9 @@
           :tls? :tls-keys-str :tls-keys-file}
     (concat evaluator/known (keys defaults))))
 
-(defn- check-endpoint [{:keys [port bind socket tls?]}]
+(defn- check-endpoint [op {:keys [port bind socket tls?]}]
   (when (and socket (or port bind tls?))
-    (throw (invalid-start "Cannot listen on both port and filesystem socket" nil))))
+    (throw (invalid-start op "Cannot listen on both port and filesystem socket; give :socket without :port, :bind and :tls?" nil))))
 
 (defn- check-functions [op options]
   (doseq [key [:handler :transport-fn :greeting-fn :consume-exception]]
@@ -292,7 +301,7 @@
          :as given} (options/option-map op known options)
         {:keys [bind socket wire ack-port]
          :as all} (merge defaults (when (or token token-file) with-token) given)
-        _ (check-endpoint all)
+        _ (check-endpoint op all)
         own-keys (tls-of-keys op all :server)]
     (check-functions op all)
     (when-not (nil? ack-port)

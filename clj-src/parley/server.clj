@@ -27,7 +27,9 @@
 
 (defrecord Server [host port path name core]
   Closeable
-  (close [_] (.close ^parley.net.Server core)))
+  (close [_] (.close ^parley.net.Server core))
+  Object
+  (toString [_] (str core)))
 
 (alter-meta! #'->Server assoc :doc "Not for callers: see `serve`.")
 (alter-meta! #'map->Server assoc :doc "Not for callers: see `serve`.")

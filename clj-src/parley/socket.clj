@@ -62,6 +62,9 @@
                ^parley.net.SocketServer [port & {:keys [interface backlog mode so-reuseport]}])}
   (^SocketServer [] (socket-server nil))
   (^SocketServer [port & opts]
+   (when (keyword? port)
+     (throw (options/misuse "socket-server" (str "the port is " (options/show port))
+              "a port or another endpoint before any options: (socket-server 7007 :interface \"127.0.0.1\")")))
    (let [opts (options/option-map "socket-server" address/server-options opts)]
      (if (instance? ServerSocketChannel port)
        (if-let [[key] (first opts)]
@@ -261,6 +264,9 @@
   (when-not (and (vector? bindings) (even? (count bindings)))
     (throw (options/misuse "with-open-stream" (str "the bindings are " (options/show bindings))
              "a vector of names and expressions")))
+  (doseq [name (take-nth 2 bindings)
+          :when (not (symbol? name))]
+    (throw (options/misuse "with-open-stream" (str "the name is " (options/show name)) "a symbol, the name of what is closed")))
   (if (empty? bindings)
     `(do ~@body)
     (let [[name expr & more] bindings]
@@ -416,7 +422,7 @@
   ([ss object] (status-set-add! ss object :io))
   ([ss object direction]
    (.add (set-core "status-set-add!" ss)
-     (object/need-pollable "status-set-add!" "the object" object)
+     (object/need-pollable "status-set-add!" "the object" object "; the direction is the argument after it")
      (values/->direction "status-set-add!" direction))
    ss))
 

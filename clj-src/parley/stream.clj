@@ -129,7 +129,8 @@
   {:arglists '([c s] [c s & {:keys [timeout]}])}
   ([c s]
    (when-not (char? c)
-     (throw (options/misuse "write-char" (str "the character is " (options/show c)) "a character")))
+     (throw (options/misuse "write-char" (str "the character is " (options/show c))
+              "a character; the value comes first, then the stream")))
    (.writeChar (object/out "write-char" s) (int (char c)))
    c)
   ([c s & opts]

@@ -13,6 +13,7 @@
    [parley.impl.endpoint :as endpoint]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
+   [parley.impl.options :as options]
    [parley.impl.serving :as serving]
    [parley.impl.turn :as turn])
   (:import
@@ -74,6 +75,9 @@
 
 ;; ---- who is admitted ----------------------------------------------------------------------------
 
+(defn- full [limit which option]
+  (str "there " (if (= 1 limit) "is " "are ") (options/counted limit "connection") which " already (" option ")"))
+
 (defn over-limit
   "Returns why a client is one too many, or nil."
   [{:keys [limits]} {:keys [address connection]}]
@@ -83,11 +87,11 @@
         same-address (fn [other] (and address (= address (:address other))))]
     (cond
       (<= (long max-connections) (count all))
-      (str "there are " max-connections " connections already (:max-connections)")
+      (full max-connections "" ":max-connections")
       (and max-unauthenticated (<= (long max-unauthenticated) (count waiting)))
-      (str max-unauthenticated " connections have not sent anything valid yet (:max-unauthenticated)")
+      (full max-unauthenticated " that sent nothing valid yet" ":max-unauthenticated")
       (and max-per-address (<= (long max-per-address) (count (filter same-address all))))
-      (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
+      (full max-per-address " of its address" ":max-per-address"))))
 
 (defn stranger
   "Returns why a Unix-domain peer may not connect, or nil."

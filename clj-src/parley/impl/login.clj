@@ -34,7 +34,10 @@
   "Checks a token that a caller chose, and returns its bytes."
   ^bytes [op token]
   (when-not (and (string? token) (re-matches #"[\x21-\x7e]{16,256}" token))
-    (throw (options/misuse op ":token has a wrong length or wrong characters" token-rule)))
+    (throw (options/misuse op (if (string? token)
+                                ":token has a wrong length or wrong characters"
+                                (str ":token is a " (.getSimpleName (class token))))
+             token-rule)))
   (.getBytes ^String token "US-ASCII"))
 
 (defn- in-base64 ^String [^bytes bytes]

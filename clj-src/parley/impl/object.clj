@@ -64,11 +64,12 @@
     (handle? x) (Pollable/of ^String op (int x))))
 
 (defn need-pollable
-  "As pollable, or an error about the element in `place`."
-  ^Pollable [op place x]
-  (or (pollable op x)
-      (throw (options/misuse op (str place " is " (options/show x))
-               "a stream, a server, or another pollable object"))))
+  "As pollable, or an error about the element in `place`; `more` is what the error says at its end."
+  (^Pollable [op place x] (need-pollable op place x nil))
+  (^Pollable [op place x more]
+   (or (pollable op x)
+       (throw (options/misuse op (str place " is " (options/show x))
+                (str "a stream, a server, or another pollable object" more))))))
 
 ;; ---- closing ------------------------------------------------------------------------------------
 

@@ -30,10 +30,11 @@
   (.toLowerCase (str text) Locale/ROOT))
 
 (defn- text-of
-  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, and an
-  array its length: #object and a hash mean nothing to the reader of a message."
+  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, a function
+  its name, and an array its length: #object and a hash mean nothing to the reader of a message."
   [x]
   (cond
+    (fn? x) (str "the function " (str/replace (Compiler/demunge (.getName (class x))) #"--\d+" ""))
     (and (some? x) (.isArray (class x))) (str "an array of " (Array/getLength x))
     (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x)))) (str x)
     :else (binding [*print-length* 8 *print-level* 3] (pr-str x))))
@@ -46,11 +47,20 @@
     (str/replace text #"(:(?:token|\S*password)) \"(?:[^\"\\]|\\.)*\"" "$1 …")))
 
 (defn show
-  "A value as messages show it: its class too, cut to a bearable length, without secrets."
+  "A value as messages show it: its class too, unless the compiler named it, cut to a bearable length, without
+  secrets."
   [x]
   (let [text (try (without-secrets (text-of x)) (catch Exception _ (str (class x))))
-        cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)]
-    (if (nil? x) cut (str cut " (" (.getSimpleName (class x)) ")"))))
+        cut (if (< 120 (count text)) (str (subs text 0 120) "…") text)
+        class-name (if (nil? x) "" (.getSimpleName (class x)))]
+    (if (or (nil? x) (str/includes? class-name "$"))
+      cut
+      (str cut " (" class-name ")"))))
+
+(defn counted
+  "A number of things, such as 1 byte and 2 bytes."
+  [n thing]
+  (str n " " thing (when-not (= 1 n) "s")))
 
 (defn- edits
   "How many characters of `a` must be replaced, left out or put in to make it `b` (Levenshtein)."
@@ -64,29 +74,47 @@
           (vec (range (inc (count b))))
           a)))
 
-(defn- nearest
-  "Returns the known key that `key` was perhaps meant to be, or nil: one with few other characters, else one
-  of which it is a part."
+(def ^:private same-elsewhere
+  "Keys that mean the same in different functions, here or in other libraries."
+  [#{:host :interface :bind :address} #{:path :socket} #{:encoding :charset :external-format}])
+
+(defn- distance
+  "How far the name of a key is from a known name, nil for too far: other words for the same are nearest,
+  those of the same letters, too, those with few others or the same beginning are near, and longer names with it inside are far."
   [known key]
-  (let [distance (fn [k]
-                   (let [n (edits (name key) (name k))]
-                     (cond
-                       (<= n 2 (* 2 n) (max (count (name key)) (count (name k)))) n
-                       (str/includes? (name k) (name key)) 3)))]
-    (when (keyword? key)
-      (->> (filter keyword? known)
-           (keep #(some-> (distance %) (vector %)))
-           sort
-           first
-           second))))
+  (let [a (lower-case (name key))
+        b (lower-case (name known))
+        n (edits a b)
+        letters #(str/replace % #"[-_]" "")]
+    (cond
+      (some #(and (% known) (% key)) same-elsewhere) 0
+      (= (letters a) (letters b)) 0
+      (<= n 2 (* 2 n) (max (count a) (count b))) n
+      (and (< 1 (count a)) (str/starts-with? b a)) 1
+      (str/includes? b a) 3)))
+
+(defn- nearest
+  "Returns the known keys that `key` was perhaps meant to be: one, or all in whose names it is."
+  [known key]
+  (when (keyword? key)
+    (let [found (sort (for [k (filter keyword? known)
+                            :let [n (distance k key)]
+                            :when n]
+                        [n k]))
+          [[n]] found]
+      (map second (if (= 3 n) (take 3 found) (take 1 found))))))
+
+(defn- did-you-mean
+  "The end of a message with the known keys that `key` was perhaps meant to be."
+  [known key]
+  (when-let [meant (seq (nearest known key))]
+    (str "; did you mean " (str/join " or " meant) "?")))
 
 (defn- one-of
   "The legal keys, as messages list them, with that which was perhaps meant."
   [known key]
   (let [known (sort-by str known)]
-    (str "one of " (str/join " " (map pr-str known))
-      (when-let [meant (nearest known key)]
-        (str "; did you mean " meant "?")))))
+    (str "one of " (str/join " " (map pr-str known)) (did-you-mean known key))))
 
 (defn choose
   "The value of `key` in the map `table`, or an error naming the option and the legal keys."
@@ -107,7 +135,9 @@
     (doseq [[key :as entry] (partition-all 2 args)]
       (when-not (contains? known key)
         (throw (misuse op (str "unknown option " (show key))
-                 (one-of known key))))
+                 (str (one-of known key)
+                   (when-not (keyword? key)
+                     "; options are keywords and values, or one map, at the end")))))
       (when-not (next entry)
         (throw (misuse op (str "the option " key " has no value") "keys and values"))))
     (apply array-map args)))
@@ -275,7 +305,11 @@
         (throw (misuse op (str "the charset is " (show x)) "the name of one, such as :utf-8")))
       (catch UnsupportedCharsetException _
         (throw (misuse op (str "this JDK has no charset " (show x))
-                 "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"))))))
+                 (str "one of java.nio.charset.Charset/availableCharsets, such as :utf-8"
+                   (did-you-mean (for [^Charset known (vals (Charset/availableCharsets))
+                                       each (cons (.name known) (.aliases known))]
+                                   (keyword (lower-case each)))
+                     (keyword (lower-case (name x)))))))))))
 
 (defn- ->action ^ExternalFormat$CodingAction [op option x]
   (cond

@@ -11,6 +11,7 @@
    [parley.impl.evaluating-server :as evaluating-server]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
+   [parley.impl.options :as options]
    [parley.impl.prepl :as prepl]
    [parley.impl.print :as print]
    [parley.impl.text :as text]
@@ -27,12 +28,14 @@
 
 (defrecord Server [host port path name token service]
   Closeable
-  (close [_] (evaluating-server/close service)))
+  (close [_] (evaluating-server/close service))
+  Object
+  (toString [this] (pr-str this)))
 
 (defmethod print-method Server [{:keys [name service]} ^Writer w]
   (.write w (str "#<repl-server " name " " (print/address (.localAddress ^SocketServer (:listener service))) " "
               (if (evaluating-server/closing? service) "closed"
-                (str (count (evaluating-server/clients service)) " clients")) ">")))
+                (options/counted (count (evaluating-server/clients service)) "client")) ">")))
 
 ;; pprint and print-dup would show the fields of a record, and so the token.
 (defmethod print-dup Server [server w]
@@ -101,7 +104,7 @@
                               ((:renew allowance))
                               (reset! (:spoke client) true))
                      :too-long (fn [length]
-                                 (warn ::line "a line of " length " characters or more, closed (:max-line)")
+                                 (warn ::line "a line of " (options/counted length "character") " or more, closed (:max-line)")
                                  (guard/drain stream))
                      :ended (fn [e]
                               (cond

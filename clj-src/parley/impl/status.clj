@@ -86,7 +86,7 @@
   [op place x]
   (if (pair? x)
     [(object/need-pollable op place (x 0)) (values/->direction op (x 1) place)]
-    [(object/need-pollable op place x) Direction/IO]))
+    [(object/need-pollable op place x ", alone or in a vector [object direction]") Direction/IO]))
 
 (defn- check-one [op x direction ^Duration timeout]
   (values/status->value
@@ -178,4 +178,4 @@
       (object/pollable op x) (check-one op x Direction/IO timeout)
       (and (sequential? x) (seq x)) (check-list op x timeout)
       :else (throw (options/misuse op (str "the argument is " (options/show x))
-                     "a stream, a server, [object direction], a non-empty list of those, or a status set")))))
+                     "a stream, a server, [object direction], a non-empty vector, list or seq of those, or a status set")))))

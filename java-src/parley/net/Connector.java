@@ -326,8 +326,11 @@ final class Connector {
         } catch (InterruptedIOException e) { // a timeout is one of these
             throw e;
         } catch (IOException e) {
-            if (ErrorCode.of(e) != ErrorCode.EAGAIN || deadline.hasPassed()) {
+            if (ErrorCode.of(e) != ErrorCode.EAGAIN) {
                 throw explain(e, host, 0);
+            } else if (deadline.hasPassed()) {
+                throw Errors.timeout(NAME, deadline, "a connection to " + host, address,
+                        "the server's queue is full; allow more time");
             }
             return null;
         } finally {
@@ -365,8 +368,6 @@ final class Connector {
         switch (code) {
             case ECONNREFUSED:
                 return ": nothing is listening there; check the address, or start the server";
-            case EAGAIN:
-                return ": the server's queue is full; allow more time";
             case EMFILE:
                 return ": close some streams, or raise the process's limit";
             case ENOENT:

@@ -75,6 +75,11 @@ final class Errors {
                 + (c > 0x7e && shown ? " (" + number + ")" : "");
     }
 
+    /** A number of things, such as {@code 1 byte} and {@code 2 bytes}. */
+    static String counted(long number, String thing) {
+        return number + " " + thing + (number == 1 ? "" : "s");
+    }
+
     /** One of two spellings, as {@link #name}: Clojure's where the caller is not on the stack. */
     static String spell(String clojure, String java) {
         return isJavaCalling() ? java : clojure;
@@ -307,8 +312,8 @@ final class Errors {
 
     /** Bytes from the peer, or an attacker, that arrived before TLS could protect them. */
     static IOException earlyBytes(String operation, Object object, int count) {
-        SSLException error = new SSLException(name(operation) + ": " + count + " bytes in plain text have"
-                + " arrived on " + object + " and were not read, expected none; close the connection:"
+        SSLException error = new SSLException(name(operation) + ": " + object + " has received "
+                + counted(count, "byte") + " in plain text, expected none; close the connection:"
                 + " an attacker may have sent them, and TLS would make them look protected");
         return ErrorInfo.attach(error, object, ErrorCode.TLS_PLAIN_TEXT);
     }
@@ -320,8 +325,8 @@ final class Errors {
 
     /** The bytes that a close could not send over a broken connection; the stream is closed. */
     static SocketException lost(String operation, Object object, int bytes, IOException e) {
-        SocketException error = new SocketException(name(operation) + ": " + text(e) + ": " + bytes
-                + " bytes written to " + object + " are lost");
+        SocketException error = new SocketException(name(operation) + ": " + text(e) + ": "
+                + counted(bytes, "byte") + " written to " + object + (bytes == 1 ? " is" : " are") + " lost");
         return ErrorInfo.attach(error, object, e);
     }
 

@@ -176,7 +176,7 @@ public abstract class Framing<T> {
             return new EOFException(reading + ": the input has ended");
         }
         return new FramingException(reading + ": the input ended within " + this + ", after "
-                + buffer.remaining() + " bytes of one, which can still be read");
+                + Errors.counted(buffer.remaining(), "byte") + " of one, which can still be read");
     }
 
     /** Returns null at the end of the input; throws when a part of an element is left. */
@@ -189,14 +189,14 @@ public abstract class Framing<T> {
     }
 
     final FramingException tooLong(long size) {
-        return new FramingException(reading + ": " + this + " of " + size + " bytes or more has come,"
+        return new FramingException(reading + ": " + this + " of " + Errors.counted(size, "byte") + " or more has come,"
                 + " expected at most " + most + "; nothing was consumed, set a larger maximum size or"
                 + " read the bytes in other ways");
     }
 
     final IllegalArgumentException tooLongToPut(long size) {
-        return new IllegalArgumentException(writing + ": the value is " + this + " of " + size
-                + " bytes, expected at most " + most + "; set a larger maximum size");
+        return new IllegalArgumentException(writing + ": the value is " + this + " of "
+                + Errors.counted(size, "byte") + ", expected at most " + most + "; set a larger maximum size");
     }
 
     /** Bytes in pieces as they come. */
@@ -279,7 +279,7 @@ public abstract class Framing<T> {
             if (width < 4 && size >= 1 << 8 * width) {
                 throw new IllegalArgumentException(writing + ": the value is a frame of " + size
                         + " bytes, expected at most " + ((1 << 8 * width) - 1) + ", the most that "
-                        + width + (width == 1 ? " byte" : " bytes") + " of length can hold; give the"
+                        + Errors.counted(width, "byte") + " of length can hold; give the"
                         + " length more bytes");
             }
         }

@@ -442,7 +442,8 @@ final class OutputBuffer {
     }
 
     private String lost() {
-        return pending() > 0 ? pending() + " bytes that were written are lost"
-                : "the last of what was encrypted, and the end of the TLS connection, are lost";
+        int lost = pending();
+        return lost == 1 ? "1 byte that was written is lost"
+                : lost > 0 ? lost + " bytes that were written are lost" : "the last of what was encrypted, and the end of the TLS connection, are lost";
     }
 }

@@ -459,6 +459,6 @@ public final class Server implements Closeable {
     @Override
     public String toString() {
         return "#<server " + name + " " + Addresses.show(localAddress()) + " "
-                + (isOpen() ? connections.count() + " connections" : "closed") + ">";
+                + (isOpen() ? Errors.counted(connections.count(), "connection") : "closed") + ">";
     }
 }

@@ -200,7 +200,7 @@ abstract class SideLock {
     }
 
     private IllegalStateException usedFromInside(String operation) {
-        return new IllegalStateException(operation + ": " + this + " is in use by this very thread,"
+        return new IllegalStateException(Errors.name(operation) + ": " + this + " is in use by this very thread,"
                 + " inside one of its operations; what such an operation calls (a predicate, a"
                 + " framing) must not use the stream");
     }

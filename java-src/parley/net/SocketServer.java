@@ -459,7 +459,7 @@ public final class SocketServer extends Pollable {
             long now = System.nanoTime();
             long last = LAST_REPORT.get();
             if (now - last >= BackOff.LONGEST.toNanos() && LAST_REPORT.compareAndSet(last, now)) {
-                Log.warning(Log.Part.ACCEPT, operation + " pauses, connections wait: " + Errors.text(cause));
+                Log.warning(Log.Part.ACCEPT, Errors.name(operation) + " pauses, connections wait: " + Errors.text(cause));
             }
         }
     }

@@ -409,7 +409,7 @@ public final class StreamInput extends StreamTextInput {
         private static final long serialVersionUID = 1L;
 
         LineTooLongException(int limit) {
-            super(Errors.name("read-line") + ": no line end within " + limit + " characters, the limit of this stream;"
+            super(Errors.name("read-line") + ": no line end within " + Errors.counted(limit, "character") + ", the limit of this stream;"
                     + " raise the line limit or read in blocks, nothing was consumed");
         }
     }

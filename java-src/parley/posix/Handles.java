@@ -42,7 +42,7 @@ public final class Handles {
     /** A descriptor over a number from outside, and what the number was when it was made. */
     private record Borrowed(Descriptor descriptor, String identity) {}
 
-    private static final int LINK_SIZE = 64;
+    private static final int LINK_SIZE = 256;
 
     private static final Map<Integer, Handed> HANDED = new ConcurrentHashMap<>();
     private static final Map<Integer, Borrowed> BORROWED = new ConcurrentHashMap<>();

@@ -11,7 +11,9 @@
   (:import
    (java.io InterruptedIOException)
    (java.net InetAddress ServerSocket)
+   (java.time Duration)
    (parley.net SocketServer)
+   (parley.net.wait Deadline)
    (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -140,6 +142,10 @@
     (stream/close s :abort true)))
 
 (deftest a-timeout-names-its-limit
+  (doseq [[timeout shown] {(Duration/ofSeconds 30) "30 s"
+                           (Duration/ofMillis 100) "0.1 s"
+                           (Duration/ofDays 7) "604800 s"}]
+    (is (= shown (.shown (Deadline/in timeout)))))
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
                             s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
                             peer (socket/socket-accept server)]

@@ -180,6 +180,69 @@
     (socket/socket-server (.toPath (File. "/tmp/never-made")) :mode "rwx"))
   (is (not (.exists (File. "/tmp/never-made")))))
 
+(deftest a-mistake-is-told-with-its-cure
+  (doseq [[message f]
+          {"socket-server: the port is :port .*, expected a port or another endpoint before any options: .*"
+           #(socket/socket-server :port 7007)
+           "socket-server: unknown option \"127.0.0.1\" .*; options are keywords and values, or one map, at the end"
+           #(socket/socket-server 0 "127.0.0.1")
+           "socket-server: unknown option :host .*; did you mean :interface\\?" #(socket/socket-server 0 :host "127.0.0.1")
+           "repl-server: unknown option :host .*; did you mean :interface\\?" #(parley.repl/repl-server :host "127.0.0.1")
+           "repl-server: unknown option :socket .*; did you mean :path\\?" #(parley.repl/repl-server :socket "x")
+           "repl-server: unknown option 5555 .*; options are keywords and values, .*" #(parley.repl/repl-server 5555)
+           "repl-server: :token is a Long, expected a string of 16 to 256 characters .*" #(parley.repl/repl-server :token 5)
+           "repl-server: :enabled-in is the function clojure.core/inc: .*, expected a function of no arguments, or nil"
+           #(parley.repl/repl-server :enabled-in inc)
+           "nrepl-server: unknown option :host .*; did you mean :bind\\?" #(parley.nrepl/nrepl-server :host "localhost")
+           "nrepl-server: unknown option :path .*; did you mean :socket\\?" #(parley.nrepl/nrepl-server :path "x")
+           "connect: unknown option :path .*; did you mean :socket\\?" #(parley.nrepl/connect :path "x")
+           "connect: no endpoint is given, expected exactly one of :port, :path and :port-file" #(parley.repl/connect)
+           "connect: :port and :path are given, expected exactly one of .*" #(parley.repl/connect :port 1 :path "x")
+           "socket-options: the option is :SO-LINGER .*; did you mean :so-linger\\?" #(socket/socket-options *client* :SO-LINGER)
+           "set-stream-external-format!: this JDK has no charset :latin-1 .*; did you mean :latin1\\?"
+           #(stream/set-stream-external-format! *client* :latin-1)
+           "make-stream: the direction is :in .*; did you mean :input\\?" #(stream/make-stream *client* :direction :in)
+           "make-stream: unknown option :timeout .*; did you mean :close-timeout or :read-timeout or :write-timeout\\?"
+           #(stream/make-stream *client* :timeout 5)
+           "write-char: the character is #<socket-stream .*, expected a character; the value comes first, then the stream"
+           #(stream/write-char *client* \x)
+           "socket-status: the argument is \\[#<.*\\] \\(ArrayList\\), expected .*, a non-empty vector, list or seq of those, .*"
+           #(socket/socket-status (doto (java.util.ArrayList.) (.add *client*)) 0)
+           "socket-status: element 0 is \\(#<.*, expected a stream, .*, alone or in a vector \\[object direction\\]"
+           #(socket/socket-status [(list *client* :input)] 0)
+           "open-stream\\?: the stream is #<status-set of 0, 0 actionable>, expected a socket stream, .*"
+           #(socket/with-open-stream [ss (socket/status-set)]
+              (stream/open-stream? ss))
+           "status-set-add!: the object is .*; the direction is the argument after it"
+           #(socket/with-open-stream [ss (socket/status-set)]
+              (socket/status-set-add! ss [*client* :input]))
+           "with-open-stream: the name is \\[a b\\] .*, expected a symbol, the name of what is closed"
+           #(try
+              (macroexpand '(parley.socket/with-open-stream [[a b] 5] a))
+              (catch Exception e
+                (throw (or (ex-cause e) e))))
+           "wget-text: a header's name is :accept .*, expected a string such as \"Accept\""
+           #(parley.http/wget-text "127.0.0.1" "/" "/none/such" 1 :headers {:accept "x"})}]
+    (says IllegalArgumentException (re-pattern message) (f))))
+
+(deftest a-handle-of-a-file-is-told-with-all-of-its-path
+  (let [directory (TemporaryPaths/directory)
+        file (.resolve directory ^String (apply str (repeat 150 "x")))]
+    (try
+      (with-open [_ (java.io.FileOutputStream. (.toFile file))]
+        (let [link (fn [^File f]
+                     (try
+                       (str (Files/readSymbolicLink (.toPath f)))
+                       (catch IOException _ nil)))
+              handle (some #(when (= (str file) (link %)) (parse-long (.getName ^File %))) (.listFiles (File. "/proc/self/fd")))]
+          (when handle ; Linux
+            (says IllegalArgumentException
+              (re-pattern (str "stream-handles: the handle " handle " is " file ", expected a socket, a pipe or a terminal"))
+              (socket/stream-handles handle)))))
+      (finally
+        (Files/deleteIfExists file)
+        (Files/delete directory)))))
+
 ;; ---- streams ------------------------------------------------------------------------------------
 
 (defn- by-this-thread

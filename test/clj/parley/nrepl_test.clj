@@ -112,7 +112,7 @@
 
 (deftest a-port-and-a-path-together-are-refused-as-nrepl-does
   (with-nrepl
-    (let [e (is (thrown-with-msg? ExceptionInfo #"Cannot listen on both port and filesystem socket"
+    (let [e (is (thrown-with-msg? ExceptionInfo #"^nrepl-server: Cannot listen on both port and filesystem socket; give :socket without "
                   (nrepl/nrepl-server :port 1234 :socket "nope")))]
       (is (= :nrepl.server/invalid-start-request (:nrepl/kind (ex-data e)))))))
 

@@ -83,8 +83,8 @@
 (deftest wrong-keys-are-errors-as-of-nrepl
   (with-nrepl
     (doseq [[options message] [[[:tls? true] "tls? is true, but neither tls-keys-str nor tls-keys-file is present"]
-                               [[:tls-keys-file "/no/file"] "/no/file"]
-                               [[:tls-keys-str "nothing"] "nothing"]
+                               [[:tls-keys-file "/no/file"] "nrepl-server: :tls-keys-file /no/file: there is no such file"]
+                               [[:tls-keys-str "nothing\n"] "nrepl-server: :tls-keys-str is a text without -----BEGIN"]
                                [[:tls? true :tls-keys-str server-keys :socket "x"] "Cannot listen on both port and filesystem socket"]]]
       (let [e (is (thrown? ExceptionInfo (apply nrepl/nrepl-server options)))]
         (is (= {:nrepl/kind :nrepl.server/invalid-start-request} (ex-data e)))

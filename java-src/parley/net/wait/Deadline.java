@@ -23,7 +23,7 @@ public final class Deadline implements HasDeadline {
 
     private Deadline(long at, long nanos) {
         this.at = at;
-        this.seconds = nanos / 1e9f;
+        this.seconds = (float) (nanos / 1e9);
     }
 
     /** The deadline that lies a timeout after now; null stands for no timeout. */

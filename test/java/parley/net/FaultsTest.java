@@ -290,7 +290,7 @@ class FaultsTest {
                 assertThrows(IllegalStateException.class, () -> {
                     throw inside.get();
                 });
-        assertTrue(refused.getMessage().contains("inside one of its operations"),
+        assertTrue(refused.getMessage().matches("[A-Z]\\w+\\.\\w+: .*inside one of its operations.*"),
                 refused.getMessage());
         assertNull(stream.in().owner);
     }
