@@ -34,10 +34,10 @@
    (java.io EOFException File IOException InputStream InputStreamReader OutputStream Writer)
    (java.net ProtocolException SocketTimeoutException)
    (java.nio.charset Charset StandardCharsets)
-   (java.nio.file CopyOption Files NoSuchFileException Path StandardCopyOption)
+   (java.nio.file CopyOption Files FileSystemException NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
-   (parley.net SocketStream StreamInput$Line WaitMode)))
+   (parley.net SocketStream StreamInput$Line StreamInput$LineTooLongException WaitMode)))
 
 (set! *warn-on-reflection* true)
 
@@ -137,6 +137,27 @@
           (explain call "timed out; :timeout is " (options/duration->seconds timeout) " s for the whole call, and no wait for the server is longer than 60 s"))
     (.addSuppressed cause)))
 
+(defn- explained
+  "Returns a failure in the words of the caller, who knows of no stream."
+  [call e]
+  (cond
+    (instance? SocketTimeoutException e) (timed-out call e)
+    (instance? StreamInput$LineTooLongException e)
+    (ProtocolException. (explain call "the response has a line of more than " block " characters in its head or between chunks"))
+    :else e))
+
+(defn- of-file
+  "Returns a failure as it is when it names the function, which those of the connection do, else with the
+  function and the file."
+  [{:keys [op file]} did ^IOException e]
+  (if (str/starts-with? (str (ex-message e)) (str op ": "))
+    e
+    (doto (IOException. (str op ": the file " file " cannot be " did ": "
+                          (or (when (instance? FileSystemException e)
+                                (or (.getReason ^FileSystemException e) (.getSimpleName (class e))))
+                            (ex-message e))))
+      (.addSuppressed e))))
+
 (defn- with-connection
   "Calls f with a stream to the server, which is closed afterwards."
   [call f]
@@ -147,7 +168,7 @@
         result)
       (catch Throwable e
         (.abort s)
-        (throw (if (instance? SocketTimeoutException e) (timed-out call e) e))))))
+        (throw (explained call e))))))
 
 (defn- send-head [^SocketStream s {:keys [page version headers]
                                    :as call} method more]
@@ -352,16 +373,24 @@
       (throw (NoSuchFileException. (str directory) nil (str op ": there is no such directory for the file " file))))))
 
 (defn- write-whole
-  "Has `write` write to a file beside `file`, which becomes `file` when that succeeds."
-  [^File file write]
-  (let [part (temporary file)]
-    (try
-      (with-open [out (Files/newOutputStream part (make-array java.nio.file.OpenOption 0))]
-        (write out))
-      (Files/move part (.toPath (.getAbsoluteFile file))
-        (into-array CopyOption [StandardCopyOption/REPLACE_EXISTING]))
-      (finally
-        (Files/deleteIfExists part)))))
+  "Has `write` write to a file beside the file of the call, which becomes that when it succeeds."
+  [{:keys [^File file]
+    :as call} write]
+  (try
+    (let [part (temporary file)]
+      (try
+        (with-open [out (Files/newOutputStream part (make-array java.nio.file.OpenOption 0))]
+          (write out))
+        (Files/move part (.toPath (.getAbsoluteFile file))
+          (into-array CopyOption [StandardCopyOption/REPLACE_EXISTING]))
+        (finally
+          (Files/deleteIfExists part))))
+    (catch SocketTimeoutException e
+      (throw e))
+    (catch StreamInput$LineTooLongException e
+      (throw e))
+    (catch IOException e
+      (throw (of-file call "written" e)))))
 
 (defn- fetch
   "Requests a page, calls `copy` with head, body and output, and returns the result."
@@ -379,7 +408,7 @@
                                                  :as p}]
                                              (vreset! length done)
                                              (progress p)))]
-        (write-whole file #(copy head (body s counting head) %))
+        (write-whole call #(copy head (body s counting head) %))
         (assoc head :length @length)))))
 
 (defn- charset-of
@@ -455,8 +484,10 @@
   (try
     (send-file s call total)
     nil
+    (catch SocketTimeoutException e
+      e)
     (catch IOException e
-      e)))
+      (of-file call "read" e))))
 
 (defn wput
   "Uploads a file by PUT. The result has the text of the response under :body, at most 1 MiB of it,

@@ -77,7 +77,7 @@ final class UnixSocketFile {
                 try {
                     each.delete();
                 } catch (IOException e) {
-                    Log.error(Log.Part.CORE, "the socket file " + each.path + " stays behind", e);
+                    Log.warning(Log.Part.CORE, "the socket file " + each.path + " stays behind: " + e);
                 }
             }
         }

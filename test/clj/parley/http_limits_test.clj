@@ -58,7 +58,11 @@
     (testing what
       (is (thrown-with-msg? ProtocolException #"more than 262144 characters"
             (with-endless answer more 0
-              #(http/wget-binary "127.0.0.1" "/x" (new-file) % :timeout 20)))))))
+              #(http/wget-binary "127.0.0.1" "/x" (new-file) % :timeout 20))))))
+  (doseq [answer ["HTTP/1.1 200 " "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]]
+    (is (thrown-with-msg? ProtocolException #"^wget-binary: http://127.0.0.1:\d+/x: the response has a line of more than 65536 characters"
+          (with-endless answer (str/join (repeat 1000 "7")) 0
+            #(http/wget-binary "127.0.0.1" "/x" (new-file) % :timeout 20))))))
 
 (def ^:private in-little-memory
   "For a machine with a heap of 40 MiB: fetches a line of 48 MB, and uploads to a server that answers with

@@ -163,6 +163,11 @@
     (let [e (is (thrown? NoSuchFileException (call)))]
       (is (re-find #"^/nowhere.*: w(get|put).*: there is no such (directory|file)" (ex-message e))))))
 
+(deftest a-file-that-cannot-be-written-is-named
+  (let [file (File. (.getParentFile ^File (new-file)) ^String (str/join (repeat 300 "x")))]
+    (is (thrown-with-msg? IOException #"^wget-binary: the file \S+xxx cannot be written: \S+"
+          (with-script "HTTP/1.1 200 OK\r\n\r\nhello" #(http/wget-binary "127.0.0.1" "/" file %))))))
+
 (deftest what-is-fetched-has-the-mode-of-any-new-file
   (let [file (new-file)
         any (new-file)

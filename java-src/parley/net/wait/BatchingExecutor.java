@@ -102,7 +102,9 @@ public final class BatchingExecutor implements Executor {
                     + Thread.currentThread().getName(), e);
             drain();
         } catch (RuntimeException | Error e) {
-            Log.error(Log.Part.CHANNELS, "no thread for " + queue.size() + " tasks, which wait for one", e);
+            int waiting = queue.size();
+            Log.warning(Log.Part.CHANNELS, "no thread for " + (waiting == 1 ? "a task, which waits"
+                    : waiting + " tasks, which wait") + " for one: " + e);
             pauseNanos = Math.min(2 * pauseNanos, LONGEST_PAUSE_NANOS);
         } finally {
             if (!started) {

@@ -289,7 +289,7 @@ public final class EventLoop implements Poller.Owner {
             running();
             nudge();
         } catch (IOException e) {
-            Log.error(Log.Part.WAIT, "a task waits until a thread can be started", e);
+            Log.warning(Log.Part.WAIT, "a task waits until a thread can be started: " + e.getMessage());
         } finally {
             lock.unlock();
         }

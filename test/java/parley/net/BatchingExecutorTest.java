@@ -195,7 +195,7 @@ class BatchingExecutorTest {
         try (Reported reported = new Reported()) {
             unlucky.execute(() -> ran.add("first"));
             assertEquals("first", soon(ran));
-            assertEquals(2, reported.about("no thread for 1 tasks"));
+            assertEquals(2, reported.about("no thread for a task, which waits for one: "));
         }
         unlucky.execute(() -> ran.add("second"));
         assertEquals("second", soon(ran));
