@@ -34,7 +34,7 @@
    (java.io EOFException File IOException InputStream InputStreamReader OutputStream Writer)
    (java.net ProtocolException SocketTimeoutException)
    (java.nio.charset Charset StandardCharsets)
-   (java.nio.file CopyOption Files FileSystemException NoSuchFileException Path StandardCopyOption)
+   (java.nio.file CopyOption FileSystemException Files NoSuchFileException Path StandardCopyOption)
    (java.nio.file.attribute FileAttribute)
    (java.time Duration)
    (parley.net SocketStream StreamInput$Line StreamInput$LineTooLongException WaitMode)))

@@ -146,8 +146,10 @@
                            (Duration/ofMillis 100) "0.1 s"
                            (Duration/ofDays 7) "604800 s"}]
     (is (= shown (.shown (Deadline/in timeout)))))
-  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
-                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
+  (socket/with-open-stream [server (doto (socket/socket-server 0 :interface "127.0.0.1")
+                                     (socket/socket-options :so-rcvbuf 65536)) ; what is full stays full
+                            s (doto (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
+                                (socket/socket-options :so-sndbuf 65536))
                             peer (socket/socket-accept server)]
     (let [flood #(stream/write-byte-sequence (byte-array 10000000) s)
           read-by (fn [seconds] (stream/set-read-deadline! s seconds) #(stream/read-char s))
