@@ -20,10 +20,10 @@
 
 (defn- unix-path
   "Returns the Path of a Path, a File or a UnixDomainSocketAddress, nil of anything else."
-  ^Path [x]
+  ^Path [op x]
   (cond
     (instance? Path x) x
-    (instance? File x) (.toPath ^File x)
+    (instance? File x) (options/path-of op x)
     (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)))
 
 (defn ->host
@@ -40,7 +40,7 @@
   (when (and path (or host (:port m)))
     (throw (options/misuse op (str "the endpoint is " (options/show m)) "a map of :host and :port, or of :path")))
   (if path
-    {:path (or (if (string? path) (.toPath (File. ^String path)) (unix-path path))
+    {:path (or (if (string? path) (options/path-of op path) (unix-path op path))
              (throw (options/misuse op (str ":path is " (options/show path)) "a path, as a string, a File or a Path")))}
     {:host (->host op ":host" host "a string with a name or an address")
      :port (options/port op ":port" (:port m) "an integer from 0 to 65535")}))
@@ -48,7 +48,7 @@
 (defn endpoint
   "Returns {:path Path}, or {:port number :host string or nil}, of a port, a path or an address in any form."
   [op x]
-  (if-let [path (unix-path x)]
+  (if-let [path (unix-path op x)]
     {:path path}
     (cond
       (map? x) (map-endpoint op x)

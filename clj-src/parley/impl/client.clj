@@ -55,10 +55,8 @@
 
 (defn- target [op {:keys [port path port-file]
                    :as all}]
-  (let [given (filter #(some? (get all %)) [:port :path :port-file])]
-    (when (not= 1 (count given))
-      (throw (options/misuse op (if (seq given) (str (str/join " and " given) " are given") "no endpoint is given")
-               "exactly one of :port, :path and :port-file"))))
+  (when (not= 1 (count (filter some? [port path port-file])))
+    (throw (options/misuse op "no endpoint is given, or more than one" "exactly one of :port, :path and :port-file")))
   (when path
     (endpoint/file-path op ":path" path))
   (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
@@ -107,7 +105,7 @@
         where (assoc where
                 :timeout timeout
                 :tls (options/->tls op (:tls options))
-                :path (some-> path (endpoint/->path true)))
+                :path (when path (endpoint/->path op path true)))
         s (open op where)]
     (try
       (when path

@@ -34,18 +34,17 @@
 
 (defn ->path
   "The absolute Path of a path in any form, nil of anything else; strings only when `text?`."
-  ^Path [x text?]
+  ^Path [op x text?]
   (let [path (cond
                (instance? Path x) x
-               (instance? File x) (.toPath ^File x)
                (instance? UnixDomainSocketAddress x) (.getPath ^UnixDomainSocketAddress x)
-               (and text? (string? x)) (.toPath (File. ^String x)))]
+               (or (instance? File x) (and text? (string? x))) (options/path-of op x))]
     (some-> ^Path path .toAbsolutePath .normalize)))
 
 (defn file-path
   "The absolute Path of a file that an option names."
   ^Path [op option x]
-  (or (->path x true)
+  (or (->path op x true)
       (throw (options/misuse op (str option " is " (options/show x)) "a path, as a string, a File or a Path"))))
 
 ;; ---- TCP ----------------------------------------------------------------------------------------
@@ -164,7 +163,7 @@
   ^SocketServer [op {:keys [port path interface enabled-in names]
                      :as opts}]
   (check-enabled op enabled-in)
-  (let [target (or (->path path true) (->path port false))
+  (let [target (or (->path op path true) (->path op port false))
         names (merge {:interface ":interface"
                       :path ":path"} names)]
     (when (and path (nil? target))

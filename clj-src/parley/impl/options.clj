@@ -9,7 +9,7 @@
    (java.lang.reflect Array)
    (java.math RoundingMode)
    (java.nio.charset Charset IllegalCharsetNameException UnsupportedCharsetException)
-   (java.nio.file Path)
+   (java.nio.file InvalidPathException Path)
    (java.security KeyStore)
    (java.time Duration)
    (java.util Locale)
@@ -159,6 +159,17 @@
   (if (or (nil? x) (string? x))
     x
     (throw (misuse op (str option " is " (show x)) "a string"))))
+
+(defn path-of
+  "Returns the Path of a string or a File, or throws an error when this process cannot have such a path."
+  ^Path [op x]
+  (try
+    (.toPath (File. (str x)))
+    (catch InvalidPathException e
+      (throw (doto (misuse op (str "the path is " (show (str x)) ": " (.getReason e))
+                     (str "one that this process can spell; for characters outside of its locale, start Java in another "
+                       "locale, such as LC_ALL=C.UTF-8"))
+               (.addSuppressed e))))))
 
 ;; ---- integers -----------------------------------------------------------------------------------
 
@@ -356,8 +367,7 @@
   [op option x]
   (cond
     (and (string? x) (str/includes? x "-----BEGIN ")) x
-    (and (string? x) (not (str/includes? x "\n"))) (.toPath (File. ^String x))
-    (instance? File x) (.toPath ^File x)
+    (or (instance? File x) (and (string? x) (not (str/includes? x "\n")))) (path-of op x)
     (instance? Path x) x
     :else (throw (misuse op (str option " is " (if (string? x) "a text without -----BEGIN" (show x))) "a file, as a string, a File or a Path, or a text in PEM"))))
 

@@ -65,12 +65,8 @@
     x (throw (options/misuse op (str ":proxy-protocol is " (options/show x))
                "true, nil, or the addresses or networks of trusted proxies, such as [\"10.0.0.0/8\"]"))))
 
-(defn- file-path [op x]
-  (or (endpoint/->path x true)
-      (throw (options/misuse op (str ":path is " (options/show x)) "a path, as a string, a File or a Path"))))
-
 (defn- listen ^SocketServer [op {:keys [port path]} more]
-  (let [where (if (nil? path) (or port 0) (file-path op path))
+  (let [where (if (nil? path) (or port 0) (endpoint/file-path op ":path" path))
         host? (some (address/endpoint op where) [:host :path])]
     (SocketServer/listen
       (address/->server-options op where

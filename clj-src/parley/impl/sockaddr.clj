@@ -92,9 +92,7 @@
       (int (options/integer op ":index" 0 Integer/MAX_VALUE (or index 0)))
       (->bytes op address))))
 
-(defn of-data
-  "Returns the address of a family made of a path, a map, a size or bytes."
-  ^SockAddr [op family data]
+(defn- of-any ^SockAddr [op family data]
   (cond
     (and (= :unix family) (not (bytes? data)) (not (int? data)) (not (sequential? data)))
     (SockAddr/ofPath (path-string op data))
@@ -106,6 +104,14 @@
     (SockAddr/of (domain-name op family) (byte-array data))
 
     :else (SockAddr/of (domain-name op family) (->bytes op data))))
+
+(defn of-data
+  "Returns the address of a family made of a path, a map, a size or bytes."
+  ^SockAddr [op family data]
+  (try
+    (of-any op family data)
+    (catch IllegalArgumentException e ; the core names its own method
+      (throw (IllegalArgumentException. (str/replace-first (ex-message e) #"^SockAddr[.]\w+" op))))))
 
 (defn- mapped
   "Returns the address of :inet6 that stands for an address of IPv4, which Java makes one of IPv4."

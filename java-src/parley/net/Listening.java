@@ -12,6 +12,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import parley.net.wait.Deadline;
 import parley.posix.ChannelDescriptor;
@@ -147,10 +148,21 @@ final class Listening {
         } catch (IOException e) {
             SocketServer.release(channel, null, null, file);
             throw explain(e, target);
+        } catch (InvalidPathException e) { // the JDK has made the file, but cannot read its name
+            SocketServer.release(channel, null, null, UnixSocketFile.made(path));
+            throw unspeakable(path, e);
         } catch (RuntimeException | Error e) {
             SocketServer.release(channel, null, null, file);
             throw e;
         }
+    }
+
+    private static IllegalArgumentException unspeakable(Path path, InvalidPathException e) {
+        IllegalArgumentException error = new IllegalArgumentException(Errors.name(NAME) + ": the path is "
+                + path + ": " + e.getReason() + ", expected one that this process can spell; for characters"
+                + " outside of its locale, start Java in another locale, such as LC_ALL=C.UTF-8");
+        error.addSuppressed(e);
+        return error;
     }
 
     private static ServerSocketChannel openUnix(SocketAddress target) throws IOException {

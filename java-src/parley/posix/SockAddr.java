@@ -49,8 +49,8 @@ public final class SockAddr {
     public static SockAddr of(String family, byte[] data) {
         Posix.require("SockAddr.of");
         if (data.length > MAX_SIZE - HEADER) {
-            throw new IllegalArgumentException("sockaddr: the data has " + data.length
-                    + " bytes, at most " + (MAX_SIZE - HEADER) + " fit");
+            throw new IllegalArgumentException("SockAddr.of: the data has " + data.length
+                    + " bytes, expected at most " + (MAX_SIZE - HEADER));
         }
         byte[] all = header(SocketTypes.domain(family), HEADER + data.length);
         System.arraycopy(data, 0, all, HEADER, data.length);
@@ -66,7 +66,7 @@ public final class SockAddr {
         Posix.require("SockAddr.of");
         if (port < 0 || port > 0xffff) {
             throw new IllegalArgumentException(
-                    "sockaddr: the port " + port + " is not between 0 and 65535");
+                    "SockAddr.of: the port is " + port + ", expected 0 to 65535");
         }
         byte[] address = host.getAddress();
         boolean four = address.length == 4;
@@ -93,8 +93,8 @@ public final class SockAddr {
         boolean named = name.length > 0 && name[0] != 0;
         int most = named ? PATH_SIZE - 1 : PATH_SIZE; // a path ends with a zero
         if (name.length > most) {
-            throw new IllegalArgumentException("sockaddr: the path " + path.replace('\0', '@')
-                    + " has " + name.length + " bytes, at most " + most + " fit");
+            throw new IllegalArgumentException("SockAddr.ofPath: the path " + path.replace('\0', '@')
+                    + " has " + name.length + " bytes, expected at most " + most);
         }
         byte[] all = header(Constants.AF_UNIX, HEADER + name.length + (named ? 1 : 0));
         System.arraycopy(name, 0, all, HEADER, name.length);
@@ -112,8 +112,8 @@ public final class SockAddr {
         Posix.require("SockAddr.ofPacket");
         byte[] all = header(SocketTypes.domain("packet"), PACKET_SIZE);
         if (hardware.length > 8) {
-            throw new IllegalArgumentException("sockaddr: the hardware address has "
-                    + hardware.length + " bytes, at most 8 fit");
+            throw new IllegalArgumentException("SockAddr.ofPacket: the hardware address has "
+                    + hardware.length + " bytes, expected at most 8");
         }
         all[2] = (byte) (protocol >> 8);
         all[3] = (byte) protocol;

@@ -6,6 +6,7 @@
    [clojure.test :refer [deftest is testing]]
    [parley.rawsock :as raw]
    [parley.socket :as socket]
+   [parley.stream :as stream]
    [parley.testing.calls :refer [in-thread message-of]]
    [parley.testing.rawsock-handles :refer [errno loopback-server with-handles]])
   (:import
@@ -227,6 +228,32 @@
     (is (= :econnrefused (errno #(raw/open-unix-socket path))))
     (Files/delete path)
     (is (= :enoent (errno #(raw/open-unix-socket (.toFile path)))))))
+
+(deftest an-abstract-name-is-taken-by-every-function
+  (doseq [rest-of-name [(str "parley-é-" (.pid (java.lang.ProcessHandle/current))) (apply str (repeat 107 "n"))]
+          :let [name (str \u0000 rest-of-name)
+                address (raw/make-sockaddr :unix name)]]
+    (is (= (str "@" rest-of-name) (str address)))
+    (with-handles [server (raw/socket :unix :stream)]
+      (raw/bind server address)
+      (raw/sock-listen server)
+      (is (= address (raw/getsockname server)))
+      (with-handles [[client to] (raw/open-unix-socket name)
+                     [accepted _] (raw/accept server)]
+        (is (= address to (raw/getpeername client)))
+        (with-open [^java.io.Closeable s (stream/make-stream accepted)]
+          (stream/write-line "hi" s)
+          (stream/force-output s))
+        (is (= 3 (raw/sock-read client (byte-array 5)))))
+      (let [[s to] (raw/open-unix-socket-stream name)]
+        (with-open [^java.io.Closeable s s]
+          (is (= address to))
+          (is (= [(str address) 0] (socket/socket-stream-peer s)))))))
+  (doseq [[name most] [[(str \u0000 (apply str (repeat 108 "n"))) 108] [(apply str "/" (repeat 107 "n")) 107]]]
+    (is (re-matches (re-pattern (str "make-sockaddr: the path [@/]n+ has \\d+ bytes, expected at most " most))
+          (message-of #(raw/make-sockaddr :unix name)))))
+  (is (= "(unnamed)" (str (raw/make-sockaddr :unix ""))))
+  (is (= :einval (errno #(raw/open-unix-socket "")))))
 
 (deftest buffers-in-a-vector-are-read-and-written-one-after-the-other
   (with-handles [[a b] (raw/socketpair :unix :stream)]

@@ -16,7 +16,7 @@
    (java.nio.file.attribute PosixFilePermissions)
    (java.time Duration)
    (parley.net SocketStream)
-   (parley.testing Blocked TemporaryPaths)))
+   (parley.testing Blocked Child TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -78,6 +78,26 @@
     (stream/close client)
     (is (thrown-with-msg? IllegalStateException #"^socket-server: :interface is .* closed" (socket/socket-server 0 :interface client)))
     (is (thrown-with-msg? IllegalArgumentException #"^socket-server: :mode is .* besides the port 0" (socket/socket-server 0 :mode "rw-------")))))
+
+(deftest an-interface-is-no-unix-domain-stream
+  (let [[a b] (stream/stream-pair)]
+    (socket/with-open-stream [a a
+                              b b]
+      (is (thrown-with-msg? IllegalArgumentException
+            #"^socket-server: :interface is #<socket-stream .*, expected nil, .*, or an open socket stream over TCP$"
+            (socket/socket-server 0 :interface a))))))
+
+(deftest a-java-machine-without-ipv6-says-so
+  (let [code '(do
+                (require '[parley.http :as http] '[parley.repl :as repl] '[parley.socket :as socket])
+                (doseq [f [#(socket/socket-server 0 :interface "::1") #(socket/socket-connect 1 "::1") #(repl/repl-server :interface "::1")
+                           #(http/wget-text "::1" "/" "/tmp/never-made" 1)]]
+                  (println (try (f) (catch java.io.IOException e (str (ex-message e) " " (socket/os-error-code e))))))
+                (System/exit 0))]
+    (with-open [child (Child/clojure ["-Djava.net.preferIPv4Stack=true"] (into-array String ["-e" (pr-str code)]))]
+      (doseq [op ["socket-server" "socket-connect" "repl-server" "wget-text"]]
+        (is (= "::1: this Java machine has no IPv6; use an address of IPv4, or leave out -Djava.net.preferIPv4Stack=true if it is set :eafnosupport"
+              (.answer child (str op ":"))))))))
 
 (deftest host-and-port-of-a-server-answer-after-close
   (let [server (loopback)

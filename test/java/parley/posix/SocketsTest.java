@@ -337,7 +337,7 @@ class SocketsTest {
         assertThrows(IllegalArgumentException.class, () -> SockAddr.of("inet", new byte[127]));
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class,
                 () -> SockAddr.ofPath("x".repeat(108)));
-        assertTrue(e.getMessage().endsWith("has 108 bytes, at most 107 fit"), e.getMessage());
+        assertTrue(e.getMessage().endsWith("has 108 bytes, expected at most 107"), e.getMessage());
     }
 
     @Test

@@ -32,6 +32,7 @@ import parley.net.ServerOptions;
 import parley.net.SocketServer;
 import parley.net.SocketStatus;
 import parley.net.SocketStream;
+import parley.net.StreamOptions;
 import parley.posix.Descriptor;
 import parley.posix.Posix;
 import parley.posix.SockAddr;
@@ -359,6 +360,71 @@ class UnixDomainTest {
             server.accept().close();
             late.await().close();
             assertTrue(one.channel().isOpen() && two.channel().isOpen());
+        }
+    }
+
+    @Test
+    void UDS_7_names_are_used_from_a_deep_directory_in_the_locale_C() throws Exception {
+        Path top = Files.createTempDirectory("parley");
+        Path deep = top.resolve("d".repeat(60)).resolve("d".repeat(60));
+        Files.createDirectories(deep);
+        try (Child child = Child.behind(
+                List.of("env", "-C", deep.toString(), "LC_ALL=C"), List.of(), Names.class, top.toString())) {
+            assertEquals("works", child.answer("relative"));
+            assertEquals("works", child.answer("raw"));
+            assertEquals("works", child.answer("abstract"));
+            String refused = child.answer("unspeakable");
+            assertTrue(refused.equals("works") || refused.startsWith("SocketServer.listen: the path is ")
+                    && refused.endsWith("start Java in another locale, such as LC_ALL=C.UTF-8"), refused);
+        } finally {
+            for (Path each = deep; !each.equals(top.getParent()); each = each.getParent()) {
+                Files.delete(each);
+            }
+        }
+    }
+
+    /** A child in a deep directory. */
+    public static final class Names {
+        private Names() {
+        }
+
+        /** The child's entry: the directory in which it makes names that are not ASCII. */
+        public static void main(String[] arguments) throws Exception {
+            echo("relative", Path.of("s"));
+            raw("raw", SockAddr.ofPath(arguments[0] + "/\u00e9"));
+            raw("abstract", SockAddr.ofPath("\0parley-\u00e9-" + ProcessHandle.current().pid()));
+            Path listed; // has the bytes of its name, which this locale cannot spell
+            try (var all = Files.newDirectoryStream(Path.of(arguments[0]), path -> !Files.isDirectory(path))) {
+                listed = all.iterator().next();
+            }
+            Files.delete(listed);
+            try {
+                echo("unspeakable", listed);
+            } catch (IllegalArgumentException e) {
+                System.out.println("unspeakable " + e.getMessage());
+            }
+        }
+
+        private static void echo(String name, Path path) throws IOException {
+            try (SocketServer server = listen(path);
+                    SocketStream stream = SocketStream.connect(
+                            UnixDomainSocketAddress.of(path), StreamOptions.DEFAULT);
+                    SocketStream peer = server.accept()) {
+                stream.out().writeLine("works");
+                stream.out().flush();
+                System.out.println(name + " " + peer.in().readLine());
+            }
+        }
+
+        private static void raw(String name, SockAddr address) throws IOException {
+            try (Descriptor server = parley.posix.Sockets.socket("unix", "stream", 0);
+                    Descriptor client = parley.posix.Sockets.socket("unix", "stream", 0)) {
+                parley.posix.Sockets.bind(server, address);
+                parley.posix.Sockets.listen(server, 1);
+                parley.posix.Sockets.connect(client, address, -1);
+                SockAddr peer = parley.posix.Sockets.peerAddress(client);
+                System.out.println(name + " " + (peer.equals(address) ? "works" : peer));
+            }
         }
     }
 
