@@ -180,7 +180,8 @@
 
 (defn- lost [{:keys [journal]
               :as service} client e]
-  (when-not (or (closing? service) (instance? ClosedChannelException e)) ; closed on this side, which has logged the reason
+  (when-not (or (closing? service)
+                (some #(instance? ClosedChannelException %) (cons e (.getSuppressed ^Throwable e)))) ; closed on this side, which has logged the reason
     (journal/event journal :lost (assoc (about (:connection client)) :reason (str e)))
     (when (own-failure? (:stream client) e)
       (failed service client e))))

@@ -2,11 +2,12 @@
   "Parley's streams and servers as the classes of java.net that nREPL takes."
   {:no-doc true}
   (:require
-   [parley.impl.endpoint :as endpoint])
+   [parley.impl.endpoint :as endpoint]
+   [parley.impl.input :as input])
   (:import
    (java.io InputStream InterruptedIOException OutputStream)
    (java.net InetSocketAddress ServerSocket Socket SocketAddress SocketException SocketOption SocketTimeoutException)
-   (java.nio.channels ServerSocketChannel SocketChannel)
+   (java.nio.channels ClosedChannelException ServerSocketChannel SocketChannel)
    (java.time Duration)
    (java.util Arrays)
    (parley.net Direction SocketServer SocketStream)))
@@ -74,10 +75,37 @@
     (throw (UnsupportedOperationException.
              "a Unix-domain connection has no such option; see setOption and supportedOptions"))))
 
+(defn- as-sockets-do
+  "Calls f. Throws a SocketException where the connection is closed on this side: what nREPL and its middleware
+  expect of a socket, and the NIO channels do not throw."
+  [f]
+  (try
+    (f)
+    (catch ClosedChannelException e
+      (throw (doto (SocketException. (ex-message e))
+               (.addSuppressed e))))))
+
+(defn- socket-input ^InputStream [^InputStream in]
+  (input/input-stream (fn [^bytes into offset length] (as-sockets-do #(.read in into (int offset) (int length))))
+    {:available #(as-sockets-do (fn [] (.available in)))
+     :close #(.close in)}))
+
+(defn- socket-output ^OutputStream [^OutputStream out]
+  (proxy [OutputStream] []
+    (write
+      ([b] (as-sockets-do #(if (bytes? b)
+                             (.write out ^bytes b)
+                             (.write out (int b)))))
+      ([b offset length] (as-sockets-do #(.write out ^bytes b (int offset) (int length)))))
+    (flush [] (as-sockets-do #(.flush out)))
+    (close [] (.close out))))
+
 (defn for-stream
   "A java.net.Socket whose input and output are a stream's: what a transport function takes."
   ^Socket [^SocketStream s ^InputStream in ^OutputStream out]
   (let [^SocketChannel channel (.channel s)
+        in (socket-input in)
+        out (socket-output out)
         inet (fn ^InetSocketAddress [^SocketAddress a] (when (instance? InetSocketAddress a) a))
         address (fn [a] (some-> ^InetSocketAddress (inet a) .getAddress))
         port (fn [a] (int (if-let [^InetSocketAddress a (inet a)] (.getPort a) 0)))]

@@ -305,6 +305,21 @@
         (is (= [3] (values-of t "(+ 1 2)")))
         (is (= :refused (deref seen 10000 :hangs)))))))
 
+(deftest the-socket-of-a-closed-connection-throws-what-sockets-throw
+  (with-nrepl
+    (doseq [options (endpoints)]
+      (let [made (promise)
+            bencode @(requiring-resolve 'nrepl.transport/bencode)
+            r (server (assoc options :wire :bencode :transport-fn (fn [^Socket s] (deliver made s) (bencode s))))]
+        (with-open [t (connect r)]
+          (is (= [3] (values-of t "(+ 1 2)")))
+          (close r)
+          (let [^Socket s @made]
+            (is (.isClosed s))
+            (is (thrown? SocketException (.write (.getOutputStream s) 1)))
+            (is (thrown? SocketException (.flush (.getOutputStream s))))
+            (is (thrown? SocketException (.read (.getInputStream s))))))))))
+
 (deftest unix-files-go-with-their-server-and-dead-ones-are-replaced
   (with-nrepl
     (let [path (str (TemporaryPaths/fresh))]
