@@ -51,9 +51,12 @@
     {:op "socket-connect"
      :remote ["no-such-host.invalid" 0]})
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")]
-    (f "in use" (thrown #(socket/socket-server (socket/socket-server-port server) :interface "127.0.0.1"))
-      {:op "socket-server"
-       :code :eaddrinuse})
+    (let [e (thrown #(socket/socket-server (socket/socket-server-port server) :interface "127.0.0.1"))]
+      (is (nil? (:remote (socket/error-info e))))
+      (f "in use" e
+        {:op "socket-server"
+         :code :eaddrinuse
+         :local ["127.0.0.1" (socket/socket-server-port server)]}))
     (f "no client" (thrown #(socket/socket-accept server :timeout 0))
       {:op "socket-accept"
        :code :etimedout
