@@ -11,7 +11,8 @@
    (java.io File)
    (java.nio.file Files Path)
    (java.nio.file.attribute FileAttribute)
-   (javax.tools ToolProvider)))
+   (java.util Locale)
+   (javax.tools Diagnostic Diagnostic$Kind DiagnosticCollector FileObject ToolProvider)))
 
 (set! *warn-on-reflection* true)
 
@@ -39,26 +40,69 @@
 
 ;; ---- Java -----------------------------------------------------------------------------------------
 
+;; The examples of Javadoc use these names without making them.
+(def ^:private fixture
+  "abstract class Fixture {
+     static SocketServer server; static SocketStream stream; static Server.Handler handler; static int port;
+     static Executor executor; static SelectableChannel nioChannel; static TlsConnection connection;
+     static SSLEngine engine; static TlsConnection.Carrier carrier; static Descriptor descriptor, socket;
+     static byte[] bytes, head, frame; static Resolver.Question question;
+     static void handle(Object... given) { }
+     static void next() { }
+     static boolean isKnown(Object peer) { return true; }
+   }")
+
+(def ^:private imports
+  (str
+    "import parley.net.SocketOptions;\n"
+    (str/join
+      (for [package ["java.io" "java.net" "java.nio" "java.nio.channels" "java.nio.charset" "java.nio.file" "java.time"
+                     "java.util" "java.util.concurrent" "javax.net.ssl" "parley.net" "parley.net.tls" "parley.posix"]]
+        (str "import " package ".*;\n")))))
+
 (defn- program
-  "A class around the statements of a snippet."
-  [n statements]
-  (let [[imports body] ((juxt filter remove) #(str/starts-with? % "import ") (str/split-lines statements))]
-    (str (str/join "\n" imports) "\nimport parley.net.*;\nimport java.time.Duration;\n"
-      "public class Snippet" n " { public static void main(String[] arguments) throws Exception {\n"
-      (str/join "\n" body) "\n} }\n")))
+  "Returns a class around a snippet: statements, or a member, with imports before them."
+  [n snippet]
+  (let [[imported body] ((juxt filter remove) #(str/starts-with? % "import ") (str/split-lines snippet))
+        body (str/join "\n" body)]
+    (str imports (str/join "\n" imported) "\nabstract class Snippet" n " extends Fixture {\n"
+      (if (str/starts-with? body "public ")
+        body
+        (str "void run() throws Exception {\n" body "\n}"))
+      "\n}\n")))
 
-(defn- compile-java [^Path directory n text]
-  (let [file (.resolve directory (str "Snippet" n ".java"))
-        compiler (ToolProvider/getSystemJavaCompiler)]
-    (spit (.toFile file) (program n text))
-    (is (zero? (.run compiler nil nil nil (into-array String ["-proc:none" "-cp" (System/getProperty "java.class.path")
-                                                              "-d" (str directory) (str file)])))
-      text)))
+(defn- examples
+  "Returns the examples in the Javadoc of a file."
+  [file]
+  (for [[_ text] (re-seq #"(?s)<pre>\{@code\n(.*?)\n(?: *\* )?\}</pre>" (slurp file))]
+    (str/replace text #"(?m)^ *\* ?" "")))
 
-(deftest the-java-of-pages-compiles
-  (let [directory (Files/createTempDirectory "parley-java" (make-array FileAttribute 0))]
-    (doseq [[n text] (map-indexed vector (mapcat #(doc/blocks % "java") ["README.md" "doc/java.md"]))]
-      (compile-java directory n text))))
+(defn- complaints
+  "Compiles the texts of classes, class name -> text, and returns what the compiler says, as it stands in its text."
+  [texts]
+  (let [directory (Files/createTempDirectory "parley-java" (make-array FileAttribute 0))
+        compiler (ToolProvider/getSystemJavaCompiler)
+        found (DiagnosticCollector.)
+        paths (for [[class text] texts]
+                (let [file (.toFile (.resolve ^Path directory (str class ".java")))]
+                  (spit file text)
+                  file))]
+    (with-open [files (.getStandardFileManager compiler found Locale/ENGLISH nil)]
+      (.call (.getTask compiler nil files found
+               ["-proc:none" "-nowarn" "-cp" (System/getProperty "java.class.path") "-d" (str directory)] nil
+               (.getJavaFileObjectsFromFiles files paths))))
+    (for [^Diagnostic each (.getDiagnostics found)
+          :when (= Diagnostic$Kind/ERROR (.getKind each))]
+      (str (.getMessage each Locale/ENGLISH) "\n"
+        (nth (str/split-lines (slurp (.openInputStream ^FileObject (.getSource each)))) (dec (.getLineNumber each)))))))
+
+(deftest the-java-of-pages-and-of-javadoc-compiles
+  (let [snippets (concat (mapcat #(doc/blocks % "java") ["README.md" "doc/java.md" "doc/async.md"])
+                   (mapcat examples (filter #(re-find #"\.(java|html)$" (str %)) (file-seq (io/file "java-src")))))]
+    (is (< 60 (count snippets)))
+    (is (= [] (complaints (into {"Fixture" (str imports fixture)}
+                            (map-indexed (fn [n snippet] [(str "Snippet" n) (program n snippet)]))
+                            snippets))))))
 
 ;; ---- links ----------------------------------------------------------------------------------------
 
