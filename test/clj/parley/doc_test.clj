@@ -6,6 +6,7 @@
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
    [options-page]
+   [parley.impl.options :as options]
    [parley.testing.doc :as doc])
   (:import
    (java.io File)
@@ -106,8 +107,17 @@
 
 ;; ---- links ----------------------------------------------------------------------------------------
 
+(defn- anchors
+  "Returns the anchors of the headings of a page, as GitHub makes them."
+  [file]
+  (set (for [[_ heading] (re-seq #"(?m)^#+ (.*)$" (slurp file))]
+         (-> heading options/lower-case (str/replace #"[^\w -]" "") (str/replace " " "-")))))
+
 (deftest links-between-pages-lead-somewhere
   (doseq [^File page (concat (map io/file ["README.md" "CONTRIBUTING.md" "RELEASING.md" "SECURITY.md" "CHANGELOG.md"])
-                       (filter #(str/ends-with? (str %) ".md") (file-seq (io/file "doc"))))
-          [_ target] (re-seq #"\]\(([^)#:]+)(?:#[^)]*)?\)" (slurp page))]
-    (is (.exists (io/file (.getParentFile (.getAbsoluteFile page)) target)) (str page " links to " target))))
+                       (filter #(str/ends-with? (str %) ".md") (mapcat #(file-seq (io/file %)) ["doc" "test" ".github"])))
+          [_ target anchor] (re-seq #"\]\(([^)#: ]*)(?:#([^)]*))?\)" (slurp page))
+          :let [file (if (= "" target) page (io/file (.getParentFile (.getAbsoluteFile page)) target))]]
+    (is (.exists ^File file) (str page " links to " target))
+    (when anchor
+      (is (contains? (anchors file) anchor) (str page " links to " target "#" anchor)))))
