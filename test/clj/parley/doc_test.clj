@@ -19,13 +19,17 @@
 
 (def ^:private pages
   "Pages whose blocks of Clojure run as they stand, one after the other."
-  ["README.md" "doc/getting-started.md" "doc/echo-one-thread.md" "doc/errors.md" "doc/migrating.md" "doc/async.md"
+  ["README.md" "doc/getting-started.md" "doc/echo-one-thread.md" "doc/chat.md" "doc/errors.md" "doc/migrating.md" "doc/async.md"
    "doc/status.md" "doc/streams.md" "doc/descriptors.md"])
 
 (deftest the-snippets-of-pages-run
   (doseq [page pages]
     (testing page
       (is (pos? (long (doc/run-page page)))))))
+
+(deftest the-chat-of-the-page-is-the-example
+  (let [example (slurp "dev/examples/chat.clj")]
+    (is (str/includes? (slurp "doc/chat.md") (str/trim (subs example (str/index-of example "(defn- say-to-others")))))))
 
 (deftest the-page-of-options-is-current
   (is (= (options-page/page) (slurp "doc/options.md"))

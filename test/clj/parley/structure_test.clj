@@ -144,7 +144,7 @@
 
 (defn- of-the-jdk? [name]
   (some #(try (Class/forName (str % "." name)) (catch ClassNotFoundException _ nil))
-    ["java.lang" "java.lang.ref" "java.io" "java.net" "java.nio.channels" "java.time" "java.util.concurrent"
+    ["java.lang" "java.lang.ref" "java.io" "java.nio.file" "java.net" "java.nio.channels" "java.time" "java.util.concurrent"
      "javax.net.ssl" "clojure.lang"]))
 
 (def ^:private foreign
