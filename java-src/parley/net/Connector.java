@@ -44,6 +44,7 @@ final class Connector {
     private final List<ChannelTransport> underWay = new ArrayList<>();
     private final List<IOException> failures = new ArrayList<>();
     private ChannelTransport winner;
+    private Poller poller; // opened for the first attempt that has to wait
 
     private Connector(String host, int port, StreamOptions options) {
         this.host = host;
@@ -146,16 +147,15 @@ final class Connector {
 
     private ChannelTransport race(List<InetAddress> addresses, boolean now) throws IOException {
         Deque<InetAddress> left = new ArrayDeque<>(addresses);
-        Poller poller = now ? null : poller();
         try {
             while (winner == null && !(left.isEmpty() && underWay.isEmpty())) {
                 if (!left.isEmpty()) {
-                    begin(left.poll(), poller);
+                    begin(left.poll(), now);
                 }
                 if (now && !underWay.isEmpty()) {
                     winner = underWay.get(0);
                 }
-                waitForOne(poller, left);
+                waitForOne(left);
             }
         } finally {
             if (poller != null) {
@@ -169,15 +169,7 @@ final class Connector {
         return winner;
     }
 
-    private Poller poller() throws IOException {
-        try {
-            return new Poller(new Unowned());
-        } catch (IOException e) {
-            throw explain(e, host, port);
-        }
-    }
-
-    private void begin(InetAddress address, Poller poller) throws IOException {
+    private void begin(InetAddress address, boolean now) throws IOException {
         InetSocketAddress target = new InetSocketAddress(address, port);
         ChannelTransport transport;
         try {
@@ -188,14 +180,22 @@ final class Connector {
         }
         underWay.add(transport);
         try {
-            if (transport.channel.connect(target)) {
+            // Over loopback the connection is made by now, though connect says that it is under way.
+            if (transport.channel.connect(target) || !now && transport.finishConnect()) {
                 connected(transport);
-            } else if (poller != null) {
-                transport.source().join(poller, SelectionKey.OP_CONNECT, transport);
+            } else if (!now) {
+                transport.source().join(poller(), SelectionKey.OP_CONNECT, transport);
             }
         } catch (IOException | RuntimeException e) {
             failed(transport, address, e);
         }
+    }
+
+    private Poller poller() throws IOException {
+        if (poller == null) {
+            poller = new Poller(new Unowned());
+        }
+        return poller;
     }
 
     private static SocketChannel open(InetAddress address) throws IOException {
@@ -226,7 +226,7 @@ final class Connector {
         failures.add(explain(error, Addresses.literal(address), port));
     }
 
-    private void waitForOne(Poller poller, Deque<InetAddress> left) throws IOException {
+    private void waitForOne(Deque<InetAddress> left) throws IOException {
         int failed = failures.size();
         Deadline next = left.isEmpty() ? deadline : deadline.min(Deadline.inNanos(HEAD_START));
         List<ChannelTransport> ready = new ArrayList<>();

@@ -8,7 +8,8 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -238,12 +239,10 @@ public final class Resolver {
         static final int MOST = 16;
 
         private static final AtomicInteger COUNT = new AtomicInteger();
-        private static final ThreadPoolExecutor POOL = new ThreadPoolExecutor(MOST, MOST, 500,
-                TimeUnit.MILLISECONDS, new LinkedBlockingQueue<>(), ResolverThreads::thread);
-
-        static {
-            POOL.allowCoreThreadTimeOut(true);
-        }
+        /** Hands a look-up to a thread that is idle: there is nothing else to keep it in. */
+        private static final SynchronousQueue<Runnable> HAND = new SynchronousQueue<>(true);
+        private static final ThreadPoolExecutor POOL = new ThreadPoolExecutor(
+                0, MOST, 500, TimeUnit.MILLISECONDS, HAND, ResolverThreads::thread);
 
         private ResolverThreads() {}
 
@@ -264,25 +263,30 @@ public final class Resolver {
          */
         public static <T> T run(Callable<T> lookUp, long nanos)
                 throws IOException, TimeoutException, InterruptedException, ExecutionException {
+            long end = System.nanoTime() + nanos;
             FutureTask<T> task = new FutureTask<>(lookUp);
-            execute(task);
+            if (!start(task) && !HAND.offer(task, nanos, TimeUnit.NANOSECONDS)) {
+                throw new TimeoutException();
+            }
             try {
-                return task.get(nanos, TimeUnit.NANOSECONDS);
+                return task.get(end - System.nanoTime(), TimeUnit.NANOSECONDS);
             } finally {
                 task.cancel(true);
-                POOL.remove(task);
             }
         }
 
-        private static void execute(FutureTask<?> task) throws IOException {
+        /** Returns false when all threads are busy; an idle one is preferred to a new one. */
+        private static boolean start(FutureTask<?> task) throws IOException {
             try {
                 POOL.execute(task);
+                return true;
+            } catch (RejectedExecutionException e) {
+                return false;
             } catch (OutOfMemoryError e) { // the system has no thread left
-                POOL.getQueue().add(task);
                 if (POOL.getPoolSize() == 0) {
-                    POOL.remove(task);
                     throw new IOException("no thread for a look-up can be started: " + e.getMessage());
                 }
+                return false;
             }
         }
     }

@@ -140,8 +140,10 @@
     (stream/close s :abort true)))
 
 (deftest a-timeout-names-its-limit
-  (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
-                            s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
+  (socket/with-open-stream [server (doto (socket/socket-server 0 :interface "127.0.0.1")
+                                     (socket/socket-options :so-rcvbuf 65536)) ; what is full stays full
+                            s (doto (socket/socket-connect (socket/socket-server-port server) "127.0.0.1" :element-type :bivalent)
+                                (socket/socket-options :so-sndbuf 65536))
                             peer (socket/socket-accept server)]
     (let [flood #(stream/write-byte-sequence (byte-array 10000000) s)
           read-by (fn [seconds] (stream/set-read-deadline! s seconds) #(stream/read-char s))

@@ -61,9 +61,9 @@
       (is (= "" (rest-of s))))))
 
 (defn- serves-after-scarcity?
-  "Whether a server, started by code for a machine of its own that gives its port, serves again after that
-  had no descriptors for a while."
-  [code]
+  "Whether a server, started by code for a machine of its own that gives its port, serves again within so
+  many seconds after that had no descriptors for a while."
+  [code seconds]
   (with-open [child (in-child (list 'do
                                 '(require 'parley.repl 'clojure.core.server)
                                 (list 'println "port" code)
@@ -77,7 +77,7 @@
         (run! #(stream/close % :abort true) clients))
       (.limitDescriptors child 4096)
       (try
-        (with-open [s (doto (connect r) (stream/set-read-timeout! 1))]
+        (with-open [s (doto (connect r) (stream/set-read-timeout! seconds))]
           (some? (read-until s "user=> ")))
         (catch IOException _ ; the collector may have closed the socket of the server, too
           false)))))
@@ -86,11 +86,13 @@
   (is (not (serves-after-scarcity? '(.getLocalPort (clojure.core.server/start-server
                                                      {:name "incumbent"
                                                       :port 0
-                                                      :accept 'clojure.core.server/repl})))))
+                                                      :accept 'clojure.core.server/repl}))
+                                   1)))
   (testing "not so repl-server"
     (is (serves-after-scarcity? '(do
                                    (parley.testing.Classes/load parley.net.SocketStream (into-array ["parley.net"]))
-                                   (:port (parley.repl/repl-server {:log nil})))))))
+                                   (:port (parley.repl/repl-server {:log nil})))
+                                30))))
 
 (deftest nrepls-own-server-leaves-its-file-and-cannot-bind-the-path-again
   (with-nrepl
