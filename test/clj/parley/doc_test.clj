@@ -7,9 +7,10 @@
    [clojure.test :refer [deftest is testing]]
    [options-page]
    [parley.impl.options :as options]
+   [parley.socket :as socket]
    [parley.testing.doc :as doc])
   (:import
-   (java.io File)
+   (java.io Closeable File)
    (java.nio.file Files Path)
    (java.nio.file.attribute FileAttribute)
    (java.util Locale)
@@ -20,12 +21,35 @@
 (def ^:private pages
   "Pages whose blocks of Clojure run as they stand, one after the other."
   ["README.md" "doc/getting-started.md" "doc/echo-one-thread.md" "doc/chat.md" "doc/errors.md" "doc/migrating.md" "doc/async.md"
-   "doc/status.md" "doc/streams.md" "doc/descriptors.md"])
+   "doc/status.md" "doc/streams.md" "doc/descriptors.md" "doc/observing.md"])
 
 (deftest the-snippets-of-pages-run
   (doseq [page pages]
     (testing page
       (is (pos? (long (doc/run-page page)))))))
+
+(deftest the-servers-of-scale-out-start
+  (with-open [^Closeable listening (socket/socket-server 0 :interface "127.0.0.1")]
+    (let [names {"7001" "0"
+                 ":handle 3" (str ":handle " (first (socket/stream-handles listening)))
+                 "10.0.0.11" "127.0.0.1"}
+          rewrite (fn [text] (reduce (fn [text [name here]] (str/replace text name here)) text names))
+          [first-block & servers] (map rewrite (doc/blocks "doc/scale-out.md" "clojure"))]
+      (is (= 3 (count servers)))
+      (binding [*ns* (create-ns 'parley.doc-test.scale-out)]
+        (refer-clojure)
+        (doc/run first-block)
+        (doseq [text servers]
+          (.close ^Closeable (load-string text)))))))
+
+(deftest snippets-require-what-they-use
+  (doseq [page (map str (cons "README.md" (filter #(str/ends-with? (str %) ".md") (file-seq (io/file "doc")))))
+          :let [code (str/replace (str/join "\n" (doc/blocks page "clojure")) #";.*" "")
+                required (set (map second (re-seq #"\[((?:clojure|parley|nrepl)\.[\w.-]+)" code)))]]
+    (is (= #{} (set/difference
+                 (set (map second (re-seq #"(?<![\w.'])((?:clojure|parley|nrepl)\.[\w.-]+)/\w" code)))
+                 required))
+      page)))
 
 (deftest the-chat-of-the-page-is-the-example
   (let [example (slurp "dev/examples/chat.clj")]
