@@ -63,7 +63,7 @@
     (cond-> {:session (str (.id connection))
              :peer (or peer (Addresses/show (.peer connection)))}
       address (assoc :address address)
-      user (assoc :user (str user)))))
+      user (assoc :user user))))
 
 (defn- refuse [{:keys [^Server$Connection connection]} event why]
   (.refuse (.server connection) connection (name event) why))
@@ -75,9 +75,6 @@
 
 ;; ---- who is admitted ----------------------------------------------------------------------------
 
-(defn- full [limit which option]
-  (str "there " (if (= 1 limit) "is " "are ") (options/counted limit "connection") which " already (" option ")"))
-
 (defn over-limit
   "Returns why a client is one too many, or nil."
   [{:keys [limits]} {:keys [address connection]}]
@@ -87,16 +84,16 @@
         same-address (fn [other] (and address (= address (:address other))))]
     (cond
       (<= (long max-connections) (count all))
-      (full max-connections "" ":max-connections")
+      (str "the limit of connections is reached: " max-connections " (:max-connections)")
       (and max-unauthenticated (<= (long max-unauthenticated) (count waiting)))
-      (full max-unauthenticated " that sent nothing valid yet" ":max-unauthenticated")
+      (str "the limit of connections that have not sent anything valid yet is reached: " max-unauthenticated " (:max-unauthenticated)")
       (and max-per-address (<= (long max-per-address) (count (filter same-address all))))
-      (full max-per-address " of its address" ":max-per-address"))))
+      (str "the limit of connections of its address is reached: " max-per-address " (:max-per-address)"))))
 
 (defn stranger
   "Returns why a Unix-domain peer may not connect, or nil."
-  [{:keys [owner]} {:keys [user]}]
-  (when (and owner (not= owner user))
+  [{:keys [owner]} {:keys [principal]}]
+  (when (and owner (not= owner principal))
     (str "the server belongs to " owner)))
 
 (defn- silent-longest
@@ -166,6 +163,13 @@
   "Returns true once the service has begun to close."
   [{:keys [server]}]
   (not (.isOpen ^Server @server)))
+
+(defn text
+  "Describes a service in a line, for people."
+  ^String [kind {:keys [name ^SocketServer listener]
+                 :as service}]
+  (str "#<" kind " " name " " (endpoint/show listener) " "
+    (if (closing? service) "closed" (options/counted (count (clients service)) "client")) ">"))
 
 (defn own-failure?
   "Returns true when reading has failed for a reason of this process, not because the connection is lost."

@@ -74,35 +74,40 @@
           (vec (range (inc (count b))))
           a)))
 
-(def ^:private same-elsewhere
-  "Keys that mean the same in different functions, here or in other libraries."
-  [#{:host :interface :bind :address} #{:path :socket} #{:encoding :charset :external-format}])
+(def ^:private synonyms
+  "What other libraries, and other functions of this one, call the same thing."
+  [#{:interface :bind :host :hostname :address :ip}
+   #{:path :socket :file}
+   #{:eof :eof-value}
+   #{:external-format :encoding :charset}
+   #{:max-connections :max-clients}
+   #{:timeout :timeout-ms :connect-timeout}
+   #{:tls :ssl}])
 
 (defn- distance
-  "How far the name of a key is from a known name, nil for too far: other words for the same are nearest,
-  those of the same letters, too, those with few others or the same beginning are near, and longer names with it inside are far."
+  "How far a key is from a known one, nil for too far: another name for the same is nearest, one of the same
+  letters, too; one with few other letters or the same beginning is near, and one with it inside is far."
   [known key]
-  (let [a (lower-case (name key))
-        b (lower-case (name known))
-        n (edits a b)
-        letters #(str/replace % #"[-_]" "")]
+  (let [letters #(str/replace (lower-case (name %)) #"[-_]" "")
+        a (letters key)
+        b (letters known)
+        n (edits a b)]
     (cond
-      (some #(and (% known) (% key)) same-elsewhere) 0
-      (= (letters a) (letters b)) 0
+      (some #(and (% known) (% key)) synonyms) -1
       (<= n 2 (* 2 n) (max (count a) (count b))) n
       (and (< 1 (count a)) (str/starts-with? b a)) 1
       (str/includes? b a) 3)))
 
 (defn- nearest
-  "Returns the known keys that `key` was perhaps meant to be: one, or all in whose names it is."
+  "Returns the known keys that `key` was perhaps meant to be: one, or all that have it inside."
   [known key]
   (when (keyword? key)
     (let [found (sort (for [k (filter keyword? known)
                             :let [n (distance k key)]
                             :when n]
                         [n k]))
-          [[n]] found]
-      (map second (if (= 3 n) (take 3 found) (take 1 found))))))
+          far? (= 3 (first (first found)))]
+      (map second (take (if far? 3 1) found)))))
 
 (defn- did-you-mean
   "The end of a message with the known keys that `key` was perhaps meant to be."
