@@ -96,9 +96,8 @@
              :as call}]
   (str (if tls "https" "http") "://" (authority call) page))
 
-(defn- explain [{:keys [op]
-                 :as call} & parts]
-  (apply str op ": " (url call) ": " parts))
+(defn- explain [call & parts]
+  (apply str (:op call) ": " (url call) ": " parts))
 
 ;; ---- the request --------------------------------------------------------------------------------
 
@@ -137,25 +136,14 @@
           (explain call "timed out; :timeout is " (options/duration->seconds timeout) " s for the whole call, and no wait for the server is longer than 60 s"))
     (.addSuppressed cause)))
 
-(defn- explained
-  "Returns a failure in the words of the caller, who knows of no stream."
-  [call e]
-  (cond
-    (instance? SocketTimeoutException e) (timed-out call e)
-    (instance? StreamInput$LineTooLongException e)
-    (ProtocolException. (explain call "the response has a line of more than " block " characters in its head or between chunks"))
-    :else e))
-
 (defn- of-file
-  "Returns a failure as it is when it names the function, which those of the connection do, else with the
-  function and the file."
+  "Returns a failure as it is when it names the function, as those of the connection do, else with function and file."
   [{:keys [op file]} did ^IOException e]
   (if (str/starts-with? (str (ex-message e)) (str op ": "))
     e
     (doto (IOException. (str op ": the file " file " cannot be " did ": "
-                          (or (when (instance? FileSystemException e)
-                                (or (.getReason ^FileSystemException e) (.getSimpleName (class e))))
-                            (ex-message e))))
+                          (or (if (instance? FileSystemException e) (.getReason ^FileSystemException e) (ex-message e))
+                              (.getSimpleName (class e)))))
       (.addSuppressed e))))
 
 (defn- with-connection
@@ -168,7 +156,10 @@
         result)
       (catch Throwable e
         (.abort s)
-        (throw (explained call e))))))
+        (throw (condp instance? e
+                 SocketTimeoutException (timed-out call e)
+                 StreamInput$LineTooLongException (ProtocolException. (explain call "the response has a line of more than " block " characters"))
+                 e))))))
 
 (defn- send-head [^SocketStream s {:keys [page version headers]
                                    :as call} method more]
@@ -385,10 +376,6 @@
           (into-array CopyOption [StandardCopyOption/REPLACE_EXISTING]))
         (finally
           (Files/deleteIfExists part))))
-    (catch SocketTimeoutException e
-      (throw e))
-    (catch StreamInput$LineTooLongException e
-      (throw e))
     (catch IOException e
       (throw (of-file call "written" e)))))
 
@@ -484,8 +471,6 @@
   (try
     (send-file s call total)
     nil
-    (catch SocketTimeoutException e
-      e)
     (catch IOException e
       (of-file call "read" e))))
 

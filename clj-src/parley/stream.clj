@@ -120,7 +120,8 @@
   (.readCharWillHang (object/in "read-char-will-hang?" s)))
 
 (defn clear-input
-  "Drops all input that has arrived. Returns nil. Common Lisp CLEAR-INPUT."
+  "Drops all input that has arrived. Returns nil. Waits for a read of another thread.
+  Common Lisp CLEAR-INPUT."
   [s]
   (.clear (object/in "clear-input" s)))
 
@@ -419,7 +420,8 @@
 
 (defn set-stream-external-format!
   "Changes the external format for later characters: a charset, :unix, :dos, :mac or a map, see
-  parley.socket/socket-accept. Returns it. CLISP (SETF STREAM-EXTERNAL-FORMAT)."
+  parley.socket/socket-accept. Returns it. Waits for a read and a write of other threads.
+  CLISP (SETF STREAM-EXTERNAL-FORMAT)."
   [s external-format]
   (let [stream (object/stream "set-stream-external-format!" s)]
     (.externalFormat stream (options/->external-format "set-stream-external-format!" external-format))

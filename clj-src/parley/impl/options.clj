@@ -30,13 +30,15 @@
   (.toLowerCase (str text) Locale/ROOT))
 
 (defn- text-of
-  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, a function
-  its name, and an array its length: #object and a hash mean nothing to the reader of a message."
+  "Returns x as the printer writes it. An object that Clojure has no way to print is its toString, if it has one
+  of its own, a function its name, and an array its length: #object and a hash mean nothing to the reader of a
+  message."
   [x]
   (cond
     (fn? x) (str "the function " (str/replace (Compiler/demunge (.getName (class x))) #"--\d+" ""))
     (and (some? x) (.isArray (class x))) (str "an array of " (Array/getLength x))
-    (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x)))) (str x)
+    (and (some? x) (identical? (get-method print-method Object) (get-method print-method (class x))))
+    (if (str/starts-with? (str x) (str (.getName (class x)) "@")) "an object" (str x))
     :else (binding [*print-length* 8 *print-level* 3] (pr-str x))))
 
 (defn- without-secrets
@@ -94,6 +96,7 @@
         n (edits a b)]
     (cond
       (some #(and (% known) (% key)) synonyms) -1
+      (zero? n) 0
       (<= n 2 (* 2 n) (max (count a) (count b))) n
       (and (< 1 (count a)) (str/starts-with? b a)) 1
       (str/includes? b a) 3)))

@@ -325,7 +325,10 @@ public final class StreamInput extends StreamTextInput {
         });
     }
 
-    /** Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}). */
+    /**
+     * Drops all input that has arrived (Common Lisp {@code CLEAR-INPUT}). Waits for a read of another
+     * thread.
+     */
     public void clear() throws IOException {
         if (!stream.isConnectedNow("clear-input")) {
             return; // nothing has come

@@ -209,6 +209,8 @@
            #(socket/socket-status (doto (java.util.ArrayList.) (.add *client*)) 0)
            "socket-status: element 0 is \\(#<.*, expected a stream, .*, alone or in a vector \\[object direction\\]"
            #(socket/socket-status [(list *client* :input)] 0)
+           "read-line: the stream is an object \\(LineNumberingPushbackReader\\), expected a socket stream, .*"
+           #(stream/read-line (clojure.lang.LineNumberingPushbackReader. (java.io.StringReader. "")))
            "open-stream\\?: the stream is #<status-set of 0, 0 actionable>, expected a socket stream, .*"
            #(socket/with-open-stream [ss (socket/status-set)]
               (stream/open-stream? ss))
