@@ -144,6 +144,15 @@
   (when-not (and (.isOpen s) (spend (inc (long n))))
     (throw (gone e))))
 
+(defn- interruption
+  "Returns the exception that ends an evaluation which prints. REPLs show the first frame of its stack, which is
+  that of the code which printed."
+  ^InterruptedException []
+  (let [e (InterruptedException. "the evaluation was interrupted")
+        ours? (fn [^StackTraceElement frame] (re-find #"^(?:parley[.](?:impl|net)|java)[.]" (.getClassName frame)))]
+    (.setStackTrace e (into-array StackTraceElement (drop-while ours? (.getStackTrace e))))
+    e))
+
 (defn- write-whole
   "Calls `write`, which writes n characters. An interrupt ends it by an InterruptedException, which no
   writer in between swallows."
@@ -154,7 +163,7 @@
       (throw (gone e)))
     (catch InterruptedIOException _
       (Thread/interrupted)
-      (throw (InterruptedException. "interrupted")))
+      (throw (interruption)))
     (catch IOException e
       (failed s allowance n e))
     (catch IllegalStateException e ; closed by the server
@@ -171,7 +180,7 @@
         (when (and (or (zero? before) (< (long checked-at-least) before))
                 (turn/interrupted?))
           (aset since 0 0)
-          (throw (InterruptedException. "interrupted")))
+          (throw (interruption)))
         (aset since 0 (if (= 10 last-char) 0 (+ before n)))
         nil))))
 

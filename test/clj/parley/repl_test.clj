@@ -290,6 +290,15 @@
         (is (= "3" (answer s "(+ 1 2)")))
         (is (= "4" (answer s "(+ 2 2)")))))))
 
+(deftest an-interrupt-of-what-prints-is-shown-where-it-printed
+  (with-open [^Closeable r (server)
+              s (session r)]
+    (send-text s "(run! println (range))\n")
+    (read-until s "\n1\n")
+    (is (true? (repl/interrupt r "1")))
+    (read-until s "Execution error (InterruptedException) at user/eval")
+    (is (re-find #"\(.*\)[.]\nthe evaluation was interrupted\nuser=> " (read-until s "=> ")))))
+
 (deftest one-session-interrupts-another
   (with-open [^Closeable r (server)
               a (session r)
