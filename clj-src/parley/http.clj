@@ -6,7 +6,7 @@
   :tls), and options:
 
     :port      the same as the positional port
-    :tls       as of parley.socket/socket-connect; default true with port 443, else nil
+    :tls       as of parley.socket/socket-connect; default nil, and true with port 443
     :timeout   seconds for the whole call, default 3600; no wait for the server is longer than 60
                seconds; nil: no limit
     :progress  function of a map of :done and :total (nil when unknown), called as bytes are moved

@@ -147,8 +147,9 @@
        (Sockets/listen d (int backlog))))))
 
 (defn connect
-  "Connects a socket, or sets the destination of datagrams: connect(2). Waits at most :timeout
-  seconds, by default :so-sndtimeo. Returns nil. CLISP RAWSOCK:CONNECT."
+  "Connects a socket, or sets the destination of datagrams: connect(2). Returns nil. CLISP RAWSOCK:CONNECT.
+
+  :timeout  seconds, by default :so-sndtimeo"
   {:arglists '([socket address & {:keys [timeout]}])}
   [socket address & args]
   (let [op "connect"
@@ -159,8 +160,10 @@
         (throw (impl/timed-out (str "connect(" socket ", " address ")") :so-sndtimeo nanos "the server does not respond"))))))
 
 (defn accept
-  "Accepts a connection and returns [handle address]: accept(2). Waits at most :timeout seconds, by
-  default :so-rcvtimeo. CLISP RAWSOCK:ACCEPT, whose address argument is ignored."
+  "Accepts a connection and returns [handle address]: accept(2). CLISP RAWSOCK:ACCEPT, whose address
+  argument is ignored.
+
+  :timeout  seconds, by default :so-rcvtimeo"
   {:arglists '([socket & {:keys [timeout]}])}
   [socket & args]
   (let [op "accept"
@@ -256,8 +259,10 @@
 
 (defn recvfrom
   "Receives as recv does and returns [n address]: the sender's address, or nil on connected streams:
-  recvfrom(2). Takes no :waitall. CLISP RAWSOCK:RECVFROM, whose address argument is ignored. A
-  datagram that does not fit is cut; recvmsg reports it."
+  recvfrom(2). CLISP RAWSOCK:RECVFROM, whose address argument is ignored. A datagram that does not
+  fit is cut; recvmsg reports it.
+
+  :start :end :peek :oob :timeout  as of recv"
   {:arglists '([socket buffer & {:keys [start end peek oob timeout]}])}
   [socket buffer & args]
   (let [op "recvfrom"
@@ -279,7 +284,8 @@
   returned  the same map with :addr, the sender or nil; :flags, a set of :trunc (the message was
             longer than the buffers) :ctrunc :oob :eor; :control, the control data in a new array
 
-  :start and :end select buffers; :peek, :oob and :timeout as of recv."
+  :start :end           the part of :iovec to fill, by default all
+  :peek :oob :timeout   as of recv"
   {:arglists '([socket message & {:keys [start end peek oob timeout]}])}
   [socket message & args]
   (let [op "recvmsg"
@@ -318,7 +324,9 @@
       (long (BlockingIo/send d ^bytes array (int start) (int length) flags (long nanos))))))
 
 (defn sendto
-  "Sends as send does, to an address: sendto(2). CLISP RAWSOCK:SENDTO."
+  "Sends as send does, to an address: sendto(2). CLISP RAWSOCK:SENDTO.
+
+  :start :end :oob :eor :timeout  as of send"
   {:arglists '([socket buffer address & {:keys [start end oob eor timeout]}])}
   [socket buffer address & args]
   (let [op "sendto"
@@ -338,7 +346,8 @@
   message  a map of :iovec, a vector of byte arrays; :addr, the destination, nil on connected
            sockets; :control, a byte array of control data
 
-  :start and :end select buffers; :oob, :eor and :timeout as of send."
+  :start :end          the part of :iovec to send, by default all
+  :oob :eor :timeout   as of send"
   {:arglists '([socket message & {:keys [start end oob eor timeout]}])}
   [socket message & args]
   (let [op "sendmsg"
@@ -354,8 +363,11 @@
 
 (defn sock-read
   "Reads from any descriptor and returns the number of bytes, 0 at the end of file: read(2). Waits
-  for the first byte only. A vector of byte arrays is filled in order; then :start and :end select
-  arrays. CLISP RAWSOCK:SOCK-READ."
+  for the first byte only. CLISP RAWSOCK:SOCK-READ.
+
+  buffer       a byte array, or a vector of byte arrays, which are filled in order
+  :start :end  the part of the buffer to fill, by default all; of a vector, its arrays
+  :timeout     seconds, see the namespace"
   {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-read"
@@ -372,8 +384,11 @@
               (max 0 (.read d (.bytes part) (.offset part) (.length part))))))))))
 
 (defn sock-write
-  "Writes to any descriptor and returns the number of bytes written: write(2). A vector of byte
-  arrays is written in order; then :start and :end select arrays. CLISP RAWSOCK:SOCK-WRITE."
+  "Writes to any descriptor and returns the number of bytes written: write(2). CLISP RAWSOCK:SOCK-WRITE.
+
+  buffer       a byte array, or a vector of byte arrays, which are written in order
+  :start :end  the part of the buffer to write, by default all; of a vector, its arrays
+  :timeout     seconds, see the namespace"
   {:arglists '([socket buffer & {:keys [start end timeout]}])}
   [socket buffer & args]
   (let [op "sock-write"
@@ -409,8 +424,9 @@
 
 (defn set-socket-option!
   "Sets an option of a socket and returns the value: setsockopt(2). Options, levels and values are
-  those of socket-option; for option nil the value is a map of options. CLISP (SETF
-  RAWSOCK:SOCKET-OPTION)."
+  those of socket-option; for option nil the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION).
+
+  :level  as of socket-option, default :sol-socket"
   {:arglists '([socket option value & {:keys [level]}])}
   [socket option value & args]
   (let [op "set-socket-option!"

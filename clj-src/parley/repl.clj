@@ -145,8 +145,9 @@
   :path            of a Unix-domain socket; its server must be of this process's user
   :port-file       of the server; an error when its process has ended, since another process may
                    have the port now
-  :token           or :token-file, that of the server. A challenge proves it, so an impostor does
-                   not learn it. The server must prove it, too, before anything else is sent
+  :token :token-file
+                   that of the server. A challenge proves it, so an impostor does not learn it. The
+                   server must prove it, too, before anything else is sent
   :tls             as of socket-connect, default nil
   :timeout         seconds for connecting, and for each response of the login, default 10; nil: no
                    limit

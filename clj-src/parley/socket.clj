@@ -135,7 +135,8 @@
             the next operation waits, and socket-status reports the result
   :tls      nil (default), true, an SSLContext, or a map with keys such as :ca; see parley.tls. The
             handshake is a part of connecting
-  and the other options of socket-accept.
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+            as of socket-accept
 
   Errors: :econnrefused, :etimedout, :ehostunreach, :eai-noname (no such host), :eai-again (the name
   server did not respond), :enoent. When all addresses fail, the last failure is thrown, and the
@@ -161,7 +162,11 @@
 
 (defn socket-stream
   "Makes a stream of a connected java.nio.channels.SocketChannel, TCP or Unix-domain, such as
-  (System/inheritedChannel). The stream owns the channel. Takes the options of socket-accept except :tls."
+  (System/inheritedChannel). The stream owns the channel.
+
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+            as of socket-accept
+  :timeout  has no effect, since the channel is connected"
   {:arglists '(^parley.net.SocketStream
                [channel & {:keys [element-type external-format buffered timeout read-timeout
                                   write-timeout close-timeout line-limit]}])}

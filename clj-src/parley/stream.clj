@@ -136,7 +136,10 @@
    (call/writing "write-char" s opts #(write-char c s))))
 
 (defn write-string
-  "Writes a string, or its part from :start to :end. Returns the string. Common Lisp WRITE-STRING."
+  "Writes a string and returns it. Common Lisp WRITE-STRING.
+
+  :start :end  part of the string to write, by default all
+  :timeout     see (doc parley.stream)"
   {:arglists '([text s] [text s & {:keys [start end timeout]}])}
   ([text s]
    (.writeString (object/out "write-string" s) (element/part "write-string" text nil))
@@ -148,8 +151,10 @@
      text)))
 
 (defn write-line
-  "Writes a string, or its part from :start to :end, and a newline. Returns the string. Common Lisp
-  WRITE-LINE."
+  "Writes a string and a newline, and returns the string. Common Lisp WRITE-LINE.
+
+  :start :end  part of the string to write, by default all
+  :timeout     see (doc parley.stream)"
   {:arglists '([text s] [text s & {:keys [start end timeout]}])}
   ([text s]
    (.writeLine (object/out "write-line" s) (element/part "write-line" text nil))
@@ -186,8 +191,11 @@
   (element/read-chars "read-char-sequence" chars s opts))
 
 (defn write-char-sequence
-  "Writes a string, a char array or a sequence of characters, or its part from :start to :end.
-  Returns it. CLISP EXT:WRITE-CHAR-SEQUENCE."
+  "Writes a string, a char array or a sequence of characters, and returns it. CLISP
+  EXT:WRITE-CHAR-SEQUENCE.
+
+  :start :end  part of it to write, by default all
+  :timeout     see (doc parley.stream)"
   {:arglists '([chars s & {:keys [start end timeout]}])}
   [chars s & opts]
   (let [op "write-char-sequence"
@@ -325,8 +333,9 @@
   (element/write-array "write-byte-sequence-values" array s opts))
 
 (defn write-byte-sequence
-  "Writes a byte array from :start to :end and returns it; see write-byte-sequence-values for :no-hang and
-  :interactive. CLISP EXT:WRITE-BYTE-SEQUENCE."
+  "Writes a byte array and returns it. CLISP EXT:WRITE-BYTE-SEQUENCE.
+
+  :start :end :no-hang :interactive :timeout  as of write-byte-sequence-values"
   {:arglists '([array s & {:keys [start end no-hang interactive timeout]}])}
   [array s & opts]
   (first (element/write-array "write-byte-sequence" array s opts)))
@@ -456,8 +465,10 @@
 
 (defn stream-pair
   "Makes two streams that are connected to each other, over a Unix-domain socket without a port or a
-  file, and returns [a b]. Useful in tests. Takes the options of parley.socket/socket-accept except
-  :timeout, for both streams."
+  file, and returns [a b]. Useful in tests. Both streams have the same options:
+
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+       as of parley.socket/socket-accept"
   {:arglists '([& {:keys [element-type external-format buffered read-timeout write-timeout close-timeout
                           line-limit]}])}
   [& opts]

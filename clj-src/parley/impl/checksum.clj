@@ -16,29 +16,38 @@
 
 (defn ipcsum
   "Computes the checksum of the IP header in an Ethernet frame, stores it in the frame, and returns
-  it, most significant byte first (CLISP: least significant first, for ICMP too). The first 14
-  bytes from :start are the Ethernet header. CLISP RAWSOCK:IPCSUM."
+  it, most significant byte first (CLISP: least significant first, for ICMP too). CLISP
+  RAWSOCK:IPCSUM.
+
+  :start :end  the part of the array that is the frame, by default all; it begins with the 14 bytes
+               of the Ethernet header"
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "ipcsum" frame args (fn [f start end] (Checksums/ip f (int start) (int end)))))
 
 (defn icmpcsum
   "Computes, stores and returns the checksum of the ICMP message in a frame, as ipcsum does. CLISP
-  RAWSOCK:ICMPCSUM."
+  RAWSOCK:ICMPCSUM.
+
+  :start :end  as of ipcsum"
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "icmpcsum" frame args (fn [f start end] (Checksums/icmp f (int start) (int end)))))
 
 (defn tcpcsum
   "Computes, stores and returns the checksum of the TCP segment in a frame, as ipcsum does. CLISP
-  RAWSOCK:TCPCSUM."
+  RAWSOCK:TCPCSUM.
+
+  :start :end  as of ipcsum"
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "tcpcsum" frame args (fn [f start end] (Checksums/tcp f (int start) (int end)))))
 
 (defn udpcsum
   "Computes, stores and returns the checksum of the UDP datagram in a frame, as ipcsum does. CLISP
-  RAWSOCK:UDPCSUM."
+  RAWSOCK:UDPCSUM.
+
+  :start :end  as of ipcsum"
   {:arglists '([frame & {:keys [start end]}])}
   [frame & args]
   (checksum "udpcsum" frame args (fn [f start end] (Checksums/udp f (int start) (int end)))))

@@ -54,9 +54,10 @@
   handle      the number of a socket, a pipe or a terminal; :input, :output or :error for those of
               the process; or a stream, for its descriptor
   :direction  :input, :output or :io; by default the mode in which the descriptor was opened
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+              as of parley.socket/socket-accept
 
-  and the options of parley.socket/socket-accept except :timeout. :so-rcvtimeo and :so-sndtimeo of a
-  socket limit the stream's reads and writes."
+  :so-rcvtimeo and :so-sndtimeo of a socket limit the stream's reads and writes."
   {:arglists '(^parley.net.SocketStream
                [handle & {:keys [direction element-type external-format buffered read-timeout
                                  write-timeout close-timeout line-limit]}])}
@@ -66,8 +67,10 @@
 (defn make-pipe-input-stream
   "Runs a shell command and returns a stream of its standard output. The stream is a real pipe, so
   no-hang reads and socket-status work. The command's standard input and standard error are those
-  of this process. Takes the options of parley.socket/socket-accept except :timeout. CLISP
-  EXT:MAKE-PIPE-INPUT-STREAM.
+  of this process. CLISP EXT:MAKE-PIPE-INPUT-STREAM.
+
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+       as of parley.socket/socket-accept
 
   Closing the stream closes the pipe. The command goes on until it reaches the end of its input or
   writes to the closed pipe. It is reaped when it ends; see pipe-exit-status and pipe-kill."
@@ -79,7 +82,10 @@
 
 (defn make-pipe-output-stream
   "Runs a shell command, as make-pipe-input-stream does, and returns a stream to its standard input.
-  The command's standard output is that of this process. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM."
+  The command's standard output is that of this process. CLISP EXT:MAKE-PIPE-OUTPUT-STREAM.
+
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+       as of parley.socket/socket-accept"
   {:arglists '(^parley.net.SocketStream
                [command & {:keys [element-type external-format buffered read-timeout write-timeout
                                   close-timeout line-limit]}])}
@@ -89,7 +95,10 @@
 (defn make-pipe-io-stream
   "Runs a shell command, as make-pipe-input-stream does, and returns a stream to its standard input
   and from its standard output. To end the command's input and still read, use
-  parley.socket/socket-stream-shutdown. CLISP EXT:MAKE-PIPE-IO-STREAM."
+  parley.socket/socket-stream-shutdown. CLISP EXT:MAKE-PIPE-IO-STREAM.
+
+  :element-type :external-format :buffered :read-timeout :write-timeout :close-timeout :line-limit
+       as of parley.socket/socket-accept"
   {:arglists '(^parley.net.SocketStream
                [command & {:keys [element-type external-format buffered read-timeout write-timeout
                                   close-timeout line-limit]}])}

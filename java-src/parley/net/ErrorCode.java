@@ -33,7 +33,7 @@ import parley.posix.ResolverException;
  *     SocketStream.connect("127.0.0.1", port, StreamOptions.DEFAULT);
  * } catch (IOException e) {
  *     if (ErrorCode.of(e) == ErrorCode.ECONNREFUSED) {
- *         startServer();
+ *         System.err.println("start the server first");
  *     }
  * }
  * }</pre>

@@ -12,9 +12,11 @@ import parley.posix.PosixException;
  * Facts about an exception of this library, for programs; its message is for people.
  *
  * <pre>{@code
- * catch (IOException e) {
+ * try {
+ *     stream.in().readLine();
+ * } catch (IOException e) {
  *     ErrorInfo info = ErrorInfo.of(e);
- *     log(info.operation(), info.code(), info.remote()); // StreamInput.readLine, ECONNRESET, /127.0.0.1:80
+ *     System.err.println(info.operation() + " " + info.code()); // StreamInput.readLine ECONNRESET
  * }
  * }</pre>
  *

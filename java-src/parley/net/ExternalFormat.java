@@ -213,7 +213,7 @@ public final class ExternalFormat {
      * <pre>{@code
      * try {
      *     stream.in().readLine();
-     * } catch (CodingException e) {
+     * } catch (ExternalFormat.CodingException e) {
      *     stream.in().readLine(); // goes on behind the bad bytes
      * }
      * }</pre>

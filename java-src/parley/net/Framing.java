@@ -321,7 +321,7 @@ public abstract class Framing<T> {
      *
      * <pre>{@code
      * Intake<byte[]> frames = Intake.elements(stream, Framing.lengthPrefixed(4, ByteOrder.BIG_ENDIAN, 1 << 20), executor);
-     * if (frames.cause() instanceof FramingException) {
+     * if (frames.cause() instanceof Framing.FramingException) {
      *     stream.close(); // the peer speaks another protocol
      * }
      * }</pre>

@@ -22,12 +22,12 @@ import parley.posix.StackSafeLock;
  * <p>An intake ends when the object ends, fails, or is closed, and when it is closed itself. Then
  * requests result in null, and {@link #cause} returns a failure.
  *
- * <p>Thread-safe. A request that cannot be served at once is served on the executor: pass a
- * {@link BatchingExecutor}, or any that does not run tasks in the calling thread.
+ * <p>Thread-safe. A request that cannot be served at once is served on the executor: pass one that
+ * does not run tasks in the calling thread, such as {@code Executors.newCachedThreadPool()}.
  *
  * <pre>{@code
  * Intake<SocketStream> connections = Intake.connections(server, StreamOptions.DEFAULT, executor);
- * connections.take(stream -> serve(stream)); // accepts one connection
+ * connections.take(stream -> handle(stream)); // accepts one connection
  * connections.close();                       // the server stays open
  * }</pre>
  *

@@ -15,7 +15,7 @@ import parley.posix.StackSafeLock;
  * one. Nothing that a listener throws can end it.
  *
  * <pre>{@code
- * Reactor.Watch watch = Reactor.shared().whenReady(stream, Direction.INPUT, executor, status -> read(stream));
+ * Reactor.Watch watch = Reactor.shared().whenReady(stream, Direction.INPUT, executor, status -> handle(stream));
  * watch.close(); // cancels
  * }</pre>
  */

@@ -120,8 +120,11 @@ public final class Server implements Closeable {
      * handler runs. It exists until the handler has returned and the stream is closed.
      *
      * <pre>{@code
-     * for (Server.Connection each : server.connections()) {
-     *     System.out.println(each.peer() + " since " + each.since());
+     * Server.Handler greet = stream -> stream.out().writeLine("hello");
+     * try (Server server = Server.builder(greet).port(7007).start()) {
+     *     for (Server.Connection each : server.connections()) {
+     *         System.out.println(each.peer() + " since " + each.since());
+     *     }
      * }
      * }</pre>
      */
@@ -198,9 +201,9 @@ public final class Server implements Closeable {
      * has come.
      *
      * <pre>{@code
-     * public Admission.Verdict arrived(Connection connection) {
-     *     return isKnown(connection.peer()) ? Admission.Verdict.ADMIT
-     *             : Admission.Verdict.refuse("unknown", "the address is not in the list");
+     * public Server.Admission.Verdict arrived(Server.Connection connection) {
+     *     return isKnown(connection.peer()) ? Server.Admission.Verdict.ADMIT
+     *             : Server.Admission.Verdict.refuse("unknown", "the address is not in the list");
      * }
      * }</pre>
      */

@@ -413,7 +413,7 @@ public final class StreamInput extends StreamTextInput {
      * <pre>{@code
      * try {
      *     stream.in().readLine();
-     * } catch (LineTooLongException e) {
+     * } catch (StreamInput.LineTooLongException e) {
      *     stream.abort(); // the limit is StreamOptions.Builder.lineLimit
      * }
      * }</pre>

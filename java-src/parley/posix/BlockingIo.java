@@ -11,6 +11,12 @@ import java.util.List;
  * Receives and sends as the C functions do on blocking sockets. Each call waits until it can be
  * done. Close, an interrupt and the timeout end the wait.
  *
+ * <pre>{@code
+ * Descriptor[] ends = Sockets.socketpair("unix", "stream", 0);
+ * BlockingIo.write(ends[0], new byte[] {1, 2, 3}, 0, 3, Long.MAX_VALUE);
+ * BlockingIo.read(ends[1], new byte[8], 0, 8, 5_000_000_000L); // 3; it waits five seconds at most
+ * }</pre>
+ *
  * <p>A timeout is in nanoseconds. {@link Long#MAX_VALUE} stands for ever, and {@link #OPTION} for
  * the timeout that SO_RCVTIMEO or SO_SNDTIMEO sets. A call that times out throws a {@link
  * SocketTimeoutException}. If it has moved some bytes, it returns their number instead.

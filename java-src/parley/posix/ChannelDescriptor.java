@@ -13,6 +13,13 @@ import java.util.Map;
 /**
  * The descriptor number of an NIO channel, which the JDK keeps to itself.
  *
+ * <pre>{@code
+ * ChannelDescriptor found = ChannelDescriptor.find(nioChannel);
+ * try (Descriptor duplicate = found.duplicate()) {
+ *     DescriptorOption.SO_RCVLOWAT.get(duplicate);
+ * }
+ * }</pre>
+ *
  * <p>A channel keeps its number until it is closed. Then the number is soon another file's: use
  * {@link #duplicate} for every call on the number.
  *

@@ -4,6 +4,11 @@ package parley.posix;
  * The internet checksum (RFC 1071) of IP, ICMP, TCP and UDP in an Ethernet frame, computed and
  * written where it belongs.
  *
+ * <pre>{@code
+ * Checksums.ip(frame, 0, frame.length);   // writes the checksum of the IPv4 header
+ * Checksums.icmp(frame, 0, frame.length); // that of the ICMP message in the packet
+ * }</pre>
+ *
  * <p>A frame begins with 14 bytes of Ethernet header, which are skipped; then comes an IPv4 packet.
  * {@code start} is the index of its first byte in the array, {@code end} the one behind its last.
  * The result is the checksum as the number that stands in the frame, most significant byte first.

@@ -6,6 +6,15 @@ import java.util.List;
 /**
  * Receiving and sending with addresses, and with several buffers at once: recvfrom, sendto, recvmsg
  * and sendmsg. None waits: a call that would have to returns {@link Descriptor#WOULD_BLOCK}.
+ *
+ * <pre>{@code
+ * List<Datagrams.Part> parts = List.of(
+ *         new Datagrams.Part(head, 0, 4), new Datagrams.Part(bytes, 0, 1024));
+ * Datagrams.Received message = Datagrams.receive(socket, parts, 0, MessageFlags.PEEK);
+ * if (message.count() != Descriptor.WOULD_BLOCK) {
+ *     System.out.println(message.count() + " bytes from " + message.address());
+ * }
+ * }</pre>
  */
 public final class Datagrams {
     /** The most bytes that all the buffers of one message may have together. */

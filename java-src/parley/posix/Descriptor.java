@@ -9,6 +9,15 @@ import java.nio.ByteBuffer;
 /**
  * A file descriptor whose number cannot be recycled under a running call.
  *
+ * <pre>{@code
+ * Descriptor[] pipe = Descriptor.pipe();
+ * try (Descriptor in = pipe[0]; Descriptor out = pipe[1]) {
+ *     out.write(new byte[] {1, 2, 3}, 0, 3);
+ *     in.read(new byte[8], 0, 8); // 3
+ *     in.read(new byte[8], 0, 8); // Descriptor.WOULD_BLOCK: the pipe is empty
+ * }
+ * }</pre>
+ *
  * <p>Every call counts as a use. {@link #close} refuses new uses and fires the watches of {@link
  * DescriptorWatcher}. The number returns to the system when the last use has ended. That takes a
  * moment, since only polls block in the kernel, and close wakes them.

@@ -18,6 +18,11 @@ import parley.posix.Protocols.SocketTypes;
  * The options of sockets that getsockopt(2) and setsockopt(2) know, by the names of CLISP's {@code
  * socket-options}, and how their values look. Needs no C library.
  *
+ * <pre>{@code
+ * DescriptorOption.of("so-linger").set(descriptor, 1); // returns null, the value before: off
+ * DescriptorOption.SO_RCVTIMEO.get(descriptor);        // PT0S: no limit
+ * }</pre>
+ *
  * <p>Values: a {@link Kind#FLAG} is a {@link Boolean}; a {@link Kind#NUMBER} an {@link Integer};
  * {@link Kind#SECONDS} a {@link Duration}, zero for no limit; {@link Kind#LINGER} the seconds as an
  * {@link Integer}, null for off; {@link Kind#TYPE} one of {@code stream dgram raw rdm seqpacket} or

@@ -11,6 +11,12 @@ import parley.posix.Poll.Blocking;
  * Waits for descriptors. A platform thread that waits polls its own ({@link Blocking}), unless
  * many do that already. For all other watches one daemon thread, {@code parley-descriptors}, polls.
  *
+ * <pre>{@code
+ * Poll.Entry[] entries = {new Poll.Entry(descriptor, Poll.IN, null)};
+ * DescriptorWatcher.Watch watch = DescriptorWatcher.watch(entries, 1, () -> handle(descriptor));
+ * watch.cancel(); // the task does not run, unless it has begun
+ * }</pre>
+ *
  * <p>The daemon thread starts with such a watch and ends a second after the last one. The wake-up
  * descriptors of the polls open with the first {@link Descriptor} and are kept, so that waiting
  * needs no descriptor when the process has none left.

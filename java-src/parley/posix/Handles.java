@@ -12,6 +12,12 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * Descriptors by number, for the raw socket functions, whose callers have nothing but the number.
  *
+ * <pre>{@code
+ * int number = Handles.register(descriptor);
+ * Handles.with("recv", number, it -> it.read(bytes, 0, bytes.length));
+ * Handles.close(number); // later calls with this number throw EBADF
+ * }</pre>
+ *
  * <p>A number does not show its owner. Therefore this class remembers the numbers that it has
  * handed out: those of descriptors made here, and those lent by a channel or a stream. After a
  * close such a number is refused until it is handed out again, even if the system has reused it for

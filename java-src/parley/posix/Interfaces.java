@@ -11,7 +11,15 @@ import java.util.Map;
 import java.util.Set;
 import jnr.constants.platform.InterfaceInfo;
 
-/** The network interfaces of this machine: getifaddrs(3) and if_nameindex(3). */
+/**
+ * The network interfaces of this machine: getifaddrs(3) and if_nameindex(3).
+ *
+ * <pre>{@code
+ * for (Interfaces.Entry each : Interfaces.all()) {
+ *     System.out.println(each.name() + " " + each.address()); // lo 127.0.0.1:0
+ * }
+ * }</pre>
+ */
 public final class Interfaces {
     /** Apart, since jnr-constants must be there for it. */
     private static final class Flags {

@@ -3,6 +3,11 @@ package parley.posix;
 /**
  * Flags of sending and receiving, with their numbers on this platform. Without the C library all
  * are 0.
+ *
+ * <pre>{@code
+ * descriptor.recv(bytes, 0, bytes.length, MessageFlags.PEEK);
+ * descriptor.recv(bytes, 0, bytes.length, 0); // the same bytes
+ * }</pre>
  */
 public final class MessageFlags {
     /** Urgent (out-of-band) data. */

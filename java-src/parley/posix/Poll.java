@@ -9,6 +9,14 @@ import java.util.concurrent.locks.Condition;
 /**
  * Readiness of descriptors, by poll(2): now ({@link #check}), or after a wait ({@link #await}).
  * {@link DescriptorWatcher#watch} reports readiness to an observer instead.
+ *
+ * <pre>{@code
+ * Poll.check(descriptor, Poll.IN);             // Poll.IN if a read will not block, else 0
+ * Poll.Entry[] entries = {new Poll.Entry(descriptor, Poll.IN | Poll.OUT, "mine")};
+ * if (Poll.await(entries, 1, 5_000_000_000L) > 0) {
+ *     System.out.println(entries[0].attachment() + " is ready: " + entries[0].found());
+ * }
+ * }</pre>
  */
 public final class Poll {
     /** Something can be read, an end of file included. A server has a connection to accept. */

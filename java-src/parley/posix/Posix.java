@@ -14,6 +14,12 @@ import java.util.concurrent.CompletionException;
 /**
  * Finds out whether the C library can be called. Has the checks that all calls share.
  *
+ * <pre>{@code
+ * if (!Posix.available()) {
+ *     System.err.println(Posix.reason()); // such as: JNA or jnr-constants is missing
+ * }
+ * }</pre>
+ *
  * <p>The system property {@code parley.posix}, set to {@code off}, makes this package behave as on
  * a platform that it does not support.
  */

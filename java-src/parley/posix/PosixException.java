@@ -4,7 +4,17 @@ import java.io.IOException;
 import jnr.constants.platform.Errno;
 import jnr.constants.platform.ErrnoAddressInfo;
 
-/** A call of the C library that failed: which, and with what error number. */
+/**
+ * A call of the C library that failed: which, and with what error number.
+ *
+ * <pre>{@code
+ * try {
+ *     Sockets.bind(socket, SockAddr.of(InetAddress.getLoopbackAddress(), 80));
+ * } catch (PosixException e) {
+ *     System.err.println(e.call() + " failed: " + e.name()); // bind(7, 127.0.0.1:80) failed: EACCES
+ * }
+ * }</pre>
+ */
 public class PosixException extends IOException {
     private static final long serialVersionUID = 1L;
 

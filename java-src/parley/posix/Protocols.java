@@ -16,6 +16,11 @@ import jnr.constants.platform.IPProto;
  * Protocols and networks: their numbers by their names in the C headers, and the system's lists of
  * them ({@code /etc/protocols}, {@code /etc/networks}). The C functions write entries of the lists
  * to one place for all threads, so one such call is made at a time.
+ *
+ * <pre>{@code
+ * Protocols.protocol("tcp").number(); // 6
+ * Protocols.number("icmp");           // 1
+ * }</pre>
  */
 public final class Protocols {
     /** The protocols of Ethernet frames, from Linux's {@code if_ether.h}, in host order. */

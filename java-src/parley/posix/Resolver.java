@@ -21,6 +21,12 @@ import jnr.constants.platform.NameInfo;
 /**
  * Names to addresses and back by the C library: getaddrinfo(3) and getnameinfo(3).
  *
+ * <pre>{@code
+ * SockAddr address = SockAddr.of(InetAddress.getLoopbackAddress(), 80);
+ * Resolver.Named named = Resolver.name(address, Set.of("numerichost"));
+ * System.out.println(named.host() + " " + named.service()); // 127.0.0.1 http
+ * }</pre>
+ *
  * <p>These may ask name servers and then take long, in native code that nothing can wake. They run
  * on the {@link ResolverThreads}, so that the caller can be interrupted.
  */

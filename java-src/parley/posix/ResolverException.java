@@ -2,7 +2,17 @@ package parley.posix;
 
 import java.io.IOException;
 
-/** A failure of getaddrinfo(3) or getnameinfo(3), which have error numbers of their own. */
+/**
+ * A failure of getaddrinfo(3) or getnameinfo(3), which have error numbers of their own.
+ *
+ * <pre>{@code
+ * try {
+ *     Resolver.addresses(question);
+ * } catch (ResolverException e) {
+ *     System.err.println(e.name()); // EAI_NONAME
+ * }
+ * }</pre>
+ */
 public final class ResolverException extends IOException {
     private static final long serialVersionUID = 1L;
 

@@ -8,6 +8,12 @@ import java.util.concurrent.TimeUnit;
  * A shell command whose standard input, output or both are real pipes of this process, so that they
  * can be polled.
  *
+ * <pre>{@code
+ * try (ShellProcess date = ShellProcess.start("date", true, false)) {
+ *     BlockingIo.read(date.input(), bytes, 0, bytes.length, Long.MAX_VALUE);
+ * }
+ * }</pre>
+ *
  * <p>The command is run by the JDK, which closes every other descriptor in the child, reaps it and
  * keeps its exit status. What is not a pipe, standard error always, is this process's own.
  *

@@ -13,6 +13,12 @@ import parley.posix.Protocols.SocketTypes;
 /**
  * The address of a socket, as the bytes that the C library has: {@code struct sockaddr}.
  *
+ * <pre>{@code
+ * SockAddr address = SockAddr.of(InetAddress.getLoopbackAddress(), 7007);
+ * System.out.println(address.family() + " " + address); // inet 127.0.0.1:7007
+ * SockAddr.ofPath("/run/app.sock").path();              // "/run/app.sock"
+ * }</pre>
+ *
  * <p>Prints as host and port, {@code 127.0.0.1:80} or {@code [::1]:80}, or as the path of a
  * Unix-domain socket. Two addresses with the same bytes are equal. Immutable.
  */

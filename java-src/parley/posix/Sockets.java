@@ -10,6 +10,15 @@ import parley.posix.Protocols.SocketTypes;
  * The system calls of {@code sys/socket.h} that make and name sockets; those that move data are in
  * {@link Descriptor} and {@link Datagrams}.
  *
+ * <pre>{@code
+ * try (Descriptor server = Sockets.socket("inet", "stream", 0)) {
+ *     Sockets.bind(server, SockAddr.of(InetAddress.getLoopbackAddress(), 0));
+ *     Sockets.listen(server, 16);
+ *     System.out.println("listening on " + Sockets.localAddress(server));
+ *     Sockets.Accepted accepted = Sockets.accept(server, 5_000_000_000L);
+ * }
+ * }</pre>
+ *
  * <p>Every descriptor made is closed on exec and in non-blocking mode. What has to wait waits in a
  * poll that close and interrupts end.
  */

@@ -127,6 +127,63 @@
     (when test
       (is (re-find (re-pattern (str "(?:deftest |void )" test "\\b")) (str source)) (str page ": " shown)))))
 
+;; ---- names in the pages ---------------------------------------------------------------------------
+
+(def ^:private pages
+  (concat (map io/file ["README.md" "CONTRIBUTING.md" "RELEASING.md" "SECURITY.md" "CHANGELOG.md" "test/README.md"])
+    (filter #(str/ends-with? (str %) ".md") (file-seq (io/file "doc")))))
+
+(def ^:private java-types
+  "The name of each type of our Java sources -> the text of the files that declare it."
+  (delay
+    (reduce (fn [types ^File file]
+              (let [text (slurp file)]
+                (reduce #(update %1 (second %2) str text) types
+                  (re-seq #"\b(?:class|interface|enum|record) ([A-Z]\w*)" text))))
+      {} (filter #(str/ends-with? (str %) ".java") (mapcat #(file-seq (io/file %)) ["java-src" "test/java"])))))
+
+(defn- of-the-jdk? [name]
+  (some #(try (Class/forName (str % "." name)) (catch ClassNotFoundException _ nil))
+    ["java.lang" "java.lang.ref" "java.io" "java.nio.file" "java.net" "java.nio.channels" "java.time" "java.util.concurrent"
+     "javax.net.ssl" "clojure.lang"]))
+
+(def ^:private foreign
+  "Names that the pages mention and that are neither ours nor the JDK's."
+  #{"NeedsReadException" "NeedsWriteException"})
+
+(defn- unknown-names
+  "Returns the class names in the text of a page, as `Type`, `Outer.Inner`, `Type.method` or in a drawing, that no
+  source declares."
+  [text]
+  (let [fenced #"(?sm)^```(\w*)$\n(.*?)^```$"
+        drawings (str/join (for [[_ language block] (re-seq fenced text) :when (= "" language)] block))]
+    (concat
+      (for [[shown types member] (re-seq #"`(?:\w+/)*((?:[A-Z][a-z]\w*)(?:\.[A-Z][a-z]\w*)*)(?:[.#]([a-z]\w*)(?:\(\))?)?`"
+                                   (str/replace text fenced ""))
+            :let [names (str/split types #"\.")
+                  source (@java-types (last names))]
+            :when (not (and (or (every? #(or (@java-types %) (foreign %)) names) (of-the-jdk? (str/join "$" names)))
+                         (or (nil? member) (nil? source) (re-find (re-pattern (str "\\b" member "\\b")) source))))]
+        shown)
+      (for [name (re-seq #"\b[A-Z][a-z]+[A-Z]\w*\b" drawings)
+            :when (not (or (@java-types name) (of-the-jdk? name)))]
+        name))))
+
+(defn- missing-files
+  "Returns the files that the text of a page names and that do not exist."
+  [text]
+  (for [[_ path] (re-seq #"`([\w./-]+\.(?:clj|java|md|py|xml))`" text)
+        :when (not-any? #(.isFile (io/file (str % path)))
+                ["" "clj-src/parley/" "test/" "test/clj/parley/" "dev/" "doc/"])]
+    path))
+
+(deftest the-pages-name-classes-and-files-that-exist
+  (is (= ["`Sweep`" "`Errors.noSuch`" "OldBuffer"]
+        (unknown-names "`Sweep` `Errors` `Errors.noSuch` `Duration`\n```\n OldBuffer -> Encoder\n```\n")))
+  (doseq [page pages
+          :let [text (slurp page)]]
+    (is (= [] (concat (unknown-names text) (missing-files text))) page)))
+
 ;; ---- the default locale ---------------------------------------------------------------------------
 
 (def ^:private locale-dependent
