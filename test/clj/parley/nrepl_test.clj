@@ -12,7 +12,7 @@
    (java.io Closeable File)
    (java.net ConnectException ServerSocket URI)
    (java.nio.file Files LinkOption)
-   (parley.testing Child TemporaryPaths)))
+   (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -246,16 +246,3 @@
                    (socket/socket-server-port s))]
       (is (thrown? ConnectException (server :ack-port nobody :port-file file)))
       (is (not (Files/exists file (make-array LinkOption 0)))))))
-
-(deftest without-nrepl-the-error-says-how-to-bring-it
-  (let [without (remove #(re-find #"nrepl[^/]*\.jar$" %) (Child/compiledPath))
-        code '(do
-                (println "the machine is up")
-                (require 'parley.nrepl)
-                (println "error" (try
-                                   ((resolve 'parley.nrepl/nrepl-server))
-                                   (catch IllegalStateException e (ex-message e))))
-                (shutdown-agents))]
-    (with-open [child (Child/clojure [] (vec without) (into-array String ["-e" (pr-str code)]))]
-      (is (str/starts-with? (.answer child "error")
-            "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies")))))
