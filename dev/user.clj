@@ -25,13 +25,15 @@
 
 (set! *warn-on-reflection* true)
 
-(defonce ^:private echo (atom nil))
+;; The REPL begins in this namespace, where a person may define `echo`; hence the hyphens.
+
+(defonce ^:private -echo (atom nil))
 
 (defn stop
   "Stops what `start` started, if anything; no thread and no descriptor of it stays."
   []
-  (when-let [running @echo]
-    (reset! echo nil)
+  (when-let [running @-echo]
+    (reset! -echo nil)
     ((requiring-resolve 'parley.echo/stop) running)))
 
 (defn start
@@ -39,16 +41,16 @@
   ([] (start 0))
   ([port]
    (stop)
-   (:port (reset! echo ((requiring-resolve 'parley.echo/start) port)))))
+   (:port (reset! -echo ((requiring-resolve 'parley.echo/start) port)))))
 
-(defonce ^:private nrepl-server (atom nil))
+(defonce ^:private -nrepl-server (atom nil))
 
 (defn nrepl
   "Starts an nREPL server for an editor and returns its port, which is also in .nrepl-port. It runs until
   the REPL ends. Maven finds nREPL in Debian's package libnrepl-clojure; clj -M:dev:test brings it."
   []
-  (:port (or @nrepl-server
-             (reset! nrepl-server ((requiring-resolve 'parley.nrepl/nrepl-server) :port-file ".nrepl-port" :log println)))))
+  (:port (or @-nrepl-server
+             (reset! -nrepl-server ((requiring-resolve 'parley.nrepl/nrepl-server) :port-file ".nrepl-port" :log println)))))
 
 (defn- renew-aliases
   "Lets a namespace that was not loaded again see those that were, under the names it has for them."

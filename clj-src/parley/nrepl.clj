@@ -3,6 +3,7 @@
   nrepl.server/start-server. Add nREPL to your dependencies: it is loaded when a server starts, not
   before. See doc/repl.md. Nothing here starts by itself."
   (:require
+   [clojure.pprint :as pprint]
    [parley.impl.admission :as admission]
    [parley.impl.bencode :as bencode]
    [parley.impl.client :as client]
@@ -15,7 +16,8 @@
    [parley.impl.options :as options]
    [parley.impl.text :as text])
   (:import
-   (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException)
+   (clojure.lang IPersistentMap MultiFn)
+   (java.io Closeable FileNotFoundException IOException InputStream InterruptedIOException UncheckedIOException Writer)
    (java.net SocketException)
    (java.util.concurrent.atomic AtomicLong)
    (javax.net.ssl SSLHandshakeException)
@@ -319,12 +321,25 @@
       :handler (or handler ((nrepl 'nrepl.server/default-handler)))
       :wire (or wire (if (= its bencode) :bencode :text)))))
 
+(defmethod print-method ::server [server ^Writer w]
+  (.write w (evaluating-server/text "nrepl-server" (::service (meta server)))))
+
+(defn- show-briefly
+  "Has pprint, which does not look at :type, show a server as print-method does, other than one of nREPL's own."
+  [server]
+  (.addMethod ^MultiFn pprint/simple-dispatch (class server)
+    (fn [x]
+      (if (::service (meta x))
+        (pr x)
+        ((get-method pprint/simple-dispatch IPersistentMap) x))))
+  server)
+
 (defn- server-map
   "Returns nREPL's own record, since callers hint it; its close closes the server socket, and that the
   service."
   [{:keys [^SocketServer listener tls]
     :as service} {:keys [open-transports transport-fn greeting-fn handler unix? bind]}]
-  (with-meta
+  (vary-meta
     ((nrepl 'nrepl.server/map->Server)
      {:server-socket (nrepl-socket/for-server listener
                        (fn []
@@ -339,7 +354,7 @@
       :transport transport-fn
       :greeting greeting-fn
       :handler handler})
-    {:parley.tls/tls tls}))
+    assoc :type ::server ::service service :parley.tls/tls tls))
 
 (def ^:private parts
   {:names {:interface ":bind"
@@ -360,7 +375,7 @@
                 (if (endpoint/unix? server)
                   (prn-str (endpoint/whereabouts server))
                   (str (.port server))))
-   :made server-map})
+   :made (comp show-briefly server-map)})
 
 (defn- send-port
   "Sends this server's port to another server; closes this server when that fails."
@@ -376,8 +391,9 @@
   "Starts an nREPL server, instead of nrepl.server/start-server. Takes options as keywords and
   values, or a map:
 
-  :port            0 (default): the system chooses; 1 to 65535
-  :bind            address to bind, default \"127.0.0.1\"
+  :port            0 (default): the system chooses; 1 to 65535; or an endpoint, as of
+                   parley.socket/socket-server
+  :bind            address to bind, default \"127.0.0.1\"; :loopback for 127.0.0.1 and ::1
   :allow-remote    true: allows an interface other than loopback, for which a token, or TLS with
                    client certificates, is required; default nil
   :socket          path of a Unix-domain socket, instead of :port and :bind. A missing directory is made

@@ -77,11 +77,12 @@
 (defn repl-server
   "Listens, and evaluates the code of clients. Takes options as keywords and values, or a map:
 
-  :port            0 (default): the system chooses; 1 to 65535; or a Path, as :path
+  :port            0 (default): the system chooses; 1 to 65535; or an endpoint, as of
+                   parley.socket/socket-server
   :path            of a Unix-domain socket, instead of a port: a string, a File or a Path. A missing
                    directory is made with rwx------; one that is open to others is refused. Only
                    processes of the same user can connect
-  :interface       address to bind, default \"127.0.0.1\"
+  :interface       address to bind, default \"127.0.0.1\"; :loopback for 127.0.0.1 and ::1
   :allow-remote    true: allows an interface other than loopback, for which a token, or :tls with
                    :client-auth :need, is required; default nil
   :accept          function that runs for each client, with *in* and *out* bound to the connection,
@@ -140,7 +141,7 @@
   parley.stream. Takes options as keywords and values, or a map. One of :port, :path and :port-file
   is required:
 
-  :port :host      host, default \"127.0.0.1\"
+  :port :host      host, default \"127.0.0.1\"; or an endpoint as :port
   :path            of a Unix-domain socket; its server must be of this process's user
   :port-file       of the server; an error when its process has ended, since another process may
                    have the port now
@@ -167,8 +168,8 @@
 
 (defn sessions
   "Returns the sessions of a server, within a session by default those of its own server: a vector
-  of maps of :id and :peer (strings), :since (a java.time.Instant), and :address (a string) or, over
-  a Unix-domain socket, :user (a UserPrincipal)."
+  of maps of :id and :peer (strings), :since (a java.time.Instant), and :address or, over a
+  Unix-domain socket, :user (strings)."
   ([] (sessions nil))
   ([server]
    (->> (evaluating-server/clients (this-server "sessions" server))

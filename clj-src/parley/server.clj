@@ -11,14 +11,13 @@
       …)"
   (:require
    [clojure.core.protocols :as protocols]
-   [clojure.pprint :as pprint]
    [parley.impl.address :as address]
    [parley.impl.options :as options]
    [parley.impl.print :as print]
    [parley.impl.serving :as serving]
    [parley.impl.tls :as tls])
   (:import
-   (java.io Closeable Writer)
+   (java.io Closeable)
    (parley.net ServerBuilder)))
 
 (set! *warn-on-reflection* true)
@@ -27,20 +26,14 @@
 
 (defrecord Server [host port path name core]
   Closeable
-  (close [_] (.close ^parley.net.Server core)))
+  (close [_] (.close ^parley.net.Server core))
+  Object
+  (toString [_] (str core)))
 
 (alter-meta! #'->Server assoc :doc "Not for callers: see `serve`.")
 (alter-meta! #'map->Server assoc :doc "Not for callers: see `serve`.")
 
-(defmethod print-method Server [{:keys [core]} ^Writer w]
-  (.write w (str core)))
-
-;; A record would be shown as a map of its fields.
-(defmethod print-dup Server [server w]
-  (print-method server w))
-
-(defmethod pprint/simple-dispatch Server [server]
-  (pr server))
+(serving/as-text! Server)
 
 (extend-protocol protocols/Datafiable
   Server
@@ -135,7 +128,7 @@
     :id                   an integer
     :stream               nil before the header of a proxy has arrived
     :peer                 a string
-    :address or :user     a string; a UserPrincipal of a Unix-domain socket
+    :address or :user     strings; :user of a Unix-domain socket
     :since                a java.time.Instant
     :bytes-in :bytes-out  moved from and to the system
     :proxy                the address of the proxy that announced the peer, if one did"

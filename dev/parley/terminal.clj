@@ -85,11 +85,12 @@
         (System/exit 130)
         (do
           (reset! reported false)
+          (println) ; the terminal has shown ^C
           (.interrupt thread)
           (future
             (Thread/sleep 2000)
             (when (and (.isInterrupted thread) (compare-and-set! reported false true))
-              (println "\nThe call ignores the interrupt; press Ctrl-C again to end the REPL."))))))))
+              (println "The call ignores the interrupt; press Ctrl-C again to end the REPL."))))))))
 
 (defn- on-ctrl-c
   "Has Ctrl-C interrupt the calling thread. JLine has a handler of its own while it reads, and restores
@@ -101,7 +102,9 @@
       (.handle (.getTerminal reader) Terminal$Signal/INT
         (reify Terminal$SignalHandler
           (handle [_ _] (interrupt))))
-      (repl/set-break-handler! (fn [_] (.interrupt thread))))))
+      (repl/set-break-handler! (fn [_]
+                                 (println)
+                                 (.interrupt thread))))))
 
 (defn start
   "Runs the REPL until its input ends. `init` is called first."

@@ -14,7 +14,8 @@
 
 ;; ---- as arguments -------------------------------------------------------------------------------
 
-(def ^:private endpoint-forms
+(def endpoint-forms
+  "What an endpoint may be, for messages."
   (str "a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, "
     "or a map of :host and :port, or of :path"))
 

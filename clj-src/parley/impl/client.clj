@@ -53,16 +53,23 @@
     (check-alive op file pid)
     (select-keys found [:path :port :host])))
 
-(defn- target [op {:keys [port path port-file]
-                   :as all}]
+(defn- target
+  "Returns where the server is: a map of :port and :host or of :path."
+  [op {:keys [port path port-file]
+       :as all}]
   (when (not= 1 (count (filter some? [port path port-file])))
     (throw (options/misuse op "no endpoint is given, or more than one" "exactly one of :port, :path and :port-file")))
-  (when path
-    (endpoint/file-path op ":path" path))
-  (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")
-  (if port-file
-    (in-port-file op port-file)
-    all))
+  (let [host (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")]
+    (cond
+      path {:path (endpoint/file-path op ":path" path)}
+      port-file (in-port-file op port-file)
+      (integer? port) {:port (options/port op ":port" port "an integer from 1 to 65535")
+                       :host host}
+      :else (let [found (address/endpoint op port)]
+              (when (and host (or (:host found) (:path found)))
+                (throw (options/misuse op (str ":host is " (options/show host) " besides the endpoint " (options/show port))
+                         "one of them")))
+              (merge {:host host} (into {} (filter (comp some? val)) found))))))
 
 (defn- token-of ^bytes [op {:keys [token token-file]}]
   (admission/check-token-options op token token-file)
@@ -93,7 +100,7 @@
                                            :element-type :bivalent})]
     (if path
       (SocketStream/connect (UnixDomainSocketAddress/of path) opts)
-      (SocketStream/connect ^String (or (address/->host op ":host" host nil) "127.0.0.1") (int (options/port op ":port" port "an integer from 1 to 65535")) opts))))
+      (SocketStream/connect ^String (or host "127.0.0.1") (int port) opts))))
 
 (defn connect
   "A bivalent stream to a server, logged in. `options` are out of `known`."

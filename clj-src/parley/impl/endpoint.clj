@@ -12,7 +12,7 @@
    (clojure.lang ArityException)
    (java.io File IOException)
    (java.lang ProcessHandle)
-   (java.net InetAddress InetSocketAddress UnixDomainSocketAddress UnknownHostException)
+   (java.net InetAddress InetSocketAddress SocketAddress UnixDomainSocketAddress UnknownHostException)
    (java.nio.channels SocketChannel)
    (java.nio.file Files LinkOption Path)
    (java.nio.file.attribute FileAttribute PosixFilePermission PosixFilePermissions UserPrincipal)
@@ -54,6 +54,7 @@
   "Returns the addresses of an interface; none for a wrong name: binding it throws the reason."
   [interface]
   (cond
+    (= :loopback interface) [(InetAddress/getLoopbackAddress)]
     (instance? SocketStream interface) [(.getAddress ^InetSocketAddress (.localAddress ^SocketStream interface))]
     (re-find #"[\s\p{Cntrl}/]" interface) []
     :else (try
@@ -77,14 +78,8 @@
   (SocketServer/listen (address/->server-options "socket-server" endpoint {:interface interface
                                                                            :backlog backlog})))
 
-(defn- listen-tcp [op {:keys [port interface names]
+(defn- listen-tcp [op {:keys [port interface]
                        :as opts}]
-  (when-not (nil? port)
-    (options/port op ":port" port
-      "an integer from 0 (the system chooses) to 65535, or the path of a Unix-domain socket"))
-  (when-not (or (string? interface) (instance? SocketStream interface))
-    (throw (options/misuse op (str (:interface names) " is " (options/show interface))
-             "a host name or an address, such as \"127.0.0.1\"")))
   (check-interface op opts (addresses interface))
   (let [server (bind port interface)]
     (try
@@ -158,21 +153,53 @@
     (throw (IllegalStateException.
              (str op ": :enabled-in returned false for this process; no server was started")))))
 
+(defn- port-and-host
+  "Returns {:path Path}, or {:port number :host string or nil}, of a :port in any form of an endpoint."
+  [op port]
+  (cond
+    (nil? port) {:port 0}
+    (integer? port) {:port (options/port op ":port" port address/endpoint-forms)}
+    (and (map? port) (not (:path port))) (address/endpoint op (update port :port #(if (nil? %) 0 %)))
+    (or (map? port) (instance? InetSocketAddress port) (->path port false)) (address/endpoint op port)
+    :else (throw (options/misuse op (str ":port is " (options/show port)) address/endpoint-forms))))
+
+(defn- checked-interface [op interface names]
+  (if (or (= :loopback interface) (instance? SocketStream interface))
+    interface
+    (address/->host op (:interface names) interface
+      "a host name or an address, such as \"127.0.0.1\", or :loopback")))
+
+(defn located
+  "Returns the options of a server with its endpoint, in whatever form it was given, as an absolute :path, or as
+  :port, a number, and :interface."
+  [op {:keys [path port interface names]
+       :as opts}]
+  (let [names (merge {:interface ":interface"
+                      :path ":path"} names)
+        {:keys [host]
+         :as found} (if (nil? path)
+                      (port-and-host op port)
+                      {:path (or (->path path true)
+                               (throw (options/misuse op (str (:path names) " is " (options/show path))
+                                        "a path, as a string, a File or a Path")))})]
+    (when (and interface host)
+      (throw (options/misuse op (str (:interface names) " is " (options/show interface) " besides the endpoint " (options/show port))
+               "one of them: an endpoint with a host has no interface")))
+    (assoc opts
+      :names names
+      :path (->path (:path found) false)
+      :port (:port found)
+      :interface (when-not (:path found)
+                   (or (checked-interface op interface names) host "127.0.0.1")))))
+
 (defn listen
-  "The server socket of :port and :interface, or :path (or a path as :port), when it is safe to evaluate
-  code there. :names are the names of the caller's options :interface and :path, if they differ."
-  ^SocketServer [op {:keys [port path interface enabled-in names]
+  "Returns the server socket of options that `located` has returned, when it is safe to evaluate code there."
+  ^SocketServer [op {:keys [path enabled-in]
                      :as opts}]
   (check-enabled op enabled-in)
-  (let [target (or (->path path true) (->path port false))
-        names (merge {:interface ":interface"
-                      :path ":path"} names)]
-    (when (and path (nil? target))
-      (throw (options/misuse op (str (:path names) " is " (options/show path))
-               "a path, as a string, a File or a Path")))
-    (if target
-      (listen-unix op target)
-      (listen-tcp op (assoc opts :interface (or interface "127.0.0.1") :names names)))))
+  (if path
+    (listen-unix op path)
+    (listen-tcp op opts)))
 
 (defn unix?
   "Whether a server or stream is of a Unix-domain socket."
@@ -182,14 +209,14 @@
 (defn show
   "Where a server listens, for people."
   [^SocketServer server]
-  (Addresses/show (.localAddress server)))
+  (Addresses/show server))
 
 (defn uri
   "Where a server listens, under a scheme."
   ^String [scheme ^SocketServer server]
   (if (unix? server)
     (str scheme "+unix:" (.localAddress server))
-    (str scheme "://" (show server))))
+    (str scheme "://" (Addresses/show (.localAddress server)))))
 
 ;; ---- peers --------------------------------------------------------------------------------------
 
@@ -208,15 +235,16 @@
 
 (defn peer-of
   "Returns what is known of an address and the stream to it: :address (nil for Unix-domain), :peer for
-  people, :user the UserPrincipal of a Unix-domain peer."
-  [address ^SocketStream s]
+  people, :user and :principal the name and the UserPrincipal of a Unix-domain peer."
+  [^SocketAddress address ^SocketStream s]
   (if (instance? InetSocketAddress address)
     {:peer (Addresses/show address)
      :address (Addresses/host address)}
     (when s
       (let [user (user s)]
         {:peer (str "user " (.getName user))
-         :user user}))))
+         :user (.getName user)
+         :principal user}))))
 
 (defn peer
   "As peer-of, of a stream."
@@ -226,7 +254,7 @@
 (defn check-server
   "A client's look at who serves at a path: it must be of the client's own user."
   [op ^SocketStream s ^Path path]
-  (let [user (:user (peer s))
+  (let [user (:principal (peer s))
         mine (files/this-user)]
     (when-not (= mine user)
       (throw (SecurityException. (str op ": the server at " path " belongs to " user ", not to " mine

@@ -62,7 +62,7 @@
     (cond-> {:session (str (.id connection))
              :peer (or peer (Addresses/show (.peer connection)))}
       address (assoc :address address)
-      user (assoc :user (str user)))))
+      user (assoc :user user))))
 
 (defn- refuse [{:keys [^Server$Connection connection]} event why]
   (.refuse (.server connection) connection (name event) why))
@@ -71,6 +71,11 @@
   "Ends a client whose first bytes show that it is no user of this server; nothing is sent."
   [client what]
   (refuse client :guarded (str what "; it is not for this port, and nothing of it was evaluated")))
+
+(defn- counted
+  "Returns \"1 client\" or \"2 clients\"."
+  [n what]
+  (str n " " what (when-not (= 1 n) "s")))
 
 ;; ---- who is admitted ----------------------------------------------------------------------------
 
@@ -83,16 +88,16 @@
         same-address (fn [other] (and address (= address (:address other))))]
     (cond
       (<= (long max-connections) (count all))
-      (str "there are " max-connections " connections already (:max-connections)")
+      (str "the limit of connections is reached: " max-connections " (:max-connections)")
       (and max-unauthenticated (<= (long max-unauthenticated) (count waiting)))
-      (str max-unauthenticated " connections have not sent anything valid yet (:max-unauthenticated)")
+      (str "the limit of connections that have not sent anything valid yet is reached: " max-unauthenticated " (:max-unauthenticated)")
       (and max-per-address (<= (long max-per-address) (count (filter same-address all))))
-      (str "there are " max-per-address " connections of its address already (:max-per-address)"))))
+      (str "the limit of connections of its address is reached: " max-per-address " (:max-per-address)"))))
 
 (defn stranger
   "Returns why a Unix-domain peer may not connect, or nil."
-  [{:keys [owner]} {:keys [user]}]
-  (when (and owner (not= owner user))
+  [{:keys [owner]} {:keys [principal]}]
+  (when (and owner (not= owner principal))
     (str "the server belongs to " owner)))
 
 (defn- silent-longest
@@ -162,6 +167,13 @@
   "Returns true once the service has begun to close."
   [{:keys [server]}]
   (not (.isOpen ^Server @server)))
+
+(defn text
+  "Describes a service in a line, for people."
+  ^String [kind {:keys [name ^SocketServer listener]
+                 :as service}]
+  (str "#<" kind " " name " " (endpoint/show listener) " "
+    (if (closing? service) "closed" (counted (count (clients service)) "client")) ">"))
 
 (defn own-failure?
   "Returns true when reading has failed for a reason of this process, not because the connection is lost."

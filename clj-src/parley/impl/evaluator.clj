@@ -115,7 +115,8 @@
     :made       a function of service and options that returns the server's value
     :external-format  of the clients' streams"
   [op options parts]
-  (let [server (endpoint/listen op (assoc options :names (:names parts)))]
+  (let [options (endpoint/located op (assoc options :names (:names parts)))
+        server (endpoint/listen op options)]
     (try
       (start op server options parts)
       (catch Throwable e

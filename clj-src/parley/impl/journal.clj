@@ -5,8 +5,9 @@
   (:require
    [parley.impl.options :as options])
   (:import
-   (java.lang System$Logger System$Logger$Level)
-   (java.time Instant)))
+   (java.lang System$Logger$Level)
+   (java.time Instant)
+   (parley.net.wait Log$Named)))
 
 (set! *warn-on-reflection* true)
 
@@ -23,9 +24,9 @@
 (defn- to-logger
   "Returns a function that hands a line to the platform's logger of the part that `op` belongs to."
   [op]
-  (let [^System$Logger logger (System/getLogger (get loggers op "parley.server"))]
+  (let [logger (Log$Named/of (get loggers op "parley.server"))]
     (fn [line]
-      (.log logger System$Logger$Level/INFO (str line)))))
+      (.log logger System$Logger$Level/INFO (str line) nil))))
 
 (defn peer-text
   "Text of a peer's, fit for a line: control characters escaped, 200 characters at most."

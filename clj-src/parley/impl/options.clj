@@ -64,13 +64,25 @@
           (vec (range (inc (count b))))
           a)))
 
+(def ^:private synonyms
+  "What other libraries, and other functions of this one, call the same thing."
+  [#{:interface :bind :host :hostname :address :ip}
+   #{:path :socket :file}
+   #{:eof :eof-value}
+   #{:external-format :encoding :charset}
+   #{:max-connections :max-clients}
+   #{:timeout :timeout-ms :connect-timeout}
+   #{:tls :ssl}])
+
 (defn- nearest
-  "Returns the known key that `key` was perhaps meant to be, or nil: one with few other characters, else one
-  of which it is a part."
+  "Returns the known key that `key` was perhaps meant to be, or nil: another name for the same, else one with
+  few other characters, else one of which it is a part."
   [known key]
-  (let [distance (fn [k]
+  (let [alike (into #{} (mapcat #(when (% key) %)) synonyms)
+        distance (fn [k]
                    (let [n (edits (name key) (name k))]
                      (cond
+                       (alike k) -1
                        (<= n 2 (* 2 n) (max (count (name key)) (count (name k)))) n
                        (str/includes? (name k) (name key)) 3)))]
     (when (keyword? key)

@@ -2,13 +2,14 @@
   "Options, events and connections of parley.net.Server as Clojure's data."
   {:no-doc true}
   (:require
+   [clojure.pprint :as pprint]
    [parley.impl.address :as address]
    [parley.impl.endpoint :as endpoint]
    [parley.impl.options :as options]
    [parley.impl.print :as print])
   (:import
-   (clojure.lang AFunction RestFn Var)
-   (java.io IOException)
+   (clojure.lang AFunction MultiFn RestFn Var)
+   (java.io IOException Writer)
    (java.lang.reflect Method)
    (java.nio.channels ServerSocketChannel)
    (java.util.function BiConsumer Consumer)
@@ -102,7 +103,7 @@
         proxy (some-> stream .proxyAddress)]
     (print/ordered
       (cond-> (assoc (try
-                       (endpoint/peer-of (.peer connection) stream)
+                       (dissoc (endpoint/peer-of (.peer connection) stream) :principal)
                        (catch IOException _ ; it has gone, and the system has forgotten who it was
                          {}))
                 :id (.id connection)
@@ -169,3 +170,12 @@
      :oldest (/ (.toMillis (.oldest stats)) 1000.0)
      :full? (.full stats)
      :pausing? (.pausing stats)}))
+
+(defn as-text!
+  "Has all printers show the records of a class by their toString, which has no secret and fits in a line."
+  [class]
+  (let [method (fn [x ^Writer w] (.write w (str x)))]
+    (doseq [printer [print-method print-dup]]
+      (.addMethod ^MultiFn printer class method)))
+  (doseq [dispatch [pprint/simple-dispatch pprint/code-dispatch]]
+    (.addMethod ^MultiFn dispatch class pr)))

@@ -6,13 +6,13 @@
    [clojure.core.server :as core-server]
    ;; The evaluators need these for each session, and would load them in its thread.
    [clojure.java.javadoc]
-   [clojure.pprint :as pprint]
    [clojure.repl]
    [parley.impl.evaluating-server :as evaluating-server]
    [parley.impl.guard :as guard]
    [parley.impl.journal :as journal]
    [parley.impl.prepl :as prepl]
    [parley.impl.print :as print]
+   [parley.impl.serving :as serving]
    [parley.impl.text :as text]
    [parley.impl.turn :as turn])
   (:import
@@ -27,38 +27,27 @@
 
 (defrecord Server [host port path name token service]
   Closeable
-  (close [_] (evaluating-server/close service)))
+  (close [_] (evaluating-server/close service))
+  Object
+  (toString [_] (evaluating-server/text "repl-server" service)))
 
-(defmethod print-method Server [{:keys [name service]} ^Writer w]
-  (.write w (str "#<repl-server " name " " (print/address (.localAddress ^SocketServer (:listener service))) " "
-              (if (evaluating-server/closing? service) "closed"
-                (str (count (evaluating-server/clients service)) " clients")) ">")))
-
-;; pprint and print-dup would show the fields of a record, and so the token.
-(defmethod print-dup Server [server w]
-  (print-method server w))
-
-(defmethod pprint/simple-dispatch Server [server]
-  (pr server))
-
-(defmethod pprint/code-dispatch Server [server]
-  (pr server))
+(serving/as-text! Server)
 
 (extend-protocol protocols/Datafiable
   Server
   (datafy [server]
-    (-> (into {} server)
-        (dissoc :token :service)
+    (-> (serving/facts @(:server (:service server)))
+        (merge (select-keys server [:host :port :path]))
         (assoc :kind :repl-server
-               :token? (some? (:token server))
-               :open? (not (evaluating-server/closing? (:service server))))
+               :token? (some? (:token server)))
         print/ordered)))
 
 (defn server
   "Returns the value that repl-server returns."
   [{:keys [^SocketServer listener]
     :as service} {:keys [name token unix? interface]}]
-  (->Server (if (string? interface) interface (.host listener)) (when-not unix? (.port listener)) (when unix? (.host listener)) name token service))
+  (->Server (when-not unix? (if (string? interface) interface (.host listener))) (when-not unix? (.port listener))
+    (when unix? (.host listener)) name token service))
 
 ;; ---- sessions -----------------------------------------------------------------------------------
 

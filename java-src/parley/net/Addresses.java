@@ -125,6 +125,17 @@ public final class Addresses {
         return show(host(address), port(address));
     }
 
+    /**
+     * Writes where a server listens.
+     *
+     * @param server open or closed
+     * @return such as {@code "127.0.0.1:7007"}, or {@code "127.0.0.1:7007 and [::1]"} for a server on
+     *     both loopback addresses
+     */
+    public static String show(SocketServer server) {
+        return show(server.localAddress()) + (server.isOnBothLoopbacks() ? " and [::1]" : "");
+    }
+
     /** A host and a port, or the path of a Unix-domain socket, whose port is 0. */
     static String show(String host, int port) {
         if (port == 0 && host.indexOf('/') >= 0) {
@@ -246,7 +257,7 @@ public final class Addresses {
             throw unknown(operation, host, e.getCause());
         } catch (IOException e) {
             throw ErrorInfo.attach(new IOException(Errors.name(operation) + ": " + show(host) + ": "
-                    + Errors.text(e)), of(host, 0), e);
+                    + Errors.text(e)), ErrorInfo.endOf(operation, of(host, 0)), e);
         }
     }
 
@@ -265,7 +276,7 @@ public final class Addresses {
                 ? ": Temporary failure in name resolution: the name server did not respond,"
                         + " try again"
                 : ": Name or service not known: check the spelling"));
-        return ErrorInfo.attach(error, of(host, 0), cause);
+        return ErrorInfo.attach(error, ErrorInfo.endOf(operation, of(host, 0)), cause);
     }
 
     /** The order in which to try addresses: families by turns, IPv6 first (RFC 8305, section 4). */

@@ -28,7 +28,11 @@ final class ChannelTransport implements Transport {
     // Each has one writer at a time, so that setting it needs no memory fence.
     private volatile long bytesIn; // through BYTES_IN
     private volatile long bytesOut; // through BYTES_OUT
-    private SocketAddress announced; // the peer behind a proxy, or null; set before it is shared
+    private Ends ends; // null: those that the system reports; set before it is shared
+
+    /** The addresses of the ends where those of the system say nothing; null for the system's. */
+    private record Ends(SocketAddress local, SocketAddress peer) {
+    }
 
     /** Takes over the channel and makes it non-blocking. */
     ChannelTransport(SocketChannel channel) throws IOException {
@@ -162,22 +166,27 @@ final class ChannelTransport implements Transport {
 
     @Override
     public SocketAddress peer() throws IOException {
-        return announced != null ? announced : channel.getRemoteAddress();
+        return ends != null ? ends.peer : channel.getRemoteAddress();
     }
 
     /** Sets the peer that a trusted proxy has announced; before the transport has a stream. */
     void announce(SocketAddress peer) {
-        announced = peer;
+        ends = new Ends(null, peer);
+    }
+
+    /** Names both ends; before the transport has a stream. */
+    void name(SocketAddress local, SocketAddress peer) {
+        ends = new Ends(local, peer);
     }
 
     @Override
     public SocketAddress proxy() throws IOException {
-        return announced == null ? null : channel.getRemoteAddress();
+        return ends == null || ends.local != null ? null : channel.getRemoteAddress();
     }
 
     @Override
     public SocketAddress local() throws IOException {
-        return channel.getLocalAddress();
+        return ends != null && ends.local != null ? ends.local : channel.getLocalAddress();
     }
 
     @Override

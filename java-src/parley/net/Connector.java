@@ -20,6 +20,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import parley.net.wait.Deadline;
 import parley.net.wait.Poller;
@@ -36,6 +37,7 @@ final class Connector {
     private static final String NAME = "socket-connect";
     private static final long HEAD_START = Duration.ofMillis(250).toNanos();
     private static final long BUSY_PAUSE = Duration.ofMillis(5).toNanos();
+    private static final AtomicInteger PAIRS = new AtomicInteger(); // made so far
 
     private final String host;
     private final int port;
@@ -284,11 +286,15 @@ final class Connector {
             StreamOptions options) throws IOException {
         Connector connector =
                 new Connector(address.getPath().toString(), 0, options).prepared();
-        ChannelTransport transport;
-        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, address.getPath())) {
-            transport = connector.reach(spelling.address());
+        return connector.stream(transportUnix(connector, address.getPath()), null,
+                Duration.ZERO.equals(options.timeout()));
+    }
+
+    private static ChannelTransport transportUnix(Connector connector, Path path)
+            throws IOException {
+        try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, path)) {
+            return connector.reach(spelling.address());
         }
-        return connector.stream(transport, null, Duration.ZERO.equals(options.timeout()));
     }
 
     /**
@@ -402,22 +408,49 @@ final class Connector {
         Errors.plainOptions("stream-pair", options);
         Path directory = Files.createTempDirectory("parley", PosixFilePermissions.asFileAttribute(
                 PosixFilePermissions.fromString("rwx------")));
-        try (SocketServer server = SocketServer.listen(
-                ServerOptions.builder().path(directory.resolve("pair")).build())) {
-            SocketStream first = SocketStream.connect(server.localAddress(), options);
+        Path file = directory.resolve("pair");
+        try (SocketServer server = SocketServer.listen(ServerOptions.builder().path(file).build())) {
+            ChannelTransport first = transportUnix(
+                    new Connector(file.toString(), 0, options).prepared(), file);
+            ChannelTransport second = null;
             boolean made = false;
             try {
-                SocketStream second = server.acceptNow(options); // is in the queue
-                made = second != null;
-                return List.of(first, second);
+                second = server.acceptTransport(); // is in the queue
+                List<SocketStream> pair = named(first, second, options);
+                made = true;
+                return pair;
             } finally {
                 if (!made) {
-                    first.abort();
+                    first.close(false);
+                }
+                if (!made && second != null) {
+                    second.close(false);
                 }
             }
         } finally {
-            Files.deleteIfExists(directory.resolve("pair"));
+            Files.deleteIfExists(file);
             Files.deleteIfExists(directory);
+        }
+    }
+
+    /** The path of the file, which is gone, would mean nothing to a reader. */
+    private static List<SocketStream> named(ChannelTransport first, ChannelTransport second,
+            StreamOptions options) throws IOException {
+        String pair = "pair-" + PAIRS.incrementAndGet();
+        SocketAddress a = UnixDomainSocketAddress.of(pair + "/a");
+        SocketAddress b = UnixDomainSocketAddress.of(pair + "/b");
+        first.name(a, b);
+        second.name(b, a);
+        SocketStream one = new SocketStream(first, null, 0, options);
+        SocketStream other = null;
+        try {
+            other = new SocketStream(second, null, 0, options);
+            other.accepted();
+            return List.of(one, other);
+        } finally {
+            if (other == null) {
+                one.abort();
+            }
         }
     }
 }

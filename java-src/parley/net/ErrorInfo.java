@@ -103,7 +103,7 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
     /**
      * Attaches the information to an exception, whose message begins with what was called and ": ".
      *
-     * @param object the stream, the server or the address that the call was about
+     * @param object the stream, the server, the address of the other end, or {@link #endOf}
      * @param original what the system or the JDK threw; it is suppressed and not the cause, since a
      *     REPL shows the message of the last cause only
      * @return the exception
@@ -127,7 +127,9 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         String operation = message.substring(0, message.indexOf(": "));
         SocketAddress remote = object instanceof SocketAddress address ? address : null;
         SocketAddress local = null;
-        if (object instanceof SocketStream stream) {
+        if (object instanceof OwnEnd own) {
+            local = own.address;
+        } else if (object instanceof SocketStream stream) {
             local = stream.knownLocal;
             remote = stream.knownPeer;
         } else if (object instanceof SocketServer server) {
@@ -136,6 +138,15 @@ public record ErrorInfo(String operation, ErrorCode code, SocketAddress local, S
         error.addSuppressed(
                 new Origin(new ErrorInfo(operation, code, local, remote, -1), original));
         return error;
+    }
+
+    /** An address of this end, where an address alone is that of the other end. */
+    private record OwnEnd(SocketAddress address) {
+    }
+
+    /** Returns what to attach for an address that an operation listens at or connects to. */
+    static Object endOf(String operation, SocketAddress address) {
+        return operation.equals("socket-server") ? new OwnEnd(address) : address;
     }
 
     /**

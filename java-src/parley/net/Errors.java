@@ -331,7 +331,7 @@ final class Errors {
         SocketException error = new SocketException(name(operation) + ": " + Addresses.host(address)
                 + ": this Java machine has no IPv6; use an address of IPv4, or leave out"
                 + " -Djava.net.preferIPv4Stack=true if it is set");
-        ErrorInfo.attach(error, address, ErrorCode.EAFNOSUPPORT);
+        ErrorInfo.attach(error, ErrorInfo.endOf(operation, address), ErrorCode.EAFNOSUPPORT);
         error.addSuppressed(e);
         return error;
     }

@@ -38,9 +38,10 @@ final class LineCursor {
     }
 
     /**
-     * Reads a line without its end.
+     * Reads a line without its end. Nothing is consumed of a line with more bytes or characters,
+     * whether or not its end has come.
      *
-     * @param most how many bytes or characters a line may have before its end has come
+     * @param most how many bytes (where newlines are those of ASCII) or characters a line may have
      * @return the line; null when more bytes are needed, or at the end when there is none
      */
     String read(boolean atEnd, int most) throws CodingException, LineTooLongException {
@@ -49,15 +50,19 @@ final class LineCursor {
         }
         if (characters.decoder().hasAsciiNewlines() && characters.dropAhead()) {
             skipNewline();
-            String line = readRun(atEnd);
+            String line = readRun(atEnd, most);
             if (line != null || scanned == buffer.remaining()) {
-                return orTooLong(line, atEnd, scanned, most);
+                requireWithin(line == null ? scanned : 0, most);
+                return line;
             }
         }
-        String line = readSlowly(atEnd, Integer.MAX_VALUE);
-        // Four bytes a character are enough: what makes none is bounded, too.
-        boolean full = characters.bytesAhead() / 4 >= most;
-        return orTooLong(line, atEnd, full ? most : ahead.size(), most);
+        String line = readSlowly(atEnd, Integer.MAX_VALUE, most);
+        if (line == null) {
+            requireWithin(ahead.size(), most);
+            // Four bytes a character are enough: what makes none is bounded, too.
+            requireWithin(characters.bytesAhead() / 4, most);
+        }
+        return line;
     }
 
     /**
@@ -68,22 +73,26 @@ final class LineCursor {
         if (!characters.settleFormerNewline(atEnd)) {
             return null;
         }
-        String line = readSlowly(atEnd, most);
-        if (line == null && characters.bytesAhead() > most) {
-            throw new LineTooLongException(most);
+        String line = readSlowly(atEnd, most, Integer.MAX_VALUE);
+        if (line == null) {
+            requireWithin(characters.bytesAhead(), most);
         }
         return line;
     }
 
-    /** Reads a line that is whole in the buffer, with something behind it, and plain; else null. */
-    String readPlain() {
+    /**
+     * Reads a line that is whole in the buffer, with something behind it, and plain; else null.
+     *
+     * @param most how many bytes it may have
+     */
+    String readPlain(int most) {
         Decoder decoder = characters.plainDecoder();
         if (decoder == null) {
             return null;
         }
         int from = buffer.position;
         int at = LineScanner.find(buffer.bytes, from + scanned, buffer.limit - 1);
-        if (at < 0 || buffer.bytes[at] == '\r' && at + 2 >= buffer.limit) {
+        if (at < 0 || at - from > most || buffer.bytes[at] == '\r' && at + 2 >= buffer.limit) {
             return null;
         }
         String line = decoder.decodeRun(buffer.bytes, from, at, buffer);
@@ -101,15 +110,13 @@ final class LineCursor {
         }
     }
 
-    private static String orTooLong(String line, boolean atEnd, int length, int most)
-            throws LineTooLongException {
-        if (line == null && !atEnd && length >= most) {
+    private static void requireWithin(int length, int most) throws LineTooLongException {
+        if (length > most) {
             throw new LineTooLongException(most);
         }
-        return line;
     }
 
-    private String readRun(boolean atEnd) {
+    private String readRun(boolean atEnd, int most) throws LineTooLongException {
         int from = buffer.position;
         int at = LineScanner.find(buffer.bytes, from + scanned, buffer.limit);
         if (at < 0) {
@@ -119,6 +126,7 @@ final class LineCursor {
             }
             at = buffer.limit;
         }
+        requireWithin(at - from, most);
         String line = characters.decoder().decodeRun(buffer.bytes, from, at, buffer);
         if (line == null) {
             scanned = -1; // some bytes are bad: character by character
@@ -145,7 +153,7 @@ final class LineCursor {
         buffer.position = next; // last: an Error before has read nothing
     }
 
-    private String readSlowly(boolean atEnd, int most)
+    private String readSlowly(boolean atEnd, int mostBytes, int mostCharacters)
             throws CodingException, LineTooLongException {
         scanned = 0;
         int newline = ahead.newline();
@@ -154,17 +162,19 @@ final class LineCursor {
             if (unit == CharacterCursor.MORE || unit == CharacterCursor.END && ahead.isEmpty()) {
                 return null;
             } else if (unit == CharacterCursor.END) {
-                return take(ahead.size(), true, most);
+                return take(ahead.size(), true, mostBytes, mostCharacters);
             } else if (unit == '\n') {
                 newline = ahead.size() - 1;
             }
         }
-        return take(newline, false, most);
+        return take(newline, false, mostBytes, mostCharacters);
     }
 
-    private String take(int count, boolean endOfInput, int most) throws LineTooLongException {
-        if (most < Integer.MAX_VALUE && ahead.bytes(count) > most) {
-            throw new LineTooLongException(most);
+    private String take(int count, boolean endOfInput, int mostBytes, int mostCharacters)
+            throws LineTooLongException {
+        requireWithin(count, mostCharacters);
+        if (mostBytes < Integer.MAX_VALUE) {
+            requireWithin(ahead.bytes(count), mostBytes);
         }
         String line = ahead.text(count);
         characters.takeAhead(count);

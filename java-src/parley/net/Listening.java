@@ -231,6 +231,6 @@ final class Listening {
                 + Errors.words(e) + hint;
         IOException explained = e instanceof BindException ? new BindException(message)
                 : new SocketException(message);
-        return ErrorInfo.attach(explained, target, e);
+        return ErrorInfo.attach(explained, ErrorInfo.endOf(NAME, target), e);
     }
 }

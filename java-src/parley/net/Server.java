@@ -461,7 +461,8 @@ public final class Server implements Closeable {
 
     @Override
     public String toString() {
-        return "#<server " + name + " " + Addresses.show(localAddress()) + " "
-                + (isOpen() ? connections.count() + " connections" : "closed") + ">";
+        int count = connections.count();
+        return "#<server " + name + " " + Addresses.show(listener) + " "
+                + (!isOpen() ? "closed" : count == 1 ? "1 connection" : count + " connections") + ">";
     }
 }

@@ -414,8 +414,11 @@ public final class SocketServer extends Pollable {
 
     @Override
     public String toString() {
-        return "#<socket-server " + Addresses.show(address)
-                + (twin == null ? "" : " and [::1]") + (isOpen() ? ">" : " closed>");
+        return "#<socket-server " + Addresses.show(this) + (isOpen() ? ">" : " closed>");
+    }
+
+    boolean isOnBothLoopbacks() {
+        return twin != null;
     }
 
     /**

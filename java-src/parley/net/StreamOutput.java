@@ -225,6 +225,11 @@ public final class StreamOutput extends StreamTextOutput {
                 ? Taken.IN_PART : Taken.WHOLE;
     }
 
+    /** Returns the number of buffered bytes; without the lock, so that it may be a former number. */
+    int unsent() {
+        return buffer.pending();
+    }
+
     /**
      * Sends what is buffered as far as the system takes it; never waits.
      *

@@ -54,6 +54,11 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         return Errors.NOTHING_LOST;
     }
 
+    /** The hint for a wait that may be in vain since the peer was not sent what was written. */
+    String unsentHint() {
+        return "";
+    }
+
     // ---- the protocol of an operation --------------------------------------------------------
 
     /** The body of an operation, run under the lock. */
@@ -307,10 +312,11 @@ abstract class StreamSide extends SideLock implements HasDeadline {
     /** Names the limit that has passed: that of the operation, or the deadline of this side. */
     private IOException timedOut(String name, Deadline passed, Deadline ofOperation, String more) {
         String what = sideName() + " " + stream + more;
-        return passed == ofOperation ? Errors.timeout(name, passed, what, stream, timeoutHint())
+        return passed == ofOperation
+                ? Errors.timeout(name, passed, what, stream, timeoutHint() + unsentHint())
                 : Errors.timedOut(name, "timed out at the deadline of " + passed.shown() + " that "
                         + deadlineSetter() + " set,", what, stream,
-                        timeoutHint() + " with another deadline");
+                        timeoutHint() + " with another deadline" + unsentHint());
     }
 
     /** Adds the operation that waits for the transport, if one does. */

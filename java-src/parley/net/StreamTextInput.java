@@ -38,15 +38,15 @@ abstract class StreamTextInput extends StreamSide {
     }
 
     /**
-     * {@return how many characters (bytes, in ASCII and UTF-8) a read of a line gathers at most, a
-     * positive number}
+     * {@return how many characters (bytes, in ASCII and UTF-8) a line may have at most, a positive
+     * number}
      */
     public int lineLimit() {
         return lineLimit;
     }
 
     /**
-     * Sets how many characters a later read of a line gathers at most.
+     * Sets how many characters (bytes, in ASCII and UTF-8) a line of a later read may have.
      *
      * @param limit a positive number
      */
@@ -196,7 +196,7 @@ abstract class StreamTextInput extends StreamSide {
      * Reads a line (Common Lisp {@code READ-LINE}).
      *
      * @return the line without its end, or null at the end of the input
-     * @throws LineTooLongException if the {@link #lineLimit()} is reached without a newline
+     * @throws LineTooLongException if the line is longer than the {@link #lineLimit()}
      */
     public String readLine() throws IOException {
         String plain = readPlainLine();
@@ -209,7 +209,7 @@ abstract class StreamTextInput extends StreamSide {
         }
         boolean ended = false;
         try {
-            String line = cursor.lines().readPlain();
+            String line = cursor.lines().readPlain(lineLimit);
             endMoment();
             ended = true;
             return line;

@@ -195,7 +195,7 @@ final class UnixSocketFile {
             throw ErrorInfo.attach(new SocketException(Errors.name(operation) + ": " + path
                     + ": No such file or directory: there is no directory " + directory
                     + "; make it, or choose another path"),
-                    UnixDomainSocketAddress.of(path), ErrorCode.ENOENT);
+                    ErrorInfo.endOf(operation, UnixDomainSocketAddress.of(path)), ErrorCode.ENOENT);
         }
         Identity old = Identity.ifAny(path);
         if (old == null) {
@@ -300,8 +300,8 @@ final class UnixSocketFile {
     private static BindException inUse(String operation, Path path, String why) {
         BindException error = new BindException(Errors.name(operation) + ": " + path
                 + ": Address already in use: " + why + "; choose another path");
-        return ErrorInfo.attach(error, UnixDomainSocketAddress.of(path),
-                ErrorCode.EADDRINUSE);
+        return ErrorInfo.attach(error,
+                ErrorInfo.endOf(operation, UnixDomainSocketAddress.of(path)), ErrorCode.EADDRINUSE);
     }
 
     /**

@@ -51,6 +51,10 @@
     (start-use-and-stop)
     (assert-nothing-left-open before)))
 
+(deftest a-person-may-use-the-usual-names
+  (doseq [n '[echo server client peer conn s ss port nrepl-server repl-server echo-server]]
+    (is (nil? (ns-resolve 'user n)) (str n))))
+
 (deftest after-a-reload-aliases-are-of-the-namespaces-that-were-loaded
   (let [^Namespace here (create-ns 'parley.dev-test.here)
         loads #(create-ns 'parley.dev-test.there)

@@ -13,8 +13,8 @@
   (:import
    (java.time Instant)
    (java.util.concurrent Callable)
-   (java.util.logging Handler LogRecord Logger)
-   (parley.testing Await)))
+   (java.util.logging Handler LogRecord Logger SimpleFormatter)
+   (parley.testing Await Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -73,17 +73,28 @@
   (let [records (atom [])
         logger (Logger/getLogger "parley.repl")
         handler (proxy [Handler] []
-                  (publish [^LogRecord r] (swap! records conj (.getMessage r)))
+                  (publish [r] (swap! records conj r))
                   (flush [])
                   (close []))]
     (.addHandler logger handler)
     (.setUseParentHandlers logger false)
     (try
       (.close ^java.io.Closeable (repl/repl-server {:port 0}))
-      (is (re-find #"^parley repl-\d+: .*127\.0\.0\.1" (str (first @records))))
+      (is (re-find #"^parley repl-\d+: .*127\.0\.0\.1" (str (some-> ^LogRecord (first @records) .getMessage))))
+      (testing "the console shows the name of the logger"
+        (is (re-find #" parley\.repl\n" (.format (SimpleFormatter.) (first @records)))))
       (finally
         (.removeHandler logger handler)
         (.setUseParentHandlers logger true)))))
+
+(deftest the-console-shows-the-logger-of-a-part
+  (with-open [reported (Reported.)
+              ^java.io.Closeable served (server/serve (fn [_] (throw (ex-info "boom" {}))))
+              s (socket/socket-connect (:port served) "127.0.0.1" :read-timeout 20)]
+    (is (= :end (stream/read-line s :eof :end)))
+    (await-that "it is logged" #(seq (.records reported)))
+    (is (re-find #" parley\.net\.server\nSEVERE: parley: server-.* failed\n.*boom"
+          (.format (SimpleFormatter.) (first (.records reported)))))))
 
 (deftest facts-begin-with-the-most-important
   (let [server (socket/socket-server 0 :interface "127.0.0.1")
@@ -103,24 +114,61 @@
       (finally
         (run! #(.close ^java.io.Closeable %) [server served repl a b])))))
 
+(deftest the-ends-of-a-pair-have-names
+  (let [[a b] (stream/stream-pair)
+        [_ pair] (re-matches #"#<socket-stream (pair-\d+)/a -> .*" (str a))
+        [at-a at-b] (map #(str pair %) ["/a" "/b"])]
+    (socket/with-open-stream [_ a
+                              _ b]
+      (is (= [(str "#<socket-stream " at-a " -> " at-b " open>") (str "#<socket-stream " at-b " -> " at-a " open>")] (map pr-str [a b])))
+      (is (= [at-a at-b] ((juxt :local :peer) (seen a)) ((juxt :peer :local) (datafy b))))
+      (is (= [[at-a 0] [at-b 0]] [(socket/socket-stream-local a) (socket/socket-stream-peer a)]))
+      (is (= [at-b 0] ((juxt socket/socket-stream-host socket/socket-stream-port) a)))
+      (is (nil? (:proxy (datafy a)))))
+    (let [[c d] (stream/stream-pair)]
+      (socket/with-open-stream [_ c
+                                _ d]
+        (is (not= (str a) (str c)))))))
+
+(deftest a-user-is-shown-by-name
+  (let [path (TemporaryPaths/fresh)
+        me (System/getProperty "user.name")]
+    (socket/with-open-stream [served (server/serve #(stream/read-line %) :path path)
+                              s (socket/socket-connect path)]
+      (await-that "it is served" #(seq (server/connections served)))
+      (is (= [me] (map :user (server/connections served)))))
+    (socket/with-open-stream [admin (repl/repl-server {:log nil :path path})
+                              s (socket/socket-connect path)]
+      (await-that "it has a session" #(seq (repl/sessions admin)))
+      (is (= [me] (map :user (repl/sessions admin))))
+      (is (= [1 1] ((juxt :connections :accepted) (datafy admin)))))))
+
 (deftest values-print-in-one-short-line
   (let [[a b] (stream/stream-pair)
-        served (server/serve identity :name "echo")
+        served (server/serve #(stream/read-line %) :name "echo")
+        both (server/serve identity {:interface :loopback})
         repl (repl/repl-server {:log nil
-                                :name "admin"})]
+                                :name "admin"})
+        connect #(socket/socket-connect (:port %) "127.0.0.1")]
     (socket/with-open-stream [_ a
                               _ b
                               _ served
+                              _ both
                               _ repl
+                              _ (connect served)
+                              _ (connect repl)
                               set (socket/status-set a)]
+      (await-that "one is served" #(= 1 (:connections (datafy served))))
+      (await-that "one is in a session" #(= 1 (count (repl/sessions repl))))
       (doseq [[expected x] {#"#<lines of #<socket-stream .* open>>" (stream/lines a)
                             #"#<frames of #<socket-stream .* open>>" (stream/frames a)
                             #"#<forms of #<socket-stream .* open>>" (stream/forms a)
                             #"#<tls-options TLSv1.3 TLSv1.2>" (tls/tls-options)
-                            #"#<server echo 127.0.0.1:\d+ 0 connections>" served
-                            #"#<repl-server admin 127.0.0.1:\d+ 0 clients>" repl
+                            #"#<server echo 127.0.0.1:\d+ 1 connection>" served
+                            #"#<server server-\d+ 127.0.0.1:\d+(?: and \[::1\])? 0 connections>" both
+                            #"#<repl-server admin 127.0.0.1:\d+ 1 client>" repl
                             #"#<status-set of 1, 0 actionable>" set}
-              print [pr-str #(with-out-str (pprint/pprint %))]]
+              print [pr-str str #(with-out-str (pprint/pprint %))]]
         (is (re-matches expected (str/trim (print x))))))))
 
 (deftest a-broken-stream-prints-as-broken

@@ -28,7 +28,7 @@
 
 (deftest without-optional-jars-the-namespaces-load-and-errors-name-the-jar
   (let [messages (edn/read-string
-                   (evaluate #"core\.async|jna|jnr|nrepl"
+                   (evaluate #"core.async|jna|jnr|nrepl"
                      '(run! require '[parley.socket parley.stream parley.rawsock parley.repl parley.nrepl parley.http])
                      '(defmacro message [form]
                         `(try ~form (catch Throwable e# (ex-message (last (take-while some? (iterate ex-cause e#)))))))

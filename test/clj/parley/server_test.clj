@@ -64,7 +64,7 @@
       (is (instance? Instant (:since c)))
       (is (= (:peer c) (str/join ":" (socket/socket-stream-peer (:stream c) true)))))
     (doseq [text [(pr-str r) (with-out-str (pprint/pprint r)) (binding [*print-dup* true] (pr-str r))]]
-      (is (= (str "#<server shown 127.0.0.1:" (:port r) " 1 connections>") (str/trim text))))
+      (is (= (str "#<server shown 127.0.0.1:" (:port r) " 1 connection>") (str/trim text))))
     (is (= {:kind :server
             :name "shown"
             :port (:port r)

@@ -263,11 +263,21 @@
     (send-text peer "ne\n")
     (is (= "line" (stream/read-line s)))))
 
-(deftest a-line-without-an-end-stops-at-the-limit
-  (with-pair [s peer :line-limit 10]
-    (send-text peer "0123456789abc")
-    (fails StreamInput$LineTooLongException ["10"] (stream/read-line s))
-    (is (= \0 (stream/read-char s)))))
+(deftest a-line-longer-than-the-limit-is-refused-whether-or-not-its-end-has-come
+  (doseq [charset [:utf-8 :iso-8859-1 :utf-16le :iso-2022-jp]
+          end ["" "\n" "\r\nmore\n" :eof]]
+    (testing [charset end]
+      (with-pair [s peer :line-limit 10]
+        (run! #(stream/set-stream-external-format! % charset) [s peer])
+        (send-text peer (str "0123456789\n0123456789a" (when (string? end) end)))
+        (when (= :eof end)
+          (socket/socket-stream-shutdown peer :output))
+        (is (= "0123456789" (stream/read-line s)))
+        (dotimes [_ 2]
+          (fails StreamInput$LineTooLongException ["10"] (stream/read-line s)))
+        (is (= \0 (stream/read-char s)))
+        (when-not (= "" end)
+          (is (= "123456789a" (stream/read-line s))))))))
 
 ;; ---- views --------------------------------------------------------------------------------------
 

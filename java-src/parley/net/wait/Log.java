@@ -2,6 +2,7 @@ package parley.net.wait;
 
 import java.time.ZonedDateTime;
 import java.util.Locale;
+import java.util.logging.LogRecord;
 
 /** Logs events that no caller can receive, to the platform's own loggers. */
 public final class Log {
@@ -22,10 +23,57 @@ public final class Log {
         /** The event loop. */
         WAIT("parley.net.wait");
 
-        private final System.Logger logger;
+        private final Named logger;
 
         Part(String name) {
-            logger = System.getLogger(name);
+            logger = Named.of(name);
+        }
+    }
+
+    /** A logger of the platform. */
+    public interface Named {
+        /** Logs a line, and what was thrown unless that is null. */
+        void log(System.Logger.Level level, String line, Throwable cause);
+
+        /** Returns the logger of a name. */
+        static Named of(String name) {
+            return Utility.isBackEnd() ? Utility.of(name) : System.getLogger(name)::log;
+        }
+    }
+
+    /**
+     * Writes to java.util.logging where that is the back end of System.Logger. Its console handler
+     * shows the calling class instead of the logger's name, unless a record has no class.
+     */
+    private static final class Utility {
+        private static final String BACK_END = "sun.util.logging.internal.LoggingProviderImpl";
+
+        private Utility() {
+        }
+
+        static boolean isBackEnd() {
+            return System.LoggerFinder.getLoggerFinder().getClass().getName().equals(BACK_END);
+        }
+
+        static Named of(String name) {
+            java.util.logging.Logger logger = java.util.logging.Logger.getLogger(name);
+            return (level, line, cause) -> {
+                java.util.logging.Level translated = level(level);
+                if (logger.isLoggable(translated)) {
+                    LogRecord record = new LogRecord(translated, line);
+                    record.setLoggerName(name);
+                    record.setSourceClassName(null);
+                    record.setThrown(cause);
+                    logger.log(record);
+                }
+            };
+        }
+
+        private static java.util.logging.Level level(System.Logger.Level level) {
+            return level == System.Logger.Level.ERROR ? java.util.logging.Level.SEVERE
+                    : level == System.Logger.Level.WARNING ? java.util.logging.Level.WARNING
+                    : level == System.Logger.Level.INFO ? java.util.logging.Level.INFO
+                    : java.util.logging.Level.FINER;
         }
     }
 
@@ -39,6 +87,7 @@ public final class Log {
      */
     public static void prepare() {
         String.format(Locale.getDefault(), "%tc", ZonedDateTime.now());
+        trace(Part.CORE, "logging is prepared", null); // loads the loggers
     }
 
     /** Runs a task; whatever it throws is logged, and the caller goes on. */

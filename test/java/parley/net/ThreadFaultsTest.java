@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -126,7 +127,12 @@ class ThreadFaultsTest {
         private static boolean haveThreadsEnded() throws IOException {
             int servers = 0;
             for (File task : new File("/proc/self/task").listFiles()) {
-                String name = Files.readString(task.toPath().resolve("comm"));
+                String name;
+                try {
+                    name = Files.readString(task.toPath().resolve("comm"));
+                } catch (NoSuchFileException e) {
+                    return false; // it has ended just now; others may have, too
+                }
                 if (name.matches("parley-(rea|desc|reso)(?s:.*)")) {
                     return false;
                 }

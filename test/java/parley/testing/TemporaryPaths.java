@@ -71,7 +71,7 @@ public final class TemporaryPaths {
         }
     }
 
-    private static void remove(Path root) {
+    static void remove(Path root) {
         try (Stream<Path> all = Files.walk(root)) {
             all.sorted(Comparator.reverseOrder()).map(Path::toFile).forEach(File::delete);
         } catch (IOException e) {

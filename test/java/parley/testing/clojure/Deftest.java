@@ -22,6 +22,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.platform.engine.TestTag;
+import parley.testing.Compiled;
 
 /**
  * A test of clojure.test. It is found in the text of its namespace, since Maven looks for tests in
@@ -91,6 +92,7 @@ record Deftest(String namespace, String name, Set<TestTag> tags) {
         chosen.forEach(test -> byName.put(test.name(), test));
         Consumer<String> began = name -> started.accept(byName.get(name));
         BiConsumer<String, Throwable> ended = (name, why) -> finished.accept(byName.get(name), why);
+        Compiled.prepare();
         Clojure.var("clojure.core", "require").invoke(Symbol.intern(SUPPORT));
         IFn run = Clojure.var(SUPPORT, "load-and-run");
         return (Throwable) run.invoke(Symbol.intern(namespace),
