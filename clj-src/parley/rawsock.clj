@@ -147,8 +147,7 @@
        (Sockets/listen d (int backlog))))))
 
 (defn connect
-  "Connects a socket, or sets the destination of datagrams: connect(2). Returns nil. CLISP
-  RAWSOCK:CONNECT.
+  "Connects a socket, or sets the destination of datagrams: connect(2). Returns nil. CLISP RAWSOCK:CONNECT.
 
   :timeout  seconds, by default :so-sndtimeo"
   {:arglists '([socket address & {:keys [timeout]}])}
@@ -385,8 +384,7 @@
               (max 0 (.read d (.bytes part) (.offset part) (.length part))))))))))
 
 (defn sock-write
-  "Writes to any descriptor and returns the number of bytes written: write(2). CLISP
-  RAWSOCK:SOCK-WRITE.
+  "Writes to any descriptor and returns the number of bytes written: write(2). CLISP RAWSOCK:SOCK-WRITE.
 
   buffer       a byte array, or a vector of byte arrays, which are written in order
   :start :end  the part of the buffer to write, by default all; of a vector, its arrays
@@ -426,8 +424,7 @@
 
 (defn set-socket-option!
   "Sets an option of a socket and returns the value: setsockopt(2). Options, levels and values are
-  those of socket-option; for option nil the value is a map of options. CLISP (SETF
-  RAWSOCK:SOCKET-OPTION).
+  those of socket-option; for option nil the value is a map of options. CLISP (SETF RAWSOCK:SOCKET-OPTION).
 
   :level  as of socket-option, default :sol-socket"
   {:arglists '([socket option value & {:keys [level]}])}
