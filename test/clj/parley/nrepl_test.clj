@@ -74,7 +74,7 @@
         (is (= [3] (values-of t "(+ 1 2)"))))
       (is (not (.exists file))))))
 
-(deftest a-token-is-for-who-connects-with-parley
+(deftest a-token-is-for-clients-that-connect-with-parley
   (with-nrepl
     (doseq [options (endpoints)]
       (with-open [r (server (assoc options :token "a-token-of-this-test"))
@@ -232,14 +232,14 @@
                                :transport-fn @(requiring-resolve 'nrepl.transport/edn))]
       (is (= [3] (values-of t "(+ 1 2)"))))))
 
-(deftest another-server-is-told-the-port
+(deftest another-server-receives-the-port
   (with-nrepl
     (call 'nrepl.ack/reset-ack-port!)
     (with-open [told (server :handler (call 'nrepl.ack/handle-ack (call 'nrepl.server/default-handler)))
                 r (server :ack-port (:port told))]
       (is (= (:port r) (call 'nrepl.ack/wait-for-ack 10000))))))
 
-(deftest a-server-whose-port-cannot-be-told-leaves-nothing-behind
+(deftest a-server-whose-port-cannot-be-reported-leaves-nothing-behind
   (with-nrepl
     (let [file (TemporaryPaths/fresh)
           nobody (with-open [s (socket/socket-server 0 :interface "127.0.0.1")]

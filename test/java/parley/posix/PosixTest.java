@@ -100,12 +100,12 @@ class PosixTest {
     }
 
     @Test
-    void on_windows_it_says_what_is_missing() throws Exception {
+    void on_windows_it_names_what_is_missing() throws Exception {
         assertMissing(elsewhere("-Dos.name=Windows 11"), "this is Windows 11 on ");
     }
 
     @Test
-    void without_its_libraries_it_says_what_is_missing() throws Exception {
+    void without_its_libraries_it_names_what_is_missing() throws Exception {
         String missing = "JNA or jnr-constants is missing; add ";
         String jna = "net.java.dev.jna:jna";
         String constants = "com.github.jnr:jnr-constants";
