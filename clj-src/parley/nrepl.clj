@@ -114,7 +114,7 @@
   (boolean (some #{"done"} (map name (if (coll? status) status (remove nil? [status]))))))
 
 (defn- connection-lost?
-  "Whether sending threw since the client has gone, or since the server has closed its connection."
+  "Returns true when sending threw because the client has gone, or the server has closed its connection."
   [{:keys [^SocketStream stream]} e]
   (or (not (.isOpen stream))
       (and (instance? IOException e) (not (instance? InterruptedIOException e)))))
