@@ -1,5 +1,5 @@
 (ns parley.impl.turn
-  "What an interrupt of a session may end: an evaluation and its output. A session that waits for the next
+  "The part of a session that an interrupt may end: an evaluation and its output. A session that waits for the next
   form is idle, and has nothing to interrupt. An interrupt that comes when the evaluation has just ended
   is dropped: it must not end the next one, or the session."
   {:no-doc true}

@@ -199,7 +199,7 @@
                                                :session session
                                                :code "*1"})))))))))))
 
-(deftest printing-for-who-has-gone-is-interrupted-from-another-connection
+(deftest printing-for-a-client-that-has-gone-is-interrupted-from-another-connection
   (with-nrepl
     (reset! ticks 0)
     (with-redefs [canary (atom tick)]
