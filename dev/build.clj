@@ -1,8 +1,7 @@
 (ns build
-  "What deps.edn cannot say by itself: compiling the Java core and making the jar. Maven's pom.xml
-  is where Parley is built and tested; this is for those who come with `clj`, first of all for
-  projects that have Parley as a git dependency (`clj -X:deps prep`). The facts that both must
-  state are compared by parley.build-test."
+  "Compiles the Java core and makes the jar for users of `clj`, first of all for projects that have
+  Parley as a git dependency (`clj -X:deps prep`). Maven builds and tests Parley. parley.build-test
+  compares the facts that pom.xml and this file both state."
   (:require
    [clojure.tools.build.api :as b]
    [clojure.xml :as xml]))
@@ -44,7 +43,7 @@
 
 (defn jar
   "Makes `:jar-file` (target/parley-VERSION.jar) by way of `:class-dir` (target/classes): classes of
-  Java, sources of Clojure, the clj-kondo configuration. Answers the file's name."
+  Java, sources of Clojure, the clj-kondo configuration. Returns the file's name."
   [{:keys [class-dir jar-file]
     :or {class-dir "target/classes"}
     :as options}]

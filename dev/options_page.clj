@@ -83,7 +83,8 @@
    "integer" [:ack-port :backlog :end :handle :length-bytes :line-limit :max-buffered :max-connections :max-depth
               :max-digits :max-elements :max-key :max-line :max-message :max-per-address :max-size
               :max-unauthenticated :port :size :start]
-   "string" [:bind :host :mode :name :node :server-name :service :tls-keys-str :token :version]
+   "string or keyword" [:bind]
+   "string" [:host :mode :name :node :server-name :service :tls-keys-str :token :version]
    "string, address, stream or keyword" [:interface]
    "path" [:path :port-file :socket :tls-keys-file :token-file]
    "keyword" [:as :client-auth :direction :endianness :family :role :socktype :threads :type :when-closed :wire]
@@ -106,7 +107,8 @@
 
 (def ^:private type-of
   (into {[:serve :port] "integer, endpoint or channel"
-         [:repl-server :port] "integer or Path"}
+         [:repl-server :port] "integer or endpoint"
+         [:nrepl-server :port] "integer or endpoint"}
     (for [[type options] types, option options]
       [option type])))
 

@@ -20,7 +20,7 @@
   (str/trim (apply str (:content (first (apply children element tags))))))
 
 (def ^:private demanded
-  "What Maven Central demands of a pom, as paths of elements."
+  "Paths of the elements that Maven Central demands of a pom."
   [[:groupId] [:artifactId] [:version] [:name] [:description] [:url] [:licenses :license :name]
    [:licenses :license :url] [:developers :developer :name] [:scm :connection]
    [:scm :developerConnection] [:scm :url]])

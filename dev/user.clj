@@ -72,7 +72,7 @@
     result))
 
 (defn- class-path
-  "What this code was loaded from."
+  "Returns the class path from which this code was loaded."
   []
   (->> (iterate #(.getParent ^ClassLoader %) (.getContextClassLoader (Thread/currentThread)))
        (take-while some?)
@@ -81,7 +81,7 @@
        (map #(str (Path/of (.toURI ^URL %))))
        (str/join File/pathSeparator)))
 
-(defn- tell-class-path
+(defn- publish-class-path
   "Tests start other processes on the class path of this one, which the property does not have where Maven
   has loaded the code into its own."
   []
@@ -91,7 +91,7 @@
 (defn run-tests
   "Loads and runs the tests of the given namespaces, or of all, and returns the counts."
   [& namespaces]
-  (tell-class-path)
+  (publish-class-path)
   (let [namespaces-under (requiring-resolve 'parley.testing.deftests/namespaces-under)
         deftests-in (requiring-resolve 'parley.testing.deftests/deftests-in)
         nightly? (fn [v] (or (:nightly (meta v)) (:nightly (meta (:ns (meta v))))))]

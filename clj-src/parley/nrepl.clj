@@ -34,10 +34,11 @@
     @(or (requiring-resolve symbol)
          (throw (IllegalStateException. (str "nrepl-server: this version of nREPL has no " symbol "; add nrepl/nrepl 1.0.0 or later"))))
     (catch FileNotFoundException e
-      (throw (IllegalStateException.
-               (str "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies of your "
-                 "project, {:mvn/version \"1.0.0\"} or later, since Parley does not bring it")
-               e)))))
+      ;; Not as the cause: a REPL prints the message of the last one.
+      (throw (doto (IllegalStateException.
+                     (str "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies of your "
+                       "project, {:mvn/version \"1.0.0\"} or later, since Parley does not bring it"))
+               (.addSuppressed e))))))
 
 ;; ---- TLS ----------------------------------------------------------------------------------------
 
@@ -122,7 +123,7 @@
   (boolean (some #{"done"} (map name (if (coll? status) status (remove nil? [status]))))))
 
 (defn- connection-lost?
-  "Whether sending threw since the client has gone, or since the server has closed its connection."
+  "Returns true when sending threw because the client has gone, or the server has closed its connection."
   [{:keys [^SocketStream stream]} e]
   (or (not (.isOpen stream))
       (and (instance? IOException e) (not (instance? InterruptedIOException e)))))
@@ -487,5 +488,6 @@
                           (cond-> (-> given
                                       (dissoc :socket :transport-fn :tls-keys-str :tls-keys-file)
                                       (assoc :path socket))
-                            own-keys (assoc :tls own-keys)))]
+                            own-keys (assoc :tls own-keys))
+                          ":socket")]
     (transport-fn (nrepl-socket/for-stream s (.inputStream s) (.outputStream s)))))

@@ -1,6 +1,6 @@
 (ns examples.chat
-  "A chat: what one client says, all the others read. A client that does not read is not waited for: it
-  misses lines, the oldest first.
+  "A chat: what one client says, all others read. A client that does not read delays no other: it misses
+  lines, the oldest first.
 
   (def c (start 7007))   then `nc 127.0.0.1 7007`, more than once
   (stop c)"

@@ -1,6 +1,6 @@
 (ns parley.tour
-  "What Parley does, shown on this machine: every line printed is an observed result, compared with what
-  it should be. `mvn -q compile exec:java` runs it and exits with 0, or with 1 and a message at the
+  "Shows what Parley does on this machine. Every printed line is an observed result, compared with the
+  expected one. `mvn -q compile exec:java` runs it and exits with 0, or with 1 and a message at the
   first thing that differs; with `-Dexec.args=repl` it starts a REPL with the library loaded instead."
   (:require
    [clojure.java.io :as io]
@@ -72,7 +72,7 @@
     (check done expected seen)))
 
 (defn- fill
-  "Writes until the system takes no more, and says how many bytes it took."
+  "Writes until the system takes no more, and returns the number of bytes that it took."
   [s]
   (let [chunk (byte-array 65536)]
     (loop [total 0]

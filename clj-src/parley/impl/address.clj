@@ -15,7 +15,7 @@
 ;; ---- as arguments -------------------------------------------------------------------------------
 
 (def endpoint-forms
-  "What an endpoint may be, for messages."
+  "Description of an endpoint, for messages."
   (str "a port from 0 to 65535, a Path, a File, a UnixDomainSocketAddress, an InetSocketAddress, "
     "or a map of :host and :port, or of :path"))
 

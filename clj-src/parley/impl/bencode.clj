@@ -15,8 +15,8 @@
 (set! *warn-on-reflection* true)
 
 (def limits
-  "Of a message: bytes; lists and maps within each other; digits of an integer; values and keys; bytes of a
-  key."
+  "Limits of a message: its bytes, the nesting of lists and maps, the digits of an integer, the number of
+  values and keys, the bytes of a key."
   {:max-message 16777216
    :max-depth 64
    :max-digits 20
@@ -35,7 +35,7 @@
   (str "malformed bencode: " (show-byte b) " where " what " was expected"))
 
 (defn- after-value
-  "What is expected when a value has ended, at the depth of `open`: a stack of :list, :key (a map whose
+  "Returns what is expected when a value has ended, at the depth of `open`: a stack of :list, :key (a map whose
   next is a value) and :map (a map whose next is a key)."
   [^ArrayDeque open]
   (case (.peek open)

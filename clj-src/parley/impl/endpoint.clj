@@ -107,7 +107,8 @@
     "one that only this user can enter (chmod 700), such as a new one, which is made with rwx------"))
 
 (defn check-directory
-  "Who can enter a directory can reach the socket in it; who can write to it, replace the socket."
+  "Throws when other users can enter the directory, and so reach the socket, or write to it, and so replace
+  the socket."
   [op ^Path directory]
   (let [permissions (Files/getPosixFilePermissions directory follow)]
     (when (seq (reduce disj (set permissions) owners))
@@ -201,7 +202,7 @@
     (listen-tcp op opts)))
 
 (defn unix?
-  "Whether a server or stream is of a Unix-domain socket."
+  "Returns true when a server or stream is of a Unix-domain socket."
   [^SocketServer server]
   (instance? UnixDomainSocketAddress (.localAddress server)))
 
@@ -260,7 +261,7 @@
                                    ": nothing was sent to it"))))))
 
 (defn whereabouts
-  "What a client needs to find a server: a map for a port file."
+  "Returns the map for a port file, by which a client finds a server."
   [^SocketServer server]
   (assoc (if (unix? server) {:path (.host server)} {:host (.getHostAddress (.getAddress ^InetSocketAddress (.localAddress server)))
                                                     :port (.port server)})

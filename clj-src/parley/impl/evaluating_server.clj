@@ -90,7 +90,7 @@
       (and max-per-address (<= (long max-per-address) (count (filter same-address all))))
       (str "the limit of connections of its address is reached: " max-per-address " (:max-per-address)"))))
 
-(defn stranger
+(defn other-user
   "Returns why a Unix-domain peer may not connect, or nil."
   [{:keys [owner]} {:keys [principal]}]
   (when (and owner (not= owner principal))
@@ -135,7 +135,7 @@
                  :as service} ^Server$Connection connection]
   (let [client (new-client connection)]
     (.attach connection client)
-    (if-let [why (or (stranger service client) (make-room service client))]
+    (if-let [why (or (other-user service client) (make-room service client))]
       (verdict client [:refused why] nil)
       (let [{:keys [timeout look]} (when gate (gate))]
         (.attach connection (assoc client :look look))

@@ -1,5 +1,5 @@
 (ns parley.impl.evaluator
-  "What repl-server and nrepl-server share: options, files that describe a server, and its start."
+  "Common parts of repl-server and nrepl-server: options, files that describe a server, and its start."
   {:no-doc true}
   (:require
    [parley.impl.admission :as admission]

@@ -1,5 +1,5 @@
 (ns parley.impl.framing
-  "How the bytes of a stream are elements, as options of parley.async and parley.stream describe it."
+  "Framings of a stream's bytes, from options of parley.async and parley.stream."
   {:no-doc true}
   (:require
    [clojure.edn :as edn]

@@ -1,5 +1,5 @@
 (ns parley.impl.guard
-  "Tells from the first characters of a connection that its sender is no user of a REPL but a web
+  "Recognizes from the first characters of a connection that its sender is no user of a REPL but a web
   browser, a TLS client or the like: a page in a browser can send any text to any local port, and a
   reader that skips what it cannot read would evaluate the form in the request's body. This is no
   authentication, only the end of an accident."
@@ -29,11 +29,11 @@
      "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "SEARCH" "REPORT"]))
 
 (def ^:private upper-case-method
-  "What the first line of a request begins with whose method is none of those."
+  "The beginning of a request line whose method is none of those."
   #"[A-Z][A-Z-]* [/*].*")
 
 (def ^:private perhaps-request
-  "What the first line of any request may begin with so far, its method being in small letters, say."
+  "A text that may become a request line, also with a method in lower case."
   #"[\w!#$%&'*+.^`|~-]{1,32}(?: (?:[/*]|h(?:t(?:t(?:p.*)?)?)?)?.*)?")
 
 (def ^:private request
@@ -41,7 +41,7 @@
   #"\S+ \S+ HTTP/\d.*")
 
 (def ^:private longest
-  "How many characters of a line that may be a request's are held back."
+  "Number of characters of a possible request line that are held back."
   1024)
 
 (defn- match

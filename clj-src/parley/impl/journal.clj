@@ -78,7 +78,7 @@
       (line journal (apply str parts) (when (pos? (long missed)) (str " (" missed " more since the last line)"))))))
 
 (defn event
-  "Tells the audit hook of an event: a map of :event, :at, :server and the given keys."
+  "Reports an event to the audit hook: a map of :event, :at, :server and the given keys."
   [{:keys [name audit]
     :as journal} kind about]
   (when audit

@@ -1,5 +1,5 @@
 (ns parley.impl.netdb
-  "What the C library knows of names, protocols, networks and interfaces, as Clojure's values."
+  "Names, protocols, networks and interfaces of the C library, as Clojure's values."
   {:no-doc true}
   (:require
    [parley.impl.options :as options]

@@ -56,7 +56,7 @@
   (options/within? 0 Integer/MAX_VALUE x))
 
 (defn pollable
-  "What socket-status can be asked about, or nil."
+  "Returns the Pollable of an argument of socket-status, or nil."
   ^Pollable [op x]
   (cond
     (instance? Pollable x) x

@@ -65,7 +65,7 @@
   (str n " " thing (when-not (= 1 n) "s")))
 
 (defn- edits
-  "How many characters of `a` must be replaced, left out or put in to make it `b` (Levenshtein)."
+  "Returns the number of characters of `a` to replace, leave out or put in to make it `b` (Levenshtein)."
   ^long [a b]
   (peek (reduce (fn [row x]
                   (reduce (fn [new [y replaced dropped]]
@@ -77,7 +77,7 @@
           a)))
 
 (def ^:private synonyms
-  "What other libraries, and other functions of this one, call the same thing."
+  "Names of the same thing, in other libraries and in other functions of this one."
   [#{:interface :bind :host :hostname :address :ip}
    #{:path :socket :file}
    #{:eof :eof-value}

@@ -1,5 +1,5 @@
 (ns parley.impl.print
-  "How Parley's objects look at a REPL: print-method shows their state, datafy takes them apart."
+  "Parley's objects at a REPL: print-method shows their state, datafy takes them apart."
   {:no-doc true}
   (:require
    [clojure.core.protocols :as protocols]

@@ -89,7 +89,7 @@
     [array (int start) (int (- (long end) (long start)))]))
 
 (defn vectored?
-  "Whether a buffer argument is a vector of buffers."
+  "Returns true when a buffer argument is a vector of buffers."
   [x]
   (and (sequential? x) (not (bytes? x))))
 

@@ -1,6 +1,6 @@
 (ns parley.impl.turn
-  "What an interrupt of a session may end: an evaluation, its output, and the printing of its value. A session
-  that waits for the next form, reads it, or sends a prompt or a reply is idle, and has nothing to interrupt.
+  "The part of a session that an interrupt may end: an evaluation, its output, and the printing of its value. A
+  session that waits for the next form, reads it, or sends a prompt or a reply is idle, and has nothing to interrupt.
   An interrupt that comes when the evaluation has just ended is dropped: it must not end the next one, or the
   session."
   {:no-doc true}

@@ -61,7 +61,7 @@
 ;; ---- io/copy ------------------------------------------------------------------------------------
 
 (def ^:private ^MultiFn do-copy
-  "What io/copy does, by the types of its arguments."
+  "Implementations of io/copy, by the types of its arguments."
   @#'io/do-copy)
 
 (defn- copy [from to opts]

@@ -182,7 +182,7 @@ final class Connector {
         }
         underWay.add(transport);
         try {
-            // Over loopback the connection is made by now, though connect says that it is under way.
+            // Over loopback the connection is made by now, though connect returns false.
             if (transport.channel.connect(target) || !now && transport.finishConnect()) {
                 connected(transport);
             } else if (!now) {

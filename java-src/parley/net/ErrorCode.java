@@ -178,7 +178,7 @@ public enum ErrorCode {
     private static final class Words {
         private static volatile Words last; // null before the first use
 
-        /** Whether the C library was asked: then words that it does not use decide nothing. */
+        /** True when the texts come from the C library. Then other texts decide nothing. */
         private final boolean asked = Posix.available();
         private final Map<String, ErrorCode> codes = new HashMap<>();
 

@@ -157,7 +157,7 @@ public abstract class Framing<T> {
 
     /** How much of a {@link Prepared} element the system has taken. */
     enum Taken {
-        /** None: it was not handed over. */
+        /** None. */
         NOTHING,
         /** Some: the rest waits in the stream. */
         IN_PART,

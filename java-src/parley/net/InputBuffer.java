@@ -144,7 +144,7 @@ final class InputBuffer implements Decoder.Room {
         return position - held;
     }
 
-    /** Gives the memory back when there is nothing in it but what may be unread. */
+    /** Releases the memory when it holds nothing but what may be unread. */
     void releaseIfEmpty(int unreadable) {
         if (segment != null && position == limit && held < 0) {
             remember(Math.min(Math.min(unreadable, position), REMEMBERED));

@@ -60,7 +60,7 @@ final class OutputBuffer {
         tail = 0;
     }
 
-    /** Gives the memory back when nothing is in it. */
+    /** Releases the memory when nothing is in it. */
     void releaseIfEmpty() {
         if (segment != null && head == tail) {
             Segment former = segment;

@@ -96,7 +96,7 @@ public abstract class Pollable implements Closeable {
     }
 
     /**
-     * Tells what can be done right now without blocking, or waits until something can
+     * Reports what can be done right now without blocking, or waits until something can
      * (CLISP {@code SOCKET:SOCKET-STATUS}).
      *
      * @param direction what to look for; a server takes any

@@ -55,7 +55,7 @@ final class Segment {
         return null;
     }
 
-    /** Gives the segment back; the caller must not touch it again. */
+    /** Returns the segment to the pool. The caller must not touch it again. */
     void release() {
         AtomicReferenceArray<Segment> pool = bytes.length == SIZE ? POOL
                 : bytes.length == SMALL ? SMALL_POOL : null;

@@ -353,7 +353,7 @@ public final class ServerBuilder {
         }
     }
 
-    /** Whether the rehearsal, which the first call begins, has done what it was to do. */
+    /** Returns true when the rehearsal is complete. The first call begins it. */
     static boolean rehearsed() {
         return Rehearsal.DONE;
     }

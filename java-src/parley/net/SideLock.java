@@ -150,7 +150,7 @@ abstract class SideLock {
         }
     }
 
-    /** Tells the owner that it refuses a thread, when it does. */
+    /** Records for the owner that a thread was refused, when one is. */
     private boolean refuses() {
         if (!waiting && !foreign) {
             return false;

@@ -349,8 +349,8 @@ public final class StatusSet implements AutoCloseable {
     }
 
     /**
-     * Gives the descriptors back; the members stay open. Any thread may close: a check under way in
-     * another one ends. Closing again does nothing.
+     * Frees the set's own descriptors. The members stay open. Any thread may close, which ends a
+     * check of another thread. Closing again does nothing.
      */
     @Override
     public void close() {

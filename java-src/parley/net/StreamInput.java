@@ -173,7 +173,7 @@ public final class StreamInput extends StreamTextInput {
     }
 
     /**
-     * Tells what the next byte operation would find (CLISP {@code EXT:READ-BYTE-LOOKAHEAD}).
+     * Reports what the next byte operation would find (CLISP {@code EXT:READ-BYTE-LOOKAHEAD}).
      *
      * @return {@link #NOTHING} when it would wait, {@link #END}, or 1 when an element has arrived
      * @throws IOException if the connection is broken

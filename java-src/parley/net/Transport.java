@@ -146,7 +146,7 @@ interface Transport extends TlsConnection.Carrier, OpenObjects.Resource {
 
     Source source();
 
-    /** Of a direction to look at, what this has: both, unless it was made for output only. */
+    /** Returns the directions of these that this has: both, unless it is for output only. */
     default Direction narrow(Direction direction) {
         return direction;
     }

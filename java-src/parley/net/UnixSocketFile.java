@@ -279,7 +279,7 @@ final class UnixSocketFile {
     /**
      * Looks the path up where Linux lists bound sockets, which the server does not notice, as it
      * does a connection. Sockets that were accepted there have its path, too, and do not count.
-     * What is not listed may live all the same, under another name of the file.
+     * A socket that is not listed may exist all the same, under another name of the file.
      */
     private static boolean isListed(Path path) throws IOException {
         if (!Files.isReadable(LIST)) {
@@ -305,9 +305,9 @@ final class UnixSocketFile {
     }
 
     /**
-     * Gives the file that a bind will make a mode from the beginning, as far as the umask allows,
-     * so that no other user can connect before it is set. Where the platform cannot, connections
-     * that came before it was set are refused.
+     * Sets the mode of the file that a bind will make, as far as the umask allows, so that no other
+     * user can connect before the mode is set. Where the platform cannot, connections that came
+     * before are refused.
      */
     static void restrict(ServerSocketChannel channel, Set<PosixFilePermission> mode)
             throws IOException {

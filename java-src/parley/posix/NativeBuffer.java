@@ -80,7 +80,7 @@ final class NativeBuffer implements AutoCloseable {
         return at + text.length + 1;
     }
 
-    /** Gives the piece back; it must not be used after that. */
+    /** Frees the piece. It must not be used after that. */
     @Override
     public void close() {
         AtomicReferenceArray<NativeBuffer> pool = poolFor(bytes.capacity());

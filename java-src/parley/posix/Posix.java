@@ -128,7 +128,7 @@ public final class Posix {
             return "this is " + platform() + " on " + processor;
         }
         try {
-            // JNA drops an interrupt while it loads, so nobody interrupts the thread that does it.
+            // JNA drops an interrupt while it loads: a thread that is never interrupted loads it.
             CompletableFuture.runAsync(LibC::load, Posix::startOrRun).join();
             return null;
         } catch (CompletionException e) {

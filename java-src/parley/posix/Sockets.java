@@ -122,7 +122,7 @@ public final class Sockets {
         }
     }
 
-    /** Gives a socket its local address: bind(2). */
+    /** Sets the local address of a socket: bind(2). */
     public static void bind(Descriptor socket, SockAddr address) throws IOException {
         try (NativeBuffer buffer = address.inMemory()) {
             socket.using("bind", fd -> Posix.check(

@@ -233,22 +233,22 @@
             [found error] (arrived opts (pieces bytes cuts))]
         (and (nil? error) (= (map normal elements) (map normal found)))))))
 
-(deftest any-splitting-of-lines-gives-the-same-lines
+(deftest any-splitting-of-lines-makes-the-same-lines
   (same-however-split gen-line :line
     #(.getBytes (str % (one-of ["\n" "\r\n"] %)) "UTF-8")
     identity))
 
-(deftest any-splitting-of-frames-gives-the-same-frames
+(deftest any-splitting-of-frames-makes-the-same-frames
   (same-however-split gen/bytes :frame
     (fn [^bytes b] (concat (.array (.putInt (ByteBuffer/allocate 4) (alength b))) b))
     vec))
 
-(deftest any-splitting-of-forms-gives-the-same-forms
+(deftest any-splitting-of-forms-makes-the-same-forms
   (same-however-split gen-form :edn
     #(.getBytes (str (pr-str %) (one-of [" " "\n" " ; comment (\n" " #_ gone "] %)) "UTF-8")
     identity))
 
-(deftest any-splitting-of-chunks-gives-the-same-bytes
+(deftest any-splitting-of-chunks-makes-the-same-bytes
   (random/holds 40
     (prop/for-all [bytes (gen/fmap byte-array (gen/vector gen/byte 1 300))
                    cuts (gen/vector gen/nat 0 8)]
@@ -370,14 +370,14 @@
       (is (stream/open-stream? x))
       (is (not (stream/output-stream? x))))))
 
-(deftest a-sink-tells-why-it-closed
+(deftest a-sink-reports-why-it-closed
   (with-pair [x y]
     (let [snk (pa/sink x :line)]
       (reset-connection y)
       (is (= :closed (taken (a/go-loop [] (if (a/>! snk "into the void") (recur) :closed)))))
       (is (instance? IOException (pa/channel-error snk))))))
 
-(deftest a-sink-closes-its-stream-when-told-so
+(deftest a-sink-closes-its-stream-on-request
   (with-pair [x y]
     (let [snk (pa/sink x {:as :line
                           :when-closed :close})]

@@ -77,7 +77,7 @@
       (.await ^Task summing)
       (proxy/stop p))))
 
-(deftest the-proxy-hangs-up-when-nobody-is-there
+(deftest the-proxy-hangs-up-when-the-server-is-down
   (let [port (with-open [server (socket/socket-server 0 :interface "127.0.0.1")] (.port server))
         p (proxy/start 0 "127.0.0.1" port)]
     (with-open [s (client (:port p))]

@@ -87,7 +87,7 @@
       (stream/pipe-kill out :force true)
       (stream/close out :abort true))))
 
-(deftest a-sink-tells-that-the-command-has-gone
+(deftest a-sink-reports-that-the-command-has-ended
   (with-open [out (stream/make-pipe-output-stream "exit 3")]
     (is (= 3 (stream/pipe-exit-status out 20)))
     (let [snk (pa/sink out :line)]

@@ -93,7 +93,7 @@
       (is (nil? (taken r)))
       (is (nil? (pa/channel-error r))))))
 
-(deftest readiness-tells-a-reset
+(deftest readiness-reports-a-reset
   (with-pair [x y]
     (let [r (pa/readiness y :input)
           waiting (later r)]
@@ -155,7 +155,7 @@
         (is (= (set (map #(str "line " %) (range 10)))
                (set (repeatedly 10 #(taken results)))))))))
 
-(deftest asy-3-whoever-waits-when-the-stream-is-closed-is-told
+(deftest asy-3-a-taker-that-waits-when-the-stream-is-closed-is-notified
   (dotimes [i 100]
     (with-pair [_ y]
       (let [chans [(pa/ready y :input) (pa/readiness y :input) (pa/elements y :line)]
@@ -191,7 +191,7 @@
           (doseq [[c s] @pairs] (stream/close c) (stream/close s))
           (socket/socket-server-close server))))))
 
-(deftest asy-4-takers-that-block-in-their-callback-hold-nobody-up
+(deftest asy-4-takers-that-block-in-their-callback-hold-no-other-up
   (let [release (promise)
         released (atom 0)]
     (with-pair [x y]
@@ -266,7 +266,7 @@
 
 ;; ---- mistakes -----------------------------------------------------------------------------------
 
-(deftest mistakes-are-told-at-once
+(deftest mistakes-throw-at-once
   (with-pair [x _]
     (is (thrown-with-msg? IllegalArgumentException #"^ready: the object is nil, expected" (pa/ready nil :input)))
     (is (thrown-with-msg? IllegalArgumentException #"^ready: the direction is :in .*:input" (pa/ready x :in)))

@@ -171,7 +171,7 @@
     (testing [label args]
       (is (re-find (re-pattern (str "^" label part)) (str (some-> (thrown #(write args)) ex-message)))))))
 
-(deftest a-write-that-nobody-reads-times-out
+(deftest a-write-without-a-reader-times-out
   (let [e (thrown #(stream/write-byte-sequence (byte-array 20000000) *client* :timeout 0.05))]
     (is (instance? SocketTimeoutException e))
     (is (pos? (.bytesTransferred ^InterruptedIOException e)))

@@ -95,7 +95,7 @@
     (socket/with-open-stream [s (stream/make-stream a)]
       (is (times-out? #(stream/read-char s))))))
 
-(deftest rst-1-a-reset-told-by-an-option-or-to-a-handle-is-told-to-the-stream-too
+(deftest rst-1-a-reset-that-an-option-or-a-handle-met-is-reported-to-the-stream-too
   (doseq [ask [(fn [client _] (is (= [:econnreset] (socket/socket-options client :so-error))))
                (fn [_ handle] (is (= [:econnreset] (socket/socket-options handle :so-error))))
                (fn [_ handle] (dotimes [_ 3] (is (= :econnreset (code-of #(raw/recv handle (byte-array 1)))))))
@@ -114,7 +114,7 @@
         (is (= :econnreset (socket/os-error-code (socket/stream-error client))))
         (is (= :econnreset (code-of #(raw/recv handle (byte-array 1)))))))))
 
-(deftest rst-1-a-reset-told-to-the-stream-is-told-to-its-handle-too
+(deftest rst-1-a-reset-that-the-stream-met-is-reported-to-its-handle-too
   (with-connection [client accepted _server]
     (let [[handle] (socket/stream-handles client)]
       (socket/socket-options accepted :so-linger 0)
@@ -122,7 +122,7 @@
       (is (= :econnreset (code-of #(stream/read-char client))))
       (is (= :econnreset (code-of #(raw/recv handle (byte-array 1))))))))
 
-(deftest rst-1-a-reset-told-to-a-stream-over-a-handle-is-told-to-its-other-users-too
+(deftest rst-1-a-reset-that-a-stream-over-a-handle-met-is-reported-to-other-users-too
   (with-connection [client accepted _server]
     (let [[handle] (socket/stream-handles client)]
       (socket/with-open-stream [one (stream/make-stream handle)
@@ -310,7 +310,7 @@
       (finally
         (run! raw/sock-close [server client])))))
 
-(deftest a-unix-domain-server-gives-a-stream
+(deftest a-unix-domain-server-makes-a-stream
   (let [directory (TemporaryPaths/directory)
         path (.resolve directory "s")]
     (socket/with-open-stream [server (socket/socket-server path)]

@@ -71,7 +71,7 @@
         (remove-ns 'parley.dev-test.there)
         (remove-ns 'parley.dev-test.here)))))
 
-(deftest the-class-path-is-told-by-who-loaded-the-code
+(deftest the-class-path-is-that-of-the-loader-of-the-code
   (let [thread (Thread/currentThread)
         before (.getContextClassLoader thread)
         maven (URLClassLoader. (into-array URL (map #(.toURL (.toURI (File. ^String %))) ["/a b/x.jar" "/y"])) nil)]

@@ -113,7 +113,7 @@
           (is (.contains ^String shown ^String (ex-message e)))
           (is (nil? (ex-cause e))))))))
 
-(deftest error-info-says-what-failed-and-where
+(deftest error-info-has-what-failed-and-where
   (let [check (fn [what e facts]
                 (testing what
                   (let [info (socket/error-info e)]
@@ -131,7 +131,7 @@
     (is (nil? (socket/error-info e)))
     (is (= (Throwable->map e) (datafy e)))))
 
-(deftest a-write-that-fails-tells-how-much-went
+(deftest a-write-that-fails-reports-how-much-was-sent
   (socket/with-open-stream [server (socket/socket-server 0 :interface "127.0.0.1")
                             s (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")
                             peer (socket/socket-accept server)]

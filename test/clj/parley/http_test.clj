@@ -105,7 +105,7 @@
       (is (thrown? ProtocolException (with-script answer #(http/wget-binary "127.0.0.1" "/x" file %))))
       (is (empty-beside? file)))))
 
-(deftest a-redirect-is-told-and-not-followed
+(deftest a-redirect-is-reported-and-not-followed
   (let [file (new-file)
         e (is (thrown? ExceptionInfo
                 (with-script "HTTP/1.1 301 Moved Permanently\r\nLocation: http://example.org/new\r\n\r\nmoved"
@@ -119,7 +119,7 @@
           (select-keys (ex-data e) [:kind :status :location :body])))
     (is (empty-beside? file))))
 
-(deftest a-server-that-refuses-or-says-nothing-is-told-of
+(deftest a-server-that-refuses-or-is-silent-is-reported
   (let [port (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
                (socket/socket-server-port s))]
     (is (thrown-with-msg? ConnectException (re-pattern (str "127\\.0\\.0\\.1:" port ".*: nothing is listening there"))
@@ -128,7 +128,7 @@
     (is (thrown? SocketTimeoutException
           (http/wget-binary "127.0.0.1" "/x" (new-file) (socket/socket-server-port silent) :timeout 0.2)))))
 
-(deftest an-upload-that-is-refused-midway-tells-the-servers-reason
+(deftest an-upload-that-is-refused-midway-reports-the-servers-reason
   (let [file (write-noise (new-file) 200)
         e (is (thrown? ExceptionInfo
                 (with-script "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!"

@@ -99,12 +99,12 @@
   (says IllegalArgumentException #"socket-connect: the host is 5 \(Long\), expected a string with a name or an address, .*"
     (socket/socket-connect 80 5)))
 
-(deftest c-8-a-host-that-nobody-knows
+(deftest c-8-a-host-that-is-unknown
   (let [e (thrown #(socket/socket-connect 80 "no-such-host.invalid" :timeout 20))]
     (is (instance? UnknownHostException e))
     (is (re-find #"^socket-connect: no address for \"no-such-host.invalid\": " (str (ex-message e))))))
 
-(deftest c-10-nobody-listens
+(deftest c-10-a-port-without-a-listener
   (let [gone (socket/socket-server 0 :interface "127.0.0.1")
         port (socket/socket-server-port gone)]
     (socket/socket-server-close gone)
@@ -478,7 +478,7 @@
                             (not-any? #(identical? each %) [*client* *server* status-set]))]
            (.close ^java.io.Closeable each))))]))
 
-(deftest every-function-of-a-closed-stream-returns-or-says-what-is-closed
+(deftest every-function-of-a-closed-stream-returns-or-names-what-is-closed
   (socket/with-open-stream [status-set (socket/status-set [*server* :input])]
     (stream/close *client*)
     (let [all (fitting-calls status-set)]

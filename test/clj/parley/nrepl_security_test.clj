@@ -43,7 +43,7 @@
    "depth 300,000" (str "d2:op" (apply str (repeat 300000 "l")))
    "depth 300,000 of maps" (apply str (repeat 300000 "d1:a"))})
 
-(deftest rep-8-malformed-messages-end-their-connection-and-harm-nobody
+(deftest rep-8-malformed-messages-end-their-connection-and-harm-no-other
   (with-nrepl
     (doseq [options (endpoints)]
       (with-open [r (server options)
@@ -110,7 +110,7 @@
       (let [text (str/join (map encoded all))]
         (= [text nil] (passed (.getBytes text "ISO-8859-1") size bencode/limits))))))
 
-(deftest rep-8-the-checkpoint-says-the-same-however-the-bytes-are-cut
+(deftest rep-8-the-checkpoint-decides-the-same-however-the-bytes-are-cut
   (random/holds 200
     (properties/for-all [all messages
                          noise text-of-bytes

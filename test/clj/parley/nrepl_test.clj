@@ -12,7 +12,7 @@
    (java.io Closeable File)
    (java.net ConnectException ServerSocket URI)
    (java.nio.file Files LinkOption)
-   (parley.testing Child TemporaryPaths)))
+   (parley.testing TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -74,7 +74,7 @@
         (is (= [3] (values-of t "(+ 1 2)"))))
       (is (not (.exists file))))))
 
-(deftest a-token-is-for-who-connects-with-parley
+(deftest a-token-is-for-clients-that-connect-with-parley
   (with-nrepl
     (doseq [options (endpoints)]
       (with-open [r (server (assoc options :token "a-token-of-this-test"))
@@ -232,30 +232,17 @@
                                :transport-fn @(requiring-resolve 'nrepl.transport/edn))]
       (is (= [3] (values-of t "(+ 1 2)"))))))
 
-(deftest another-server-is-told-the-port
+(deftest another-server-receives-the-port
   (with-nrepl
     (call 'nrepl.ack/reset-ack-port!)
     (with-open [told (server :handler (call 'nrepl.ack/handle-ack (call 'nrepl.server/default-handler)))
                 r (server :ack-port (:port told))]
       (is (= (:port r) (call 'nrepl.ack/wait-for-ack 10000))))))
 
-(deftest a-server-whose-port-cannot-be-told-leaves-nothing-behind
+(deftest a-server-whose-port-cannot-be-reported-leaves-nothing-behind
   (with-nrepl
     (let [file (TemporaryPaths/fresh)
           nobody (with-open [s (socket/socket-server 0 :interface "127.0.0.1")]
                    (socket/socket-server-port s))]
       (is (thrown? ConnectException (server :ack-port nobody :port-file file)))
       (is (not (Files/exists file (make-array LinkOption 0)))))))
-
-(deftest without-nrepl-the-error-says-how-to-bring-it
-  (let [without (remove #(re-find #"nrepl[^/]*\.jar$" %) (Child/compiledPath))
-        code '(do
-                (println "the machine is up")
-                (require 'parley.nrepl)
-                (println "error" (try
-                                   ((resolve 'parley.nrepl/nrepl-server))
-                                   (catch IllegalStateException e (ex-message e))))
-                (shutdown-agents))]
-    (with-open [child (Child/clojure [] (vec without) (into-array String ["-e" (pr-str code)]))]
-      (is (str/starts-with? (.answer child "error")
-            "nrepl-server: nREPL is not on the class path; add nrepl/nrepl to the dependencies")))))

@@ -65,7 +65,7 @@
     (is (= ["a" "b" :end] (repeatedly 3 #(stream/read-line s false :end))))
     (is (= :epipe (code-of #(stream/write-char \x s))))))
 
-(deftest a-command-can-be-killed-and-one-that-nobody-reads-is-told
+(deftest a-command-can-be-killed-and-one-without-a-reader-notices
   (socket/with-open-stream [s (stream/make-pipe-input-stream "exec sleep 1000")]
     (is (nil? (stream/pipe-exit-status s)))
     (stream/pipe-kill s)
@@ -477,7 +477,7 @@
                                            " because ")))
         (is (str/includes? (str message) reason))))))
 
-(deftest raw-1-without-the-privilege-the-error-says-how-to-get-it-and-the-rest-works
+(deftest raw-1-without-the-privilege-the-error-names-the-cure-and-the-rest-works
   (with-open [child (child-clojure (str "drop=; [ $(id -u) != 0 ] || drop='setpriv --bounding-set=-net_raw"
                                      " --inh-caps=-net_raw'; exec $drop " run)
                       '(require '[parley.rawsock :as raw])

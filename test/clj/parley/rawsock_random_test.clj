@@ -18,7 +18,7 @@
 
 ;; ---- misuse -------------------------------------------------------------------------------------
 
-(deftest misuse-is-told-before-anything-is-done
+(deftest misuse-throws-before-anything-is-done
   (with-handles [[a b] (raw/socketpair :unix :stream)]
     (doseq [[expected f] [["the handle is :x" #(raw/recv :x (byte-array 1))]
                           ["the handle is -1" #(raw/send -1 (byte-array 1))]

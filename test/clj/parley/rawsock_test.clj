@@ -137,7 +137,7 @@
     (dotimes [_ 5]
       (is (= :econnreset (errno #(raw/recv client (byte-array 4) :timeout 5)))))))
 
-(deftest a-refused-connect-says-so-and-a-full-time-too
+(deftest a-refused-connect-and-a-timeout-are-reported
   (let [address (with-handles [[_server address] (loopback-server)] address)]
     (with-handles [client (raw/socket :inet :stream)]
       (is (= :econnrefused (errno #(raw/connect client address :timeout 5))))))

@@ -22,17 +22,23 @@
   "Evaluates forms in another JVM without the jars whose names the pattern finds. Returns what the last one
   prints as \"answer …\"."
   [without & forms]
-  (let [path (remove #(re-find without (.getName (io/file %))) (Child/sourcePath))]
+  (let [path (remove #(re-find without (.getName (io/file %))) (Child/compiledPath))]
     (with-open [child (Child/clojure [] (vec path) (into-array String ["-e" (pr-str (list* 'do forms))]))]
       (.answer child "answer"))))
 
-(deftest without-core-async-the-namespaces-load-and-parley-async-names-the-jar
-  (is (= (str "parley.async: core.async is not on the class path; add org.clojure/core.async to the dependencies of"
-           " your project, {:mvn/version \"1.6.681\"} or later, since Parley does not bring it to users of its jar")
-        (evaluate #"core.async|jna|jnr|nrepl"
-          '(run! require '[parley.socket parley.stream parley.rawsock parley.repl parley.nrepl parley.http])
-          '(println "answer" (try (require 'parley.async)
-                               (catch Throwable e (ex-message (last (take-while some? (iterate ex-cause e)))))))))))
+(deftest without-optional-jars-the-namespaces-load-and-errors-name-the-jar
+  (let [messages (edn/read-string
+                   (evaluate #"core.async|jna|jnr|nrepl"
+                     '(run! require '[parley.socket parley.stream parley.rawsock parley.repl parley.nrepl parley.http])
+                     '(defmacro message [form]
+                        `(try ~form (catch Throwable e# (ex-message (last (take-while some? (iterate ex-cause e#)))))))
+                     '(println "answer" (pr-str [(message (require 'parley.async))
+                                                 (message (parley.nrepl/nrepl-server))
+                                                 (message (parley.stream/make-stream 1))]))))
+        said (str/replace (slurp "doc/errors.md") "\n" " ")]
+    (is (= 3 (count messages)))
+    (doseq [message messages]
+      (is (str/includes? said (str message "`"))))))
 
 ;; ---- one coordinate, one version ----------------------------------------------------------------
 

@@ -105,7 +105,7 @@
 (deftest rep-12-t2-the-peers-user
   (if-not others?
     (missing "root, setpriv and python3")
-    (guarded-by [parley.impl.evaluating-server/stranger (constantly nil)]
+    (guarded-by [parley.impl.evaluating-server/other-user (constantly nil)]
       (let [directory (reachable-directory)
             path (.resolve directory "s")]
         (with-open [^Closeable _ (server :path path)]

@@ -310,7 +310,7 @@
     (is (some #(str/includes? % ":max-line") @(:lines r)))
     (is (= "3" (answer other "(+ 1 2)")))))
 
-(deftest rep-12-t7-nesting-too-deep-harms-nobody-else
+(deftest rep-12-t7-nesting-too-deep-harms-no-other
   (with-open [^Closeable r (server)
               other (session r)
               s (session r)]
@@ -480,7 +480,7 @@
       (deref closing (* 1000 patience) nil))
     (is (= [:connect :disconnect :stop] @events))))
 
-(deftest rep-12-t21-an-audit-tells-who-came-and-went
+(deftest rep-12-t21-an-audit-lists-the-clients-that-came-and-went
   (let [events (atom [])]
     (with-open [^Closeable r (server :token "a-token-of-this-test" :audit #(swap! events conj %))]
       (with-open [s (connect r)]

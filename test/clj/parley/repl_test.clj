@@ -82,7 +82,7 @@
       (.close code)
       (is (not= :still-on (deref client 20000 :still-on))))))
 
-(deftest taps-reach-who-reads-though-another-client-does-not
+(deftest taps-reach-a-client-that-reads-though-another-does-not
   (with-open [^Closeable r (server :accept `core-server/io-prepl)
               deaf (connect r)
               reader (connect r)]
@@ -120,7 +120,7 @@
                 s (connect r)]
       (is (= "hello you there\n" (rest-of s))))))
 
-(deftest parleys-own-repl-says-briefly-that-it-was-interrupted
+(deftest parleys-own-repl-reports-an-interrupt-in-one-line
   (with-open [^Closeable r (server :accept `repl/repl)
               s (session r)]
     (send-text s "(do (println :sleeping) (Thread/sleep 60000))\n")
@@ -263,7 +263,7 @@
     (is (= "[nil 3]" (answer s "[*print-length* *print-level*]")))
     (is (= "[[[#]]]" (answer s "[[[[[1]]]]]")))))
 
-(deftest printing-for-who-does-not-read-waits
+(deftest printing-for-a-client-that-does-not-read-waits
   (with-open [^Closeable r (server :bindings {#'*print-length* nil})
               s (session r)]
     (send-text s "(let [x (apply str (repeat 4000 \\x))] (doseq [i (range)] (reset! parley.testing.repl/canary i) (println x)))\n")
@@ -426,7 +426,7 @@
   (is (thrown-with-msg? UnknownHostException #"^repl-server: no address for \"no-such-host.invalid\""
         (repl/repl-server {:interface "no-such-host.invalid"}))))
 
-(deftest an-accept-function-that-is-no-longer-there-is-told-of-in-the-log
+(deftest an-accept-function-that-no-longer-exists-is-logged
   (let [accept `passing]
     (intern 'parley.repl-test 'passing (fn []))
     (with-open [^Closeable r (server :accept accept)]
@@ -459,7 +459,7 @@
       (await-that "the session ends" (some #{:disconnect} @events)))
     (is (= [:connect :disconnect :stop] @events))))
 
-(deftest connect-says-which-file-is-not-there
+(deftest connect-names-the-file-that-is-missing
   (doseq [options [{:port-file "/nowhere/port"} {:port 1
                                                  :token-file "/nowhere/token"}]]
     (let [e (is (thrown? NoSuchFileException (repl/connect options)))]

@@ -81,7 +81,7 @@
         (is (thrown? SocketTimeoutException (next ls)))
         (is (= \h (stream/read-char s)) "a timeout consumes nothing")))))
 
-(deftest what-cannot-become-an-element-is-told-and-stays
+(deftest what-cannot-become-an-element-is-reported-and-stays
   (doseq [[f ^String bytes message] [[#(stream/frames % :max-size 3) "\u0000\u0000\u0000\u0004abcd" #"^frames: .* 4 .*at most 3"]
                                      [stream/frames "\u0000\u0000\u0000\u0004ab" #"^frames: the input ended within"]
                                      [stream/forms "(1 2" #"^forms: the input ended within"]

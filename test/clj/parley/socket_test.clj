@@ -60,7 +60,7 @@
 
 ;; ---- servers ------------------------------------------------------------------------------------
 
-(deftest a-server-listens-on-all-ipv4-interfaces-unless-told
+(deftest a-server-listens-on-all-ipv4-interfaces-by-default
   (socket/with-open-stream [server (socket/socket-server)]
     (is (= "0.0.0.0" (socket/socket-server-host server)))
     (is (< 0 (socket/socket-server-port server) 65536)))
@@ -116,7 +116,7 @@
         (socket/socket-server-close (socket/socket-server port :interface "127.0.0.1")))
       (is (= :output (socket/socket-status client 0) (socket/socket-status peer 0))))))
 
-(deftest waiting-for-a-connection-times-out-or-tells
+(deftest waiting-for-a-connection-times-out-or-returns-true
   (socket/with-open-stream [server (loopback)]
     (is (nil? (socket/socket-wait server 0)))
     (is (nil? (socket/socket-wait server 0 1000)))
@@ -225,7 +225,7 @@
       (finally
         (Files/delete directory)))))
 
-(deftest a-path-too-long-or-in-no-directory-is-told
+(deftest a-path-too-long-or-in-no-directory-is-an-error
   (let [long-path (.toPath (File. (str "/tmp/" (apply str (repeat 120 "x")))))]
     (throwing java.io.IOException :enametoolong "allows 107" (socket/socket-server long-path))
     (throwing java.io.IOException :enametoolong "allows 107" (socket/socket-connect long-path)))
@@ -235,7 +235,7 @@
 
 ;; ---- connections --------------------------------------------------------------------------------
 
-(deftest accessors-tell-what-was-given-and-what-the-system-says
+(deftest accessors-return-what-was-given-and-what-the-system-reports
   (socket/with-open-stream [server (loopback)
                             client (socket/socket-connect (socket/socket-server-port server) "localhost")
                             peer (socket/socket-accept server :timeout patience)]
@@ -359,13 +359,13 @@
 
 ;; ---- bad input ----------------------------------------------------------------------------------
 
-(deftest a-bad-port-is-told-before-anything-is-opened
+(deftest a-bad-port-throws-before-anything-is-opened
   (doseq [port [70000 -1 65536 80.5 "http" :http \☺]]
     (throwing IllegalArgumentException nil "socket-connect: the port is" (socket/socket-connect port))
     (throwing IllegalArgumentException nil "socket-server: the port is" (socket/socket-server port)))
   (throwing java.net.ConnectException :econnrefused "127.0.0.1" (socket/socket-connect 0 "127.0.0.1")))
 
-(deftest a-bad-host-is-told-before-anybody-is-asked
+(deftest a-bad-host-throws-before-a-look-up
   (doseq [[host part] {"" "the host is missing"
                        "1.2.3" "read in different ways"
                        "0177.0.0.1" "read in different ways"
@@ -397,12 +397,12 @@
         (is (= :econnrefused (socket/os-error-code (socket/stream-error s))))
         (stream/close s)))))
 
-(deftest an-address-in-use-is-told
+(deftest an-address-in-use-is-an-error
   (socket/with-open-stream [server (loopback)]
     (throwing java.net.BindException :eaddrinuse (str "127.0.0.1:" (socket/socket-server-port server))
               (socket/socket-server (socket/socket-server-port server) :interface "127.0.0.1"))))
 
-(deftest a-bad-timeout-is-told-before-any-waiting
+(deftest a-bad-timeout-throws-before-any-waiting
   (socket/with-open-stream [server (loopback)]
     (doseq [timeout [-1 -1/2 -0.5 Double/NaN "5" :soon [1] [1 -1] [-1 0] (Duration/ofSeconds -1)]]
       (testing timeout
@@ -436,7 +436,7 @@
         (is (str/starts-with? (str (some-> e ex-message)) "socket-accept: "))
         (is (str/includes? (str (some-> e ex-message)) part))))))
 
-(deftest a-closed-object-says-so
+(deftest a-closed-object-is-named-as-closed
   (let [server (loopback)
         client (socket/socket-connect (socket/socket-server-port server) "127.0.0.1")]
     (is (true? (stream/close client)))
@@ -450,7 +450,7 @@
     (is (= [false false false] [(stream/open-stream? client) (stream/input-stream? client)
                                 (stream/output-stream? client)]))))
 
-(deftest something-else-than-a-stream-or-server-says-so
+(deftest something-else-than-a-stream-or-server-is-named
   (doseq [f [#(socket/socket-accept nil) #(socket/socket-wait 5) #(socket/socket-server-host "x")
              #(socket/socket-stream-peer nil) #(socket/socket-stream-shutdown (Object.) :io)
              #(stream/read-line nil) #(stream/write-string "x" 7) #(stream/close nil)

@@ -146,7 +146,7 @@
         (pass? [_] (apply = (vals all)))
         (result-data [_] all)))))
 
-(deftest what-status-says-is-what-a-blocking-probe-finds
+(deftest the-status-is-what-a-blocking-probe-finds
   (random/holds 100 as-probed))
 
 (deftest ^:nightly what-status-says-is-what-a-blocking-probe-finds-again-and-again

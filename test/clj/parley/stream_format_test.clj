@@ -93,7 +93,7 @@
     (stream/force-output s)
     (is (= [0xc3 0xa9 0xe9 1] (bytes-of peer 4)))))
 
-(deftest external-formats-are-told-as-maps-and-set-in-short
+(deftest external-formats-are-returned-as-maps-and-set-in-short
   (with-pair [s peer]
     (is (= {:charset :utf-8 :line-terminator :unix :input-error-action :error :output-error-action :error}
           (stream/stream-external-format s)))
@@ -241,7 +241,7 @@
     (is (nil? (stream/force-output s)))
     (fails IllegalArgumentException ["set-read-timeout!" "-1"] (stream/set-read-timeout! s -1))))
 
-(deftest a-write-that-times-out-tells-how-much-went
+(deftest a-write-that-times-out-reports-how-much-was-sent
   (with-pair [s peer :element-type :byte]
     (stream/set-write-timeout! s 1/5)
     (let [e (failure #(stream/write-byte-sequence (byte-array 20000000) s))]

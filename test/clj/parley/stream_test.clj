@@ -19,7 +19,7 @@
 
 ;; ---- characters ---------------------------------------------------------------------------------
 
-(deftest read-char-gives-characters-and-then-the-end
+(deftest read-char-returns-characters-and-then-the-end
   (with-pair [s peer]
     (send-text peer "aé𝄞")
     (stream/close peer)
@@ -204,7 +204,7 @@
     (is (= :end (stream/read-byte s nil :end)))
     (fails EOFException ["read-byte"] (stream/read-byte s))))
 
-(deftest looking-at-bytes-says-what-read-byte-would-do
+(deftest looking-at-bytes-reports-what-read-byte-would-do
   (with-pair [s peer :element-type :unsigned-byte-8]
     (is (= [nil true nil] [(stream/read-byte-lookahead s) (stream/read-byte-will-hang? s)
                            (stream/read-byte-no-hang s)]))

@@ -77,7 +77,7 @@
               :when (re-find #"'nrepl\.\w" (slurp file))]
           (str (second (ns-form file)))))))
 
-(deftest what-is-not-for-callers-says-so
+(deftest what-is-not-for-callers-is-marked
   (doseq [file (files "clj-src/parley/impl")]
     (is (:no-doc (first (filter map? (ns-form file)))) file)))
 

@@ -95,7 +95,7 @@ public abstract class Encoder {
     /**
      * Makes a new encoder go on within a text, after these characters of it, or none.
      *
-     * @param written whether their bytes are there, although an encoder may hold them back
+     * @param written true when their bytes are written, although an encoder may hold some back
      */
     public void resume(char[] last, boolean written) {
         // no state

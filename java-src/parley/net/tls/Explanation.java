@@ -17,7 +17,7 @@ import javax.net.ssl.SSLProtocolException;
 
 /**
  * Turns exceptions of the JDK's engine into ours: a code, and a message that names the peer, the
- * reason and the cure. What the engine finds wrong it tells in words only, the same in every
+ * reason and the cure. The engine reports what is wrong in words only, the same in every
  * language, so the words decide where there is no exception of a class of its own.
  */
 final class Explanation {

@@ -40,7 +40,7 @@ final class RecordBuffers {
         return ByteBuffer.allocate(size).limit(0);
     }
 
-    /** Gives a buffer back; the caller must not touch it again. */
+    /** Returns a buffer to the pool. The caller must not touch it again. */
     static void release(ByteBuffer buffer) {
         int size = buffer.capacity();
         if (size != SIZE && size != WIDE) {

@@ -155,7 +155,7 @@ final class RecordReader {
         }
     }
 
-    /** Gives the memory back when nothing is in it. */
+    /** Releases the memory when nothing is in it. */
     void releaseIfEmpty() {
         if (bytes != null && !bytes.hasRemaining()) {
             RecordBuffers.release(bytes);

@@ -431,7 +431,7 @@ public final class TlsConnection {
         }
     }
 
-    /** Gives all memory back; the carrier is closed. */
+    /** Releases all memory. The carrier is closed. */
     public void release() {
         lock.lock();
         try {

@@ -17,7 +17,7 @@ import parley.net.tls.KeyFiles.Material;
 import parley.net.tls.TlsSettings.HostName;
 
 /**
- * How TLS is spoken: the certificates of this side, those that it trusts, and what it accepts.
+ * Options of TLS: the certificates of this side, those that it trusts, and what it accepts.
  *
  * <pre>{@code
  * TlsOptions server = TlsOptions.builder()
@@ -407,7 +407,7 @@ public final class TlsOptions {
         }
 
         /**
-         * Gives a server another certificate for a name that clients ask for (SNI).
+         * Sets another certificate of a server, for clients that request this name (SNI).
          *
          * @param name a host name, or one such as {@code *.example.org}
          * @param options has the certificate; nothing else of it is used

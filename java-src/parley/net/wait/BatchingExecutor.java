@@ -41,7 +41,7 @@ public final class BatchingExecutor implements Executor {
     }
 
     /**
-     * Gives a task to an executor. If the executor rejects the task, the rejection is logged and
+     * Passes a task to an executor. If the executor rejects the task, the rejection is logged and
      * the task runs in the calling thread, since a result that no receiver gets would be lost.
      *
      * @param executor where to run the task

@@ -48,7 +48,7 @@
           :answer nil}
          (run-source '(deftest good (is true))))))
 
-(deftest a-false-assertion-fails-and-tells-all-it-knows
+(deftest a-false-assertion-fails-with-all-its-details
   (let [problem (get (run-source '(deftest bad
                                     (testing "sums"
                                       (is (= 3 (+ 1 1)) "of one and one"))))
@@ -58,7 +58,7 @@
                   "expected: (= 3 (+ 1 1))" "actual: (not (= 3 2))"]]
       (is (str/includes? (message problem) part)))))
 
-(deftest every-failed-assertion-of-a-test-is-told
+(deftest every-failed-assertion-of-a-test-is-reported
   (let [problem (get (run-source '(deftest bad (is (= 1 2)) (is true) (is (= 3 4)))) 'bad)]
     (is (str/includes? (message problem) "(= 1 2)"))
     (is (str/includes? (message problem) "(= 3 4)"))))
@@ -120,7 +120,7 @@
                              '(deftest a (is true)))]
     (is (some? (outcomes 'a)))))
 
-(deftest a-fixture-that-throws-after-the-tests-is-told
+(deftest a-fixture-that-throws-after-the-tests-is-reported
   (let [outcomes (run-source '(use-fixtures :once (fn [f] (f) (throw (ex-info "leak" {}))))
                              '(deftest a (is true)))]
     (is (nil? (outcomes 'a)))

@@ -142,7 +142,7 @@ class BatchingExecutorTest {
     }
 
     @Test
-    void a_task_that_throws_harms_nobody() throws Exception {
+    void a_task_that_throws_harms_no_other() throws Exception {
         BlockingQueue<String> ran = new LinkedBlockingQueue<>();
         AtomicInteger uncaught = new AtomicInteger();
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();

@@ -50,7 +50,7 @@ class DecodingTest {
 
     @ParameterizedTest
     @MethodSource("charsets")
-    void bad_bytes_are_an_error_where_the_decoder_of_the_JDK_says(Charset charset)
+    void bad_bytes_are_an_error_where_the_decoder_of_the_JDK_reports_one(Charset charset)
             throws Exception {
         compare(charset, CodingAction.ERROR);
     }

@@ -275,7 +275,7 @@ class ProxyProtocolTest {
     }
 
     @Test
-    void silent_connections_are_refused_in_time_and_delay_nobody() throws Exception {
+    void silent_connections_are_refused_in_time_and_delay_no_other() throws Exception {
         StreamOptions soon = StreamOptions.builder().timeout(Duration.ofMillis(300)).build();
         List<Peer> silent = new ArrayList<>();
         try (Server server = Server.builder(HANDLER).proxyProtocol().streams(soon)

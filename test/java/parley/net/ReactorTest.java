@@ -83,7 +83,7 @@ class ReactorTest {
     }
 
     @Test
-    void what_is_there_is_told_in_the_call() throws Exception {
+    void a_status_that_holds_is_reported_in_the_call() throws Exception {
         Thread[] by = {null};
         REACTOR.whenReady(stream, Direction.OUTPUT, status -> by[0] = Thread.currentThread());
         assertSame(Thread.currentThread(), by[0]);
@@ -180,7 +180,7 @@ class ReactorTest {
     }
 
     @Test
-    void SEL_8_listeners_that_throw_harm_nobody() throws Exception {
+    void SEL_8_listeners_that_throw_harm_no_other() throws Exception {
         try (Reported reported = new Reported()) {
             for (Throwable each : new Throwable[] {new IllegalStateException("on purpose"),
                 new StackOverflowError("on purpose"), new OutOfMemoryError("on purpose")}) {
@@ -211,7 +211,7 @@ class ReactorTest {
     }
 
     @Test
-    void SEL_2_a_reset_of_a_stream_that_nobody_watches_does_not_spin() throws Exception {
+    void SEL_2_a_reset_of_an_unwatched_stream_does_not_spin() throws Exception {
         REACTOR.whenReady(stream, Direction.INPUT, told::add).close(); // registered, with no interest
         try (SocketChannel otherEnd = SocketChannel.open(listener.address());
                 SocketStream other = SocketStream.adopt(listener.accept().channel(),

@@ -72,7 +72,7 @@ class ScarceDescriptorsTest {
     }
 
     @Test
-        void RES_1_accepting_pauses_says_so_once_and_goes_on() throws Exception {
+        void RES_1_accepting_pauses_logs_it_once_and_goes_on() throws Exception {
         assumeTrue(Descriptors.visible());
         try (Child child = Child.java(Server.class)) {
             int port = Integer.parseInt(child.answer("listening"));

@@ -32,7 +32,7 @@ class ServerLimitsTest {
             StreamOptions.builder().tls(TlsOptions.of(Keys.context())).build();
 
     @Test
-    void TLS_4_silent_clients_delay_nobody_and_plain_text_is_refused() throws Exception {
+    void TLS_4_silent_clients_delay_no_other_and_plain_text_is_refused() throws Exception {
         BlockingQueue<Server.Event> events = new LinkedBlockingQueue<>();
         try (Server server = Server.builder(ServerTest.ECHO).streams(TLS).log(events::add).start();
                 Peer silent = Peer.connect(server.localAddress());

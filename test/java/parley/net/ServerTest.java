@@ -276,7 +276,7 @@ class ServerTest {
     }
 
     @Test
-    void a_handler_that_throws_harms_nobody_else() throws Exception {
+    void a_handler_that_throws_harms_no_other() throws Exception {
         BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>();
         Server.Handler handler = stream -> {
             stream.out().writeString("an answer that will not be");
@@ -308,7 +308,7 @@ class ServerTest {
     }
 
     @Test
-    void what_nobody_is_told_of_is_logged() throws Exception {
+    void what_no_listener_gets_is_logged() throws Exception {
         try (Reported log = new Reported();
                 Server server = Server.builder(stream -> {
                     throw new IllegalStateException("boom");

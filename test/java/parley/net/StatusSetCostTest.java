@@ -164,7 +164,7 @@ class StatusSetCostTest {
     }
 
     @Test
-    void SEL_2_what_nobody_asks_about_does_not_make_a_check_spin() throws Exception {
+    void SEL_2_an_event_without_a_request_does_not_make_a_check_spin() throws Exception {
         for (Family family : new Family[] {Family.TCP4, Family.UNIX}) {
             List<SocketStream> streams = new ArrayList<>();
             List<Peer> peers = new ArrayList<>();

@@ -184,7 +184,7 @@ class StatusSetRaceTest {
     }
 
     @Test
-    void a_list_whose_member_is_closed_meanwhile_says_so() throws Exception {
+    void a_list_whose_member_is_closed_meanwhile_reports_it() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream idle = connect(listener.address());
                 Peer idlePeer = listener.accept()) {

@@ -192,7 +192,7 @@ class StatusSetTest {
     }
 
     @Test
-    void a_reset_is_an_error_for_good_and_harms_nobody_else() throws Exception {
+    void a_reset_is_an_error_for_good_and_harms_no_other_member() throws Exception {
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 SocketStream broken = connect(listener.address());
                 Peer first = listener.accept();
@@ -234,7 +234,7 @@ class StatusSetTest {
     }
 
     @Test
-    void a_connection_in_progress_has_no_status_until_it_is_there() throws Exception {
+    void a_connection_in_progress_has_no_status_until_it_is_open() throws Exception {
         try (PeerListener listener = PeerListener.full(Family.TCP4); StatusSet set = new StatusSet();
                 SocketStream stream = SocketStream.connect(listener.address(),
                         StreamOptions.builder().timeout(NOW).build())) {

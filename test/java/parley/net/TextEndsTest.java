@@ -443,7 +443,7 @@ class TextEndsTest {
     }
 
     @Test
-    void a_close_that_is_interrupted_says_what_is_lost() throws Exception {
+    void a_close_that_is_interrupted_reports_what_is_lost() throws Exception {
         pair("UTF-8", (stream, peer) -> {
             fillWithBytes(stream);
             stream.out().writeBytes(new byte[16_000], 0, 16_000, WaitMode.FULL);

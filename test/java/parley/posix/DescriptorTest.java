@@ -137,7 +137,7 @@ class DescriptorTest {
     }
 
     @Test
-    void writing_to_a_pipe_that_nobody_reads_fails_with_epipe() throws IOException {
+    void writing_to_a_pipe_without_a_reader_fails_with_epipe() throws IOException {
         Descriptor[] pipe = Descriptor.pipe();
         pipe[0].close();
         PosixException e = assertThrows(
@@ -287,7 +287,7 @@ class DescriptorTest {
     }
 
     @Test
-    void an_interrupt_before_the_wait_ends_it_at_once_unless_data_is_there() throws IOException {
+    void an_interrupt_before_the_wait_ends_it_at_once_unless_data_has_arrived() throws IOException {
         Thread.currentThread().interrupt();
         assertThrows(InterruptedIOException.class, () -> pair[0].await(Poll.IN, 30 * SECOND));
         pair[1].write(new byte[] {1}, 0, 1);

@@ -101,7 +101,7 @@ class HandlesTest {
     }
 
     @Test
-    void sending_waits_until_all_is_sent_and_receiving_all_until_it_is_there() throws Exception {
+    void sending_waits_until_all_is_sent_and_receiving_all_until_it_arrives() throws Exception {
         Descriptor[] pair = Support.streams();
         byte[] much = new byte[3_000_000];
         much[2_999_999] = 7;

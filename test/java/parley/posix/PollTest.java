@@ -190,7 +190,7 @@ class PollTest {
     }
 
     @Test
-    void peek_tells_data_end_nothing_and_no_connection() throws IOException {
+    void peek_distinguishes_data_end_nothing_and_no_connection() throws IOException {
         Descriptor[] pair = Support.streams();
         assertEquals(Descriptor.WOULD_BLOCK, pair[0].peek());
         pair[1].write(new byte[9], 0, 9);

@@ -68,12 +68,10 @@ class PosixTest {
         }
     }
 
-    private static List<String> elsewhere(String option, boolean withJars) throws Exception {
-        List<String> parts = new ArrayList<>();
-        for (String part : Support.classPath().split(":")) {
-            if (withJars || !part.contains("jna") && !part.contains("jnr")) {
-                parts.add(part);
-            }
+    private static List<String> elsewhere(String option, String... without) throws Exception {
+        List<String> parts = new ArrayList<>(List.of(Support.classPath().split(":")));
+        for (String jar : without) {
+            assertTrue(parts.removeIf(part -> part.contains("/" + jar)), jar);
         }
         Process java = new ProcessBuilder(
                 System.getProperty("java.home") + "/bin/java", option, "-cp",
@@ -102,18 +100,24 @@ class PosixTest {
     }
 
     @Test
-    void on_windows_it_says_what_is_missing() throws Exception {
-        assertMissing(elsewhere("-Dos.name=Windows 11", true), "this is Windows 11 on ");
+    void on_windows_it_names_what_is_missing() throws Exception {
+        assertMissing(elsewhere("-Dos.name=Windows 11"), "this is Windows 11 on ");
     }
 
     @Test
-    void without_its_libraries_it_says_what_is_missing() throws Exception {
-        assertMissing(elsewhere("-Dx=y", false), "JNA or jnr-constants is missing");
+    void without_its_libraries_it_names_what_is_missing() throws Exception {
+        String missing = "JNA or jnr-constants is missing; add ";
+        String jna = "net.java.dev.jna:jna";
+        String constants = "com.github.jnr:jnr-constants";
+        String end = " to the class path";
+        assertMissing(elsewhere("-Dx=y", "jna-"), missing + jna + end);
+        assertMissing(elsewhere("-Dx=y", "jnr-constants-"), missing + constants + end);
+        assertMissing(elsewhere("-Dx=y", "jna-", "jnr-constants-"), missing + jna + " and " + constants + end);
     }
 
     @Test
     void it_can_be_turned_off() throws Exception {
-        assertMissing(elsewhere("-Dparley.posix=off", true),
+        assertMissing(elsewhere("-Dparley.posix=off"),
                 "the system property parley.posix is off");
     }
 }

@@ -63,7 +63,7 @@ class SocketsTest {
     }
 
     @Test
-    void a_refused_connect_says_so() throws IOException {
+    void a_refused_connect_reports_it() throws IOException {
         SockAddr at;
         try (Descriptor server = server("127.0.0.1")) {
             at = Sockets.localAddress(server);
@@ -269,7 +269,7 @@ class SocketsTest {
     }
 
     @Test
-    void RAW_1_without_the_privilege_the_error_says_what_is_needed() throws IOException {
+    void RAW_1_without_the_privilege_the_error_names_what_is_needed() throws IOException {
         try (Descriptor raw = Sockets.socket("inet", "raw", 1)) {
             assertEquals("raw", DescriptorOption.SO_TYPE.get(raw));
         } catch (PosixException e) {

@@ -23,7 +23,7 @@ class ConformanceTableTest {
     private static final Pattern NAMED = Pattern.compile("`([\\w.-]+)#([^`]+)`");
 
     @Test
-    void every_test_of_the_table_is_there() throws IOException {
+    void every_test_of_the_table_exists() throws IOException {
         assumeTrue(Files.isReadable(TABLE));
         Map<String, String> sources = sources();
         List<String> missing = new ArrayList<>();

@@ -195,7 +195,7 @@ class BasicIoTest {
     }
 
     @EveryCase
-    void BIO_6_a_short_read_gives_what_came_before_the_end(Case cell) throws Exception {
+    void BIO_6_a_short_read_returns_what_came_before_the_end(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("1234").endOutput();
             byte[] five = new byte[5];
@@ -206,7 +206,7 @@ class BasicIoTest {
     }
 
     @EveryCase
-    void BIO_7_a_no_hang_read_takes_what_is_there(Case cell) throws Exception {
+    void BIO_7_a_no_hang_read_takes_what_has_arrived(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             StreamInput in = link.stream.in();
             byte[] eight = new byte[8];
@@ -266,7 +266,7 @@ class BasicIoTest {
     }
 
     @EveryCase
-    void BIO_10_names_are_told_before_during_and_after(Case cell) throws Exception {
+    void BIO_10_names_are_reported_before_during_and_after(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell);
                 Peer peer = Peer.connect(server.localAddress());
                 SocketStream stream = Sockets.accept(cell, server)) {

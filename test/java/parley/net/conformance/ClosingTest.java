@@ -190,7 +190,7 @@ class ClosingTest {
     }
 
     @EveryCase
-    void CL_6_every_call_on_a_closed_stream_says_so(Case cell) throws Exception {
+    void CL_6_every_call_on_a_closed_stream_reports_it(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             SocketStream s = link.stream;
             s.close();
@@ -217,7 +217,7 @@ class ClosingTest {
     }
 
     @EveryCase(over = {Family.TCP4, Family.TCP6, Family.UNIX})
-    void CL_6_every_call_on_a_closed_server_says_so(Case cell) throws Exception {
+    void CL_6_every_call_on_a_closed_server_reports_it(Case cell) throws Exception {
         try (SocketServer server = Sockets.listen(cell)) {
             int port = server.port();
             server.close();

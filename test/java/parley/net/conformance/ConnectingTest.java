@@ -45,7 +45,7 @@ class ConnectingTest {
     private static final Duration LONG = Duration.ofSeconds(30);
 
     @EveryCase
-    void CON_1_nobody_listening_is_refused_and_the_address_is_named(Case cell) throws Exception {
+    void CON_1_a_port_without_a_listener_refuses_and_the_address_is_named(Case cell) throws Exception {
         SocketAddress nobody = cell.family().deserted();
         for (Duration timeout : new Duration[] {null, LONG}) {
             ConnectException e = assertThrows(ConnectException.class,
@@ -55,7 +55,7 @@ class ConnectingTest {
     }
 
     @EveryCase
-    void CON_1_nobody_listening_is_refused_with_timeout_zero_now_or_later(Case cell)
+    void CON_1_a_port_without_a_listener_refuses_timeout_zero_now_or_later(Case cell)
             throws Exception {
         SocketAddress nobody = cell.family().deserted();
         IOException e = assertThrows(IOException.class, () -> {

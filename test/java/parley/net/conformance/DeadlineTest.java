@@ -46,7 +46,7 @@ class DeadlineTest {
     private static final Duration LONG = Duration.ofSeconds(10);
 
     @EveryCase
-    void DL_1_a_deadline_that_has_passed_stops_a_read_though_data_is_there(Case cell)
+    void DL_1_a_deadline_that_has_passed_stops_a_read_though_data_has_arrived(Case cell)
             throws Exception {
         try (Link link = Link.connected(cell)) {
             link.peer.send("x");
@@ -77,7 +77,7 @@ class DeadlineTest {
     }
 
     @EveryCase
-    void DL_1_a_timeout_of_zero_takes_what_is_there(Case cell) throws Exception {
+    void DL_1_a_timeout_of_zero_takes_what_has_arrived(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.stream.readTimeout(Duration.ZERO);
             assertThrows(SocketTimeoutException.class, () -> link.stream.in().readByte());
@@ -340,7 +340,7 @@ class DeadlineTest {
     }
 
     @EveryCase
-    void DL_14_close_gives_up_on_a_peer_that_takes_nothing_and_says_so(Case cell)
+    void DL_14_close_gives_up_on_a_peer_that_takes_nothing_and_reports_it(Case cell)
             throws Exception {
         Duration patience = Duration.ofMillis(100);
         try (Link link = Link.narrow(cell, 4096,

@@ -111,7 +111,7 @@ class HalfCloseTest {
     }
 
     @EveryCase
-    void HC_5_shutdown_of_a_closed_stream_says_closed(Case cell) throws Exception {
+    void HC_5_shutdown_of_a_closed_stream_reports_closed(Case cell) throws Exception {
         try (Link link = Link.connected(cell)) {
             link.stream.close();
             for (Direction each : Direction.values()) {

@@ -43,7 +43,7 @@ class ResolvingTest {
     }
 
     @Test
-    void CON_3_a_silent_name_server_is_told_from_an_unknown_name() throws Exception {
+    void CON_3_a_silent_name_server_differs_from_an_unknown_name() throws Exception {
         try (Netns netns = Netns.create()) {
             assumeTrue(netns != null);
             netns.resolver(SILENT);
@@ -128,7 +128,7 @@ class ResolvingTest {
     }
 
     @Test
-    void CON_11_a_machine_without_free_ports_says_so() throws Exception {
+    void CON_11_a_machine_without_free_ports_reports_it() throws Exception {
         try (Netns netns = Netns.create()) {
             assumeTrue(netns != null && netns.exec(
                     "sysctl", "-w", "net.ipv4.ip_local_port_range=40000 40003"));
@@ -162,7 +162,7 @@ class ResolvingTest {
     }
 
     @Test
-    void CON_4_look_ups_that_nobody_answers_take_few_threads() throws Exception {
+    void CON_4_look_ups_without_a_response_take_few_threads() throws Exception {
         try (Netns netns = Netns.create()) {
             assumeTrue(netns != null);
             netns.resolver("nameserver 127.0.0.1");

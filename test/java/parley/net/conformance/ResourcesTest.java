@@ -147,7 +147,7 @@ class ResourcesTest {
     }
 
     @Test
-    void RES_2_a_process_without_descriptors_says_so_and_works_again() throws Exception {
+    void RES_2_a_process_without_descriptors_reports_it_and_works_again() throws Exception {
         assumeTrue(Descriptors.visible());
         try (PeerListener listener = PeerListener.on(Family.TCP4);
                 Child child = Child.java(Client.class, Integer.toString(listener.port()))) {
@@ -276,7 +276,7 @@ class ResourcesTest {
     }
 
     @Test
-    void RES_6_a_report_tells_where_the_object_was_made_if_asked_to() throws Exception {
+    void RES_6_a_report_has_the_place_where_the_object_was_made_if_traced() throws Exception {
         System.setProperty("parley.net.trace", "true");
         try (Reported reported = new Reported()) {
             String what = "a socket server at " + Sockets.text(Sockets.listen(

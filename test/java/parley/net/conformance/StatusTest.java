@@ -392,7 +392,7 @@ class StatusTest {
 
     @Race
     @EveryCase
-    void SEL_6_the_peer_of_a_closed_member_knows_though_nobody_checks(Case cell)
+    void SEL_6_the_peer_of_a_closed_member_knows_without_a_check(Case cell)
             throws Exception {
         try (Link link = Link.connected(cell); Link other = Link.connected(cell);
                 StatusSet set = new StatusSet()) {

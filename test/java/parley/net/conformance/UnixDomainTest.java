@@ -269,7 +269,7 @@ class UnixDomainTest {
     }
 
     @Test
-    void UDS_3_close_leaves_a_file_that_somebody_else_made_there() throws Exception {
+    void UDS_3_close_leaves_a_file_that_another_program_made_there() throws Exception {
         Path path = TemporaryPaths.fresh();
         SocketServer first = listen(path);
         Files.delete(path);
