@@ -479,5 +479,6 @@
                           (cond-> (-> given
                                       (dissoc :socket :transport-fn :tls-keys-str :tls-keys-file)
                                       (assoc :path socket))
-                            own-keys (assoc :tls own-keys)))]
+                            own-keys (assoc :tls own-keys))
+                          ":socket")]
     (transport-fn (nrepl-socket/for-stream s (.inputStream s) (.outputStream s)))))

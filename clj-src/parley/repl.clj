@@ -157,7 +157,7 @@
   java.nio.file.NoSuchFileException for a missing one; else as of parley.socket/socket-connect."
   {:arglists (options/arglists 'parley.net.SocketStream client/known)}
   ^SocketStream [& options]
-  (client/connect "connect" (options/option-map "connect" client/known options)))
+  (client/connect "connect" (options/option-map "connect" client/known options) ":path"))
 
 ;; ---- in use -------------------------------------------------------------------------------------
 

@@ -1,7 +1,10 @@
 (ns bench.serve
-  "What idle connections under `serve` cost: memory and threads, before and with 2,000 connections from a
-  second process."
+  "What idle connections under `serve` cost: memory and threads, before and with 2,000 connections from
+  another process. The server has a process of its own, too, since the memory of this one has grown with
+  what was measured before."
   (:require
+   [bench.child :as child]
+   [clojure.edn :as edn]
    [clojure.string :as str]
    [parley.server :as server]
    [parley.stream :as stream])
@@ -42,10 +45,7 @@
    :heap-kib (quot (.getUsed (.getHeapMemoryUsage (ManagementFactory/getMemoryMXBean))) 1024)
    :threads (status "Threads")})
 
-(defn run
-  "Returns the figures :before, :with the connections, and of :each of them."
-  [_ progress]
-  (progress "serve: 2,000 connections")
+(defn- measured []
   (with-open [^Closeable r (server/serve echo :backlog 1000)]
     (let [before (figures)
           child (.start (doto (ProcessBuilder. ^"[Ljava.lang.String;"
@@ -59,3 +59,17 @@
            :each (merge-with #(/ (- (double %1) (double %2)) clients) with before)})
         (finally
           (.destroy child))))))
+
+(defn -main
+  "Prints the figures."
+  []
+  (prn (measured))
+  (shutdown-agents))
+
+(defn run
+  "Returns the figures :before, :with the connections, and of :each of them."
+  [_ progress]
+  (progress "serve: 2,000 connections")
+  (let [server (.start ^ProcessBuilder (child/process 'bench.serve))]
+    (with-open [out (java.io.PushbackReader. (InputStreamReader. (.getInputStream server)))]
+      (edn/read out))))

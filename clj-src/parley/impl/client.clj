@@ -56,12 +56,13 @@
 (defn- target
   "Returns where the server is: a map of :port and :host or of :path."
   [op {:keys [port path port-file]
-       :as all}]
+       :as all} path-option]
   (when (not= 1 (count (filter some? [port path port-file])))
-    (throw (options/misuse op "no endpoint is given, or more than one" "exactly one of :port, :path and :port-file")))
+    (throw (options/misuse op "no endpoint is given, or more than one"
+             (str "exactly one of :port, " path-option " and :port-file"))))
   (let [host (address/->host op ":host" (:host all) "a name or an address, as a string or an InetAddress")]
     (cond
-      path {:path (endpoint/file-path op ":path" path)}
+      path {:path (endpoint/file-path op path-option path)}
       port-file (in-port-file op port-file)
       (integer? port) {:port (options/port op ":port" port "an integer from 1 to 65535")
                        :host host}
@@ -103,12 +104,12 @@
       (SocketStream/connect ^String (or host "127.0.0.1") (int port) opts))))
 
 (defn connect
-  "A bivalent stream to a server, logged in. `options` are out of `known`."
-  ^SocketStream [op options]
+  "A bivalent stream to a server, logged in. `options` are out of `known`; `path-option` names :path in errors."
+  ^SocketStream [op options path-option]
   (let [timeout (options/->duration op (:timeout options 10))
         token (token-of op options)
         {:keys [path]
-         :as where} (target op options)
+         :as where} (target op options path-option)
         where (assoc where
                 :timeout timeout
                 :tls (options/->tls op (:tls options))

@@ -76,6 +76,13 @@
   (is (thrown-with-msg? IllegalArgumentException #"^connect: :host is \"::1\" \(String\) besides the endpoint .*, expected one of them"
         (repl/connect {:port {:host "127.0.0.1" :port 5} :host "::1"}))))
 
+(deftest a-client-of-a-server-of-code-needs-one-endpoint
+  (doseq [[connect path] [[repl/connect :path] [nrepl/connect :socket]]
+          options [{} {:port 5 path "/x"} {path "/x" :port-file "/y"}]]
+    (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^connect: no endpoint is given, or more than one, expected exactly one of :port, " path " and :port-file$"))
+          (connect options)))
+    (is (thrown-with-msg? IllegalArgumentException (re-pattern (str "^connect: " path " is 5 ")) (connect {path 5})))))
+
 (deftest an-option-that-has-another-name-here-is-suggested
   (doseq [[f option meant] [[repl/repl-server :host :interface] [repl/repl-server :bind :interface] [repl/repl-server :socket :path]
                             [nrepl/nrepl-server :host :bind] [nrepl/nrepl-server :interface :bind] [nrepl/nrepl-server :path :socket]

@@ -1,6 +1,7 @@
 (ns parley.nrepl-life-test
   "How nREPL servers and their sessions live and end."
   (:require
+   [clojure.pprint :as pprint]
    [clojure.string :as str]
    [clojure.test :refer [deftest is use-fixtures]]
    [parley.impl.nrepl-socket :as nrepl-socket]
@@ -20,6 +21,22 @@
 (set! *warn-on-reflection* true)
 
 (use-fixtures :once with-log-of-nrepl)
+
+;; ---- the server's value -------------------------------------------------------------------------
+
+(deftest a-server-prints-in-a-line-and-those-of-nrepl-as-before
+  (with-nrepl
+    (let [r (server)
+          print-all (juxt pr-str #(str/trim (with-out-str (pprint/pprint %))))
+          shown #(str "#<nrepl-server nrepl-" (:port r) " 127.0.0.1:" (:port r) " " % ">")]
+      (is (= (call 'nrepl.server/map->Server r) r) "it is nREPL's own record")
+      (is (= (repeat 2 (shown "0 clients")) (print-all r)))
+      (with-open [t (connect r)]
+        (is (= [3] (values-of t "(+ 1 2)")))
+        (is (= (repeat 2 (shown "1 client")) (print-all r))))
+      (close r)
+      (is (= (repeat 2 (shown "closed")) (print-all r)))
+      (is (every? #(re-find #":greeting" %) (print-all (with-meta r nil)))))))
 
 ;; ---- REP ----------------------------------------------------------------------------------------
 
