@@ -452,7 +452,7 @@
   (count ss) is the number of members. seq, reduce and run! visit the actionable members only, as
   [object status]. A closed member is reported once, as :error, and leaves the set. Close the set
   after use; its members stay open."
-  [& members]
+  ^java.io.Closeable [& members]
   (let [core (StatusSet.)]
     (try
       (dorun

@@ -75,7 +75,7 @@
 
 (deftest calls-of-what-makes-resources-need-no-hint
   (doseq [v [#'socket/socket-server #'socket/socket-accept #'socket/socket-connect #'socket/socket-stream
-             #'stream/make-stream #'stream/make-pipe-input-stream #'stream/make-pipe-output-stream
+             #'socket/status-set #'stream/make-stream #'stream/make-pipe-input-stream #'stream/make-pipe-output-stream
              #'stream/make-pipe-io-stream #'parley.repl/repl-server #'parley.repl/connect
              #'parley.nrepl/nrepl-server #'parley.nrepl/connect #'parley.server/serve #'parley.tls/start-tls!]
           arglist (:arglists (meta v))

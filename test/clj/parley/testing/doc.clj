@@ -4,11 +4,15 @@
     ; => VALUE         its value; … stands for any text of the printed value
     ; throws MESSAGE   it throws an exception with this message; … stands for any text"
   (:require
+   [clojure.set :as set]
    [clojure.string :as str]
-   [clojure.test :refer [is testing]])
+   [clojure.test :refer [is testing]]
+   [parley.socket :as socket])
   (:import
    (java.io StringWriter)
-   (java.util.regex Pattern)))
+   (java.time Duration)
+   (java.util.regex Pattern)
+   (parley.testing Await)))
 
 (set! *warn-on-reflection* true)
 
@@ -42,13 +46,18 @@
         (load-string code)))
     (count parts)))
 
+(defn- open-now []
+  (set (map :object (socket/open-objects))))
+
 (defn run-page
-  "Runs all blocks of Clojure of a page in one new namespace, whose output is dropped. `rewrite` may
-  replace ports and files of the text by those of this machine. Returns the number of blocks."
+  "Runs all blocks of Clojure of a page in one new namespace, whose output is dropped; they close what
+  they open. `rewrite` may replace ports and files of the text by those of this machine. Returns the
+  number of blocks."
   ([page] (run-page page identity))
   ([page rewrite]
    (let [here (create-ns (gensym "parley.page"))
-         texts (blocks page "clojure")]
+         texts (blocks page "clojure")
+         before (open-now)]
      (try
        (binding [*ns* here
                  *out* (StringWriter.)
@@ -57,6 +66,8 @@
          (doseq [text texts]
            (testing text
              (run (rewrite text)))))
+       (Await/holds (Duration/ofSeconds 20) #(= #{} (set/difference (open-now) before)))
+       (is (= #{} (set/difference (open-now) before)))
        (count texts)
        (finally
          (remove-ns (ns-name here)))))))
