@@ -331,7 +331,7 @@
                    same (= now @last)]
                (vreset! last now)
                (Await/pass (Duration/ofMillis 50))
-               (and same (pos? now)))))
+               (and same (pos? now) (nil? (socket/socket-status [x :output] 1/2))))))
         (let [stuck (.get accepted)]
           (is (< (* stuck (alength frame)) (* 16 1024 1024)))
           (is (< (- (used-heap) heap) (* 8 1024 1024)))
