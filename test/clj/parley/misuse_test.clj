@@ -226,24 +226,6 @@
            #(parley.http/wget-text "127.0.0.1" "/" "/none/such" 1 :headers {:accept "x"})}]
     (says IllegalArgumentException (re-pattern message) (f))))
 
-(deftest a-handle-of-a-file-is-told-with-all-of-its-path
-  (let [directory (TemporaryPaths/directory)
-        file (.resolve directory ^String (apply str (repeat 150 "x")))]
-    (try
-      (with-open [_ (java.io.FileOutputStream. (.toFile file))]
-        (let [link (fn [^File f]
-                     (try
-                       (str (Files/readSymbolicLink (.toPath f)))
-                       (catch IOException _ nil)))
-              handle (some #(when (= (str file) (link %)) (parse-long (.getName ^File %))) (.listFiles (File. "/proc/self/fd")))]
-          (when handle ; Linux
-            (says IllegalArgumentException
-              (re-pattern (str "stream-handles: the handle " handle " is " file ", expected a socket, a pipe or a terminal"))
-              (socket/stream-handles handle)))))
-      (finally
-        (Files/deleteIfExists file)
-        (Files/delete directory)))))
-
 ;; ---- streams ------------------------------------------------------------------------------------
 
 (defn- by-this-thread

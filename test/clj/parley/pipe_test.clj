@@ -387,12 +387,16 @@
     (is (= "more" (answer child)))))
 
 (deftest standard-input-is-a-file
-  (with-open [child (child-clojure (str "printf 'a\\nb' > \"$script.in\"; " run " < \"$script.in\"; rm \"$script.in\"")
-                      '(def in (stream/keyboard-input))
-                      '(println "answer" (pr-str [(socket/socket-status in) (stream/read-line in)
-                                                  (stream/read-line in) (socket/socket-status in)
-                                                  (stream/read-line in false :end)])))]
-    (is (= [:input "a" "b" :eof :end] (answer child)))))
+  (let [in (str "\"$script." (apply str (repeat 150 "x")) "\"")]
+    (with-open [child (child-clojure (str "printf 'a\\nb' > " in "; " run " < " in "; rm " in)
+                        '(def in (stream/keyboard-input))
+                        '(println "answer" (pr-str [(socket/socket-status in) (stream/read-line in)
+                                                    (stream/read-line in) (socket/socket-status in)
+                                                    (stream/read-line in false :end)]))
+                        '(println "answer" (pr-str (try (socket/stream-handles 0)
+                                                        (catch IllegalArgumentException e (ex-message e))))))]
+      (is (= [:input "a" "b" :eof :end] (answer child)))
+      (is (re-find #"^stream-handles: the handle 0 is /.*\.x{150}, expected a socket, a pipe or a terminal" (answer child))))))
 
 (deftest standard-input-is-a-terminal-and-nothing-is-taken-before-it-is-asked-for
   (with-open [child (child-clojure (str "export java path script; exec script -qec '" run "' /dev/null")

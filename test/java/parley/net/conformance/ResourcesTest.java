@@ -289,7 +289,7 @@ class ResourcesTest {
                     .filter(each -> each.getMessage().contains(what))
                     .flatMap(each -> Stream.of(each.getThrown().getStackTrace()))
                     .map(StackTraceElement::getMethodName).toList().toString();
-            assertTrue(trace.contains("RES_6_a_report_tells_where"), trace);
+            assertTrue(trace.contains("RES_6_a_report_has_the_place"), trace);
         } finally {
             System.clearProperty("parley.net.trace");
         }
