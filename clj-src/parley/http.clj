@@ -175,7 +175,7 @@
 ;; ---- the response -------------------------------------------------------------------------------
 
 (defn- not-http [call & parts]
-  (ProtocolException. (apply explain call parts)))
+  (ProtocolException. ^String (apply explain call parts)))
 
 (defn- next-line
   "Returns a line of a head. `left` holds how many characters the heads may still have."

@@ -82,7 +82,7 @@
   (try
     (f)
     (catch ClosedChannelException e
-      (throw (doto (SocketException. (ex-message e))
+      (throw (doto (SocketException. ^String (ex-message e))
                (.addSuppressed e))))))
 
 (defn- socket-input ^InputStream [^InputStream in]
