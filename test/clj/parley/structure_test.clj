@@ -149,7 +149,7 @@
 
 (def ^:private foreign
   "Names that the pages mention and that are neither ours nor the JDK's."
-  #{"NeedsReadException" "NeedsWriteException"})
+  #{"NeedsReadException" "NeedsWriteException" "SslHandler"})
 
 (defn- unknown-names
   "Returns the class names in the text of a page, as `Type`, `Outer.Inner`, `Type.method` or in a drawing, that no
