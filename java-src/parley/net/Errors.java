@@ -80,6 +80,11 @@ final class Errors {
         return number + " " + thing + (number == 1 ? "" : "s");
     }
 
+    /** Bytes of output with their verb, such as {@code 2 bytes that were written are}. */
+    static String written(int bytes) {
+        return counted(bytes, "byte") + (bytes == 1 ? " that was written is" : " that were written are");
+    }
+
     /** One of two spellings, as {@link #name}: Clojure's where the caller is not on the stack. */
     static String spell(String clojure, String java) {
         return isJavaCalling() ? java : clojure;

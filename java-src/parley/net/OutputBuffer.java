@@ -443,7 +443,7 @@ final class OutputBuffer {
 
     private String lost() {
         int lost = pending();
-        return lost == 1 ? "1 byte that was written is lost"
-                : lost > 0 ? lost + " bytes that were written are lost" : "the last of what was encrypted, and the end of the TLS connection, are lost";
+        return lost > 0 ? Errors.written(lost) + " lost"
+                : "the last of what was encrypted, and the end of the TLS connection, are lost";
     }
 }

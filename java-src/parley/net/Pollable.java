@@ -2,6 +2,7 @@ package parley.net;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
@@ -229,13 +230,7 @@ public abstract class Pollable implements Closeable {
      * has passed, or for no reason.
      */
     final void await(String operation, int ops, HasDeadline patient) throws IOException {
-        await(operation, ops, patient, Errors.NOTHING_LOST);
-    }
-
-    /** As {@link #await(String, int, HasDeadline)}, with what to do after an interrupt. */
-    final void await(String operation, int ops, HasDeadline patient, String interruptHint)
-            throws IOException {
-        Errors.ifInterrupted(operation, this, interruptHint);
+        ifInterrupted(operation, patient);
         Object event = FlightEvents.waiting();
         try {
             ThreadWaits.await(source(), ops, patient);
@@ -249,7 +244,16 @@ public abstract class Pollable implements Closeable {
         if (!isOpen()) {
             throw Errors.closedMeanwhile(operation, this);
         }
-        Errors.ifInterrupted(operation, this, interruptHint);
+        ifInterrupted(operation, patient);
+    }
+
+    /** Makes the hint, which walks the stack, only for a thread that is interrupted. */
+    private void ifInterrupted(String operation, HasDeadline patient)
+            throws InterruptedIOException {
+        if (Thread.currentThread().isInterrupted()) {
+            Errors.ifInterrupted(operation, this, patient instanceof StreamSide side
+                    ? side.interruptHint() : Errors.NOTHING_LOST);
+        }
     }
 
     /**

@@ -379,14 +379,13 @@ public final class StreamInput extends StreamTextInput {
 
     @Override
     String interruptHint() {
-        return stream.out().unsent() == 0 ? Errors.NOTHING_LOST : Errors.NOTHING_LOST + unsentHint();
+        return Errors.NOTHING_LOST + unsentHint();
     }
 
     @Override
     String unsentHint() {
         int unsent = stream.out().unsent();
-        return unsent == 0 ? "" : "; " + (unsent == 1 ? "1 byte that was written is"
-                : unsent + " bytes that were written are") + " still buffered: "
+        return unsent == 0 ? "" : "; " + Errors.written(unsent) + " still buffered: "
                 + Errors.spell("finish-output", "StreamOutput.flush") + " sends the peer what it may wait for";
     }
 

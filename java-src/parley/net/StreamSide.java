@@ -295,7 +295,7 @@ abstract class StreamSide extends SideLock implements HasDeadline {
         requireTimeLeft();
         try {
             waits(true);
-            stream.await(operation, ops, this, interruptHint());
+            stream.await(operation, ops, this);
         } finally {
             waiting = false;
         }
