@@ -286,14 +286,13 @@ final class Connector {
             StreamOptions options) throws IOException {
         Connector connector =
                 new Connector(address.getPath().toString(), 0, options).prepared();
-        return connector.stream(transportUnix(connector, address.getPath()), null,
+        return connector.stream(connector.reach(address.getPath()), null,
                 Duration.ZERO.equals(options.timeout()));
     }
 
-    private static ChannelTransport transportUnix(Connector connector, Path path)
-            throws IOException {
+    private ChannelTransport reach(Path path) throws IOException {
         try (UnixSocketFile.Spelling spelling = UnixSocketFile.spell(NAME, path)) {
-            return connector.reach(spelling.address());
+            return reach(spelling.address());
         }
     }
 
@@ -411,8 +410,8 @@ final class Connector {
                 PosixFilePermissions.fromString("rwx------")));
         Path file = directory.resolve("pair");
         try (SocketServer server = SocketServer.listen(ServerOptions.builder().path(file).build())) {
-            ChannelTransport first = transportUnix(
-                    new Connector(file.toString(), 0, options).prepared(), file);
+            ChannelTransport first =
+                    new Connector(file.toString(), 0, options).prepared().reach(file);
             ChannelTransport second = null;
             boolean made = false;
             try {
