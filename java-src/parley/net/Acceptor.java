@@ -360,7 +360,7 @@ final class Acceptor implements Runnable {
         return Admission.Verdict.refuse(ServerEvents.REFUSED, "the check of it failed: " + e);
     }
 
-    /** Describes a connection whose header is wrong or missing. */
+    /** Refuses a connection whose header is wrong or missing. */
     private void refuse(Pollable each, ServedConnection connection, String why) throws IOException {
         forget(each);
         server.connections.refuse(connection, ServerEvents.REFUSED, ServerEvents.PROXY, why);

@@ -150,7 +150,7 @@ abstract class SideLock {
         }
     }
 
-    /** Records for the owner that a thread was refused, when one is. */
+    /** Returns true when a thread that must not wait is refused, and records that for the owner. */
     private boolean refuses() {
         if (!waiting && !foreign) {
             return false;

@@ -146,7 +146,7 @@ interface Transport extends TlsConnection.Carrier, OpenObjects.Resource {
 
     Source source();
 
-    /** Returns the directions of these that this has: both, unless it is for output only. */
+    /** Returns the part of a direction that this has: all of it, unless it is for output only. */
     default Direction narrow(Direction direction) {
         return direction;
     }

@@ -239,7 +239,7 @@ public final class Resolver {
         static final int MOST = 16;
 
         private static final AtomicInteger COUNT = new AtomicInteger();
-        /** Hands a look-up to a thread that is idle: there is nothing else to keep it in. */
+        /** Keeps nothing: a look-up goes to an idle thread, or its caller waits for one. */
         private static final SynchronousQueue<Runnable> HAND = new SynchronousQueue<>(true);
         private static final ThreadPoolExecutor POOL = new ThreadPoolExecutor(
                 0, MOST, 500, TimeUnit.MILLISECONDS, HAND, ResolverThreads::thread);

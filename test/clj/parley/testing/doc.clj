@@ -57,7 +57,8 @@
   ([page rewrite]
    (let [here (create-ns (gensym "parley.page"))
          texts (blocks page "clojure")
-         before (open-now)]
+         before (open-now)
+         left #(set/difference (open-now) before)]
      (try
        (binding [*ns* here
                  *out* (StringWriter.)
@@ -66,8 +67,8 @@
          (doseq [text texts]
            (testing text
              (run (rewrite text)))))
-       (Await/holds (Duration/ofSeconds 20) #(= #{} (set/difference (open-now) before)))
-       (is (= #{} (set/difference (open-now) before)))
+       (Await/holds (Duration/ofSeconds 20) #(= #{} (left)))
+       (is (= #{} (left)))
        (count texts)
        (finally
          (remove-ns (ns-name here)))))))
