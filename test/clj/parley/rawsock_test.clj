@@ -14,7 +14,7 @@
    (java.net SocketTimeoutException)
    (java.nio.channels AsynchronousCloseException)
    (java.nio.file Files)
-   (parley.posix PosixException ResolverException)
+   (parley.posix Descriptor Handles Numbers PosixException ResolverException)
    (parley.testing Leaks TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
@@ -116,11 +116,13 @@
     (is (nil? (.assertBack before)))))
 
 (deftest raw-2-a-closed-handle-is-refused-even-when-its-number-was-given-to-another
-  (with-handles [[a _b] (raw/socketpair :unix :stream nil)]
+  (let [[made ^Descriptor other] (Numbers/pair)
+        a (Handles/register ^Descriptor made)]
     (is (= 0 (raw/sock-close a)))
-    (let [[ours theirs] (parley.posix.Sockets/socketpair "unix" "stream" 0)]
-      (with-open [^parley.posix.Descriptor ours ours
-                  ^parley.posix.Descriptor theirs theirs]
+    (let [[ours theirs] (Numbers/pair)]
+      (with-open [^Descriptor ours ours
+                  ^Descriptor theirs theirs
+                  ^Descriptor _other other]
         (is (= a (.number ours)))
         (doseq [f [#(raw/send a (byte-array 1)) #(raw/recv a (byte-array 1)) #(raw/sock-close a)
                    #(raw/getsockname a) #(raw/sock-write a (byte-array 1)) #(raw/socket-option a :type)]]

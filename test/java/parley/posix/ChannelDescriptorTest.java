@@ -220,14 +220,12 @@ class ChannelDescriptorTest {
     void a_number_is_not_given_after_the_channel_closed() throws IOException {
         List<SocketChannel> ends = connections(loopback(), 2, false);
         ChannelDescriptor found = ChannelDescriptor.find(ends.get(0));
-        int number = found.number();
+        assertTrue(found.number() > 2);
         ends.get(0).close();
         assertThrows(ClosedChannelException.class, found::number);
         assertThrows(ClosedChannelException.class, found::duplicate);
         SocketChannel closed = ends.get(0);
         assertThrows(ClosedChannelException.class, () -> ChannelDescriptor.find(closed));
-        assertFalse(Handles.identity(number) != null
-                && Handles.identity(number).startsWith("socket:") && number < 0);
     }
 
     @Test

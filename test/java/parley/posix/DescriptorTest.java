@@ -150,7 +150,7 @@ class DescriptorTest {
     void a_file_is_read_to_its_end(@TempDir Path directory) throws Exception {
         Path file = Files.write(directory.resolve("f"), new byte[10]);
         // the shell opens it, this process reads the shell's descriptor
-        int number = FileNumbers.open(file);
+        int number = Numbers.open(file);
         Descriptor opened = Descriptor.own(number);
         assertFalse(opened.isSocket());
         assertEquals(10, opened.read(new byte[20], 0, 20));
@@ -187,16 +187,15 @@ class DescriptorTest {
 
     @Test
     void RAW_2_a_call_after_close_never_touches_the_numbers_new_owner() throws IOException {
-        int number = pair[0].number();
+        pair[0] = Numbers.moved(pair[0]);
         pair[0].close();
-        Descriptor[] recycled = Support.streams();
-        assertTrue(recycled[0].number() == number || recycled[1].number() == number);
-        Descriptor other = recycled[0].number() == number ? recycled[1] : recycled[0];
+        Descriptor[] recycled = Numbers.pair();
+        assertEquals(pair[0].number(), recycled[0].number());
         assertThrows(ClosedDescriptorException.class, () -> pair[0].write(new byte[1], 0, 1));
         assertThrows(ClosedDescriptorException.class, () -> pair[0].await(Poll.IN, SECOND));
         assertThrows(ClosedDescriptorException.class, () -> pair[0].duplicate());
         pair[0].close();
-        assertEquals(Descriptor.WOULD_BLOCK, other.read(new byte[1], 0, 1));
+        assertEquals(Descriptor.WOULD_BLOCK, recycled[1].read(new byte[1], 0, 1));
         Support.closeAll(recycled);
     }
 
@@ -243,6 +242,7 @@ class DescriptorTest {
 
     @Test
     void the_number_is_free_when_close_returns() throws IOException {
+        pair[0] = Numbers.moved(pair[0]);
         pair[0].close();
         assertNull(Handles.identity(pair[0].number()));
         assertEquals(Descriptor.EOF, pair[1].read(new byte[1], 0, 1));

@@ -124,7 +124,7 @@ class DescriptorWatcherTest {
     @Test
     void a_regular_file_is_ready_at_once(@TempDir Path directory) throws Exception {
         Path file = Files.writeString(directory.resolve("f"), "x");
-        Descriptor descriptor = Descriptor.own(FileNumbers.open(file));
+        Descriptor descriptor = Descriptor.own(Numbers.open(file));
         Semaphore signal = new Semaphore(0);
         watch(descriptor, Poll.IN, signal::release);
         within(signal);

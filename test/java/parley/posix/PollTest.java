@@ -74,7 +74,7 @@ class PollTest {
     void files_and_the_null_device_are_always_ready(@TempDir Path directory) throws Exception {
         Path file = Files.writeString(directory.resolve("f"), "x");
         for (Path each : new Path[] {file, Path.of("/dev/null")}) {
-            try (Descriptor descriptor = Descriptor.own(FileNumbers.open(each))) {
+            try (Descriptor descriptor = Descriptor.own(Numbers.open(each))) {
                 assertEquals(Poll.IN, Poll.check(descriptor, Poll.IN));
                 assertEquals(Poll.IN, descriptor.await(Poll.IN, Long.MAX_VALUE));
             }
