@@ -10,11 +10,10 @@
    [parley.stream :as stream])
   (:import
    (java.io InterruptedIOException)
-   (java.net InetAddress ServerSocket)
    (java.time Duration)
    (parley.net SocketServer)
    (parley.net.wait Deadline)
-   (parley.testing TemporaryPaths)))
+   (parley.testing Family TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -32,14 +31,10 @@
   (with-open [peer (.accept (.channel server))]
     (.setOption peer java.net.StandardSocketOptions/SO_LINGER ^Object (Integer/valueOf 0))))
 
-(defn- closed-port []
-  (with-open [s (ServerSocket. 0 1 (InetAddress/getByName "127.0.0.1"))]
-    (.getLocalPort s)))
-
 (defn- failures
   "Calls `f` with a name, an exception and the facts expected of it, for failures of every kind."
   [f]
-  (let [port (closed-port)]
+  (let [port (Family/freePort)]
     (f "refused" (thrown #(socket/socket-connect port "127.0.0.1"))
       {:op "socket-connect"
        :code :econnrefused

@@ -19,7 +19,7 @@
    (java.security MessageDigest)
    (java.util Random)
    (java.util.concurrent Callable)
-   (parley.testing Await Child)))
+   (parley.testing Await Child Family)))
 
 (set! *warn-on-reflection* true)
 
@@ -319,10 +319,6 @@
     "location /gone { return 302 http://elsewhere.example/; }\n"
     "} }\n"))
 
-(defn- free-port []
-  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
-    (socket/socket-server-port s)))
-
 (defn- listening? [port]
   (try
     (with-open [^Closeable _ (socket/socket-connect port "127.0.0.1" :timeout 1)]
@@ -335,7 +331,7 @@
   [f]
   (let [home (directory)
         root (.toFile (.resolve home "root"))
-        port (free-port)
+        port (Family/freePort)
         configuration (.toFile (.resolve home "nginx.conf"))]
     (.mkdirs root)
     (spit configuration (nginx-configuration home port))

@@ -3,7 +3,6 @@
   (:require
    [clojure.string :as str]
    [clojure.test :refer [deftest is testing]]
-   [parley.socket :as socket]
    [parley.testing.doc :as doc]
    [parley.testing.nrepl :refer [with-nrepl]]
    [parley.testing.repl :as testing-repl :refer [temporary-directory]])
@@ -11,7 +10,7 @@
    (com.sun.net.httpserver HttpExchange HttpHandler HttpServer)
    (java.io Closeable)
    (java.net InetAddress InetSocketAddress)
-   (parley.testing Reported TemporaryPaths)))
+   (parley.testing Family Reported TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -19,10 +18,6 @@
   "The blocks of Clojure of the document, in order."
   []
   (doc/blocks "doc/repl.md" "clojure"))
-
-(defn- free-port []
-  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
-    (socket/socket-server-port s)))
 
 (defn- at-home
   "An example with the ports and files of this machine instead of those it names."
@@ -59,8 +54,8 @@
       (fn [http-port]
         (let [directory (temporary-directory)
               in-directory (fn [name] [(pr-str name) (pr-str (str (.resolve directory ^String name)))])
-              names (into {"5555" (free-port)
-                           "7888" (free-port)
+              names (into {"5555" (Family/freePort)
+                           "7888" (Family/freePort)
                            "8080" http-port
                            "\"target/nrepl/socket\"" (pr-str (str (TemporaryPaths/fresh)))}
                       (map in-directory)

@@ -11,7 +11,7 @@
    (java.io Closeable)
    (java.net ProtocolException)
    (parley.net ErrorCode)
-   (parley.testing CertificateAuthority CertificateAuthority$Identity Child TemporaryPaths)))
+   (parley.testing CertificateAuthority CertificateAuthority$Identity Child Family TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -19,10 +19,6 @@
 
 (defn- blocks [language]
   (map second (re-seq (re-pattern (str "(?s)```" language "\n(.*?)```")) text)))
-
-(defn- free-port []
-  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
-    (socket/socket-server-port s)))
 
 (defn- run
   "Evaluates an example; the value of the form before `;=>` must be as it says."
@@ -42,8 +38,8 @@
               "\"server.key\"" (pr-str (str directory "/server.key"))
               "\"alice.pem\"" (pr-str (str directory "/alice.pem"))
               "\"alice.key\"" (pr-str (str directory "/alice.key"))
-              "7443" (str (free-port))
-              "7444" (str (free-port))
+              "7443" (str (Family/freePort))
+              "7444" (str (Family/freePort))
               ":tls {:cert" ":log nil :tls {:cert"}]
     (with-open [c (Child/command (into-array String ["bash" "-ec" (str "cd " directory "\n" script "\necho made")]))]
       (loop [line (.line c)]

@@ -12,12 +12,11 @@
    [parley.testing.tls-keys :refer [ask await-end ca client connected context echo hello issue own pem-file root with-echo with-key]]
    [parley.tls :as tls])
   (:import
-   (java.io Closeable)
    (java.net URI)
    (java.net.http HttpClient HttpRequest HttpResponse$BodyHandlers)
    (java.nio.file Path)
    (javax.net.ssl SSLContext SSLSocket)
-   (parley.testing Child TemporaryPaths)))
+   (parley.testing Child Family TemporaryPaths)))
 
 (set! *warn-on-reflection* true)
 
@@ -102,13 +101,9 @@
         (.tell c "EHLO again")
         (is (= "EHLO again" @served))))))
 
-(defn- free-port []
-  (with-open [^Closeable s (socket/socket-server 0 :interface "127.0.0.1")]
-    (socket/socket-server-port s)))
-
 (deftest openssl-s-server-answers
   (doseq [version ["-tls1_3" "-tls1_2"]
-          :let [port (free-port)]]
+          :let [port (Family/freePort)]]
     (with-open [_ (openssl "s_server" "-accept" (str "127.0.0.1:" port) "-cert" (str (.file own)) "-key" (str (.file own))
                     "-CAfile" ca "-Verify" "1" "-rev" version)
                 s (connected port {:tls (assoc (with-key client) :ca ca)
@@ -125,7 +120,7 @@
   (if-not (tool "nginx")
     (missing "nginx")
     (let [^Path home (TemporaryPaths/directory)
-          port (free-port)
+          port (Family/freePort)
           page (.toFile (.resolve home "page"))
           file (.toFile (.resolve (TemporaryPaths/directory) "copy"))]
       (spit page (apply str (repeat 100000 "0123456789\n")))
@@ -147,7 +142,7 @@
 
 (deftest http-to-a-port-with-tls-is-recognised-and-port-443-means-tls
   (let [file (.toFile (.resolve (TemporaryPaths/directory) "x"))
-        port (free-port)]
+        port (Family/freePort)]
     (with-open [_ (openssl "s_server" "-accept" (str "127.0.0.1:" port) "-cert" (str (.file own)) "-www")]
       (stream/close (connected port {}))
       (is (= 200 (:status (http/wget-text "127.0.0.1" "/" file port :tls {:ca ca})))))
@@ -185,7 +180,7 @@
     (missing "stunnel4")
     (with-echo {}
       (fn [plain _ _]
-        (let [port (free-port)
+        (let [port (Family/freePort)
               conf (pem-file (str "foreground = yes\nsyslog = no\npid =\n[echo]\naccept = 127.0.0.1:" port "\nconnect = 127.0.0.1:"
                                plain "\ncert = " (.file own) "\n"))]
           (with-open [_ (Child/command (into-array String [(tool "stunnel") conf]))

@@ -1,6 +1,7 @@
 package parley.testing;
 
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -9,6 +10,7 @@ import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** The kinds of socket a case runs over: loopback addresses, ports of the system's choice. */
 public enum Family {
@@ -93,10 +95,30 @@ public enum Family {
         return SocketChannel.open(protocol);
     }
 
-    /** An address where nobody listens, and where a moment ago nobody could have. */
+    /**
+     * An address where nobody listens, and where a moment ago nobody could have. Its port is below
+     * those that the kernel chooses, so that it is given to nobody else in the meantime.
+     */
     public SocketAddress deserted() throws IOException {
-        try (ServerSocketChannel server = listen(1)) {
-            return server.getLocalAddress();
+        if (!isTcp()) {
+            try (ServerSocketChannel server = listen(1)) {
+                return server.getLocalAddress(); // its file stays
+            }
         }
+        while (true) {
+            InetSocketAddress address = new InetSocketAddress(
+                    host, ThreadLocalRandom.current().nextInt(10_000, 32_768));
+            try (ServerSocketChannel server = ServerSocketChannel.open(protocol)) {
+                server.bind(address, 1);
+                return address;
+            } catch (BindException e) {
+                continue; // in use
+            }
+        }
+    }
+
+    /** A port of 127.0.0.1 for a server that cannot choose one; see {@link #deserted}. */
+    public static int freePort() throws IOException {
+        return ((InetSocketAddress) TCP4.deserted()).getPort();
     }
 }
