@@ -8,9 +8,9 @@ package parley.testing.clojure;
  * share the work.
  */
 public final class ClojureTests {
-    private static final String SESSIONS = "parley.repl*,parley.nrepl*";
+    private static final String SESSIONS = "parley.repl*";
     private static final String SERVERS =
-            "parley.server*,parley.http*,parley.incumbents*,parley.tls*,parley.async*";
+            "parley.server*,parley.http*,parley.incumbents*,parley.tls*,parley.async*,parley.nrepl*";
 
     private ClojureTests() {}
 

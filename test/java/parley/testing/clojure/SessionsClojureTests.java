@@ -1,6 +1,6 @@
 package parley.testing.clojure;
 
-/** Stands for the namespaces of {@code test/clj} about REPLs; see {@link ClojureTests}. */
+/** Stands for the namespaces of {@code test/clj} about socket REPLs; see {@link ClojureTests}. */
 public final class SessionsClojureTests {
     private SessionsClojureTests() {}
 }
