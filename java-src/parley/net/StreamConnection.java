@@ -8,6 +8,7 @@ import parley.net.tls.TlsOptions;
 import parley.net.tls.TlsSession;
 import parley.net.wait.Deadline;
 import parley.net.wait.ThreadWaits.HasDeadline;
+import parley.posix.StackSafeLock;
 
 /**
  * The connection under a {@link SocketStream}: its addresses, its time limits, the wait until it is
@@ -325,6 +326,7 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
      */
     private static final class Connecting {
         private final SocketStream stream;
+        private final StackSafeLock failing = new StackSafeLock(); // held from a failure to the close
         private volatile boolean done;
         private volatile IOException failure; // why it came to nothing
 
@@ -332,8 +334,12 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
             this.stream = stream;
         }
 
-        /** Why the connection came to nothing, or null. */
+        /** Why the connection came to nothing, or null. Its descriptor is free. */
         IOException failure() {
+            if (failure != null) {
+                failing.lock(); // the thread that found it may still close the connection
+                failing.unlock();
+            }
             return failure;
         }
 
@@ -373,8 +379,9 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
         }
 
         private void requireSuccess(String operation) throws IOException {
-            if (failure != null) {
-                throw Errors.again(operation, stream, failure);
+            IOException why = failure();
+            if (why != null) {
+                throw Errors.again(operation, stream, why);
             }
         }
 
@@ -392,19 +399,23 @@ abstract sealed class StreamConnection extends Pollable permits SocketStream {
                 done = here ? transport.finishConnectHere() : transport.finishConnect();
                 return done;
             } catch (IOException e) {
-                if (stream.isOpen() && failure == null) {
-                    failure = stream.transport().explain(e, stream.host(), stream.port());
-                    giveUp();
-                }
+                fail(e);
                 return true;
             }
         }
 
-        private void giveUp() {
+        private void fail(IOException e) {
+            failing.lock();
             try {
+                if (failure != null || !stream.isOpen()) {
+                    return;
+                }
+                failure = stream.transport().explain(e, stream.host(), stream.port());
                 stream.transport().close(false);
-            } catch (IOException e) {
-                failure.addSuppressed(e);
+            } catch (IOException notClosed) {
+                failure.addSuppressed(notClosed);
+            } finally {
+                failing.unlock();
             }
             stream.tellObservers();
         }

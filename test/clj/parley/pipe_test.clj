@@ -1,6 +1,5 @@
 (ns parley.pipe-test
-  "Pipes to commands, standard input, everything in one wait, and what works without the C library
-  or the privilege."
+  "Pipes to commands, standard input, all in one wait; what works without the C library or a privilege."
   (:require
    [clojure.core.async :as a]
    [clojure.string :as str]

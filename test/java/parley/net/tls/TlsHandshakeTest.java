@@ -134,6 +134,29 @@ class TlsHandshakeTest {
         }
     }
 
+    @EveryCase(over = Family.TCP4)
+    void TLS_4_who_learns_that_a_handshake_failed_finds_the_descriptor_free(Case cell)
+            throws Exception {
+        StreamOptions options = within(Duration.ofMillis(1));
+        for (int i = 0; i < 100; i++) { // the event loop ends it at the same time
+            try (SocketServer server = TlsTest.listen(cell);
+                    Peer peer = Peer.connect(server.localAddress());
+                    SocketStream stream = server.accept(options)) {
+                assertTrue(peer.channel().isOpen());
+                Task<Boolean> writing = cell.start("writer", () -> {
+                    assertThrows(IOException.class, () -> {
+                        stream.out().writeChar('x');
+                        stream.out().flush();
+                    });
+                    return stream.channel().isOpen();
+                });
+                assertThrows(IOException.class, () -> stream.in().readChar());
+                assertFalse(stream.channel().isOpen(), "reader, round " + i);
+                assertFalse(writing.await(), "writer, round " + i);
+            }
+        }
+    }
+
     private static Void drive(SocketStream stream, Driver driver) throws Exception {
         switch (driver) {
             case OPERATION -> assertThrows(IOException.class, () -> stream.in().readChar());
