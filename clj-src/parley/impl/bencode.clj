@@ -23,7 +23,7 @@
    :max-elements 65536
    :max-key 1024})
 
-(def ^:private ends-map (int \e))
+(def ^:private ^:const ends (int \e)) ; a list, a map, an integer
 
 (defn- digit? [^long b]
   (<= 48 b 57))
@@ -34,109 +34,159 @@
 (defn- expected [what ^long b]
   (str "malformed bencode: " (show-byte b) " where " what " was expected"))
 
-(defn- after-value
-  "Returns what is expected when a value has ended, at the depth of `open`: a stack of :list, :key (a map whose
-  next is a value) and :map (a map whose next is a key)."
-  [^ArrayDeque open]
-  (case (.peek open)
-    nil :message
-    :list :value
-    :key (do (.pop open) (.push open :map) :key)
-    :map :key))
+;; ---- one byte after the other -------------------------------------------------------------------
+
+(defn- scan
+  "Returns where a message stands: a plain map, so that it outlives a reload of this namespace. :open is a stack
+  of :list, :key (a map whose next is a value) and :map (a map whose next is a key). :number is the length of a
+  text so far, what is left of it, or how many digits an integer has. :key? says that the text is a key. :used
+  and :elements are those of this message."
+  [limits]
+  {:limits limits
+   :open (ArrayDeque.)
+   :state (volatile! :message)
+   :number (volatile! 0)
+   :sign? (volatile! false)
+   :key? (volatile! false)
+   :used (volatile! 0)
+   :elements (volatile! 0)})
+
+(defn- limit ^long [s which]
+  (long (which (:limits s))))
+
+(defn- begin [s state n]
+  (vreset! (:state s) state)
+  (vreset! (:number s) n)
+  0)
+
+(defn- push [s kind state]
+  (if (< (.size ^ArrayDeque (:open s)) (limit s :max-depth))
+    (do (.push ^ArrayDeque (:open s) kind)
+        (begin s state 0))
+    (str "a message with more than " (limit s :max-depth) " lists and maps within each other")))
+
+(defn- replace-top [s kind]
+  (doto ^ArrayDeque (:open s) .pop (.push kind)))
+
+(defn- value-ended [s]
+  (case (.peek ^ArrayDeque (:open s))
+    nil (begin s :message 0)
+    :list (begin s :value 0)
+    :key (do (replace-top s :map)
+             (begin s :key 0))))
+
+(defn- list-or-map-ended [s]
+  (.pop ^ArrayDeque (:open s))
+  (value-ended s))
+
+(defn- too-big [s]
+  (str "a message of more than " (limit s :max-message) " bytes"))
+
+(defn- count-element [s]
+  (when (< (limit s :max-elements) (long (vswap! (:elements s) inc)))
+    (str "a message with more than " (limit s :max-elements) " values and keys")))
+
+(defn- text-begins
+  "Takes the first digit of the length of a text, which is a key where a map expects one."
+  [s ^long b]
+  (when (vreset! (:key? s) (= :map (.peek ^ArrayDeque (:open s))))
+    (replace-top s :key))
+  (begin s :length (- b 48)))
+
+(defn- text-ended [s]
+  (if @(:key? s)
+    (begin s :value 0)
+    (value-ended s)))
+
+(defn- pass-text
+  "Returns how many of the bytes at hand are the text's."
+  [s ^long at-hand]
+  (let [n (long @(:number s))
+        now (min n at-hand)]
+    (vswap! (:used s) + now)
+    (vreset! (:number s) (- n now))
+    (if (= n now)
+      (text-ended s)
+      (vreset! (:state s) :text))
+    now))
+
+(defn- of-message [s ^long b]
+  (if (= b (int \d))
+    (push s :map :key)
+    (str (expected "the d of a message" b) (when (= b 0x16) (str ": " guard/tls-hello)))))
+
+(defn- of-key [s ^long b]
+  (cond
+    (digit? b) (or (count-element s) (text-begins s b))
+    (= b ends) (list-or-map-ended s)
+    :else (expected "a key or the end of a map" b)))
+
+(defn- of-value [s ^long b]
+  (cond
+    (and (= b ends) (= :list (.peek ^ArrayDeque (:open s)))) (list-or-map-ended s)
+    (= b (int \i)) (or (count-element s) (do (vreset! (:sign? s) false) (begin s :integer 0)))
+    (= b (int \l)) (or (count-element s) (push s :list :value))
+    (= b (int \d)) (or (count-element s) (push s :map :key))
+    (digit? b) (or (count-element s) (text-begins s b))
+    :else (expected "a value" b)))
+
+(defn- of-length [s ^long b at-hand]
+  (let [n (long @(:number s))
+        longer (+ (* 10 n) (- b 48))]
+    (cond
+      (digit? b) (cond
+                   (and @(:key? s) (< (limit s :max-key) longer)) (str "a key of more than " (limit s :max-key) " bytes")
+                   (< (limit s :max-message) longer) (too-big s)
+                   :else (begin s :length longer))
+      (not= b (int \:)) (expected "a digit or the : of a length" b)
+      (< (limit s :max-message) (+ (long @(:used s)) n)) (too-big s)
+      (zero? n) (do (text-ended s) 0)
+      :else (pass-text s at-hand))))
+
+(defn- of-integer [s ^long b]
+  (let [digits (long @(:number s))]
+    (cond
+      (digit? b) (if (< digits (limit s :max-digits))
+                   (begin s :integer (inc digits))
+                   (str "an integer of more than " (limit s :max-digits) " digits"))
+      (and (= b (int \-)) (zero? digits) (not @(:sign? s))) (do (vreset! (:sign? s) true) 0)
+      (and (= b ends) (pos? digits)) (value-ended s)
+      :else (expected "a digit or the e of an integer" b))))
+
+(defn- of-text
+  "Passes a byte of a text, and those at hand that are its, too."
+  [s at-hand]
+  (vswap! (:used s) inc)
+  (if (zero? (long (vswap! (:number s) dec)))
+    (text-ended s)
+    (pass-text s at-hand)))
+
+(defn- outside-text [s b at-hand]
+  (when (= :message @(:state s))
+    (vreset! (:elements s) 0)
+    (vreset! (:used s) 0))
+  (if (< (limit s :max-message) (long (vswap! (:used s) inc)))
+    (too-big s)
+    (case @(:state s)
+      :message (of-message s b)
+      :key (of-key s b)
+      :value (of-value s b)
+      :length (of-length s b at-hand)
+      :integer (of-integer s b))))
 
 (defn checkpoint
   "Returns [point whole?]. point is a function of a byte (0 to 255) and of how many bytes follow it at hand:
   it returns how many of those to pass along with it unseen, or a string that describes the error.
   whole? returns true when no message has begun and not ended."
-  [{:keys [max-message max-depth max-digits max-elements max-key]}]
-  (let [open (ArrayDeque.)
-        state (volatile! :message)
-        number (volatile! 0) ; the length so far; of an integer, its digits
-        sign? (volatile! false) ; of an integer
-        key? (volatile! false) ; of a text
-        used (volatile! 0) ; bytes of this message
-        elements (volatile! 0) ; of this message
-        count-element (fn []
-                        (when (< (long max-elements) (long (vswap! elements inc)))
-                          (str "a message with more than " max-elements " values and keys")))
-        begin (fn [next-state n]
-                (vreset! state next-state)
-                (vreset! number n)
-                0)
-        push (fn [kind next-state]
-               (if (< (.size open) (long max-depth))
-                 (do (.push open kind) (begin next-state 0))
-                 (str "a message with more than " max-depth " lists and maps within each other")))
-        done (fn [] (begin (after-value open) 0))
-        too-big (str "a message of more than " max-message " bytes")
-        text-begins (fn [b] ; the first digit of a length
-                      (when (vreset! key? (= :map (.peek open)))
-                        (.pop open)
-                        (.push open :key))
-                      (begin :length (- (long b) 48)))
-        value (fn [^long b]
-                (cond
-                  (= b (int \i)) (do (vreset! sign? false) (begin :integer 0))
-                  (= b (int \l)) (push :list :value)
-                  (= b (int \d)) (push :map :key)
-                  (digit? b) (text-begins b)
-                  (and (= b ends-map) (= :list (.peek open))) (do (.pop open) (done))
-                  :else (expected "a value" b)))
-        end-of-text (fn []
-                      (if @key? ; its value follows
-                        (begin :value 0)
-                        (done)))
-        text (fn [at-hand]
-               (let [n (long @number)
-                     now (min n (long at-hand))]
-                 (vswap! used + now)
-                 (vreset! number (- n now))
-                 (if (= n now)
-                   (end-of-text)
-                   (vreset! state :text))
-                 now))]
+  [limits]
+  (let [s (scan limits)]
     [(fn [b at-hand]
-       (let [b (long b)]
-         (if (= :text @state)
-           ;; The byte itself is one of the text's.
-           (do (vswap! used inc)
-               (vswap! number dec)
-               (if (zero? (long @number))
-                 (end-of-text)
-                 (text at-hand)))
-           (if (<= (long max-message) (long (if (= :message @state) (do (vreset! elements 0) (vreset! used 0)) @used)))
-             too-big
-             (do
-               (vswap! used inc)
-               (case @state
-                 :message (if (= b (int \d))
-                            (push :map :key)
-                            (str (expected "the d of a message" b) (when (= b 0x16) (str ": " guard/tls-hello))))
-                 :key (cond
-                        (digit? b) (or (count-element) (text-begins b))
-                        (= b ends-map) (do (.pop open) (done))
-                        :else (expected "a key or the end of a map" b))
-                 :value (or (when-not (= b ends-map) (count-element))
-                          (value b))
-                 :length (cond
-                           (digit? b) (let [n (+ (* 10 (long @number)) (- b 48))]
-                                        (cond
-                                          (and @key? (< (long max-key) n)) (str "a key of more than " max-key " bytes")
-                                          (< (long max-message) n) too-big
-                                          :else
-                                          (do (vreset! number n) 0)))
-                           (not= b (int \:)) (expected "a digit or the : of a length" b)
-                           (< (long max-message) (+ (long @used) (long @number))) too-big
-                           (zero? (long @number)) (do (end-of-text) 0)
-                           :else (text at-hand))
-                 :integer (cond
-                            (digit? b) (if (< (long @number) (long max-digits))
-                                         (do (vswap! number inc) 0)
-                                         (str "an integer of more than " max-digits " digits"))
-                            (and (= b (int \-)) (zero? (long @number)) (not @sign?)) (do (vreset! sign? true) 0)
-                            (and (= b ends-map) (pos? (long @number))) (done)
-                            :else (expected "a digit or the e of an integer" b))))))))
-     #(= :message @state)]))
+       (if (= :text @(:state s))
+         (of-text s at-hand)
+         (outside-text s b at-hand)))
+     #(= :message @(:state s))]))
+
+;; ---- input --------------------------------------------------------------------------------------
 
 (defn- check
   "Looks at n bytes: [whole end problem], `whole` being where the last message that is whole ends, `end` where
