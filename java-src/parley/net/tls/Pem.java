@@ -153,6 +153,20 @@ final class Pem {
         return new InvalidKeyException("the password does not open the key", e);
     }
 
+    /** Returns what was decrypted: with one wrong password of 256, the padding is right by chance. */
+    private static byte[] opened(byte[] decrypted) throws InvalidKeyException {
+        try {
+            Der all = new Der(decrypted);
+            all.enter(SEQUENCE);
+            if (all.tag() < 0) {
+                return decrypted;
+            }
+            throw new InvalidKeyException("more than a key");
+        } catch (InvalidKeyException e) {
+            throw wrongPassword(e);
+        }
+    }
+
     // ---- PKCS#8 ------------------------------------------------------------------------------
 
     private static PrivateKey ofPkcs8(byte[] encoded) throws GeneralSecurityException {
@@ -172,9 +186,9 @@ final class Pem {
         Der all = new Der(encoded).enter(SEQUENCE);
         Der algorithm = all.enter(SEQUENCE);
         try {
-            return algorithm.identifier().equals(PBES2)
+            return opened(algorithm.identifier().equals(PBES2)
                     ? decrypt(algorithm.enter(SEQUENCE), all.content(OCTETS), password)
-                    : decryptBefore(encoded, password);
+                    : decryptBefore(encoded, password));
         } catch (BadPaddingException e) {
             throw wrongPassword(e);
         } catch (IOException | NoSuchAlgorithmException e) {
@@ -267,7 +281,7 @@ final class Pem {
         }
         cipher.init(Cipher.DECRYPT_MODE, key, new IvParameterSpec(start));
         try {
-            return cipher.doFinal(block.bytes());
+            return opened(cipher.doFinal(block.bytes()));
         } catch (BadPaddingException e) {
             throw wrongPassword(e);
         }
