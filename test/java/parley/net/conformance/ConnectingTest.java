@@ -10,14 +10,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.ConnectException;
-import java.net.InetAddress;
 import java.net.SocketAddress;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.nio.channels.AlreadyConnectedException;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import parley.net.Direction;
@@ -27,6 +28,7 @@ import parley.net.SocketStatus;
 import parley.net.SocketStream;
 import parley.testing.Blocked;
 import parley.testing.Case;
+import parley.testing.Child;
 import parley.testing.Descriptors;
 import parley.testing.EveryCase;
 import parley.testing.Family;
@@ -35,6 +37,7 @@ import parley.testing.Peer;
 import parley.testing.PeerListener;
 import parley.testing.Race;
 import parley.testing.Task;
+import parley.testing.TemporaryPaths;
 import parley.testing.Timing;
 import parley.testing.Watchdog.Within;
 
@@ -94,16 +97,25 @@ class ConnectingTest {
     @EveryCase(over = {Family.TCP4, Family.TCP6})
     void CON_4_a_name_with_two_addresses_reaches_the_one_that_listens(Case cell)
             throws Exception {
-        assumeTrue(Arrays.asList(InetAddress.getAllByName("localhost"))
-                .contains(InetAddress.getByName(cell.family().host())));
+        Path hosts = Files.writeString(TemporaryPaths.fresh(), "127.0.0.1 two.test\n::1 two.test\n");
         try (PeerListener listener = PeerListener.on(cell.family());
-                SocketStream stream = SocketStream.connect(
-                        "localhost", listener.port(), Sockets.BIVALENT);
+                Child child = Child.java(List.of("-Djdk.net.hosts.file=" + hosts), ByName.class,
+                        "two.test", "" + listener.port());
                 Peer peer = listener.accept()) {
             peer.send("x");
-            assertEquals('x', stream.in().readByte());
-            assertEquals("localhost", stream.host());
-            assertEquals(listener.port(), stream.port());
+            assertEquals("x two.test " + listener.port(), child.answer("read "));
+        }
+    }
+
+    /** Reads a byte from a host and a port. */
+    public static final class ByName {
+        /** The child's entry: the two. */
+        public static void main(String[] arguments) throws IOException {
+            try (SocketStream stream = SocketStream.connect(arguments[0],
+                    Integer.parseInt(arguments[1]), Sockets.BIVALENT)) {
+                System.out.println("read " + (char) stream.in().readByte() + " " + stream.host()
+                        + " " + stream.port());
+            }
         }
     }
 
