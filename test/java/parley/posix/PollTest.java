@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -100,9 +102,10 @@ class PollTest {
     }
 
     private static String limited(Class<?> main) throws Exception {
-        Process java = new ProcessBuilder("prlimit", "--nofile=256",
-                System.getProperty("java.home") + "/bin/java", "-XX:-MaxFDLimit", "-cp",
-                Support.classPath(), main.getName())
+        List<String> command = new ArrayList<>(List.of("prlimit", "--nofile=256"));
+        command.addAll(Support.java());
+        command.addAll(List.of("-XX:-MaxFDLimit", "-cp", Support.classPath(), main.getName()));
+        Process java = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
         String printed = new String(java.getInputStream().readAllBytes());
         assertEquals(0, java.waitFor());

@@ -73,9 +73,9 @@ class PosixTest {
         for (String jar : without) {
             assertTrue(parts.removeIf(part -> part.contains("/" + jar)), jar);
         }
-        Process java = new ProcessBuilder(
-                System.getProperty("java.home") + "/bin/java", option, "-cp",
-                String.join(":", parts), Elsewhere.class.getName())
+        List<String> command = Support.java();
+        command.addAll(List.of(option, "-cp", String.join(":", parts), Elsewhere.class.getName()));
+        Process java = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
         String printed =
                 new String(java.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

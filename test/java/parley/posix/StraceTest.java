@@ -38,8 +38,8 @@ class StraceTest {
         List<String> command = new ArrayList<>(List.of("strace", "-f", "-qq", "-o",
                 trace.toString()));
         command.addAll(List.of(options));
-        command.addAll(List.of(System.getProperty("java.home") + "/bin/java", "-cp",
-                Support.classPath(), main.getName()));
+        command.addAll(Support.java());
+        command.addAll(List.of("-cp", Support.classPath(), main.getName()));
         Process process = new ProcessBuilder(command)
                 .redirectInput(new java.io.File("/dev/null"))
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();

@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -30,6 +32,14 @@ final class Support {
                     type.getProtectionDomain().getCodeSource().getLocation().toURI()));
         }
         return path.toString();
+    }
+
+    /** The command for another Java machine; this one's flags keep other libraries from warnings. */
+    static List<String> java() {
+        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java"));
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(each -> each.startsWith("--")).forEach(command::add);
+        return command;
     }
 
     static Descriptor[] streams() throws IOException {
