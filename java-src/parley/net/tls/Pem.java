@@ -155,16 +155,16 @@ final class Pem {
 
     /** Returns what was decrypted: with one wrong password of 256, the padding is right by chance. */
     private static byte[] opened(byte[] decrypted) throws InvalidKeyException {
+        Der all = new Der(decrypted);
         try {
-            Der all = new Der(decrypted);
             all.enter(SEQUENCE);
-            if (all.tag() < 0) {
-                return decrypted;
-            }
-            throw new InvalidKeyException("more than a key");
         } catch (InvalidKeyException e) {
             throw wrongPassword(e);
         }
+        if (all.tag() >= 0) { // there is more than a key
+            throw wrongPassword(null);
+        }
+        return decrypted;
     }
 
     // ---- PKCS#8 ------------------------------------------------------------------------------

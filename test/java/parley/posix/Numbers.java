@@ -23,7 +23,11 @@ public final class Numbers {
     }
 
     static int open(Path path, int flags) {
-        return checked("open " + path, C.C.open(path.toString(), flags | Constants.O_CLOEXEC));
+        int number = C.C.open(path.toString(), flags | Constants.O_CLOEXEC);
+        if (number < 0) {
+            throw new AssertionError("open " + path + ": " + Native.getLastError());
+        }
+        return number;
     }
 
     /**
@@ -32,23 +36,16 @@ public final class Numbers {
      * here is sure to be given again to the next caller.
      */
     public static Descriptor moved(Descriptor descriptor) throws IOException {
-        int number = LibC.fcntl(descriptor.number(), Constants.F_DUPFD_CLOEXEC, HIGH);
-        checked("fcntl " + descriptor, number);
+        int number = Posix.check(
+                LibC.fcntl(descriptor.number(), Constants.F_DUPFD_CLOEXEC, HIGH), "fcntl");
         descriptor.close();
         return Descriptor.own(number);
     }
 
     /** A pair of Unix-domain stream sockets; the first has the number that {@link #moved} gives. */
     public static Descriptor[] pair() throws IOException {
-        Descriptor[] pair = Sockets.socketpair("unix", "stream", 0);
+        Descriptor[] pair = Support.streams();
         pair[0] = moved(pair[0]);
         return pair;
-    }
-
-    private static int checked(String what, int result) {
-        if (result < 0) {
-            throw new AssertionError(what + ": " + Native.getLastError());
-        }
-        return result;
     }
 }
